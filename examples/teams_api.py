@@ -1,7 +1,7 @@
 """A small Teams API that Keyfob protects: the application of ``keyfob demo``, and one to copy from.
 
-By itself: ``keyfob init``, then ``python examples/teams_api.py >> keyfob.toml`` (it prints the catalogue and the
-rules below as a configuration), then ``uvicorn examples.teams_api:app --no-proxy-headers``.
+By itself: ``python examples/teams_api.py > keyfob.toml`` (it prints a configuration with the catalogue and the rules
+below), ``keyfob init``, then ``uvicorn examples.teams_api:app --no-proxy-headers``.
 
 Nothing here knows about keys but `RULES`. A handler that wants to know who calls reads ``scope["keyfob"]``.
 """
@@ -12,8 +12,8 @@ import asyncio
 import json
 import os
 import secrets
-import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from keyfob.verdict import Grant
 
 Item = dict[str, Any]
+TEAM = "/v1/teams/{team}"
 
 PERMISSIONS = {
     "hello:read": "Say hello",
@@ -62,8 +63,6 @@ def _team(permission: str, **more: object) -> dict[str, object]:
     """Demand *permission*, and that the path's team is the key's."""
     return {"permission": permission, "team": "{team}", **more}
 
-
-TEAM = "/v1/teams/{team}"
 
 RULES: dict[str, object] = {
     "/healthz": {"public": True},
@@ -95,10 +94,8 @@ RULES: dict[str, object] = {
 
 SCIM_MESSAGE = "urn:ietf:params:scim:api:messages:2.0"
 NOBODY = {"schemas": [f"{SCIM_MESSAGE}:ListResponse"], "totalResults": 0, "Resources": []}
-ABILITIES = dict.fromkeys(("patch", "bulk", "filter", "changePassword", "sort", "etag"), {"supported": False})
-PROVIDER = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"], **ABILITIES}
+PROVIDER = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"], "patch": {"supported": False}}
 SCIM: dict[str, object] = {"ServiceProviderConfig": PROVIDER, "Users": NOBODY, "Groups": NOBODY}
-LOOK_EVERY = 0.25  # seconds between two looks for news to send
 WITH_PAGES = ("members", "invites", "groups", "computers")
 PEOPLE = (("ada", "Ada Lovelace"), ("grace", "Grace Hopper"), ("alan", "Alan Turing"), ("edsger", "Edsger Dijkstra"))
 
@@ -135,7 +132,7 @@ def _new_team() -> TeamState:
 
 
 class Items:
-    """The handlers of one kind of item: members, invites, groups…"""
+    """The handlers of one kind of item: members, invites, groups and so on."""
 
     def __init__(self, kind: str, teams: dict[str, TeamState]) -> None:
         self.kind = kind
@@ -211,7 +208,7 @@ class Happenings:
         await socket.send_json({"type": "welcome", "team": socket.path_params["team"], "by": _caller(socket)})
         gone = asyncio.ensure_future(_until_gone(socket))
         try:
-            while not (await asyncio.wait({gone}, timeout=LOOK_EVERY))[0]:
+            while not (await asyncio.wait({gone}, timeout=0.25))[0]:  # seconds between two looks for news
                 new, seen = list(islice(state.log, state.told - seen)), state.told
                 for event in reversed(new):
                     await socket.send_json(event)
@@ -241,14 +238,11 @@ def _listed(items: Collection[Item]) -> Response:
 
 async def _body(request: Request) -> Item:
     """Read the JSON object of the request; nothing at all counts as an empty one."""
-    raw = await request.body()
-    try:
-        body = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise HTTPException(422, "the body must be a JSON object")
-    return body
+    with suppress(ValueError, RecursionError):
+        body = json.loads(await request.body() or b"{}")
+        if isinstance(body, dict):
+            return body
+    raise HTTPException(422, "the body must be a JSON object")
 
 
 async def hello(request: Request) -> Response:
@@ -297,13 +291,12 @@ def build(**settings: Any) -> APIKeyMiddleware:  # noqa: ANN401 - handed on to t
 
 def __getattr__(name: str) -> object:
     """Build ``app`` when a server asks for it, so that importing this module needs no configuration."""
-    if name != "app":
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return build(config=os.environ.get("KEYFOB_CONFIG", "keyfob.toml"))
+    if name == "app":
+        return build(config=os.environ.get("KEYFOB_CONFIG", "keyfob.toml"))
+    raise AttributeError(name)
 
 
 if __name__ == "__main__":
     from keyfob_admin.starting_file import starting_file
 
-    sys.stdout.write(starting_file(permissions=PERMISSIONS, rules=RULES))
+    print(starting_file(permissions=PERMISSIONS, rules=RULES), end="")
