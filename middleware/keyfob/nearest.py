@@ -1,0 +1,17 @@
+"""The likely meaning of a misspelt name, for error messages."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Say which of *known* is spelt most like *name*, or list them; ready to follow a sentence without its end."""
+    names = sorted(known)
+    if close := get_close_matches(name, names, n=1, cutoff=0.6):
+        return f"; did you mean {close[0]}?"
+    return f"; known are {', '.join(names)}" if names else ""
