@@ -1,0 +1,122 @@
+"""A few threads of their own for Argon2id, with a bound on how much may wait for them.
+
+Argon2id costs tens of milliseconds and 19 MiB, so it must neither hold up the event loop nor pile up. A slot is
+counted from admission until the *thread* is done, or until the work was taken back before a thread touched it: it is
+released in the callback of the executor's future. A caller that goes away while its hash is computed frees nothing,
+so callers that come and go cannot make more work than the threads can do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from keyfob.errors import Saturated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+MOST_THREADS = 4  # by default; each computes with 19 MiB
+QUEUE_PER_THREAD = 32  # about a second's work
+PER_KEY = 2
+NICENESS = 10  # above the process's own: the event loop goes first
+
+
+class Argon2Pool:
+    """Runs hashes beside the event loop. Serves any number of loops, at once or one after the other."""
+
+    def __init__(self, threads: int | None = None, queue: int | None = None) -> None:
+        """Compute on *threads* threads (half the cores, at most four); let *queue* more wait (32 for each thread)."""
+        count = max(1, min(MOST_THREADS, _cores() // 2)) if threads is None else threads
+        self._room = count + (QUEUE_PER_THREAD * count if queue is None else queue)
+        self._executor = ThreadPoolExecutor(count, "keyfob-argon2", initializer=_step_back)
+        self._lock = threading.Lock()  # callbacks come from the threads
+        self._of_key: Counter[str] = Counter()
+        self._admitted = 0
+        self._computed = 0
+        self._closed = False
+
+    @property
+    def computed(self) -> int:
+        """How many calls the threads have finished."""
+        return self._computed
+
+    @property
+    def admitted(self) -> int:
+        """How many calls are waiting or being computed now."""
+        return self._admitted
+
+    async def run(self, fn: Callable[[*Ts], T], *args: *Ts, key_id: str | None = None) -> T:
+        """Call *fn* on a thread and wait for what it returns.
+
+        At most two calls for one *key_id* are admitted at once. A third is turned away rather than queued: calls for
+        the same key text share one check, so a third is somebody guessing secrets, and must not fill the queue.
+
+        Raises:
+            Saturated: too many calls wait already, in all or for this key, or the pool is closed.
+
+        """
+        future = self._admit(fn, args, key_id)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._closed and future.cancelled() and not _is_cancelled():
+                msg = "the pool was closed before this was computed"
+                raise Saturated(msg) from None
+            raise
+
+    def close(self) -> None:
+        """Drop what waits, and wait for the threads to end (as long as one hash takes). Can be called again."""
+        with self._lock:
+            self._closed = True
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _admit(self, fn: Callable[[*Ts], T], args: tuple[*Ts], key_id: str | None) -> Future[T]:
+        with self._lock:
+            if self._closed or self._admitted >= self._room or (key_id is not None and self._of_key[key_id] >= PER_KEY):
+                msg = "too many Argon2id checks are waiting"
+                raise Saturated(msg)
+            future = self._executor.submit(fn, *args)
+            self._admitted += 1
+            if key_id is not None:
+                self._of_key[key_id] += 1
+        # Outside the lock: if the thread is done already, the callback runs here and now.
+        future.add_done_callback(lambda done: self._release(done, key_id))
+        return future
+
+    def _release(self, done: Future[T], key_id: str | None) -> None:
+        with self._lock:
+            self._admitted -= 1
+            self._computed += not done.cancelled()
+            if key_id is not None:
+                self._of_key[key_id] -= 1
+                if not self._of_key[key_id]:
+                    del self._of_key[key_id]
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the running task itself that was cancelled, not what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _step_back() -> None:
+    """Make the calling thread yield to all others. Linux alone gives each thread its own niceness."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with suppress(OSError):  # a sandbox may forbid it: then the hashes are only less polite
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))

@@ -1,0 +1,119 @@
+"""Argon2id (RFC 9106), the hash of record of a key's secret, as PHC strings.
+
+What a row asks for is judged before it is computed: whoever can write to the database must not be able to make
+the server spend gigabytes or minutes on one check.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from argon2.exceptions import Argon2Error, VerifyMismatchError
+from argon2.low_level import Type
+from argon2.low_level import hash_secret as _argon2_hash
+from argon2.low_level import verify_secret as _argon2_verify
+
+from keyfob.errors import ConfigError, Saturated
+
+MOST_MEMORY_KIB = 65_536
+MOST_TIME = 10
+MOST_PARALLELISM = 4
+SALT_BYTES = 16
+HASH_BYTES = 32
+
+# v=19 is Argon2 1.3. Salt and hash are unpadded base 64 of 16 to 64 bytes; all that is ever written is 16 and 32.
+_PHC = re.compile(
+    r"\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,9})"
+    r"\$[A-Za-z0-9+/]{22,86}\$[A-Za-z0-9+/]{22,86}\Z"
+)
+_LONGEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Parameters:
+    """What one hash costs: *memory_kib* KiB of memory, *time* passes, *parallelism* lanes.
+
+    Raises:
+        ConfigError: more than 65536 KiB, 10 passes or 4 lanes, or less than Argon2 can do.
+
+    """
+
+    memory_kib: int = 19_456  # OWASP's first choice for Argon2id
+    time: int = 2
+    parallelism: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what `verify` would refuse to compute."""
+        complaint = _complaint(self.memory_kib, self.time, self.parallelism)
+        if complaint is not None:
+            msg = f"argon2: {complaint}"
+            raise ConfigError(msg)
+
+
+def hash_secret(secret: str, parameters: Argon2Parameters) -> str:
+    """Hash *secret* with a fresh salt of 16 bytes. Takes tens of milliseconds and lets other threads run.
+
+    Raises:
+        Saturated: there is not enough memory.
+
+    """
+    try:
+        phc = _argon2_hash(
+            secret.encode(),
+            secrets.token_bytes(SALT_BYTES),
+            time_cost=parameters.time,
+            memory_cost=parameters.memory_kib,
+            parallelism=parameters.parallelism,
+            hash_len=HASH_BYTES,
+            type=Type.ID,
+        )
+    except Argon2Error as error:
+        raise Saturated(str(error)) from None
+    return phc.decode("ascii")
+
+
+def verify(phc: str, secret: str) -> bool:
+    """Whether *secret* is what *phc* was made of. A hash that `why_refused` objects to is False, uncomputed.
+
+    Raises:
+        Saturated: there is not enough memory to tell.
+
+    """
+    if why_refused(phc) is not None:
+        return False
+    try:
+        return _argon2_verify(phc.encode("ascii"), secret.encode(), Type.ID)
+    except VerifyMismatchError:
+        return False
+    except Argon2Error as error:
+        raise Saturated(str(error)) from None
+
+
+def why_refused(phc: str) -> str | None:
+    """Why a stored hash is not even computed, in words fit for a log; None if it may be."""
+    match = _PHC.match(phc) if len(phc) <= _LONGEST else None
+    if match is None:
+        return "the stored hash is not a PHC string of Argon2id"
+    return _complaint(*map(int, match.groups()))
+
+
+def needs_rehash(phc: str, parameters: Argon2Parameters) -> bool:
+    """Whether *phc* was made with other parameters than *parameters*."""
+    match = _PHC.match(phc)
+    return match is None or tuple(map(int, match.groups())) != (
+        parameters.memory_kib,
+        parameters.time,
+        parameters.parallelism,
+    )
+
+
+def _complaint(memory_kib: int, time: int, parallelism: int) -> str | None:
+    if not 1 <= parallelism <= MOST_PARALLELISM:
+        return f"parallelism must be 1 to {MOST_PARALLELISM}, not {parallelism}"
+    if not 1 <= time <= MOST_TIME:
+        return f"time must be 1 to {MOST_TIME} passes, not {time}"
+    if not 8 * parallelism <= memory_kib <= MOST_MEMORY_KIB:
+        return f"memory_kib must be {8 * parallelism} to {MOST_MEMORY_KIB}, not {memory_kib}"
+    return None

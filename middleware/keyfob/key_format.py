@@ -1,0 +1,165 @@
+"""The written form of a key.
+
+::
+
+    kf _ api _ 7Qx2mB9tKd03LpWz _ <43 characters> a <14 characters> <6 characters>
+    │    │     │                  │               │ │               │
+    │    │     │                  │               │ │               └ checksum: CRC-32 of everything before it.
+    │    │     │                  │               │ │                 Tells a typo from a key without a server
+    │    │     │                  │               │ └ tag: 80 bits of HMAC-SHA-256, under the ring key, of everything
+    │    │     │                  │               │   before it. A forged key is refused without a database read.
+    │    │     │                  │               │   It only ever refuses: what admits is the secret
+    │    │     │                  │               └ ring: which of the server's ring keys made the tag, 1 character
+    │    │     │                  └ secret: 256 bits of the operating system's randomness; only a hash is stored
+    │    │     └ id: 16 random characters, public and never reused; what logs, pages and paths show
+    │    └ type: what kind of key it is, [a-z][a-z0-9]{1,15}
+    └ brand: whose keys these are, for people and for secret scanners, [a-z][a-z0-9]{1,15}
+
+(The blanks are the drawing's; a key has none. The four parts after the last ``_`` are its body, 64 characters.)
+All digits and letters are ``0-9A-Za-z``; numbers are in base 62, zero-padded. Every character counts: another case,
+quotes, an escape or an invisible character make it another text, which is no key.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ID_LENGTH = 16
+SECRET_LENGTH = 43  # 62**43 is just above 2**256
+TAG_LENGTH = 14
+CHECKSUM_LENGTH = 6
+BODY_LENGTH = SECRET_LENGTH + 1 + TAG_LENGTH + CHECKSUM_LENGTH
+RING_CHAR_AT = -(1 + TAG_LENGTH + CHECKSUM_LENGTH)
+LONGEST = 16 + 1 + 16 + 1 + ID_LENGTH + 1 + BODY_LENGTH
+
+_WORD = "[a-z][a-z0-9]{1,15}"
+_ID = f"[0-9A-Za-z]{{{ID_LENGTH}}}"
+_BODY = f"[0-9A-Za-z]{{{BODY_LENGTH}}}"
+WORD = re.compile(rf"{_WORD}\Z")  # what a brand or a key type may be called
+KEY_ID = re.compile(rf"{_ID}\Z")
+_KEY = re.compile(rf"({_WORD})_({_WORD})_({_ID})_({_BODY})\Z")
+_DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyText:
+    """A key, taken apart. Its shape and checksum are right; nothing more is known of it."""
+
+    brand: str
+    key_type: str
+    key_id: str
+    secret: str = field(repr=False)
+    ring_char: str
+    tag: str = field(repr=False)
+    checksum: str = field(repr=False)
+    text: str = field(repr=False)  # the whole key as it was presented
+
+    @property
+    def tagged(self) -> str:
+        """All that the tag vouches for: everything before it."""
+        return self.text[: -(TAG_LENGTH + CHECKSUM_LENGTH)]
+
+    @property
+    def display(self) -> str:
+        """The form that may be shown: ``kf_api_7Qx2mB9tKd03LpWz``."""
+        return display(self.key_type, self.key_id, self.brand)
+
+
+def parse_key(text: str, *, brand: str = "kf") -> KeyText | None:
+    """Take a key apart if its shape, *brand* and checksum are right, else None. Needs no server and no ring."""
+    if len(text) > LONGEST:  # first, so that a header of 200 KB costs nothing
+        return None
+    match = _KEY.match(text)
+    if match is None or match[1] != brand or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        return None
+    return _taken_apart(match[1], match[2], match[3], text)
+
+
+def checksum(text: str) -> str:
+    """The six characters that follow *text* in a whole key."""
+    return base62(zlib.crc32(text.encode()), CHECKSUM_LENGTH)
+
+
+def compose(
+    *, key_type: str, key_id: str, secret: str, ring_char: str, tag: Callable[[str], str], brand: str = "kf"
+) -> KeyText:
+    """Write a key; *tag* is asked for the tag of everything before it.
+
+    Raises:
+        ValueError: a field does not have its shape.
+
+    """
+    tagged = f"{brand}_{key_type}_{key_id}_{secret}{ring_char}"
+    summed = tagged + tag(tagged)
+    text = summed + checksum(summed)
+    if _KEY.match(text) is None or len(ring_char) != 1:
+        msg = "a field of the key does not have its shape"
+        raise ValueError(msg)
+    return _taken_apart(brand, key_type, key_id, text)
+
+
+def new_key_id() -> str:
+    """16 characters from the operating system's generator (95 bits)."""
+    return _random(ID_LENGTH)
+
+
+def new_secret() -> str:
+    """43 characters from the operating system's generator (256 bits)."""
+    return _random(SECRET_LENGTH)
+
+
+def display(key_type: str, key_id: str, brand: str = "kf") -> str:
+    """A key without its secret, as logs and pages show it."""
+    return f"{brand}_{key_type}_{key_id}"
+
+
+def key_id_of(text: str, brand: str = "kf") -> str | None:
+    """The id in *text*: an id alone, a displayed key, or a whole key (mistyped or not); None in all else."""
+    if len(text) > LONGEST:
+        return None
+    if KEY_ID.match(text):
+        return text
+    match = _DISPLAY.match(text)
+    return match[2] if match is not None and match[1] == brand else None
+
+
+def base62(number: int, width: int) -> str:
+    """Write *number* with exactly *width* digits of `ALPHABET`, the most significant first.
+
+    Raises:
+        ValueError: *number* is negative, or needs more than *width* digits.
+
+    """
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    if number:
+        msg = f"the number does not fit into {width} digits"
+        raise ValueError(msg)
+    return "".join(reversed(digits))
+
+
+def _taken_apart(brand: str, key_type: str, key_id: str, text: str) -> KeyText:
+    return KeyText(
+        brand=brand,
+        key_type=key_type,
+        key_id=key_id,
+        secret=text[-BODY_LENGTH:RING_CHAR_AT],
+        ring_char=text[RING_CHAR_AT],
+        tag=text[RING_CHAR_AT + 1 : -CHECKSUM_LENGTH],
+        checksum=text[-CHECKSUM_LENGTH:],
+        text=text,
+    )
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
