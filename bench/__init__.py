@@ -1,0 +1,1 @@
+"""What Keyfob costs, beside a bare baseline: `scripts/bench`."""
