@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.catalogue_tables import read_key_types, read_labels, read_plans
 from keyfob.key_type import ADMIN, DEFAULT_KEY_TYPES, DEFAULT_PLAN, DEFAULT_PLANS, KeyType
-from keyfob.permission import ADMIN_PERMISSIONS, covers
+from keyfob.permission import ADMIN_PERMISSIONS, Held
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -75,7 +75,8 @@ def _is_on_offer(grant: str, known: tuple[str, ...]) -> bool:
     """Whether *grant* is known, or is a wildcard that covers something known. ``*`` is always on offer."""
     if grant == _EVERYTHING or grant in known:
         return True
-    return grant.endswith(":*") and any(covers((grant,), name) for name in known)
+    held = Held((grant,))
+    return grant.endswith(":*") and any(held.covers(name) for name in known)
 
 
 def build_catalogue(

@@ -46,24 +46,20 @@ def read_plans(raw: object, types: Collection[str]) -> dict[str, frozenset[str]]
 def _label(name: str, label: object) -> str:
     where = f'[permissions] "{name}"'
     if not is_permission(name):
-        message = f'{where} is not a permission; write a name like "items:read", without wildcards'
-        raise ConfigError(message)
+        raise ConfigError(f'{where} is not a permission; write a name like "items:read", without wildcards')
     if name in ADMIN_PERMISSIONS:
-        message = f"{where} is a permission of Keyfob's own admin API; give yours another name"
-        raise ConfigError(message)
+        raise ConfigError(f"{where} is a permission of Keyfob's own admin API; give yours another name")
     return _text(label, where)
 
 
 def _key_type(name: str, raw: object, default: KeyType | None) -> KeyType:
     where = f"[key_types.{name}]"
     if _TYPE_NAME.fullmatch(name) is None:
-        message = f"{where} is not a name for a key type; use 2 to 16 of a-z and 0-9, a letter first"
-        raise ConfigError(message)
+        raise ConfigError(f"{where} is not a name for a key type; use 2 to 16 of a-z and 0-9, a letter first")
     table = _table(raw, where)
     _refuse_unknown(table, _TYPE_FIELDS, where)
     if name == ADMIN and not table.keys() <= {"label"}:
-        message = f"{where} can change only its label; remove {', '.join(sorted(table.keys() - {'label'}))}"
-        raise ConfigError(message)
+        raise ConfigError(f"{where} can change only its label; remove {', '.join(sorted(table.keys() - {'label'}))}")
     result = default or KeyType(name, name)
     if "label" in table:
         result = replace(result, label=_text(table["label"], f"{where} label"))
@@ -79,8 +75,7 @@ def _per_team(value: object, where: str) -> int | None:
         return None
     if value == 1 and value is not True:
         return 1
-    message = f'{where} must be 1, or "many"'
-    raise ConfigError(message)
+    raise ConfigError(f'{where} must be 1, or "many"')
 
 
 def _fixed(value: object, where: str) -> tuple[str, ...] | None:
@@ -89,31 +84,28 @@ def _fixed(value: object, where: str) -> tuple[str, ...] | None:
     names = _names(value, where)
     for name in names:
         if not is_permission(name):
-            message = f'{where}: "{name}" is not a permission; write a name like "computers:enroll", without wildcards'
-            raise ConfigError(message)
+            raise ConfigError(
+                f'{where}: "{name}" is not a permission; write a name like "computers:enroll", without wildcards'
+            )
         if name in ADMIN_PERMISSIONS:
-            message = f'{where}: "{name}" belongs to admin keys; remove it'
-            raise ConfigError(message)
+            raise ConfigError(f'{where}: "{name}" belongs to admin keys; remove it')
     return tuple(sorted(set(names)))
 
 
 def _plan(name: str, raw: object, types: Collection[str]) -> frozenset[str]:
     where = f"[plans.{name}]"
     if _PLAN_NAME.fullmatch(name) is None:
-        message = f"{where} is not a name for a plan; use a-z, 0-9, hyphen and underscore"
-        raise ConfigError(message)
+        raise ConfigError(f"{where} is not a name for a plan; use a-z, 0-9, hyphen and underscore")
     if isinstance(raw, Mapping):
         table = _table(raw, where)
         _refuse_unknown(table, _PLAN_FIELDS, where)
         if "key_types" not in table:
-            message = f'{where} needs key_types, the list of what it may hold, for example ["api"]'
-            raise ConfigError(message)
+            raise ConfigError(f'{where} needs key_types, the list of what it may hold, for example ["api"]')
         raw = table["key_types"]
     names = _names(raw, f"{where} key_types")
     for key_type in names:
         if key_type not in types:
-            message = f'{where} key_types: there is no key type "{key_type}"{did_you_mean(key_type, types)}'
-            raise ConfigError(message)
+            raise ConfigError(f'{where} key_types: there is no key type "{key_type}"{did_you_mean(key_type, types)}')
     return frozenset(names) - {ADMIN}
 
 
@@ -121,12 +113,10 @@ def _table(raw: object, where: str) -> Mapping[str, object]:
     if raw is None:
         return {}
     if not isinstance(raw, Mapping):
-        message = f"{where} must be a table"
-        raise ConfigError(message)
+        raise ConfigError(f"{where} must be a table")
     for name in raw:
         if not isinstance(name, str):
-            message = f"{where} has an entry that is not named by a text: {name!r}"
-            raise ConfigError(message)
+            raise ConfigError(f"{where} has an entry that is not named by a text: {name!r}")
     return raw
 
 
@@ -135,19 +125,16 @@ def _names(raw: object, where: str) -> tuple[str, ...]:
         names = tuple(name for name in raw if isinstance(name, str))
         if len(names) == len(raw):
             return names
-    message = f"{where} must be a list of texts"
-    raise ConfigError(message)
+    raise ConfigError(f"{where} must be a list of texts")
 
 
 def _text(value: object, where: str) -> str:
     if isinstance(value, str) and value.strip() and value.isprintable():
         return value.strip()
-    message = f'{where} must be a label for people, for example "Read items"'
-    raise ConfigError(message)
+    raise ConfigError(f'{where} must be a label for people, for example "Read items"')
 
 
 def _refuse_unknown(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
     for name in table:
         if name not in known:
-            message = f"{where} {name} is not a setting{did_you_mean(name, known)}"
-            raise ConfigError(message)
+            raise ConfigError(f"{where} {name} is not a setting{did_you_mean(name, known)}")

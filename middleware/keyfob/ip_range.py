@@ -28,8 +28,7 @@ def parse_range(text: str) -> tuple[Network, str]:
         raise ValueError(_not_a_range(text)) from None
     network: Network = interface.network
     if interface.ip != network.network_address:
-        message = f"{text} has host bits; write {network} for the range or {interface.ip} for the address"
-        raise ValueError(message)
+        raise ValueError(f"{text} has host bits; write {network} for the range or {interface.ip} for the address")
     network = _unmapped(network)
     return network, str(network) if "/" in text else str(network.network_address)
 
