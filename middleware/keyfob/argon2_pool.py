@@ -70,8 +70,7 @@ class Argon2Pool:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if self._closed and future.cancelled() and not _is_cancelled():
-                msg = "the pool was closed before this was computed"
-                raise Saturated(msg) from None
+                raise Saturated("the pool was closed before this was computed") from None
             raise
 
     def close(self) -> None:
@@ -83,8 +82,7 @@ class Argon2Pool:
     def _admit(self, fn: Callable[[*Ts], T], args: tuple[*Ts], key_id: str | None) -> Future[T]:
         with self._lock:
             if self._closed or self._admitted >= self._room or (key_id is not None and self._of_key[key_id] >= PER_KEY):
-                msg = "too many Argon2id checks are waiting"
-                raise Saturated(msg)
+                raise Saturated("too many Argon2id checks are waiting")
             future = self._executor.submit(fn, *args)
             self._admitted += 1
             if key_id is not None:

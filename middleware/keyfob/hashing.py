@@ -6,8 +6,11 @@ the server spend gigabytes or minutes on one check.
 
 from __future__ import annotations
 
+import binascii
 import re
 import secrets
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 
 from argon2.exceptions import Argon2Error, VerifyMismatchError
@@ -23,11 +26,9 @@ MOST_PARALLELISM = 4
 SALT_BYTES = 16
 HASH_BYTES = 32
 
-# v=19 is Argon2 1.3. Salt and hash are unpadded base 64 of 16 to 64 bytes; all that is ever written is 16 and 32.
-_PHC = re.compile(
-    r"\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,9})"
-    r"\$[A-Za-z0-9+/]{22,86}\$[A-Za-z0-9+/]{22,86}\Z"
-)
+_NUMBER = "([1-9][0-9]{0,9})"
+_BASE64 = "([A-Za-z0-9+/]{22,86})"  # unpadded, 16 to 64 bytes: what is written here has 16 of salt and 32 of hash
+_PHC = re.compile(rf"\$argon2id\$v=19\$m={_NUMBER},t={_NUMBER},p={_NUMBER}\${_BASE64}\${_BASE64}\Z")
 _LONGEST = 256
 
 
@@ -48,8 +49,7 @@ class Argon2Parameters:
         """Refuse what `verify` would refuse to compute."""
         complaint = _complaint(self.memory_kib, self.time, self.parallelism)
         if complaint is not None:
-            msg = f"argon2: {complaint}"
-            raise ConfigError(msg)
+            raise ConfigError(f"argon2: {complaint}")
 
 
 def hash_secret(secret: str, parameters: Argon2Parameters) -> str:
@@ -96,17 +96,26 @@ def why_refused(phc: str) -> str | None:
     match = _PHC.match(phc) if len(phc) <= _LONGEST else None
     if match is None:
         return "the stored hash is not a PHC string of Argon2id"
-    return _complaint(*map(int, match.groups()))
+    if not (_is_base64(match[4]) and _is_base64(match[5])):
+        return "the stored hash is damaged"
+    return _complaint(*_cost(match))
 
 
 def needs_rehash(phc: str, parameters: Argon2Parameters) -> bool:
     """Whether *phc* was made with other parameters than *parameters*."""
     match = _PHC.match(phc)
-    return match is None or tuple(map(int, match.groups())) != (
-        parameters.memory_kib,
-        parameters.time,
-        parameters.parallelism,
-    )
+    return match is None or _cost(match) != (parameters.memory_kib, parameters.time, parameters.parallelism)
+
+
+def _cost(match: re.Match[str]) -> tuple[int, int, int]:
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def _is_base64(text: str) -> bool:
+    """Whether *text* is what encoding some bytes gives, so that the library cannot fail on it."""
+    with suppress(binascii.Error):
+        return b64encode(b64decode(text + "=" * (-len(text) % 4))).decode().rstrip("=") == text
+    return False
 
 
 def _complaint(memory_kib: int, time: int, parallelism: int) -> str | None:

@@ -101,8 +101,7 @@ def compose(
     summed = tagged + tag(tagged)
     text = summed + checksum(summed)
     if _KEY.match(text) is None or len(ring_char) != 1:
-        msg = "a field of the key does not have its shape"
-        raise ValueError(msg)
+        raise ValueError("a field of the key does not have its shape")
     return _taken_apart(brand, key_type, key_id, text)
 
 
@@ -143,8 +142,7 @@ def base62(number: int, width: int) -> str:
         number, digit = divmod(number, len(ALPHABET))
         digits.append(ALPHABET[digit])
     if number:
-        msg = f"the number does not fit into {width} digits"
-        raise ValueError(msg)
+        raise ValueError(f"the number does not fit into {width} digits")
     return "".join(reversed(digits))
 
 

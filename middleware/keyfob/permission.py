@@ -60,8 +60,7 @@ class Held:
     def __init__(self, grants: Collection[str]) -> None:
         """Prepare *grants*. A bare string is a TypeError: it would be taken letter by letter."""
         if isinstance(grants, str):
-            msg = "grants are a collection of strings, not one string"
-            raise TypeError(msg)
+            raise TypeError("grants are a collection of strings, not one string")
         object.__setattr__(self, "exact", frozenset(grants))
         wildcards = (grant for grant in grants if grant == "*" or grant.endswith(":*"))
         object.__setattr__(self, "prefixes", tuple(sorted({grant[:-1] for grant in wildcards})))

@@ -113,8 +113,7 @@ class Ring:
         """
         char = next((char for char in CHARS if char not in self.entries and char not in taken), None)
         if char is None:
-            msg = "the ring has used up all of its 62 characters"
-            raise ConfigError(msg)
+            raise ConfigError("the ring has used up all of its 62 characters")
         return Ring.of([*self.entries.values(), RingKey(char, secrets.token_bytes(KEY_BYTES), now.astimezone(UTC))])
 
     @property
@@ -137,15 +136,12 @@ class Ring:
         try:
             tables = tomllib.loads(toml_text)
         except tomllib.TOMLDecodeError as error:
-            msg = f"the ring is not TOML: {error}"
-            raise ConfigError(msg) from None
+            raise ConfigError(f"the ring is not TOML: {error}") from None
         if not tables:
-            msg = "the ring holds no entry; `keyfob init` writes a new one"
-            raise ConfigError(msg)
+            raise ConfigError("the ring holds no entry; `keyfob init` writes a new one")
         ring = cls.of(_entry(char, table) for char, table in tables.items())
         if len({entry.key for entry in ring.entries.values()}) < len(ring.entries):
-            msg = "two entries of the ring hold the same key; take the newer one out"
-            raise ConfigError(msg)
+            raise ConfigError("two entries of the ring hold the same key; take the newer one out")
         return ring
 
     def dump(self) -> str:
@@ -164,15 +160,13 @@ def _entry(char: str, table: object) -> RingKey:
         case {"key": str(key), "created_at": datetime() as created_at, **rest} if not rest:
             pass
         case _:
-            msg = f"entry {char!r} of the ring must be a table of exactly `key` and `created_at`"
-            raise ConfigError(msg)
+            raise ConfigError(f"entry {char!r} of the ring must be a table of exactly `key` and `created_at`")
     if len(char) != 1 or char not in CHARS:
-        msg = f"entry {char!r} of the ring must be named by one letter or digit"
-        raise ConfigError(msg)
+        raise ConfigError(f"entry {char!r} of the ring must be named by one letter or digit")
     if not _HEX_KEY.match(key):
-        msg = f"`key` of entry {char!r} of the ring must be {2 * KEY_BYTES} hexadecimal digits in lower case"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"`key` of entry {char!r} of the ring must be {2 * KEY_BYTES} hexadecimal digits in lower case"
+        )
     if created_at.tzinfo is None:
-        msg = f"`created_at` of entry {char!r} of the ring must say its time zone: put a Z behind it"
-        raise ConfigError(msg)
+        raise ConfigError(f"`created_at` of entry {char!r} of the ring must say its time zone: put a Z behind it")
     return RingKey(char, bytes.fromhex(key), created_at.astimezone(UTC))

@@ -24,20 +24,11 @@ def load_ring(path: str | PathLike[str]) -> Ring:
         ConfigError: it is missing, malformed, or open to others than its owner; the message names the mend.
 
     """
+    text = _read_private(path)
     try:
-        with Path(path).open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode  # of the file that is open, whatever the path leads to by now
-            if mode & _OPEN_TO_OTHERS:
-                _refuse(path, f"others can use it (mode {stat.S_IMODE(mode):04o}); mend it with: chmod 600 {path}")
-            return Ring.parse(file.read().decode())
-    except FileNotFoundError:
-        _refuse(path, "it is missing; `keyfob init` writes one, or name the right file (setting `ring`, KEYFOB_RING)")
-    except OSError as error:
-        _refuse(path, f"it cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        _refuse(path, "it is not a text file")
+        return Ring.parse(text)
     except ConfigError as error:
-        raise error if str(path) in str(error) else ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
 
 
 def write_ring(path: str | PathLike[str], ring: Ring, *, replaces: Ring | None = None) -> None:
@@ -59,6 +50,21 @@ def write_ring(path: str | PathLike[str], ring: Ring, *, replaces: Ring | None =
         _refuse(path, "it is there already, and a ring is never overwritten; move it away first")
     except OSError as error:
         _refuse(path, f"it cannot be written: {error.strerror}")
+
+
+def _read_private(path: str | PathLike[str]) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # of the open file, whatever the path leads to by now
+            if mode & _OPEN_TO_OTHERS:
+                _refuse(path, f"others can use it (mode {mode:04o}); mend it with: chmod 600 {os.fspath(path)}")
+            return file.read().decode()
+    except FileNotFoundError:
+        _refuse(path, "it is missing; `keyfob init` writes one, or name the right file (setting `ring`, KEYFOB_RING)")
+    except OSError as error:
+        _refuse(path, f"it cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        _refuse(path, "it is not a text file")
 
 
 def _write_beside(target: Path, content: bytes, *, create: bool) -> None:
@@ -89,5 +95,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _refuse(path: str | PathLike[str], why: str) -> NoReturn:
-    msg = f"the ring {os.fspath(path)}: {why}"
-    raise ConfigError(msg)
+    raise ConfigError(f"the ring {os.fspath(path)}: {why}")
