@@ -8,15 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from keyfob.config_sources import Sections, read_environment, read_file, read_keywords
-from keyfob.config_values import shown_url
+from keyfob.config_values import ARGON2_DEFAULTS, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "load_settings", "shown_url"]
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-_ARGON2: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,9 @@ class Settings:
     brand: str = "kf"
 
     permissions: Mapping[str, str] | Sequence[str] | None = None  # None: what the rules name
-    rules: Mapping[str, object] = _NOTHING
-    key_types: Mapping[str, object] = _NOTHING
-    plans: Mapping[str, object] = _NOTHING
+    rules: Mapping[str, object] = field(default_factory=dict)
+    key_types: Mapping[str, object] = field(default_factory=dict)
+    plans: Mapping[str, object] = field(default_factory=dict)
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"
@@ -60,7 +59,7 @@ class Settings:
     usage_interval: float = 1.0  # seconds; the most usage that a killed process loses
     cache_size: int = 100_000  # keys; 0 turns the cache off
     argon2_threads: int | None = None  # None: as many as suit the machine
-    argon2: Mapping[str, int] = _ARGON2
+    argon2: Mapping[str, int] = field(default_factory=lambda: dict(ARGON2_DEFAULTS))
     realm: str = "keyfob"
     forward_credential: bool = False
     allow_preflight: bool = False
@@ -71,7 +70,7 @@ class Settings:
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)
-    forward_auth: Mapping[str, ForwardAuthSettings] = _NOTHING
+    forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
     @property
     def shown_store(self) -> str | None:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from keyfob.ip_range import parse_range
 from keyfob.nearest import did_you_mean
 
+ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})  # OWASP's least
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 _POSTGRES = "postgresql://"
 _SQLITE = "sqlite:///"
@@ -111,7 +113,6 @@ def argon2() -> Kind:
     The upper bounds are those beyond which a stored hash is refused before it is computed.
     """
     parts = {"memory_kib": whole(8, 65_536), "time": whole(1, 10)}
-    defaults = {"memory_kib": 19_456, "time": 2}  # the least that OWASP recommends
 
     def check(value: object) -> dict[str, object]:
         if not isinstance(value, Mapping):
@@ -119,7 +120,7 @@ def argon2() -> Kind:
         for name in value:
             if name not in parts:
                 raise Wrong(f"has no part {name}{did_you_mean(str(name), parts)}")
-        return {name: _part(name, kind, value.get(name, defaults[name])) for name, kind in parts.items()}
+        return {name: _part(name, kind, value.get(name, ARGON2_DEFAULTS[name])) for name, kind in parts.items()}
 
     def from_text(text: str) -> object:
         pairs = [item.partition("=") for item in text.split(",")]
