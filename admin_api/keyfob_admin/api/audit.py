@@ -1,0 +1,62 @@
+"""The audit log, page by page or as one stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from keyfob_admin.api.call import Call, answer
+from keyfob_admin.routes import NDJSON, Route
+from keyfob_admin.wire import given, views
+from keyfob_admin.wire.accept import prefers
+from keyfob_admin.wire.requests import AuditQuery
+from keyfob_admin.wire.showing import shown_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from keyfob.audit import SealedEvent
+
+
+async def list_events(call: Call) -> Response:
+    """Show one page of events, newest first, or stream them all."""
+    if prefers(NDJSON, call.request.headers.get("accept", "")):
+        return await _stream(call)
+    asked = call.asked(AuditQuery)
+    page = await call.runtime.audit_log.events(actor=call.actor, **given(asked))
+    return answer(views.AuditPage([shown_event(event) for event in page.items], page.next_token))
+
+
+async def _stream(call: Call) -> Response:
+    """Answer with one event a line. The first is read before the status is sent, so that 503 can still be said."""
+    asked = given(call.asked(AuditQuery), without=frozenset({"page_size"}))
+    events = call.runtime.audit_log.stream(actor=call.actor, **asked)
+    first = await anext(events, None)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return StreamingResponse(_lines(first, events), headers=headers, media_type=NDJSON)
+
+
+async def _lines(first: SealedEvent | None, events: AsyncIterator[SealedEvent]) -> AsyncIterator[bytes]:
+    if first is None:
+        return
+    yield msgspec.json.encode(shown_event(first)) + b"\n"
+    async for event in events:
+        yield msgspec.json.encode(shown_event(event)) + b"\n"
+
+
+ROUTES: Final[tuple[Route[Call], ...]] = (
+    Route(
+        method="GET",
+        path="/v1/audit-events",
+        name="list_audit_events",
+        summary="Read the audit log, newest first",
+        handler=list_events,
+        tag="Audit",
+        any_of=("audit:read",),
+        query=AuditQuery,
+        answer=views.AuditPage,
+        streamed=views.AuditEvent,
+    ),
+)

@@ -1,0 +1,146 @@
+"""One call of the admin API, as its handler sees it; and the seam to the running installation behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+import msgspec
+from starlette.responses import Response
+
+from keyfob.errors import NotFound
+from keyfob.key_format import key_id_of
+from keyfob.lifecycle import Actor
+from keyfob_admin.routes import JSON
+from keyfob_admin.wire.showing import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+    from keyfob.catalogue import Catalogue
+    from keyfob.lifecycle import AuditLog, KeyLifecycle, Teams
+    from keyfob.store import KeyStore
+    from keyfob.verdict import Denied, Grant, Granted
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Runtime(Protocol):
+    """All that the admin API asks of a running installation."""
+
+    @property
+    def brand(self) -> str:
+        """What keys begin with."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What can be granted."""
+        ...
+
+    @property
+    def store(self) -> KeyStore:
+        """Where keys are kept."""
+        ...
+
+    @property
+    def lifecycle(self) -> KeyLifecycle:
+        """What can be done with keys."""
+        ...
+
+    @property
+    def teams(self) -> Teams:
+        """What can be done with teams."""
+        ...
+
+    @property
+    def audit_log(self) -> AuditLog:
+        """What was done."""
+        ...
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        ...
+
+    def client_ip(self, scope: Scope) -> str | None:
+        """Where the request came from, trusted proxies considered."""
+        ...
+
+    async def inspect(self, text: str) -> Granted | Denied:
+        """What a presented key is good for; not counted as use. Raises StoreUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request by an admitted admin key, its body and query already checked."""
+
+    request: Request
+    runtime: Runtime
+    body: msgspec.Struct | None = None
+    query: msgspec.Struct | None = None
+
+    def sent(self, shape: type[S]) -> S:
+        """The body; *shape* is the one that the route names."""
+        return _as(shape, self.body)
+
+    def asked(self, shape: type[S]) -> S:
+        """The query; *shape* is the one that the route names."""
+        return _as(shape, self.query)
+
+    @property
+    def grant(self) -> Grant:
+        """What the calling key may do."""
+        return cast("Grant", self.request.scope["keyfob"])
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls, as the lifecycle and the audit log know it."""
+        grant = self.grant
+        return Actor(
+            kind="key",
+            id=grant.key_id,
+            name=grant.name,
+            team=grant.team,
+            permissions=grant.permissions,
+            ip=self.runtime.client_ip(self.request.scope),
+        )
+
+    @property
+    def team(self) -> str:
+        """The team that the path names."""
+        return cast("str", self.request.path_params["team"])
+
+    @property
+    def key_id(self) -> str:
+        """The key that the path names, by its id or as displayed. Raises NotFound for anything else."""
+        written = cast("str", self.request.path_params["key"])
+        key_id = key_id_of(written, self.runtime.brand)
+        if key_id is None or not written.endswith(key_id):  # a whole key has no place in a path
+            raise NotFound
+        return key_id
+
+    @property
+    def shown(self) -> Shown:
+        """How keys look here and now."""
+        return Shown(self.runtime.catalogue, self.runtime.brand, self.runtime.now())
+
+    def address_of(self, path: str) -> str:
+        """Where *path* is for the caller: below the mount."""
+        root: str = self.request.scope.get("root_path", "")
+        return root.rstrip("/") + path
+
+
+def _as(shape: type[S], checked: msgspec.Struct | None) -> S:
+    if not isinstance(checked, shape):
+        raise TypeError(f"the route does not name {shape.__name__}")
+    return checked
+
+
+def answer(what: msgspec.Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Make a JSON response, which no cache keeps."""
+    return Response(msgspec.json.encode(what), status, {"Cache-Control": "no-store", **(headers or {})}, JSON)

@@ -1,0 +1,259 @@
+"""A team's keys: create, list, read, change, disable, enable, duplicate, delete, and how they were used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.responses import Response
+
+from keyfob import errors
+from keyfob.errors import PreconditionFailed
+from keyfob.lifecycle import IdempotencyKey, KeyDraft
+from keyfob_admin.api.call import Call, answer
+from keyfob_admin.routes import Route
+from keyfob_admin.wire import etag, given, idempotency_key, required_revisions, views
+from keyfob_admin.wire.requests import CreateKey, DuplicateKey, ListKeysQuery, Nothing, PatchKey, UsageQuery
+from keyfob_admin.wire.showing import shown_day
+
+if TYPE_CHECKING:
+    from keyfob.lifecycle import Changed, Minted
+    from keyfob.store import KeyView
+
+_KEYS: Final = "/v1/teams/{team}/keys"
+_KEY: Final = _KEYS + "/{key}"
+
+
+async def create(call: Call) -> Response:
+    """Make a key, and show its secret this once."""
+    sent = call.sent(CreateKey)
+    draft = KeyDraft(
+        name=sent.name,
+        key_type=sent.type,
+        permissions=None if sent.permissions is msgspec.UNSET else tuple(sent.permissions),
+        description=sent.description,
+        expires_at=sent.expires_at,
+        ip_allow=tuple(sent.ip_allow),
+    )
+    minted = await call.runtime.lifecycle.create(
+        call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call)
+    )
+    return _reveal(call, minted)
+
+
+async def duplicate(call: Call) -> Response:
+    """Make a key like another one, with a secret of its own."""
+    minted = await call.runtime.lifecycle.duplicate(
+        call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=_idempotency(call)
+    )
+    return _reveal(call, minted)
+
+
+async def list_keys(call: Call) -> Response:
+    """Show one page of the team's keys."""
+    asked = call.asked(ListKeysQuery)
+    page = await call.runtime.lifecycle.list_keys(call.team, actor=call.actor, **given(asked))
+    shown = call.shown
+    return answer(views.KeyPage([shown.key(view) for view in page.items], page.next_token))
+
+
+async def get(call: Call) -> Response:
+    """Show one key."""
+    return _show(call, await call.runtime.lifecycle.get(call.team, call.key_id, actor=call.actor))
+
+
+async def patch(call: Call) -> Response:
+    """Change what the caller sent and leave the rest."""
+    changes = given(call.sent(PatchKey))
+    if_match = await _revision_to_change(call)
+    view = await call.runtime.lifecycle.update(
+        call.team, call.key_id, changes, actor=call.actor, if_match=if_match
+    )
+    return _show(call, view)
+
+
+async def disable(call: Call) -> Response:
+    """Switch a key off."""
+    return _changed(call, await call.runtime.lifecycle.disable(call.team, call.key_id, actor=call.actor))
+
+
+async def enable(call: Call) -> Response:
+    """Switch a key on again."""
+    return _changed(call, await call.runtime.lifecycle.enable(call.team, call.key_id, actor=call.actor))
+
+
+async def delete(call: Call) -> Response:
+    """Erase a disabled key for ever."""
+    await call.runtime.lifecycle.delete(call.team, call.key_id, actor=call.actor)
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+async def usage(call: Call) -> Response:
+    """Show how often a key was admitted and denied, day by day."""
+    days = await call.runtime.lifecycle.usage(
+        call.team, call.key_id, call.asked(UsageQuery).days, actor=call.actor
+    )
+    return answer(views.Usage([shown_day(day) for day in days]))
+
+
+def _show(call: Call, view: KeyView) -> Response:
+    return answer(call.shown.key(view), headers={"ETag": etag(view.record.revision)})
+
+
+def _changed(call: Call, changed: Changed) -> Response:
+    shown = call.shown.changed(changed.view, changed.effective_by)
+    return answer(shown, headers={"ETag": shown.etag})
+
+
+def _reveal(call: Call, minted: Minted) -> Response:
+    """Answer 201 with the secret, or 200 without it if this was done before under the same Idempotency-Key."""
+    shown = views.NewKey(call.shown.key(minted.view), minted.secret)
+    if minted.replayed:
+        return answer(shown, headers={"Idempotency-Replayed": "true"})
+    where = call.address_of(f"/v1/teams/{shown.key.team}/keys/{shown.key.id}")
+    return answer(shown, 201, {"Location": where})
+
+
+def _idempotency(call: Call) -> IdempotencyKey | None:
+    """What the caller's Idempotency-Key stands for. Bodies are compared by what they say, not by their spaces."""
+    key = idempotency_key(call.request.headers)
+    if key is None or call.body is None:
+        return None
+    said = json.dumps(msgspec.to_builtins(call.body), sort_keys=True).encode()
+    return IdempotencyKey(key, call.request.method, call.request.url.path, hashlib.sha256(said).digest())
+
+
+async def _revision_to_change(call: Call) -> int | None:
+    """The revision that the key must still have. Of several in If-Match, the one that it has now."""
+    allowed = required_revisions(call.request.headers)
+    if allowed is None or len(allowed) == 1:
+        return next(iter(allowed), None) if allowed else None
+    present = (await call.runtime.lifecycle.get(call.team, call.key_id, actor=call.actor)).record.revision
+    if present not in allowed:
+        raise PreconditionFailed
+    return present
+
+
+_WRITE: Final = ("keys:write",)
+_READ: Final = ("keys:read",)
+_REFUSALS: Final = (errors.NotFound, errors.Invalid, errors.FixedPermissions, errors.ExceedsOwnPermissions)
+
+ROUTES: Final[tuple[Route[Call], ...]] = (
+    Route(
+        method="POST",
+        path=_KEYS,
+        name="create_key",
+        summary="Create a key",
+        handler=create,
+        tag="Keys",
+        any_of=_WRITE,
+        body=CreateKey,
+        status=201,
+        answer=views.NewKey,
+        refusals=(*_REFUSALS, errors.PlanRequired, errors.KeyTypeTaken, errors.LastAdmin),
+        repeatable=True,
+    ),
+    Route(
+        method="GET",
+        path=_KEYS,
+        name="list_keys",
+        summary="List the team's keys",
+        handler=list_keys,
+        tag="Keys",
+        any_of=_READ,
+        query=ListKeysQuery,
+        answer=views.KeyPage,
+    ),
+    Route(
+        method="GET",
+        path=_KEY,
+        name="get_key",
+        summary="Read a key",
+        handler=get,
+        tag="Keys",
+        any_of=_READ,
+        answer=views.Key,
+        tagged=True,
+    ),
+    Route(
+        method="PATCH",
+        path=_KEY,
+        name="update_key",
+        summary="Change a key",
+        handler=patch,
+        tag="Keys",
+        any_of=_WRITE,
+        body=PatchKey,
+        answer=views.Key,
+        refusals=(*_REFUSALS, errors.LastAdmin),
+        conditional=True,
+        tagged=True,
+    ),
+    Route(
+        method="DELETE",
+        path=_KEY,
+        name="delete_key",
+        summary="Delete a disabled key",
+        handler=delete,
+        tag="Keys",
+        any_of=("keys:delete",),
+        status=204,
+        refusals=(errors.KeyNotDisabled, errors.LastAdmin),
+    ),
+    Route(
+        method="POST",
+        path=_KEY + "/disable",
+        name="disable_key",
+        summary="Disable a key",
+        handler=disable,
+        tag="Keys",
+        any_of=_WRITE,
+        body=Nothing,
+        body_required=False,
+        answer=views.ChangedKey,
+        refusals=(errors.LastAdmin,),
+        tagged=True,
+    ),
+    Route(
+        method="POST",
+        path=_KEY + "/enable",
+        name="enable_key",
+        summary="Enable a key",
+        handler=enable,
+        tag="Keys",
+        any_of=_WRITE,
+        body=Nothing,
+        body_required=False,
+        answer=views.ChangedKey,
+        refusals=(errors.ExceedsOwnPermissions,),
+        tagged=True,
+    ),
+    Route(
+        method="POST",
+        path=_KEY + "/duplicate",
+        name="duplicate_key",
+        summary="Create a key like this one",
+        handler=duplicate,
+        tag="Keys",
+        any_of=_WRITE,
+        body=DuplicateKey,
+        body_required=False,
+        status=201,
+        answer=views.NewKey,
+        refusals=(*_REFUSALS, errors.PlanRequired, errors.KeyTypeTaken),
+        repeatable=True,
+    ),
+    Route(
+        method="GET",
+        path=_KEY + "/usage",
+        name="get_key_usage",
+        summary="Read how a key was used",
+        handler=usage,
+        tag="Keys",
+        any_of=_READ,
+        query=UsageQuery,
+        answer=views.Usage,
+    ),
+)

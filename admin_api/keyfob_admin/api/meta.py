@@ -1,0 +1,99 @@
+"""Who calls, what can be granted, which types of key there are; and whether Keyfob is well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keyfob.errors import StoreUnavailable
+from keyfob.store import KeyQuery
+from keyfob_admin.api.call import Call, answer
+from keyfob_admin.routes import Route
+from keyfob_admin.wire import views
+from keyfob_admin.wire.showing import shown_caller
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import msgspec
+    from starlette.responses import Response
+
+    from keyfob.catalogue import KeyType
+
+    Handler = Callable[[Call], Awaitable[Response]]
+
+
+async def whoami(call: Call) -> Response:
+    """Show the calling key."""
+    return answer(shown_caller(call.grant, call.runtime.brand))
+
+
+async def permissions(call: Call) -> Response:
+    """Show what can be granted."""
+    catalogue = call.runtime.catalogue
+    return answer(views.PermissionList([views.Permission(*entry) for entry in catalogue.permissions.items()]))
+
+
+async def key_types(call: Call) -> Response:
+    """Show the types of key, with what the caller's team may create."""
+    team = await call.runtime.teams.own(actor=call.actor)
+    shown = [await _key_type(call, key_type, team.plan) for key_type in call.runtime.catalogue.key_types.values()]
+    return answer(views.KeyTypeList(team.id, shown))
+
+
+async def _key_type(call: Call, key_type: KeyType, plan: str) -> views.KeyType:
+    code = await _why_not(call, key_type, plan)
+    return views.KeyType(
+        name=key_type.name,
+        label=key_type.label,
+        per_team=key_type.per_team,
+        permissions=None if key_type.permissions is None else list(key_type.permissions),
+        can_create=code is None,
+        code=code,
+    )
+
+
+async def healthz(_call: Call) -> Response:
+    """Answer as long as the process does."""
+    return answer(views.Health("ok"))
+
+
+async def readyz(call: Call) -> Response:
+    """Answer 503 while the store cannot be read."""
+    try:
+        await call.runtime.store.changes(None)
+    except StoreUnavailable:
+        return answer(views.Health("unavailable"), 503, {"Retry-After": "1"})
+    return answer(views.Health("ok"))
+
+
+async def _why_not(call: Call, key_type: KeyType, plan: str) -> views.WhyNot | None:
+    """What creating a key of this type in the caller's team would be refused with."""
+    if not call.runtime.catalogue.allows(plan, key_type.name):
+        return "plan_required"
+    if key_type.per_team is None:
+        return None
+    query = KeyQuery(team=call.grant.team, now=call.runtime.now(), key_type=key_type.name, limit=key_type.per_team)
+    live = await call.runtime.store.views(query)
+    return "key_type_taken" if len(live) >= key_type.per_team else None
+
+
+def _any_admin(path: str, name: str, summary: str, handler: Handler, shape: type[msgspec.Struct]) -> Route[Call]:
+    return Route(method="GET", path=path, name=name, summary=summary, handler=handler, tag="About", answer=shape)
+
+
+ROUTES: Final[tuple[Route[Call], ...]] = (
+    _any_admin("/v1/whoami", "whoami", "Who calls", whoami, views.Caller),
+    _any_admin("/v1/permissions", "list_permissions", "What can be granted", permissions, views.PermissionList),
+    _any_admin("/v1/key-types", "list_key_types", "Which types of key there are", key_types, views.KeyTypeList),
+    _any_admin("/healthz", "healthz", "Whether the process is up", healthz, views.Health),
+    Route(
+        method="GET",
+        path="/readyz",
+        name="readyz",
+        summary="Whether the database can be read",
+        handler=readyz,
+        tag="About",
+        answer=views.Health,
+        unready=views.Health,
+    ),
+)

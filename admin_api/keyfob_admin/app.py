@@ -1,0 +1,64 @@
+"""The admin application: the table of calls behind Keyfob's own middleware."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route as Path
+
+from keyfob import APIKeyMiddleware
+from keyfob_admin.api import TABLE, Endpoint, log_failure
+from keyfob_admin.openapi import describe
+from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
+from keyfob_admin.routes import by_path, guard_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from keyfob_admin.api import Runtime
+
+
+def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """Make the admin application around *runtime*. It may be mounted below a prefix.
+
+    Args:
+        runtime: the running installation; whoever made it opens and closes it.
+        pages: routes outside ``/v1/`` that need no key, such as the console's.
+    """
+    routes: list[BaseRoute] = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
+    app = Starlette(
+        routes=[*routes, Path("/openapi.json", _openapi), *pages],
+        middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
+        exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
+    )
+    app.router.redirect_slashes = False  # a redirect would tell which paths there are
+    app.state.runtime = runtime
+    return app
+
+
+async def _openapi(request: Request) -> Response:
+    """Show the description of the API, with the prefix that it is mounted under."""
+    prefix = request.scope.get("root_path", "").rstrip("/")
+    return JSONResponse(describe(TABLE, version=version("keyfob"), prefix=prefix))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """What Starlette refuses by itself: mostly a path where there is nothing."""
+    status = error.status_code if isinstance(error, HTTPException) and error.status_code in TITLES else 404
+    code = TITLES[status].lower().replace(" ", "_")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem_response(request.scope, problem_of(Problem(status, code, f"{TITLES[status]}.")), headers)
+
+
+async def _on_exception(request: Request, error: Exception) -> Response:
+    log_failure(request.scope, error)
+    return problem_response(request.scope, internal())
