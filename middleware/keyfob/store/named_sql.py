@@ -1,0 +1,19 @@
+"""Reads a file of statements, each under a line ``-- name: …``.
+
+``{key_columns}`` in a statement stands for the one of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def read_statements(file_name: str) -> dict[str, str]:
+    """Name → statement, of the file *file_name* in this folder."""
+    text = files(__package__).joinpath(file_name).read_text(encoding="utf-8")
+    _, *parts = _NAME.split(text)
+    statements = {name: statement.strip() for name, statement in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: sql.replace("{key_columns}", statements["key_columns"]) for name, sql in statements.items()}

@@ -1,0 +1,51 @@
+"""Picks the store that an address asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keyfob.ring import RingKey
+    from keyfob.store import KeyStore
+
+_SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+
+
+def open_store(url: str, *, seal_with: Callable[[], RingKey] | None = None, create: bool = False) -> KeyStore:
+    """Open the store at *url*; connections are made when they are first needed.
+
+    Args:
+        url: ``sqlite:///relative/path.db`` or ``sqlite:////absolute/path.db``.
+        seal_with: gives the ring entry that seals audit events; without it nothing can be appended to the log.
+        create: make the database if it is missing and bring it to the present schema.
+
+    Raises:
+        ConfigError: nothing can be opened by such an address, or the database's schema is not one for this code.
+    """
+    if url.startswith(_SQLITE):
+        return _open_sqlite(url.removeprefix(_SQLITE), seal_with=seal_with, create=create)
+    if url.startswith(_POSTGRES):
+        raise ConfigError("PostgreSQL needs the extra: pip install 'keyfob[postgres]'")
+    raise ConfigError("store url must begin with sqlite:/// or postgresql://")
+
+
+def _open_sqlite(path: str, *, seal_with: Callable[[], RingKey] | None, create: bool) -> KeyStore:
+    from keyfob.store.sqlite import SQLiteStore  # noqa: PLC0415 (only who uses SQLite loads its driver)
+    from keyfob.store.sqlite_migrations import check_schema_now, create_or_migrate  # noqa: PLC0415 (likewise)
+
+    if not path or path.startswith(":memory:"):
+        raise ConfigError(
+            "store url must name a file, as in sqlite:///keyfob.db: workers cannot share a database in memory"
+        )
+    file = Path(path)
+    if create:
+        create_or_migrate(file)
+    else:
+        check_schema_now(file)
+    return SQLiteStore(file, seal_with=seal_with)

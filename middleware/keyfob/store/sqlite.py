@@ -1,0 +1,265 @@
+"""Keeps the keys in one SQLite file, shared by all processes of a host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from keyfob.errors import StoreUnavailable
+from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
+from keyfob.store.doorbell import Doorbell
+from keyfob.store.sqlite_connections import Opening
+from keyfob.store.sqlite_files import answering
+from keyfob.store.sqlite_listing import event_listing, key_listing
+from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    import aiosqlite
+
+    from keyfob.audit import SealedEvent
+    from keyfob.record import KeyRecord, Team
+    from keyfob.ring import RingKey
+    from keyfob.store import KeyQuery, KeyView, Remembered, Transaction, Use, UseDay
+    from keyfob.store.doorbell import FileId
+    from keyfob.store.sqlite_connections import Connections
+
+T = TypeVar("T")
+
+TURN_TIMEOUT = 5.0  # seconds that a change waits for those before it in this process
+_BEYOND_REVISIONS = 2**63 - 1
+_ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn on the loop
+
+
+class SQLiteStore:
+    """A `keyfob.store.KeyStore` in the file *path*, which must exist."""
+
+    def __init__(self, path: Path, *, seal_with: Callable[[], RingKey] | None) -> None:
+        self.path = path
+        self._seal_with = seal_with
+        self._opening = Opening(path)
+        self.bell = Doorbell(path)
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def doorbell(self) -> Sequence[int]:
+        """One number that differs from before after every change on this host."""
+        return self.bell.face
+
+    @property
+    def applies_at_once(self) -> bool:
+        """Whether changes made here are seen at once by every process of this host."""
+        return self.bell.can_ring
+
+    async def find(self, key_id: str) -> Found:
+        """Read one key and the revision in one snapshot."""
+        with answering():
+            connections = await self._opening.connections()
+            ((revision, epoch, phc, proof, *row),) = await connections.hot.execute_fetchall(SQL["find"], (key_id,))
+            record = None if row[0] is None else rows.record_of(row)
+            secret = None if phc is None else StoredSecret(phc, proof)
+            return Found(record, secret, revision, _epoch_of(epoch, connections.id))
+
+    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+        """Keep *secret* if the key still has *checked_hash* and is not deleted."""
+        with answering():
+            connections = await self._opening.connections()
+            async with _turn(connections):
+                values = (secret.hash, secret.proof, key_id, checked_hash)
+                await connections.notes.execute_fetchall(SQL["remember_proof"], values)
+
+    async def changes(self, since: int | None) -> Changes:
+        """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
+        with answering():
+            self.bell.look_again()
+            connections = await self._opening.connections()
+            after = _BEYOND_REVISIONS if since is None else since
+            found = list(await connections.hot.execute_fetchall(SQL["changes"], (after,)))
+            revision, epoch, marks, *_ = found[0]
+            ring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
+            return Changes(revision, _epoch_of(epoch, connections.id), await _records(found), ring)
+
+    async def add_usage(self, uses: Mapping[str, Use]) -> None:
+        """Write a batch in one transaction, finished even if the caller is cancelled."""
+        if uses:
+            await self._finished(self._add_usage(uses))
+
+    async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run *work* in one transaction, ring the doorbell, and return what it returned."""
+        return await self._finished(self._change(work))
+
+    async def view(self, key_id: str) -> KeyView | None:
+        """A key that is not deleted, with its last use."""
+        with answering():
+            found = await self._read(SQL["view"], (key_id,))
+            return rows.view_of(found[0]) if found else None
+
+    async def views(self, query: KeyQuery) -> list[KeyView]:
+        """The keys that *query* asks for, in its order."""
+        with answering():
+            return [rows.view_of(row) for row in await self._read(*key_listing(query))]
+
+    async def usage(self, key_id: str, since: date) -> list[UseDay]:
+        """Days with any use, oldest first."""
+        with answering():
+            return [rows.day_of(row) for row in await self._read(SQL["usage"], (key_id, since.toordinal()))]
+
+    async def team(self, team_id: str) -> Team | None:
+        """One team."""
+        with answering():
+            found = await self._read(SQL["team"], (team_id,))
+            return rows.team_of(found[0]) if found else None
+
+    async def teams(self) -> list[Team]:
+        """All teams, by id."""
+        with answering():
+            return [rows.team_of(row) for row in await self._read(SQL["teams"])]
+
+    async def recall(self, scope: str) -> Remembered | None:
+        """What was made under an Idempotency-Key."""
+        with answering():
+            found = await self._read(SQL["recall"], (scope,))
+            return rows.remembered_of(found[0]) if found else None
+
+    async def events(self, query: EventQuery) -> list[SealedEvent]:
+        """The audit events that *query* asks for."""
+        with answering():
+            return [rows.event_of(row) for row in await self._read(*event_listing(query))]
+
+    async def every_event(self) -> AsyncIterator[SealedEvent]:
+        """The whole audit log, oldest first, in bounded memory."""
+        bound = 0
+        while page := await self.events(EventQuery(limit=_ROWS_AT_ONCE, bound=bound, oldest_first=True)):
+            for event in page:
+                yield event
+            bound = page[-1].seq
+
+    async def audit_head(self) -> tuple[int, bytes]:
+        """How many events there should be, and the seal of the last."""
+        with answering():
+            ((count, head),) = await self._read(SQL["audit_head"])
+            return count, bytes(head)
+
+    async def close(self) -> None:
+        """Finish the changes under way on this loop and close every connection."""
+        own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]
+        await asyncio.gather(*own, return_exceptions=True)
+        await self._opening.close()
+
+    async def _read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
+        connections = await self._opening.connections()
+        return list(await connections.reader.execute_fetchall(sql, parameters))
+
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(_look_at)
+        return await asyncio.shield(task)
+
+    async def _change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        with answering():
+            connections = await self._opening.connections()
+        transaction = SQLiteTransaction(connections.writer, self._seal_with)
+        try:
+            async with _transaction(connections, connections.writer):
+                result = await work(transaction)
+        except BaseException:
+            if transaction.revision is not None:  # cut short while committing, it may have been committed or not
+                self.bell.alarm()
+            raise
+        if transaction.revision is not None:
+            self.bell.ring(transaction.revision)
+        if self._opening.present() != connections.id:
+            raise StoreUnavailable("the database was replaced while it was being changed")
+        return result
+
+    async def _add_usage(self, uses: Mapping[str, Use]) -> None:
+        with answering():
+            connections = await self._opening.connections()
+        async with _transaction(connections, connections.notes):
+            with answering():
+                await connections.notes.executemany(SQL["note_last_use"], _last_uses(uses))
+                await connections.notes.executemany(SQL["count_day"], _days(uses))
+
+
+@asynccontextmanager
+async def _turn(connections: Connections) -> AsyncIterator[None]:
+    """Wait for the changes before this one. Raises StoreUnavailable if that takes too long."""
+    try:
+        async with asyncio.timeout(TURN_TIMEOUT):
+            await connections.turn.acquire()
+    except TimeoutError as error:
+        raise StoreUnavailable("too many changes are waiting for the database") from error
+    try:
+        yield
+    finally:
+        connections.turn.release()
+
+
+@asynccontextmanager
+async def _transaction(connections: Connections, connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when anything raises.
+
+    The connection's thread takes orders strictly in turn. So the rollback comes after a BEGIN or COMMIT whose
+    caller was cancelled while it was waiting, and no transaction can stay open behind our back.
+    """
+    async with _turn(connections):
+        try:
+            with answering():
+                await connection.execute_fetchall("BEGIN IMMEDIATE")
+            yield
+            with answering():
+                await connection.commit()
+        except BaseException:
+            with suppress(sqlite3.Error, ValueError):  # a closed connection has nothing left to roll back
+                await connection.rollback()
+            raise
+
+
+async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
+    """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
+    records: list[KeyRecord] = []
+    for start in range(0, len(found), _ROWS_AT_ONCE):
+        records.extend(rows.record_of(row[3:]) for row in found[start : start + _ROWS_AT_ONCE] if row[3] is not None)
+        if start:
+            await asyncio.sleep(0)
+    return tuple(records)
+
+
+def _last_uses(uses: Mapping[str, Use]) -> list[Mapping[str, object]]:
+    return [
+        {"key_id": key_id, "at": rows.micros(use.last_at), "ip": use.ip}
+        for key_id, use in uses.items()
+        if use.last_at is not None
+    ]
+
+
+def _days(uses: Mapping[str, Use]) -> list[Mapping[str, object]]:
+    return [
+        {
+            "key_id": key_id,
+            "day": day.toordinal(),
+            "admitted": use.admitted.get(day, 0),
+            "denied": use.denied.get(day, 0),
+        }
+        for key_id, use in uses.items()
+        for day in use.admitted.keys() | use.denied.keys()
+    ]
+
+
+def _epoch_of(epoch: str, identity: FileId) -> str:
+    """The database's own epoch and which file it is, so that a copy put in its place is another epoch too."""
+    return f"{epoch}-{identity[0]:x}-{identity[1]:x}"
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Take note of the failure of a change whose caller has left, so that asyncio doesn't report it as forgotten."""
+    if not task.cancelled():
+        task.exception()

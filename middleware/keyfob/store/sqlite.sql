@@ -1,0 +1,134 @@
+-- Every statement of the SQLite store by name, but for the listing of keys and events, whose conditions vary.
+
+-- name: key_columns
+k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
+k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision
+
+-- name: find
+-- One statement is one snapshot: the row cannot be older or newer than the revision beside it.
+SELECT m.revision, m.epoch, s.hash, s.proof, {key_columns}
+FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT JOIN key_secrets s ON s.key_id = k.id
+
+-- name: changes
+SELECT m.revision, m.epoch,
+       (SELECT json_group_array(json_array(char, fingerprint, state, activated_at)) FROM ring_marks),
+       {key_columns}
+FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
+
+-- name: remember_proof
+UPDATE key_secrets SET hash = ?, proof = ?
+WHERE key_id = ? AND hash = ? AND EXISTS (SELECT 1 FROM keys k WHERE k.id = key_id AND k.deleted_at IS NULL)
+
+-- name: note_last_use
+-- The second comparison settles uses of the same microsecond, so that the order of arrival never matters.
+UPDATE key_usage SET last_used_at = :at, last_used_ip = :ip
+WHERE key_id = :key_id AND (last_used_at < :at OR (last_used_at = :at AND coalesce(last_used_ip, '') < coalesce(:ip, '')))
+
+-- name: count_day
+INSERT INTO key_use_days (key_id, day, admitted, denied)
+SELECT key_id, :day, :admitted, :denied FROM key_usage WHERE key_id = :key_id
+ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied
+
+-- name: view
+SELECT u.last_used_at, u.last_used_ip, {key_columns}
+FROM keys k JOIN teams t ON t.id = k.team JOIN key_usage u ON u.key_id = k.id WHERE k.id = ? AND k.deleted_at IS NULL
+
+-- name: usage
+SELECT day, admitted, denied FROM key_use_days WHERE key_id = ? AND day >= ? ORDER BY day
+
+-- name: team
+SELECT id, name, plan, created_at FROM teams WHERE id = ?
+
+-- name: teams
+SELECT id, name, plan, created_at FROM teams ORDER BY id
+
+-- name: recall
+SELECT body_digest, key_id, at FROM idempotency WHERE scope = ?
+
+-- name: audit_head
+SELECT audit_count, audit_head FROM meta
+
+-- name: raise_revision
+UPDATE meta SET revision = revision + 1
+
+-- name: revision
+SELECT revision FROM meta
+
+-- name: put_team
+INSERT INTO teams (id, name, plan, created_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan
+
+-- name: stamp_team_keys
+UPDATE keys SET revision = ? WHERE team = ? AND deleted_at IS NULL
+
+-- name: key
+SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team WHERE k.id = ?
+
+-- name: live_keys
+SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
+WHERE k.team = ? AND k.key_type = ? AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
+
+-- name: root_keys
+SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
+WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = '*')
+ORDER BY k.id
+
+-- name: add_key
+INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
+                  description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
+        :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision)
+
+-- name: add_secret
+INSERT INTO key_secrets (key_id, hash, proof) VALUES (?, ?, ?)
+
+-- name: add_usage_row
+INSERT INTO key_usage (key_id, team) VALUES (?, ?)
+
+-- name: put_key
+UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
+                ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision
+WHERE id = :id AND deleted_at IS NULL
+
+-- name: erase_secret
+DELETE FROM key_secrets WHERE key_id = ?
+
+-- name: erase_days
+DELETE FROM key_use_days WHERE key_id = ?
+
+-- name: erase_usage
+DELETE FROM key_usage WHERE key_id = ?
+
+-- name: erase_drafts
+DELETE FROM drafts WHERE key_id = ?
+
+-- name: erase_sessions
+DELETE FROM sessions WHERE key_id = ?
+
+-- name: erase_links
+DELETE FROM sign_in_links WHERE key_id = ?
+
+-- name: leave_tombstone
+UPDATE keys SET deleted_at = ?, revision = ?, permissions = '[]', ip_allow = '[]', description = NULL
+WHERE id = ? AND deleted_at IS NULL
+
+-- name: ring_marks
+SELECT char, fingerprint, state, activated_at FROM ring_marks ORDER BY activated_at, char
+
+-- name: put_ring_mark
+INSERT INTO ring_marks (char, fingerprint, state, activated_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (char) DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
+
+-- name: remember
+INSERT INTO idempotency (scope, body_digest, key_id, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (scope) DO UPDATE SET body_digest = excluded.body_digest, key_id = excluded.key_id, at = excluded.at
+
+-- name: forget_old
+DELETE FROM idempotency WHERE at < ?
+
+-- name: append_event
+INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: move_audit_head
+UPDATE meta SET audit_count = ?, audit_head = ?

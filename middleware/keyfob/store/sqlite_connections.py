@@ -1,0 +1,119 @@
+"""The connections that one event loop has to the database file, and whether that is still the same file."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from keyfob.errors import StoreUnavailable
+from keyfob.store.doorbell import FileId, file_id
+from keyfob.store.sqlite_files import NOTES, READER, WRITER, open_connection
+from keyfob.store.sqlite_migrations import check_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import aiosqlite
+
+
+@dataclass(slots=True)
+class Connections:
+    """What one event loop holds open.
+
+    The hot path reads through a connection of its own, so that a long listing does not keep it waiting. Usage
+    and proofs are written without waiting for the disk; they share the writer's *turn*, so that within a process
+    nobody has to poll for SQLite's lock.
+    """
+
+    id: FileId
+    writer: aiosqlite.Connection
+    notes: aiosqlite.Connection
+    hot: aiosqlite.Connection
+    reader: aiosqlite.Connection
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def all(self) -> tuple[aiosqlite.Connection, ...]:
+        """Every connection."""
+        return self.writer, self.notes, self.hot, self.reader
+
+    async def close(self) -> None:
+        """Close every connection, after what is queued on it."""
+        async with self.turn:
+            for connection in self.all():
+                await connection.close()
+
+    def abandon(self) -> None:
+        """Stop the threads of an event loop that is gone."""
+        for connection in self.all():
+            connection.stop()
+
+
+class Opening:
+    """Gives each event loop its connections, and new ones when the file at the path is another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
+        self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+        self._closed = False
+
+    def present(self) -> FileId:
+        """The identity of the database at the path. Raises StoreUnavailable where there is none, or an empty file."""
+        found = file_id(self._path)
+        if found is None or not self._path.stat().st_size:
+            raise StoreUnavailable(f"there is no database at {self._path}")
+        return found
+
+    async def connections(self) -> Connections:
+        """The connections of the running loop to the file that is at the path now."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        loop = asyncio.get_running_loop()
+        held = self._by_loop.get(loop)
+        if held is not None and held.id == self.present():
+            return held
+        self._forget_closed_loops()
+        async with self._locks.setdefault(loop, asyncio.Lock()):
+            held = self._by_loop.get(loop)
+            if held is None or held.id != self.present():
+                if held is not None:
+                    del self._by_loop[loop]
+                    await held.close()
+                held = self._by_loop[loop] = await self._open()
+            return held
+
+    async def close(self) -> None:
+        """Close the running loop's connections and stop the threads of all others."""
+        self._closed = True
+        own = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if own is not None:
+            await own.close()
+        for others in self._by_loop.values():
+            others.abandon()
+        self._by_loop.clear()
+
+    async def _open(self) -> Connections:
+        before = self.present()
+        opened: list[aiosqlite.Connection] = []
+        try:
+            for pragmas in (WRITER, NOTES, READER, READER):
+                opened.append(await open_connection(self._path, pragmas))  # noqa: PERF401 (what is open must be closed)
+            await check_schema(opened[-1], self._path)
+            self._demand(before)
+        except BaseException:
+            for connection in opened:
+                await connection.close()
+            raise
+        writer, notes, hot, reader = opened
+        return Connections(before, writer, notes, hot, reader)
+
+    def _demand(self, expected: FileId) -> None:
+        if self.present() != expected:
+            raise StoreUnavailable("the database was replaced while it was being opened")
+
+    def _forget_closed_loops(self) -> None:
+        for loop in [loop for loop in self._by_loop if loop.is_closed()]:
+            self._by_loop.pop(loop).abandon()
+        for loop in [loop for loop in self._locks if loop.is_closed()]:
+            del self._locks[loop]

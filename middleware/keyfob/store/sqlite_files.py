@@ -1,0 +1,92 @@
+"""Opens SQLite connections the way Keyfob needs them: never creating, bounded in waiting, in a daemon thread."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiosqlite
+
+from keyfob.errors import ConfigError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
+
+_ALWAYS = ("PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON", "PRAGMA trusted_schema = OFF")
+WRITER = (*_ALWAYS, "PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
+NOTES = (*_ALWAYS, "PRAGMA synchronous = NORMAL")  # survives a killed process, may lose seconds with the power
+READER = (*_ALWAYS, "PRAGMA query_only = ON")
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn whatever keeps the database from answering into StoreUnavailable.
+
+    Only SQLite's own name of the error goes into the message: its text may quote what is in a row.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        raise StoreUnavailable(f"the database cannot answer ({reason})") from error
+    except (OSError, ValueError, TypeError, LookupError) as error:  # closed connections, unreadable files and rows
+        raise StoreUnavailable(f"the database cannot answer ({type(error).__name__})") from error
+
+
+def address(path: Path) -> str:
+    """The URI that opens *path* for reading and writing, and fails if it is not there."""
+    return f"file:{quote(str(path))}?mode=rw"
+
+
+def open_plainly(path: Path) -> sqlite3.Connection:
+    """Open *path* for work that is not part of serving requests. Raises sqlite3.OperationalError."""
+    connection = sqlite3.connect(address(path), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
+    for pragma in WRITER:
+        connection.execute(pragma)
+    return connection
+
+
+def require_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch to write-ahead logging. Raises ConfigError where the file system cannot do it."""
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise ConfigError(
+            f"the file system of {path} does not support SQLite's write-ahead log, which Keyfob needs to see changes "
+            "at once; move the database to a local disk (network and some container mounts cannot hold it)"
+        )
+
+
+async def open_connection(path: Path, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
+    """Open *path*, which must exist, with every pragma applied."""
+    connection = await _in_daemon_thread(path)
+    try:
+        for pragma in pragmas:
+            await connection.execute_fetchall(pragma)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _in_daemon_thread(path: Path) -> aiosqlite.Connection:
+    """Make the connection object in a daemon thread, so that the worker thread it makes is one too.
+
+    aiosqlite's worker would otherwise keep the process from exiting when somebody forgets `close`. Nothing is
+    lost by that: what was acknowledged is on the disk, what was not is rolled back at the next opening.
+    """
+    made: list[aiosqlite.Connection] = []
+
+    def make() -> None:
+        settings: dict[str, Any] = {"uri": True, "timeout": BUSY_TIMEOUT, "isolation_level": None}
+        made.append(aiosqlite.connect(address(path), **settings))
+
+    maker = threading.Thread(target=make, daemon=True)
+    maker.start()
+    maker.join()
+    return made[0]

@@ -1,0 +1,102 @@
+"""Turns a query for keys or for events into a statement. Only names from this file become SQL; values are bound."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from keyfob.store.rows import folded, micros
+from keyfob.store.sqlite_transaction import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keyfob.store import EventQuery, KeyQuery
+
+_SEPARATOR = chr(31)  # between a plan and a key type
+
+# How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
+# column of the order and that of the team, all three in one index.
+_ORDERS = {
+    "created_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.created_at", "k.id", "k.team"),
+    "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
+    "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
+}
+_SUSPENDED = (
+    "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
+    " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
+)
+_EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
+_STATES = {
+    "disabled": "k.disabled_at IS NOT NULL",
+    "suspended": f"k.disabled_at IS NULL AND {_SUSPENDED}",
+    "expired": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND {_EXPIRED}",
+    "active": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND NOT {_EXPIRED}",
+}
+
+
+def key_listing(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them."""
+    tables, value, key_id, team = _ORDERS[query.order_by]
+    direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
+    conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
+    if query.after is not None:
+        conditions.append(f"({value}, {key_id}) {beyond} (:after_value, :after_id)")
+    statement = (
+        f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
+        f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
+    )
+    return statement, _parameters(query)
+
+
+def _conditions(query: KeyQuery, team: str) -> list[str]:
+    asked = {
+        f"{team} = :team": query.team is not None,
+        "(instr(k.name_folded, :q_folded) > 0 OR instr(k.id, :q) > 0)": query.q is not None,
+        "k.key_type = :key_type": query.key_type is not None,
+        "EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = :permission)": query.permission is not None,
+        "u.last_used_at < :unused_since": query.unused_since is not None,
+    }
+    chosen = [condition for condition, wanted in asked.items() if wanted]
+    return chosen if query.state is None else [*chosen, _STATES[query.state]]
+
+
+def _parameters(query: KeyQuery) -> Mapping[str, object]:
+    after_value, after_id = query.after or (None, None)
+    if isinstance(after_value, str):
+        after_value = folded(after_value)
+    lacking = [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
+    return {
+        "team": query.team,
+        "now": micros(query.now),
+        "q": query.q,
+        "q_folded": folded(query.q or ""),
+        "key_type": query.key_type,
+        "permission": query.permission,
+        "unused_since": None if query.unused_since is None else micros(query.unused_since),
+        "suspended": json.dumps(lacking),
+        "plans": json.dumps(list(query.suspended_types)),
+        "after_value": after_value or 0,  # a key never used stands at 0
+        "after_id": after_id,
+        "limit": query.limit,
+    }
+
+
+def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.rows.event_of` takes them."""
+    beyond, direction = (">", "ASC") if query.oldest_first else ("<", "DESC")
+    asked: dict[str, object] = {
+        "team = ?": query.team,
+        "key_id = ?": query.key,
+        "? IN (actor_id, actor_name)": query.actor,
+        "action = ?": query.action,
+        "at >= ?": None if query.since is None else micros(query.since),
+        f"seq {beyond} ?": query.bound,
+    }
+    conditions = {condition: value for condition, value in asked.items() if value is not None}
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    statement = (
+        "SELECT seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal "  # noqa: S608
+        f"FROM audit_events {where}ORDER BY seq {direction} LIMIT ?"
+    )
+    return statement, [*conditions.values(), query.limit]

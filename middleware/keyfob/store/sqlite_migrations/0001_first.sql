@@ -1,0 +1,140 @@
+-- Times are whole microseconds since 1970-01-01 UTC. Lists are JSON text.
+
+CREATE TABLE meta (
+    only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
+    revision    INTEGER NOT NULL,   -- goes up by one with every change, in the order of the commits
+    epoch       TEXT NOT NULL,      -- random; renewed when another database takes this one's place
+    audit_count INTEGER NOT NULL,
+    audit_head  BLOB NOT NULL,      -- the seal of the newest event
+    min_reader  INTEGER NOT NULL    -- the oldest schema number whose code still understands this database
+);
+INSERT INTO meta VALUES (1, 0, lower(hex(randomblob(16))), 0, zeroblob(32), 1);
+
+CREATE TABLE ring_marks (
+    char         TEXT PRIMARY KEY,
+    fingerprint  TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('active', 'retired', 'lost')),
+    activated_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE teams (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    plan       TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE keys (
+    id              TEXT PRIMARY KEY,
+    name            TEXT NOT NULL,
+    name_folded     TEXT NOT NULL,  -- for search and order in any case of letters
+    key_type        TEXT NOT NULL,
+    team            TEXT NOT NULL REFERENCES teams (id),
+    permissions     TEXT NOT NULL,
+    created_at      INTEGER NOT NULL,
+    creator_kind    TEXT NOT NULL,
+    creator_id      TEXT,
+    creator_name    TEXT NOT NULL,
+    description     TEXT,
+    ip_allow        TEXT NOT NULL,
+    duplicated_from TEXT,
+    expires_at      INTEGER,
+    disabled_at     INTEGER,
+    deleted_at      INTEGER,
+    revision        INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX keys_by_revision ON keys (revision);
+CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_name ON keys (team, name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_type ON keys (team, key_type) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_age ON keys (created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_name ON keys (name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+CREATE TABLE key_secrets (
+    key_id TEXT PRIMARY KEY REFERENCES keys (id),
+    hash   TEXT NOT NULL,
+    proof  BLOB
+) WITHOUT ROWID;
+
+-- One row for every key that is not deleted, made with the key, so that "never used" can be ordered by an index.
+CREATE TABLE key_usage (
+    key_id       TEXT PRIMARY KEY REFERENCES keys (id),
+    team         TEXT NOT NULL,
+    last_used_at INTEGER NOT NULL DEFAULT 0,    -- 0: never
+    last_used_ip TEXT
+) WITHOUT ROWID;
+CREATE INDEX usage_by_team ON key_usage (team, last_used_at, key_id);
+CREATE INDEX usage_by_time ON key_usage (last_used_at, key_id);
+
+CREATE TABLE key_use_days (
+    key_id   TEXT NOT NULL REFERENCES key_usage (key_id),
+    day      INTEGER NOT NULL,  -- proleptic Gregorian ordinal
+    admitted INTEGER NOT NULL,
+    denied   INTEGER NOT NULL,
+    PRIMARY KEY (key_id, day)
+) WITHOUT ROWID;
+
+CREATE TABLE audit_events (
+    seq        INTEGER PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id   TEXT,
+    actor_name TEXT NOT NULL,
+    ip         TEXT,
+    action     TEXT NOT NULL,
+    team       TEXT,
+    key_id     TEXT,
+    detail     TEXT NOT NULL,
+    ring_char  TEXT NOT NULL,
+    seal       BLOB NOT NULL
+);
+CREATE INDEX audit_events_by_team ON audit_events (team, seq);
+CREATE INDEX audit_events_by_key ON audit_events (key_id, seq);
+CREATE INDEX audit_events_by_action ON audit_events (action, seq);
+
+CREATE TABLE idempotency (
+    scope       TEXT PRIMARY KEY,
+    body_digest BLOB NOT NULL,
+    key_id      TEXT NOT NULL,
+    at          INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX idempotency_by_time ON idempotency (at);
+
+-- The console. What a browser or a link holds is kept only as a digest.
+CREATE TABLE sessions (
+    id_hash    BLOB PRIMARY KEY,
+    key_id     TEXT NOT NULL REFERENCES keys (id),
+    csrf       BLOB NOT NULL,
+    ip         TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_by_key ON sessions (key_id);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+CREATE TABLE sign_in_links (
+    hash       BLOB PRIMARY KEY,
+    key_id     TEXT NOT NULL REFERENCES keys (id),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at    INTEGER
+) WITHOUT ROWID;
+CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_at);
+
+-- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
+CREATE TABLE drafts (
+    token_hash BLOB PRIMARY KEY,
+    session    BLOB NOT NULL REFERENCES sessions (id_hash) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    used_at    INTEGER,
+    key_id     TEXT
+) WITHOUT ROWID;
+CREATE INDEX drafts_by_session ON drafts (session);
+CREATE INDEX drafts_by_key ON drafts (key_id);
+
+CREATE TABLE sign_in_throttle (
+    bucket        TEXT PRIMARY KEY,
+    failures      INTEGER NOT NULL,
+    blocked_until INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,164 @@
+"""The numbered steps from nothing to the present schema. They go forward only, and never change once released."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError
+from keyfob.store.sqlite_files import open_plainly, require_wal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import aiosqlite
+
+SCHEMA = 1  # the number of the newest step that this code knows
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number     INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+)
+"""
+_READY = "SELECT (SELECT max(number) FROM migrations), (SELECT min_reader FROM meta)"
+_PATIENCE = 50  # attempts of 0.1 s: switching to WAL does not wait for locks by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file of this folder."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the step, by which a changed file is noticed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def steps() -> list[Step]:
+    """All steps, in their order."""
+    found = [entry for entry in files(__package__).iterdir() if entry.name.endswith(".sql")]
+    read = [Step(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8")) for entry in found]
+    return sorted(read, key=attrgetter("number"))
+
+
+def migrate(path: Path) -> int:
+    """Bring the database at *path* to the present schema, making it if need be; how many steps that took.
+
+    Safe when several processes do it at once: the first does the work while the others wait.
+
+    Raises:
+        ConfigError: the file system cannot do write-ahead logging, the database belongs to a newer Keyfob or its
+            steps are not those of this one.
+        sqlite3.Error: it is no database, or stays locked.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.stat().st_size:
+        path.chmod(0o600)  # whatever the umask took away
+    connection = open_plainly(path)
+    try:
+        _patiently_require_wal(connection, path)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            taken = _apply_missing(connection, path)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+        return taken
+    finally:
+        connection.close()
+
+
+def create_or_migrate(path: Path) -> None:
+    """Bring the database at *path* to the present schema, making it if need be; every failure is a ConfigError."""
+    try:
+        migrate(path)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"cannot make or migrate the database at {path}: {error}") from error
+
+
+def _patiently_require_wal(connection: sqlite3.Connection, path: Path) -> None:
+    for attempt in range(_PATIENCE):
+        try:
+            return require_wal(connection, path)
+        except sqlite3.OperationalError:
+            if attempt == _PATIENCE - 1:
+                raise
+            time.sleep(0.1)
+    return None
+
+
+def _apply_missing(connection: sqlite3.Connection, path: Path) -> int:
+    connection.execute(_LEDGER)
+    applied = dict(connection.execute("SELECT number, checksum FROM migrations").fetchall())
+    known = steps()
+    for step in known:
+        if applied.get(step.number, step.checksum) != step.checksum:
+            raise ConfigError(f"step {step.name} of {path} was made by a changed Keyfob; use the original version")
+    if applied and max(applied) > SCHEMA:
+        raise ConfigError(
+            f"{path} belongs to a newer Keyfob (schema {max(applied)}, this one knows {SCHEMA}); upgrade Keyfob"
+        )
+    missing = [step for step in known if step.number not in applied]
+    for step in missing:
+        for statement in _statements(step.sql):
+            connection.execute(statement)
+        values = (step.number, step.name, step.checksum, time.time_ns() // 1000)
+        connection.execute("INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)", values)
+    return len(missing)
+
+
+def _statements(script: str) -> list[str]:
+    """Split *script*; `executescript` would commit what is open first."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
+
+
+def judge_schema(number: int | None, min_reader: int | None, path: Path) -> None:
+    """Raise ConfigError unless this code can work with a database of schema *number*."""
+    if number is None or min_reader is None or number < SCHEMA:
+        raise ConfigError(f"{path} has not got the present schema; run `keyfob db migrate`")
+    if min_reader > SCHEMA:
+        raise ConfigError(
+            f"{path} belongs to a newer Keyfob (it needs schema {min_reader}, this has {SCHEMA}); upgrade"
+        )
+
+
+async def check_schema(connection: aiosqlite.Connection, path: Path) -> None:
+    """Raise ConfigError unless this code can work with the database that is open."""
+    ((number, min_reader),) = await connection.execute_fetchall(_READY)
+    judge_schema(number, min_reader, path)
+
+
+def check_schema_now(path: Path) -> None:
+    """The same at start, for a file that may not be there yet or not be readable just now: then nothing is said."""
+    try:
+        connection = open_plainly(path)
+    except sqlite3.Error:
+        return
+    try:
+        number, min_reader = connection.execute(_READY).fetchone()
+    except (sqlite3.Error, TypeError):
+        return
+    finally:
+        connection.close()
+    judge_schema(number, min_reader, path)
