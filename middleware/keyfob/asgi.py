@@ -1,0 +1,148 @@
+"""The ASGI edge: HTTP, WebSocket and lifespan. There is no policy here."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Unpack
+
+from starlette.authentication import AuthCredentials, BaseUser
+
+from keyfob.config import load_settings
+from keyfob.credential import stripped
+from keyfob.lifespan import Lifespan
+from keyfob.open_connections import OpenResponse, OpenSocket
+from keyfob.permission import Scopes
+from keyfob.refusal import Refusals, status_of
+from keyfob.runtime import Runtime
+from keyfob.verdict import Granted, Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from keyfob.gate import Gate, Judged
+    from keyfob.options import Options
+    from keyfob.stats import Stats
+    from keyfob.verdict import Denied, Grant
+
+log = logging.getLogger("keyfob")
+
+
+class KeyUser(BaseUser):
+    """What Starlette calls the user of a request: here, the key."""
+
+    __slots__ = ("_grant",)
+
+    def __init__(self, grant: Grant) -> None:
+        """*grant* is what the key may do."""
+        self._grant = grant
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always: others do not get this far."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The key's name."""
+        return self._grant.name
+
+    @property
+    def identity(self) -> str:
+        """The key's id."""
+        return self._grant.key_id
+
+
+class KeyCredentials(AuthCredentials):
+    """Starlette's ``request.auth``. Its scopes answer ``in`` by covering, so that ``items:*`` passes ``items:read``."""
+
+    def __init__(self, grant: Grant) -> None:
+        """*grant* holds the permissions."""
+        self.scopes = Scopes(grant.permissions)  # type: ignore[assignment]  # a Sequence, as Starlette uses it
+
+
+class APIKeyMiddleware:
+    """Lets through to *app* only requests whose API key may do what they ask.
+
+    Every setting is keyword-only and is described in ``docs/configuration.md``; *config* names a file that holds
+    them, which keywords override. Raises ConfigError where they cannot work.
+    """
+
+    def __init__(self, app: ASGIApp, *, config: str | Path | None = None, **options: Unpack[Options]) -> None:
+        settings = load_settings(config, environ=os.environ, overrides=options)
+        self.app = app
+        self.runtime = Runtime(settings)
+        self.gate: Gate = self.runtime.gate
+        self._refusals = Refusals(settings.realm)
+        self._on_denied = settings.on_denied
+        self._observes = settings.mode == "observe"
+        self._forwards_credential = settings.forward_credential
+        self._closes_streams = settings.close_on_revoke
+        if self._observes:
+            log.warning("keyfob only observes: every request passes, whatever key it carries")
+
+    @property
+    def stats(self) -> Stats:
+        """What was counted since the process started."""
+        return self.runtime.stats
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, as ASGI 3 asks."""
+        if scope["type"] == "lifespan":
+            await Lifespan(self.app, self.runtime).run(scope, receive, send)
+            return
+        if scope["type"] not in ("http", "websocket"):
+            msg = f"keyfob guards http and websocket, and knows nothing of {scope['type']!r}"
+            raise ValueError(msg)
+
+        judged = await self.gate.admit(scope)
+        verdict = judged.verdict
+        if isinstance(verdict, Granted):
+            await self._pass(verdict.grant, judged, scope, receive, send)
+            return
+        self._note(verdict, judged, scope)
+        if self._observes:
+            await self._pass(None, judged, scope, receive, send)
+        else:
+            await self._refusals.refuse(verdict, scope, send)
+
+    async def _pass(self, grant: Grant | None, judged: Judged, scope: Scope, receive: Receive, send: Send) -> None:
+        # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
+        scope["headers"] = stripped(scope["headers"], credential=grant is not None and not self._forwards_credential)
+        scope["keyfob"] = grant
+        if grant is None:
+            await self.app(scope, receive, send)
+            return
+        self.runtime.stats.admitted += 1
+        scope["user"] = KeyUser(grant)
+        scope["auth"] = KeyCredentials(grant)
+        if scope["type"] == "websocket":
+            await OpenSocket(self.runtime.connections, judged, receive, send).run(self.app, scope)
+        elif self._closes_streams:
+            await OpenResponse(self.runtime.connections, judged, send).run(self.app, scope, receive)
+        else:
+            await self.app(scope, receive, send)
+
+    def _note(self, denied: Denied, judged: Judged, scope: Scope) -> None:
+        stats = self.runtime.stats
+        stats.denied += 1
+        if denied.reason is Reason.SATURATED:
+            stats.shed += 1
+        if log.isEnabledFor(logging.INFO):
+            # %a escapes whatever a client put into its path: one request, one line.
+            log.info(
+                "refused %d %s: %s %a from %s, key %s",
+                status_of(denied.reason),
+                denied.reason,
+                scope.get("method", "WS"),
+                scope["path"],
+                judged.address,
+                denied.key_id,
+            )
+        if self._on_denied is not None:
+            try:
+                self._on_denied(denied)
+            except Exception:
+                log.exception("on_denied raised; the request is refused all the same")

@@ -1,0 +1,122 @@
+"""Everything Keyfob raises on purpose, in one flat list.
+
+A refused *request* is never an exception, it is a `keyfob.verdict.Denied`. Exceptions are for what cannot
+be answered (`StoreUnavailable`) and for what a caller of the lifecycle may not do (`Refused` and its kinds).
+Each edge maps them once: the admin API to a status, the command line to an exit code.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KeyfobError(Exception):
+    """The root of all that Keyfob raises."""
+
+
+class ConfigError(KeyfobError):
+    """The configuration cannot work; the message names the setting and the mend."""
+
+
+class StoreUnavailable(KeyfobError):
+    """The store cannot say. The request is answered 503, never 401 and never 200."""
+
+
+class Saturated(StoreUnavailable):
+    """Too many Argon2id checks are waiting already. The request is answered 503."""
+
+
+class Refused(KeyfobError):
+    """A lifecycle call that may not happen; `code` is what the admin API answers."""
+
+    code: ClassVar[str] = "refused"
+
+
+class NotFound(Refused):
+    """No such key or team, or it belongs to a team that the caller cannot see."""
+
+    code = "not_found"
+
+
+class Forbidden(Refused):
+    """The caller lacks a permission; *needed* names it."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"this needs the permission {needed}")
+        self.needed = needed
+
+
+class Invalid(Refused):
+    """Some values are not acceptable; *errors* are pairs of a JSON pointer and a sentence."""
+
+    code = "validation_failed"
+
+    def __init__(self, *errors: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{pointer or '(body)'}: {detail}" for pointer, detail in errors))
+        self.errors = errors
+
+
+class FixedPermissions(Refused):
+    """Keys of this type have permissions that cannot be chosen."""
+
+    code = "fixed_permissions"
+
+
+class PlanRequired(Refused):
+    """The team's plan does not include keys of this type."""
+
+    code = "plan_required"
+
+
+class ExceedsOwnPermissions(Refused):
+    """The caller would hand on more than it holds; *missing* lists what it lacks."""
+
+    code = "exceeds_own_permissions"
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(f"you do not hold {', '.join(missing)}, so you cannot grant it")
+        self.missing = missing
+
+
+class KeyTypeTaken(Refused):
+    """The team already has its one key of this type."""
+
+    code = "key_type_taken"
+
+
+class KeyNotDisabled(Refused):
+    """A key must be disabled before it can be deleted."""
+
+    code = "key_not_disabled"
+
+
+class LastAdmin(Refused):
+    """After this, no admin key that can do everything would be left."""
+
+    code = "last_admin"
+
+
+class TeamExists(Refused):
+    """A team with this id is there already."""
+
+    code = "team_exists"
+
+
+class PreconditionFailed(Refused):
+    """The key was changed since the caller read it (RFC 9110, section 13.1.1)."""
+
+    code = "precondition_failed"
+
+
+class IdempotencyMismatch(Refused):
+    """This Idempotency-Key was used with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class IdempotencyInProgress(Refused):
+    """The first request with this Idempotency-Key is still under way."""
+
+    code = "idempotency_in_progress"

@@ -1,0 +1,102 @@
+"""The server's start and stop, shared between Keyfob and the application inside it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from keyfob.errors import ConfigError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("keyfob")
+
+
+class StartsAndStops(Protocol):
+    """What runs beside the requests."""
+
+    async def start(self) -> None:
+        """Begin. Raises ConfigError if it may not."""
+        ...
+
+    async def stop(self) -> None:
+        """Write what is left, and end."""
+        ...
+
+
+class Lifespan:
+    """One run of the lifespan protocol: Keyfob starts before the application and stops after it.
+
+    An application that does not know the protocol (Django's) is stood in for, so that Keyfob still hears of the stop
+    and can write the last uses.
+    """
+
+    def __init__(self, app: ASGIApp, inner: StartsAndStops) -> None:
+        """*inner* is started before *app*."""
+        self._app = app
+        self._inner = inner
+        self._has_begun = False
+        self._has_answered_start = False
+        self._has_answered_stop = False
+        self._failed = False
+
+    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak the protocol to the end."""
+        try:
+            await self._app(scope, self._receiving(receive), self._sending(send))
+        except ConfigError as wrong:
+            if not self._has_begun or self._has_answered_start:
+                raise
+            await _fail(send, wrong)
+            return
+        except Exception as unknown:
+            if self._has_answered_start:
+                await self._inner.stop()
+                raise
+            log.debug("the application does not take part in lifespan: %r", unknown)
+        if self._failed:
+            await self._inner.stop()
+        elif not self._has_answered_stop:
+            await self._stand_in(receive, send)
+
+    def _receiving(self, receive: Receive) -> Receive:
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._has_begun = True
+                await self._inner.start()
+            return message
+
+        return receiving
+
+    def _sending(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            kind = message["type"]
+            self._has_answered_start |= kind.startswith("lifespan.startup.")
+            self._failed |= kind == "lifespan.startup.failed"
+            if kind.startswith("lifespan.shutdown."):
+                self._has_answered_stop = True
+                await self._inner.stop()
+            await send(message)
+
+        return sending
+
+    async def _stand_in(self, receive: Receive, send: Send) -> None:
+        """Answer for an application that left."""
+        if not self._has_begun:
+            await receive()
+            try:
+                await self._inner.start()
+            except ConfigError as wrong:
+                await _fail(send, wrong)
+                return
+        if not self._has_answered_start:
+            await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._inner.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _fail(send: Send, wrong: ConfigError) -> None:
+    await send({"type": "lifespan.startup.failed", "message": f"keyfob: {wrong}"})

@@ -1,0 +1,206 @@
+"""WebSockets and long responses that go on after they were admitted: they end when their key falls.
+
+A response is registered with its first part that is not its last, so that an ordinary request pays for no registry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from keyfob.gate import judge
+from keyfob.proofs import Entry
+from keyfob.verdict import Granted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from keyfob.gate import Judged
+    from keyfob.record import KeyRecord
+
+log = logging.getLogger("keyfob")
+
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+
+
+class KeyFellError(ConnectionError):
+    """The application sends on a connection whose key is no longer good (an OSError, as ASGI asks for)."""
+
+
+class Connection(Protocol):
+    """Something open that a key was admitted for."""
+
+    judged: Judged
+
+    def fall(self) -> None:
+        """End it, because its key no longer allows it."""
+        ...
+
+
+class OpenConnections:
+    """All that is open in this process, by key id."""
+
+    def __init__(self, suspends: Callable[[str, str], bool]) -> None:
+        """*suspends* says whether a plan lacks a key type."""
+        self._suspends = suspends
+        self._by_key: dict[str, set[Connection]] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Watch *connection* from now on."""
+        self._by_key.setdefault(_key_id(connection), set()).add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """It ended by itself."""
+        of_key = self._by_key.get(_key_id(connection))
+        if of_key is not None:
+            of_key.discard(connection)
+            if not of_key:
+                del self._by_key[_key_id(connection)]
+
+    def open_keys(self) -> frozenset[str]:
+        """The ids of the keys that something is open for."""
+        return frozenset(self._by_key)
+
+    def review_changed(self, records: Iterable[KeyRecord], now: float) -> None:
+        """End what the keys in *records* no longer allow, at *now* (seconds since the epoch)."""
+        for record in records:
+            for connection in list(self._by_key.get(record.id, ())):
+                was = connection.judged.entry
+                if was is None:
+                    continue
+                suspended = self._suspends(record.plan, record.key_type)
+                entry = Entry(was.digest, record, ring_char=was.ring_char, suspended=suspended, as_of=record.revision)
+                connection.judged = connection.judged._replace(entry=entry)
+                self._review(connection, now)
+
+    def review_all(self, now: float, is_retired: Callable[[str], bool]) -> None:
+        """End what has run out by *now*, and what a retired ring character stood behind."""
+        for connection in [connection for of_key in self._by_key.values() for connection in of_key]:
+            entry = connection.judged.entry
+            if entry is not None and is_retired(entry.ring_char):
+                self._end(connection)
+            else:
+                self._review(connection, now)
+
+    def end_key(self, key_id: str) -> None:
+        """End everything that is open for a key that is no more."""
+        for connection in list(self._by_key.get(key_id, ())):
+            self._end(connection)
+
+    def _review(self, connection: Connection, now: float) -> None:
+        judged = connection.judged
+        if judged.entry is None or type(judge(judged.entry, judged.match, judged.address, now)) is not Granted:
+            self._end(connection)
+
+    def _end(self, connection: Connection) -> None:
+        log.info("closing a connection of key %s, which no longer allows it", _key_id(connection))
+        self.remove(connection)
+        connection.fall()
+
+
+def _key_id(connection: Connection) -> str:
+    entry = connection.judged.entry
+    return "" if entry is None else entry.key_id
+
+
+class OpenResponse:
+    """One HTTP response. When its key falls it is cut off, never ended as if it were complete."""
+
+    __slots__ = ("_connections", "_has_fallen", "_is_watched", "_send", "_task", "judged")
+
+    def __init__(self, connections: OpenConnections, judged: Judged, send: Send) -> None:
+        """*send* is the server's."""
+        self._connections = connections
+        self._send = send
+        self._is_watched = False
+        self._has_fallen = False
+        self._task: asyncio.Task[object] | None = None
+        self.judged = judged
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        """Let *app* answer."""
+        self._task = asyncio.current_task()
+        try:
+            await app(scope, receive, self.send)
+        except asyncio.CancelledError:
+            if not self._has_fallen or self._task is None:
+                raise
+            # Returning without a last part makes the server cut the connection.
+            self._task.uncancel()
+        except Exception:
+            if not self._has_fallen:
+                raise
+        finally:
+            if self._is_watched:
+                self._connections.remove(self)
+
+    async def send(self, message: Message) -> None:
+        """Pass *message* on, and be watched from the first part that is not the last."""
+        if self._has_fallen:
+            msg = "the key of this response is no longer good"
+            raise KeyFellError(msg)
+        if not self._is_watched and message.get("more_body"):
+            self._is_watched = True
+            self._connections.add(self)
+        await self._send(message)
+
+    def fall(self) -> None:
+        """Stop the application where it waits."""
+        self._has_fallen = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class OpenSocket:
+    """One WebSocket. When its key falls it is closed with 1008."""
+
+    __slots__ = ("_closing", "_connections", "_has_fallen", "_receive", "_send", "judged")
+
+    def __init__(self, connections: OpenConnections, judged: Judged, receive: Receive, send: Send) -> None:
+        """*receive* and *send* are the server's."""
+        self._connections = connections
+        self._receive = receive
+        self._send = send
+        self._has_fallen = False
+        self._closing: asyncio.Task[None] | None = None
+        self.judged = judged
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Let *app* talk."""
+        self._connections.add(self)
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:
+            if not self._has_fallen:
+                raise
+        finally:
+            self._connections.remove(self)
+            if self._closing is not None:
+                await self._closing
+
+    async def receive(self) -> Message:
+        """The next message, or that the socket is closed."""
+        if self._has_fallen:
+            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": ""}
+        return await self._receive()
+
+    async def send(self, message: Message) -> None:
+        """Pass *message* on while the key is good."""
+        if self._has_fallen:
+            msg = "the key of this WebSocket is no longer good"
+            raise KeyFellError(msg)
+        await self._send(message)
+
+    def fall(self) -> None:
+        """Close the socket; the server tells the application."""
+        self._has_fallen = True
+        self._closing = asyncio.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
+        except Exception as gone:  # noqa: BLE001 - each server has its own way to say that the client left already
+            log.debug("the WebSocket had ended already: %r", gone)

@@ -1,0 +1,194 @@
+"""What this process knows of keys it has seen, found by a keyed digest of the whole presented text.
+
+The digest is the *proof* of a key: BLAKE2b-256 under a key derived from the ring entry that the text names. It is the
+key of this cache and the column that survives a restart. States are merged, never dropped: a newer revision replaces
+an older one, whatever the order of arrival. Keys that cannot be admitted live in a small cache of their own, so that
+replaying dead keys neither costs reads nor pushes living ones out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from keyfob.client_address import Networks
+from keyfob.key_format import RING_CHAR_AT
+from keyfob.permission import Held
+from keyfob.verdict import Grant, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from hashlib import blake2b
+
+    from keyfob.record import KeyRecord
+
+_DEAD_SIZE = 4096
+_NEVER = float("inf")
+
+# Most keys share their set of permissions with many others; so do these.
+_held = lru_cache(maxsize=1024)(Held)
+_permission_set = lru_cache(maxsize=1024)(frozenset[str])
+_networks = lru_cache(maxsize=1024)(Networks)
+
+
+class Entry:
+    """A key whose secret was proved, ready to be judged. It is replaced as a whole state, never field by field."""
+
+    __slots__ = ("dead", "digest", "expires_at", "grant", "held", "key_id", "networks", "revision", "ring_char")
+
+    def __init__(self, digest: bytes, record: KeyRecord, *, ring_char: str, suspended: bool, as_of: int) -> None:
+        """*as_of* is the revision of the snapshot that *record* was read in."""
+        self.digest = digest
+        self.ring_char = ring_char
+        self.key_id = record.id
+        self.describe(record, suspended=suspended, as_of=as_of)
+
+    def why_invalid(self, now: float) -> Reason | None:
+        """Why the key itself is no good at *now* (seconds since the epoch), or None."""
+        return Reason.EXPIRED if self.dead is None and self.expires_at <= now else self.dead
+
+    def describe(self, record: KeyRecord, *, suspended: bool, as_of: int) -> None:
+        """Take over what *record* says."""
+        self.grant = Grant(
+            key_id=record.id,
+            name=record.name,
+            key_type=record.key_type,
+            team=record.team,
+            permissions=_permission_set(record.permissions),
+            expires_at=record.expires_at,
+        )
+        self.held = _held(record.permissions)
+        self.networks = _networks(record.ip_allow) if record.ip_allow else None
+        self.expires_at = record.expires_at.timestamp() if record.expires_at else _NEVER
+        self.dead = _dead_reason(record, suspended=suspended)
+        self.revision = as_of
+
+
+class Refusal:
+    """A text that is no key: nothing was proved. It is believed until *until*, by the clock of the gate."""
+
+    __slots__ = ("key_id", "reason", "until")
+
+    def __init__(self, key_id: str, reason: Reason, until: float) -> None:
+        """*reason* is why; the caller is told less."""
+        self.key_id = key_id
+        self.reason = reason
+        self.until = until
+
+
+class _LivingKeys(LRUCache[bytes, Entry]):
+    """The cache, with an index by id that forgets what the cache forgets."""
+
+    def __init__(self, maxsize: int) -> None:
+        super().__init__(maxsize)
+        self.by_id: dict[str, Entry] = {}
+
+    def put(self, entry: Entry) -> None:
+        """Add *entry* as the only one of its id, so that a merge by id reaches all there is."""
+        older = self.by_id.get(entry.key_id)
+        if older is not None and older.digest != entry.digest:
+            self.pop(older.digest, None)
+        self[entry.digest] = entry
+        self.by_id[entry.key_id] = entry
+
+    def popitem(self) -> tuple[bytes, Entry]:
+        """Drop the key that was not used for longest."""
+        digest, entry = super().popitem()
+        if self.by_id.get(entry.key_id) is entry:
+            del self.by_id[entry.key_id]
+        return digest, entry
+
+
+class Proofs:
+    """The cache of judged keys. No method awaits."""
+
+    def __init__(self, size: int, suspends: Callable[[str, str], bool]) -> None:
+        """*size* is a number of keys, 0 for none; *suspends* says whether a plan lacks a key type."""
+        self._size = size
+        self._suspends = suspends
+        self._living: _LivingKeys
+        self._dead: LRUCache[bytes, Entry | Refusal]
+        self._hashers: Mapping[int, blake2b] = {}
+        self.forget()
+
+    def use_hashers(self, hashers: Mapping[str, blake2b]) -> None:
+        """Digest with these from now on: ring character → keyed state. What was cached is dropped."""
+        self._hashers = {ord(char): state for char, state in hashers.items()}
+        self.forget()
+
+    def digest(self, text: bytes) -> bytes | None:
+        """The proof of *text*, or None where its ring character is not one to digest with."""
+        try:
+            hasher = self._hashers[text[RING_CHAR_AT]].copy()
+        except LookupError:
+            return None
+        hasher.update(text)
+        return hasher.digest()
+
+    def get(self, text: bytes) -> Entry | None:
+        """The key that *text* proves, if it is known. The warm path: one digest, one lookup."""
+        try:
+            hasher = self._hashers[text[RING_CHAR_AT]].copy()
+            hasher.update(text)
+            return self._living[hasher.digest()]
+        except LookupError:
+            return None
+
+    def get_dead(self, digest: bytes) -> Entry | Refusal | None:
+        """What is known of a text that was refused before."""
+        try:
+            return self._dead[digest]
+        except KeyError:
+            return None
+
+    def keep(self, digest: bytes, record: KeyRecord, *, ring_char: str, as_of: int) -> Entry:
+        """Remember a proved key. Its snapshot must be as new as the last merge: the caller has just looked."""
+        entry = Entry(digest, record, ring_char=ring_char, suspended=self._is_suspended(record), as_of=as_of)
+        if self._size == 0:
+            return entry
+        if entry.dead is not None:
+            self._dead[digest] = entry
+        else:
+            self._dead.pop(digest, None)
+            self._living.put(entry)
+        return entry
+
+    def keep_refusal(self, digest: bytes, refusal: Refusal) -> None:
+        """Remember that a text is no key."""
+        if self._size:
+            self._dead[digest] = refusal
+
+    def merge(self, records: Iterable[KeyRecord]) -> None:
+        """Let newer states replace older ones, and forget refusals that they may have made wrong."""
+        changed = set()
+        for record in records:
+            changed.add(record.id)
+            entry = self._living.by_id.get(record.id)
+            if entry is not None and record.revision > entry.revision:
+                entry.describe(record, suspended=self._is_suspended(record), as_of=record.revision)
+        if changed:
+            stale = [digest for digest, dead in self._dead.items() if dead.key_id in changed]
+            for digest in stale:
+                del self._dead[digest]
+
+    def forget(self) -> None:
+        """Drop everything, good and bad."""
+        self._living = _LivingKeys(max(self._size, 1))
+        self._dead = LRUCache(min(_DEAD_SIZE, max(self._size, 1)))
+
+    def __len__(self) -> int:
+        """How many living keys are known."""
+        return len(self._living)
+
+    def _is_suspended(self, record: KeyRecord) -> bool:
+        return self._suspends(record.plan, record.key_type)
+
+
+def _dead_reason(record: KeyRecord, *, suspended: bool) -> Reason | None:
+    if record.is_deleted:
+        return Reason.DELETED
+    if record.is_disabled:
+        return Reason.DISABLED
+    return Reason.SUSPENDED if suspended else None

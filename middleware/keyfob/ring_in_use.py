@@ -1,0 +1,114 @@
+"""The ring as this process may use it: the keys from the file, under what the database says of each character."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError
+from keyfob.store import RingMark, RingState
+from keyfob.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from hashlib import blake2b
+
+    from keyfob.key_format import KeyText
+    from keyfob.ring import Ring, RingKey
+
+log = logging.getLogger("keyfob")
+
+_RELOAD_AT_MOST_EVERY = 1.0  # seconds, so that junk with unknown characters does not read the file all day
+
+
+class RingInUse:
+    """Decides whether a key's tag is ours, with what a key is digested, and with what new keys are signed."""
+
+    def __init__(self, load: Callable[[], Ring], clock: Callable[[], float]) -> None:
+        """*load* reads the ring anew and raises ConfigError; *clock* gives seconds that only go forward."""
+        self._load = load
+        self._clock = clock
+        self._ring = load()
+        self._loaded_at = clock()
+        self._marks: dict[str, RingMark] = {}
+
+    def apply(self, marks: Iterable[RingMark]) -> bool:
+        """Take over the database's word. Answers whether anything is different now."""
+        fresh = {mark.char: mark for mark in marks}
+        if fresh == self._marks:
+            return False
+        self._marks = fresh
+        if any(mark.char not in self._ring.entries for mark in self._active()):
+            self._reload()
+        return True
+
+    def check(self) -> None:
+        """Raise ConfigError unless every active character is here with its fingerprint."""
+        if not self._marks:
+            msg = "the database knows no ring entry; run `keyfob init` or `keyfob ring activate`"
+            raise ConfigError(msg)
+        for mark in self._active():
+            entry = self._ring.entries.get(mark.char)
+            if entry is None:
+                msg = f"the ring lacks entry '{mark.char}', which the database mints with; copy the current ring here"
+                raise ConfigError(msg)
+            if entry.fingerprint != mark.fingerprint:
+                msg = (
+                    f"entry '{mark.char}' of the ring is not the one that the database knows; copy the right ring here"
+                )
+                raise ConfigError(msg)
+
+    def refuses(self, key: KeyText) -> Reason | None:
+        """Why *key* cannot be one of ours, or None if its tag is right or cannot be checked any more."""
+        if self.is_retired(key.ring_char):
+            return Reason.RETIRED
+        mark = self._marks.get(key.ring_char)
+        if mark is not None and mark.state is RingState.LOST:
+            return None
+        entry = self._ring.entries.get(key.ring_char)
+        if entry is None and self._reload():
+            entry = self._ring.entries.get(key.ring_char)
+        return None if entry is not None and entry.verifies(key) else Reason.FORGED
+
+    def is_retired(self, char: str) -> bool:
+        """Whether keys that carry *char* are refused."""
+        mark = self._marks.get(char)
+        return mark is not None and mark.state is RingState.RETIRED
+
+    def hashers(self) -> dict[str, blake2b]:
+        """Keyed digest states by ring character. Keys of a lost entry are digested under the newest one."""
+        states = {}
+        for char, entry in self._ring.entries.items():
+            if char not in self._marks or self._marks[char].state is RingState.ACTIVE:
+                states[char] = entry.proof_state()
+        for char, mark in self._marks.items():
+            if mark.state is RingState.LOST:
+                states[char] = self.signing().proof_state()
+        return states
+
+    def signing(self) -> RingKey:
+        """The newest active entry, which mints keys and seals the audit log. Raises ConfigError."""
+        active = [mark for mark in self._active() if mark.char in self._ring.entries]
+        if not active:
+            msg = "no active ring entry is at hand; run `keyfob ring show`"
+            raise ConfigError(msg)
+        return self._ring.entries[max(active, key=lambda mark: mark.activated_at).char]
+
+    def entries(self) -> dict[str, RingKey]:
+        """Every entry of the ring file, by its character."""
+        return dict(self._ring.entries)
+
+    def _active(self) -> list[RingMark]:
+        return [mark for mark in self._marks.values() if mark.state is RingState.ACTIVE]
+
+    def _reload(self) -> bool:
+        now = self._clock()
+        if now - self._loaded_at < _RELOAD_AT_MOST_EVERY:
+            return False
+        self._loaded_at = now
+        try:
+            self._ring = self._load()
+        except ConfigError as wrong:
+            log.warning("the ring could not be read again: %s", wrong)
+            return False
+        return True

@@ -1,0 +1,202 @@
+"""Everything one process keeps to judge requests: built at once, started by the server or by the first request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from keyfob.argon2_pool import Argon2Pool
+from keyfob.catalogue import build_catalogue
+from keyfob.client_address import ClientAddress
+from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.freshness import Freshness, boot_clock
+from keyfob.gate import Gate
+from keyfob.hashing import Argon2Parameters
+from keyfob.open_connections import OpenConnections
+from keyfob.proofs import Proofs
+from keyfob.recognition import Recogniser
+from keyfob.ring import Ring
+from keyfob.ring_file import load_ring
+from keyfob.ring_in_use import RingInUse
+from keyfob.rules import compile_rules, permissions_named
+from keyfob.stats import Stats
+from keyfob.store.opening import open_store
+from keyfob.usage import Usage
+
+if TYPE_CHECKING:
+    from keyfob.config import Settings
+    from keyfob.store import Changes, KeyStore
+
+log = logging.getLogger("keyfob")
+
+
+class Runtime:
+    """The rooms of one process, wired. It is also where changes arrive (`keyfob.freshness.Merging`)."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build everything without touching the database. Raises ConfigError."""
+        self.settings = settings
+        self.catalogue = build_catalogue(
+            permissions=settings.permissions,
+            key_types=settings.key_types,
+            plans=settings.plans,
+            rules_named=permissions_named(settings.rules),
+        )
+        self.rules = compile_rules(
+            settings.rules,
+            known=self.catalogue.known_to_rules(),
+            key_types=self.catalogue.key_types,
+        )
+        self.stats = Stats()
+        self.usage = Usage()
+        self.connections = OpenConnections(self.catalogue.suspends)
+        self.ring = RingInUse(self._load_ring, boot_clock)
+        self.pool = Argon2Pool(threads=settings.argon2_threads)
+        self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
+        self.store: KeyStore = open_store(_store_url(settings), seal_with=self.ring.signing)
+        self.proofs = Proofs(settings.cache_size, self.catalogue.suspends)
+        self.freshness = Freshness(
+            self.store,
+            self,
+            max_staleness=settings.max_staleness,
+            max_stale_on_outage=settings.max_stale_on_outage,
+        )
+        self.gate = self._build_gate(settings)
+        self._background: list[asyncio.Task[None]] = []
+        self._reviewing: set[asyncio.Task[None]] = set()
+        self._ring_is_wrong: ConfigError | None = None
+
+    def _build_gate(self, settings: Settings) -> Gate:
+        return Gate(
+            rules=self.rules,
+            addresses=ClientAddress(settings.trusted_proxies, settings.client_ip_header),
+            proofs=self.proofs,
+            freshness=self.freshness,
+            recogniser=Recogniser(
+                lookup=self.store,
+                proofs=self.proofs,
+                freshness=self.freshness,
+                ring=self.ring,
+                pool=self.pool,
+                parameters=self.parameters,
+                brand=settings.brand,
+                persist_proofs=settings.persist_proofs,
+                stats=self.stats,
+            ),
+            usage=self.usage,
+            stats=self.stats,
+            awaken=self.awaken,
+            encoded_slash=settings.encoded_slash == "allow",
+            allow_preflight=settings.allow_preflight,
+        )
+
+    # -- start and stop
+
+    async def start(self) -> None:
+        """Read the first changes and begin to poll. A store that cannot answer yet is tried again; a wrong ring is not.
+
+        Raises ConfigError if the ring is not the one that the database knows, or the database cannot be used.
+        """
+        with suppress(StoreUnavailable):
+            await self.freshness.refresh()
+            self._refuse_wrong_ring()
+        self._begin()
+
+    async def awaken(self) -> None:
+        """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong ring."""
+        if not self._background or self._background[0].get_loop() is not asyncio.get_running_loop():
+            self._begin()
+        if self.freshness.epoch is None:
+            await self.freshness.ensure()
+        try:
+            self._refuse_wrong_ring()
+        except ConfigError as wrong:
+            raise StoreUnavailable(str(wrong)) from wrong
+
+    async def stop(self) -> None:
+        """Stop polling, write the last uses, and close what is open. Can be called again."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background = []
+        await self.usage.drain(self.store)
+        self.stats.usage_writes = self.usage.writes
+        self.pool.close()
+        await self.store.close()
+
+    def _begin(self) -> None:
+        self._background = [
+            asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
+            asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
+        ]
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.max_staleness / 4)
+            with suppress(StoreUnavailable):
+                await self.freshness.refresh()
+            self.connections.review_all(time.time(), self.ring.is_retired)
+
+    async def _keep_usage(self) -> None:
+        await self.usage.keep(self.store, every=self.settings.usage_interval)
+
+    # -- the ring
+
+    def _load_ring(self) -> Ring:
+        settings = self.settings
+        if settings.ring_data is not None:
+            return Ring.parse(settings.ring_data)
+        if settings.ring is None:
+            msg = 'no ring is named; say ring="keyfob.ring", or set KEYFOB_RING (`keyfob init` makes one)'
+            raise ConfigError(msg)
+        return load_ring(settings.ring)
+
+    def _refuse_wrong_ring(self) -> None:
+        if self._ring_is_wrong is not None:
+            raise self._ring_is_wrong
+
+    # -- changes arrive
+
+    def merge(self, changes: Changes) -> None:
+        """Take over what changed: states of keys, and the ring's. Nothing awaits."""
+        if self.ring.apply(changes.ring):
+            try:
+                self.ring.check()
+            except ConfigError as wrong:
+                log.critical("%s", wrong)
+                self._ring_is_wrong = wrong
+            else:
+                self._ring_is_wrong = None
+                self.proofs.use_hashers(self.ring.hashers())
+        self.proofs.merge(changes.records)
+        self.connections.review_changed(changes.records, time.time())
+
+    def forget(self) -> None:
+        """Drop every answer, and look again at each key that something is open for."""
+        self.proofs.forget()
+        if self.connections.open_keys():
+            task = asyncio.create_task(self._read_open_keys_again())
+            self._reviewing.add(task)
+            task.add_done_callback(self._reviewing.discard)
+
+    async def _read_open_keys_again(self) -> None:
+        for key_id in self.connections.open_keys():
+            try:
+                found = await self.store.find(key_id)
+            except StoreUnavailable:
+                found = None
+            # Fail closed: what cannot be found in the other history is not good any more.
+            if found is None or found.record is None:
+                self.connections.end_key(key_id)
+            else:
+                self.connections.review_changed([found.record], time.time())
+
+
+def _store_url(settings: Settings) -> str:
+    if settings.store is None:
+        msg = 'no store is named; say store="sqlite:///keyfob.db", or set KEYFOB_STORE_URL'
+        raise ConfigError(msg)
+    return settings.store

@@ -1,0 +1,135 @@
+"""When and from where each key was last used, and how often per day: one dict write a request, one batch a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from keyfob.errors import StoreUnavailable
+from keyfob.store import Use
+
+if TYPE_CHECKING:
+    from keyfob.store import UsageSink
+
+log = logging.getLogger("keyfob")
+
+_DAY = 86_400
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+class _Pending:
+    """What one key did since the last flush. Counts are per day; nearly always there is one day."""
+
+    __slots__ = ("admitted", "at", "day", "denied", "earlier", "ip")
+
+    def __init__(self, day: int) -> None:
+        self.at = 0.0
+        self.ip: str | None = None
+        self.day = day
+        self.admitted = 0
+        self.denied = 0
+        self.earlier: list[tuple[int, int, int]] = []
+
+    def turn_to(self, day: int) -> None:
+        """Put the counts of the day that ended aside."""
+        self.earlier.append((self.day, self.admitted, self.denied))
+        self.day, self.admitted, self.denied = day, 0, 0
+
+    def as_use(self) -> Use:
+        use = Use(datetime.fromtimestamp(self.at, UTC) if self.at else None, self.ip)
+        for day, admitted, denied in (*self.earlier, (self.day, self.admitted, self.denied)):
+            when = date.fromordinal(_EPOCH_DAY + day)
+            if admitted:
+                use.admitted[when] = use.admitted.get(when, 0) + admitted
+            if denied:
+                use.denied[when] = use.denied.get(when, 0) + denied
+        return use
+
+
+class Usage:
+    """Collects uses in memory, bounded by the number of keys, and hands them to the store in batches."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, _Pending] = {}
+        self._unwritten: dict[str, Use] = {}
+        self._failed = False
+        self._flight: asyncio.Task[None] | None = None
+        self.writes = 0  # keys written, over all batches
+
+    def note_use(self, key_id: str, now: float, ip: str | None, *, admitted: bool) -> None:
+        """The key was accepted at *now* (seconds since the epoch); *admitted* is False for a 403."""
+        pending = self._of_day(key_id, now)
+        pending.at, pending.ip = now, ip
+        if admitted:
+            pending.admitted += 1
+        else:
+            pending.denied += 1
+
+    def note_refused(self, key_id: str, now: float) -> None:
+        """The key was proved but refused: it counts, and its last use stays what it was."""
+        self._of_day(key_id, now).denied += 1
+
+    def _of_day(self, key_id: str, now: float) -> _Pending:
+        day = int(now // _DAY)
+        pending = self._pending.get(key_id)
+        if pending is None:
+            pending = self._pending[key_id] = _Pending(day)
+        elif pending.day != day:
+            pending.turn_to(day)
+        return pending
+
+    async def flush(self, sink: UsageSink) -> None:
+        """Write what is pending. What cannot be written now is kept. Raises StoreUnavailable."""
+        pending, self._pending = self._pending, {}
+        batch = self._unwritten
+        for key_id, noted in pending.items():
+            use = noted.as_use()
+            batch[key_id] = _added(batch[key_id], use) if key_id in batch else use
+        if not batch:
+            return
+        # Taken out before the await, so that two flushes never write the same increments.
+        self._unwritten = {}
+        try:
+            await sink.add_usage(batch)
+        except StoreUnavailable:
+            for key_id, newer in self._unwritten.items():
+                batch[key_id] = _added(batch[key_id], newer) if key_id in batch else newer
+            self._unwritten = batch
+            raise
+        self.writes += len(batch)
+
+    async def keep(self, sink: UsageSink, *, every: float) -> None:
+        """Flush every so many seconds for as long as the task lives."""
+        while True:
+            await asyncio.sleep(every)
+            # Shielded: a batch on its way when the server stops is written, and `drain` waits for it.
+            self._flight = asyncio.create_task(self._flush_quietly(sink))
+            await asyncio.shield(self._flight)
+
+    async def drain(self, sink: UsageSink) -> None:
+        """Write all that is left, after any batch that is on its way. For shutdown."""
+        if self._flight is not None and self._flight.get_loop() is asyncio.get_running_loop():
+            await self._flight
+        await self._flush_quietly(sink)
+
+    async def _flush_quietly(self, sink: UsageSink) -> None:
+        try:
+            await self.flush(sink)
+        except StoreUnavailable as broken:
+            if not self._failed:
+                log.warning("uses of keys are kept in memory until they can be written: %s", broken)
+            self._failed = True
+        else:
+            self._failed = False
+
+
+def _added(older: Use, newer: Use) -> Use:
+    """One use that says what both say."""
+    if newer.last_at is not None and (older.last_at is None or newer.last_at >= older.last_at):
+        older.last_at, older.ip = newer.last_at, newer.ip
+    for ours, theirs in ((older.admitted, newer.admitted), (older.denied, newer.denied)):
+        for day, count in theirs.items():
+            ours[day] = ours.get(day, 0) + count
+    return older

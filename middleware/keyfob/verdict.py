@@ -1,0 +1,69 @@
+"""What the gate answers: a grant, or a reason. Both are values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from keyfob import permission
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Reason(StrEnum):
+    """Why a request was refused. For logs; the caller is told less."""
+
+    BAD_PATH = "bad_path"
+    MISSING = "missing"
+    AMBIGUOUS = "ambiguous"
+    MALFORMED = "malformed"
+    FORGED = "forged"
+    RETIRED = "retired"
+    UNKNOWN = "unknown"
+    MISMATCH = "mismatch"
+    DELETED = "deleted"
+    DISABLED = "disabled"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    NO_RULE = "no_rule"
+    WRONG_TYPE = "wrong_type"
+    WRONG_TEAM = "wrong_team"
+    WRONG_ADDRESS = "wrong_address"
+    PERMISSION = "permission"
+    UNAVAILABLE = "unavailable"
+    SATURATED = "saturated"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an admitted key may do, as the application finds it in ``scope["keyfob"]``."""
+
+    key_id: str
+    name: str
+    key_type: str
+    team: str
+    permissions: frozenset[str]
+    expires_at: datetime | None = None
+
+    def covers(self, needed: str) -> bool:
+        """Whether the key holds *needed*, by itself or through a wildcard."""
+        return permission.covers(self.permissions, needed)
+
+
+class Granted(NamedTuple):
+    """The request may pass; *grant* is None on a public path and for a preflight."""
+
+    grant: Grant | None
+
+
+class Denied(NamedTuple):
+    """The request may not pass. *key_id* is set once the key's secret was proved, or for logs when known."""
+
+    reason: Reason
+    key_id: str | None = None
+    needed: tuple[str, ...] = ()
+
+
+Verdict = Granted | Denied
