@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = sorted([*ROOT.glob("middleware/keyfob/**/*.py"), *ROOT.glob("admin_api/keyfob_admin/**/*.py")])
-OTHERS = [path for folder in ("bench", "examples", "tests") for path in ROOT.glob(f"{folder}/**/*.py")]
-EVERY_PYTHON_FILE = [*PRODUCT, *sorted(OTHERS)]
+SHIPPED_OR_COPIED = [*PRODUCT, *sorted([*ROOT.glob("bench/**/*.py"), *ROOT.glob("examples/**/*.py")])]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 LONGEST_FILE = 300
@@ -98,37 +97,43 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         yield file
 
 
-@pytest.mark.parametrize("path", EVERY_PYTHON_FILE, ids=in_repository)
-def test_a_file_fits_in_one_reading(path: Path) -> None:
-    """No Python file is longer than 300 lines."""
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+def test_a_file_fits_in_one_reading() -> None:
+    """No file of the product, and none that people copy from, is longer than 300 lines."""
+    lines = {in_repository(path): len(path.read_text().splitlines()) for path in SHIPPED_OR_COPIED}
+
+    assert {} == {path: count for path, count in lines.items() if count > LONGEST_FILE}
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=in_repository)
-def test_a_function_fits_on_one_screen(path: Path) -> None:
+def test_a_function_fits_on_one_screen() -> None:
     """No function of the product is longer than 40 lines."""
-    too_long = [name for name, lines in lengths(path) if lines > LONGEST_FUNCTION]
+    lines = {(in_repository(path), name): count for path in PRODUCT for name, count in lengths(path)}
 
-    assert [] == too_long
-
-
-@pytest.mark.parametrize("path", PRODUCT, ids=in_repository)
-def test_a_file_is_named_after_what_is_in_it(path: Path) -> None:
-    """No product file has a name that could be any file's."""
-    assert path.stem not in NAMES_THAT_SAY_NOTHING
+    assert {} == {function: count for function, count in lines.items() if count > LONGEST_FUNCTION}
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=in_repository)
-def test_the_product_is_finished(path: Path) -> None:
+def test_a_file_is_named_after_what_is_in_it() -> None:
+    """No product file or folder has a name that could be any file's."""
+    names = {in_repository(path): {path.stem, path.parent.name} for path in PRODUCT}
+
+    assert [] == [path for path, parts in names.items() if parts & NAMES_THAT_SAY_NOTHING]
+
+
+def test_the_product_is_finished() -> None:
     """No product file holds a note for later or a function that only says that it is not there."""
-    assert re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", path.read_text()) is None
+    unfinished = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+
+    assert [] == [in_repository(path) for path in PRODUCT if unfinished.search(path.read_text())]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=in_repository)
-def test_every_test_states_its_rule(path: Path) -> None:
-    """Every test begins with a docstring whose first line is a whole sentence."""
-    tests = [node for node in functions(path) if node.name.startswith("test_")]
-    without = [node.name for node in tests if not (ast.get_docstring(node) or "").partition("\n\n")[0].endswith(".")]
+def test_every_test_states_its_rule() -> None:
+    """Every test begins with a docstring whose first paragraph is a whole sentence."""
+    tests = [(path, node) for path in ROOT.glob("tests/**/*.py") for node in functions(path)]
+    without = [
+        (in_repository(path), node.name)
+        for path, node in tests
+        if node.name.startswith("test_")
+        if not (ast.get_docstring(node) or "").partition("\n\n")[0].endswith(".")
+    ]
 
     assert [] == without
 
