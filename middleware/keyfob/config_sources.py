@@ -76,24 +76,32 @@ def read_keywords(keywords: Mapping[str, object]) -> Sections:
 
 
 def _parsed(path: Path) -> dict[str, object]:
+    text = _text(path)
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = f"at line {text.count(chr(10)) + 1}, the last"
+        message = " ".join(str(error).split()).replace("at end of document", last)
+        raise ConfigError(f"{path} is not valid TOML: {message}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        raise ConfigError(
-            f"there is no configuration file {path}; name another one, or let `keyfob init` write it"
-        ) from None
+        mend = "name another one, or let `keyfob init` write it"
+        raise ConfigError(f"there is no configuration file {path}; {mend}") from None
     except OSError as error:
         raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path} is not UTF-8 (at line {line}); save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {' '.join(str(error).split())}") from None
 
 
 def _unknown_section(name: str, entries: object) -> str:
     if isinstance(entries, Mapping):
-        return f"[{name}] is not a section{did_you_mean(name, (*SECTIONS, *TABLES))}"
+        known = [f"[{section}]" for section in (*SECTIONS, *TABLES)]
+        return f"[{name}] is not a section{did_you_mean(f'[{name}]', known)}"
     home = _home(name)
     return f"{name} stands before the first section; " + (f"write it under {home}" if home else "remove it")
 
