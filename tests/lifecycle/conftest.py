@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob.actor import Actor
+from keyfob.argon2_pool import Argon2Pool
+from keyfob.catalogue import Catalogue, build_catalogue
+from keyfob.hashing import Argon2Parameters
+from keyfob.key_drafts import KeyDraft
+from keyfob.lifecycle import KeyLifecycle, Minted
+from keyfob.minting import Minter
+from keyfob.record import Team
+from keyfob.ring import Ring, RingKey
+from keyfob.store import EventQuery, KeyStore, RingMark, RingState
+from keyfob.store.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from keyfob.audit import Event
+    from keyfob.store import Transaction
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CATALOGUE = build_catalogue(
+    permissions={"items:read": "Read items", "items:write": "Change items", "docs:secret": "Read the secret ones"}
+)
+ROOT = Actor.command_line("operator")
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **how_long: float) -> None:
+        self.now += timedelta(**how_long)
+
+
+@dataclass
+class Office:
+    """A store with the teams ``a`` and ``b``, and a lifecycle over it."""
+
+    store: KeyStore
+    minter: Minter
+    clock: Clock
+    ring_key: RingKey
+    catalogue: Catalogue = CATALOGUE
+
+    @property
+    def keys(self) -> KeyLifecycle:
+        return KeyLifecycle(self.store, self.minter, self.catalogue, now=self.clock, max_staleness=2.0)
+
+    async def key(self, team: str = "a", **draft: object) -> Minted:
+        """Make a key as the operator, with ``items:read`` unless told otherwise."""
+        fields = {"name": "CI", "permissions": ("items:read",), **draft}
+        return await self.keys.create(team, KeyDraft(**fields), actor=ROOT)  # type: ignore[arg-type]
+
+    async def admin(self, *permissions: str, team: str = "a") -> Actor:
+        """Make an admin key and act with it."""
+        made = await self.key(team, name="Admin", key_type="admin", permissions=permissions)
+        return acting(made)
+
+    async def events(self) -> list[Event]:
+        """Read the audit log, oldest first."""
+        return [sealed.event for sealed in await self.store.events(EventQuery(oldest_first=True, limit=1000))]
+
+    async def revision(self) -> int:
+        return (await self.store.changes(None)).revision
+
+
+def acting(minted: Minted) -> Actor:
+    """Who acts with this key."""
+    record = minted.view.record
+    return Actor("key", record.id, record.name, record.team, frozenset(record.permissions), "192.0.2.7")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ring_key() -> RingKey:
+    return Ring.new(START).newest
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Argon2Pool]:
+    pool = Argon2Pool(threads=1)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def minter(ring_key: RingKey, pool: Argon2Pool) -> Minter:
+    return Minter(lambda: ring_key, pool, Argon2Parameters(memory_kib=8, time=1), "kf", persist_proofs=True)
+
+
+@pytest.fixture
+async def empty_store(tmp_path: Path, ring_key: RingKey) -> AsyncIterator[KeyStore]:
+    store = open_store(f"sqlite:///{tmp_path}/keys.db", seal_with=lambda: ring_key, create=True)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def office(empty_store: KeyStore, minter: Minter, clock: Clock, ring_key: RingKey) -> Office:
+    async def furnish(rows: Transaction) -> None:
+        await rows.put_ring_mark(RingMark(ring_key.char, ring_key.fingerprint, RingState.ACTIVE, START))
+        await rows.put_team(Team("a", "Team A", "enterprise", START))
+        await rows.put_team(Team("b", "Team B", "enterprise", START))
+
+    await empty_store.change(furnish)
+    return Office(empty_store, minter, clock, ring_key)
