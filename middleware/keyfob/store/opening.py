@@ -43,7 +43,7 @@ def _open_sqlite(path: str, *, seal_with: Callable[[], RingKey] | None, create: 
         raise ConfigError(
             "store url must name a file, as in sqlite:///keyfob.db: workers cannot share a database in memory"
         )
-    file = Path(path)
+    file = Path(path).absolute()  # the process may change its folder later
     if create:
         create_or_migrate(file)
     else:

@@ -14,6 +14,7 @@ from keyfob.store.doorbell import Doorbell
 from keyfob.store.sqlite_connections import Opening
 from keyfob.store.sqlite_files import answering
 from keyfob.store.sqlite_listing import event_listing, key_listing
+from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class SQLiteStore:
             connections = await self._opening.connections()
             after = _BEYOND_REVISIONS if since is None else since
             found = list(await connections.hot.execute_fetchall(SQL["changes"], (after,)))
-            revision, epoch, marks, *_ = found[0]
+            revision, epoch, min_reader, marks, *_ = found[0]
+            if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
+                raise StoreUnavailable("the database belongs to a newer Keyfob")
             ring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
             return Changes(revision, _epoch_of(epoch, connections.id), await _records(found), ring)
 
@@ -227,7 +230,7 @@ async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
     """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
     records: list[KeyRecord] = []
     for start in range(0, len(found), _ROWS_AT_ONCE):
-        records.extend(rows.record_of(row[3:]) for row in found[start : start + _ROWS_AT_ONCE] if row[3] is not None)
+        records.extend(rows.record_of(row[4:]) for row in found[start : start + _ROWS_AT_ONCE] if row[4] is not None)
         if start:
             await asyncio.sleep(0)
     return tuple(records)

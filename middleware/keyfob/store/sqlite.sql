@@ -10,7 +10,7 @@ SELECT m.revision, m.epoch, s.hash, s.proof, {key_columns}
 FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT JOIN key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.revision, m.epoch,
+SELECT m.revision, m.epoch, m.min_reader,
        (SELECT json_group_array(json_array(char, fingerprint, state, activated_at)) FROM ring_marks),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from keyfob.errors import StoreUnavailable
-from keyfob.store.doorbell import FileId, file_id
+from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.sqlite_files import NOTES, READER, WRITER, open_connection
 from keyfob.store.sqlite_migrations import check_schema
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import aiosqlite
+
+    from keyfob.store.doorbell import FileId
 
 
 @dataclass(slots=True)
@@ -60,10 +61,13 @@ class Opening:
 
     def present(self) -> FileId:
         """The identity of the database at the path. Raises StoreUnavailable where there is none, or an empty file."""
-        found = file_id(self._path)
-        if found is None or not self._path.stat().st_size:
-            raise StoreUnavailable(f"there is no database at {self._path}")
-        return found
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise StoreUnavailable("there is no database at the store's path") from error
+        if not status.st_size:
+            raise StoreUnavailable("the database is an empty file")
+        return status.st_dev, status.st_ino
 
     async def connections(self) -> Connections:
         """The connections of the running loop to the file that is at the path now."""
@@ -99,8 +103,7 @@ class Opening:
         try:
             for pragmas in (WRITER, NOTES, READER, READER):
                 opened.append(await open_connection(self._path, pragmas))  # noqa: PERF401 (what is open must be closed)
-            await check_schema(opened[-1], self._path)
-            self._demand(before)
+            await self._check(opened[-1], before)
         except BaseException:
             for connection in opened:
                 await connection.close()
@@ -108,7 +111,11 @@ class Opening:
         writer, notes, hot, reader = opened
         return Connections(before, writer, notes, hot, reader)
 
-    def _demand(self, expected: FileId) -> None:
+    async def _check(self, connection: aiosqlite.Connection, expected: FileId) -> None:
+        try:
+            await check_schema(connection, self._path)
+        except ConfigError as error:  # a running worker cannot mend that, so it answers 503 until somebody does
+            raise StoreUnavailable(str(error)) from error
         if self.present() != expected:
             raise StoreUnavailable("the database was replaced while it was being opened")
 

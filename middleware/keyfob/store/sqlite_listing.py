@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from keyfob.store import EventQuery, KeyQuery
 
+EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
+
 _SEPARATOR = chr(31)  # between a plan and a key type
 
 # How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
@@ -96,7 +98,7 @@ def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
     conditions = {condition: value for condition, value in asked.items() if value is not None}
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
     statement = (
-        "SELECT seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal "  # noqa: S608
-        f"FROM audit_events {where}ORDER BY seq {direction} LIMIT ?"
+        f"SELECT {EVENT_COLUMNS} FROM audit_events {where}"  # noqa: S608 (constants)
+        f"ORDER BY seq {direction} LIMIT ?"
     )
     return statement, [*conditions.values(), query.limit]
