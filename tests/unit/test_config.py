@@ -56,6 +56,8 @@ WRONG_FILES = [
     ("[middleware]\nmax_stalness = 2", "[middleware] max_stalness is not a setting; did you mean max_staleness?"),
     ("[midleware]\nrealm = 'x'", "[midleware] is not a section; did you mean [middleware]?"),
     ("[middleware]\nbrand = 'kf'", "[middleware] brand is not a setting; it belongs to [keys]"),
+    ("[middleware]\nplans = 1", "[middleware] plans is not a setting; it belongs to [plans]"),
+    ("[store]\ncolour = 1", "[store] colour is not a setting; known are ring, url"),
     ("max_staleness = 2", "max_staleness stands before the first section; write it under [middleware]"),
     ("colour = 2", "colour stands before the first section; remove it"),
     ("store = 'sqlite:///x.db'", "store must be a section; write [store] on a line of its own"),
@@ -339,6 +341,15 @@ def test_a_store_named_in_code_is_relative_to_the_working_directory() -> None:
     settings = load_settings(environ={}, overrides={"store": "sqlite:///keyfob.db"})
 
     assert f"sqlite:///{os.getcwd()}/keyfob.db" == settings.store  # noqa: PTH109 - as a shell would say it
+
+
+def test_a_store_named_in_the_environment_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is resolved at once, so that a process may change its folder later."""
+    monkeypatch.chdir(tmp_path)
+
+    assert f"sqlite:///{tmp_path}/a.db" == load_settings(environ={"KEYFOB_STORE_URL": "sqlite:///a.db"}).store
 
 
 def test_a_keyword_of_none_is_not_given(tmp_path: Path) -> None:
