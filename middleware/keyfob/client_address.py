@@ -25,7 +25,7 @@ _LONGEST = 64  # characters; an IPv6 address has at most 45, and a zone id or a 
 _MOST_HOPS = 32  # trusted proxies in a row; a longer chain is made up
 _REMEMBERED = 4096  # addresses
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-_WITH_PORT = re.compile(r"(?:\[([0-9a-fA-F:.%\w]+)\]|([0-9.]+):)(?::?[0-9]{1,5})?", re.ASCII)
+_WITH_PORT = re.compile(r"\[([0-9a-fA-F:.%\w]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}", re.ASCII)
 
 
 class Networks:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _AUTHORIZATION = b"authorization"
 _API_KEY = b"x-api-key"
 _OURS = b"x-keyfob-"
+_X = (b"x", b"X")
 
 # One line that holds two credentials, as an intermediary makes it that joins repeated headers.
 _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
@@ -26,7 +27,8 @@ _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
 
 def read_credential(headers: Headers) -> bytes | Reason:
     """Return the presented text, or `Reason.MISSING`, or `Reason.AMBIGUOUS`. The text can hold any bytes."""
-    authorization = api_key = None
+    authorization: bytes | None = None
+    api_key: bytes | None = None
     for name, value in headers:
         size = len(name)
         if size == 13:  # noqa: PLR2004 - the length of "authorization": the cheapest test there is, for every header
@@ -53,11 +55,29 @@ def stripped(headers: Headers, *, credential: bool) -> list[tuple[bytes, bytes]]
     With *credential*, the header that carried the key is taken out too. Of an Authorization header only the
     scheme Bearer carries one, so that ``Basic`` beside an X-API-Key stays.
     """
-    return [pair for pair in headers if pair[0][:1] not in b"xXaA" or not _is_hidden(*pair, credential=credential)]
+    kept = []
+    for pair in headers:
+        name = pair[0]
+        if credential and len(name) == 13 and name.lower() == _AUTHORIZATION:  # noqa: PLR2004 - as above
+            if _bearer(pair[1]) is not None:
+                continue
+        elif name.startswith(_X) and _is_hidden(name.lower(), credential=credential):
+            continue
+        kept.append(pair)
+    return kept
+
+
+def _is_hidden(name: bytes, *, credential: bool) -> bool:
+    if credential and name == _API_KEY:
+        return True
+    # Gateways in the manner of CGI take "_" for "-", so that both spellings could reach the same variable.
+    return name.replace(b"_", b"-").startswith(_OURS)
 
 
 def _bearer(authorization: bytes) -> bytes | None:
     """What follows the scheme Bearer, or None if the scheme is another."""
+    if authorization[:7] == b"Bearer ":
+        return authorization[7:]
     value = authorization.lstrip(b" \t")
     if value[:6].lower() == b"bearer" and value[6:7] in b" \t":  # nothing at all is in it, too
         return value[6:]
@@ -69,11 +89,3 @@ def _one(text: bytes) -> bytes | Reason:
     if not text or b" " in text or b"," in text or b"\t" in text:
         return Reason.AMBIGUOUS
     return text
-
-
-def _is_hidden(name: bytes, value: bytes, *, credential: bool) -> bool:
-    name = name.lower()
-    # Gateways in the manner of CGI take "_" for "-", so that both spellings could reach the same variable.
-    if name.replace(b"_", b"-").startswith(_OURS):
-        return True
-    return credential and (name == _API_KEY or (name == _AUTHORIZATION and _bearer(value) is not None))

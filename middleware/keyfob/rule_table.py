@@ -56,6 +56,11 @@ class Rule:
         return self.all_of + self.any_of
 
     @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """The parameters, save a ``{name:path}``, with the numbers of their segments."""
+        return tuple((part.text, place) for place, part in enumerate(self.template) if part.kind == PARAMETER)
+
+    @property
     def kinds(self) -> tuple[int, ...]:
         """The kinds of the segments: templates sorted by them are in order of precedence."""
         return tuple(segment.kind for segment in self.template)
@@ -81,6 +86,9 @@ class Match(NamedTuple):
     params: Mapping[str, str]
 
 
+_Places = tuple[tuple[str, int], ...]
+
+
 class _Shape:
     """All templates with the same kinds at the same places."""
 
@@ -92,13 +100,19 @@ class _Shape:
         self.depth = len(kinds) - self.rest
         places = [place for place, kind in enumerate(kinds) if kind == LITERAL]
         self.pick: Callable[[Sequence[Any]], object] = itemgetter(*places) if places else _nothing
-        self.by_literals: dict[object, dict[str, Rule]] = {}
+        self.by_literals: dict[object, dict[str, tuple[Rule, _Places]]] = {}
 
     def add(self, rule: Rule) -> None:
         """Take in *rule*, whose kinds are this shape's."""
         rules = self.by_literals.setdefault(self.pick([segment.text for segment in rule.template]), {})
         for method in rule.methods or (_ANY,):
-            rules[method] = rule
+            rules[method] = (rule, rule.places)
+
+    def finish(self) -> None:
+        """Let HEAD follow GET, unless it is named itself."""
+        for rules in self.by_literals.values():
+            if "GET" in rules:
+                rules.setdefault("HEAD", rules["GET"])
 
 
 def _nothing(_segments: Sequence[Any]) -> object:
@@ -108,18 +122,17 @@ def _nothing(_segments: Sequence[Any]) -> object:
 class RuleTable:
     """All rules, ready to be asked. Two of them may not have the same shape and a method in common."""
 
-    __slots__ = ("_longest", "_plans", "_spelled", "rules")
+    __slots__ = ("_plans", "_spelled", "rules")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: tuple[Rule, ...] = tuple(rules)
-        shapes = [_shape_of(kinds, self.rules) for kinds in sorted({rule.kinds for rule in self.rules})]
-        self._longest = max((shape.depth for shape in shapes), default=0) + 1
-        # One list of shapes for each number of segments; a path that is longer than all can only fit a {name:path}.
-        self._plans = [
-            [shape for shape in shapes if (shape.depth <= count if shape.rest else shape.depth == count)]
-            for count in range(self._longest + 1)
-        ]
-        self._spelled = _spelled(shape for shape in shapes if PARAMETER not in shape.kinds and not shape.rest)
+        shapes = {kinds: _Shape(kinds) for kinds in sorted({rule.kinds for rule in self.rules})}
+        for rule in self.rules:
+            shapes[rule.kinds].add(rule)
+        for shape in shapes.values():
+            shape.finish()
+        self._plans = _plans(shapes.values())
+        self._spelled = _spelled(shape for kinds, shape in shapes.items() if not {PARAMETER, REST} & {*kinds})
 
     def match(self, method: str, path: str) -> Match | None:
         """Return the rule for *method* (`WEBSOCKET` for a handshake) and *path*, or None where none applies.
@@ -136,55 +149,63 @@ class RuleTable:
 
     def _search(self, method: str, path: str) -> Match | None:
         segments = path.split("/")
-        if segments.pop(0) or not segments:
+        if segments[0] or len(segments) == 1:
             return None  # not from the root, such as "*"
-        slash = segments[-1] == ""
+        del segments[0]
+        slash = not segments[-1]
         if slash:
-            segments.pop()
+            del segments[-1]
         if "" in segments:
             return None
-        count = len(segments)
-        shadowed = False
-        for shape in self._plans[min(count, self._longest)]:
-            rules = shape.by_literals.get(shape.pick(segments))
-            if rules is None or (shape.rest and count == shape.depth and not slash):
+        plans, count, shadowed = self._plans, len(segments), False
+        for pick, by_literals, rest_from in plans[count] if count < len(plans) else plans[-1]:
+            rules = by_literals.get(pick(segments))
+            if rules is None or (count == rest_from and not slash):
                 continue
-            rule = rules.get(method) or rules.get(_ANY)
-            if rule is None:
+            found = rules.get(method) or rules.get(_ANY)
+            if found is None:
                 shadowed = True
-            elif rule.public and shadowed:
-                return None
-            else:
-                return Match(rule, _params(rule, segments, slash=slash))
+                continue
+            rule, places = found
+            if rule.public and shadowed:
+                return None  # a more specific template knows this path: it is not for everybody
+            params = {}
+            for name, place in places:
+                params[name] = segments[place]
+            if rest_from >= 0:
+                rest = segments[rest_from:]
+                params[rule.template[-1].text] = "/".join((*rest, "")) if slash and rest else "/".join(rest)
+            return Match(rule, params)
         return None
 
 
-def _shape_of(kinds: tuple[int, ...], rules: Iterable[Rule]) -> _Shape:
-    shape = _Shape(kinds)
-    for rule in rules:
-        if rule.kinds == kinds:
-            shape.add(rule)
-    for by_method in shape.by_literals.values():
-        if "GET" in by_method:  # HEAD follows GET, unless it is named itself
-            by_method.setdefault("HEAD", by_method["GET"])
-    return shape
+_Plan = list[tuple["Callable[[Sequence[Any]], object]", dict[object, dict[str, tuple[Rule, _Places]]], int]]
+
+
+def _plans(shapes: Iterable[_Shape]) -> list[_Plan]:
+    """For each number of segments, the shapes that can fit, in order; the last plan is for all greater numbers.
+
+    The number in a plan is that of the segments before a ``{name:path}``, -1 where the shape has none.
+    """
+    shapes = list(shapes)
+    longest = max((shape.depth for shape in shapes), default=0)
+    return [
+        [
+            (shape.pick, shape.by_literals, shape.depth if shape.rest else -1)
+            for shape in shapes
+            if shape.depth == count or (shape.rest and shape.depth < count)
+        ]
+        for count in range(longest + 2)
+    ]
 
 
 def _spelled(shapes: Iterable[_Shape]) -> dict[str, dict[str, Match]]:
     """Every path that is spelled out in the rules, with and without a final slash."""
     spelled = {}
     for shape in shapes:
-        for by_method in shape.by_literals.values():
-            template = next(iter(by_method.values())).template
+        for rules in shape.by_literals.values():
+            template = next(iter(rules.values()))[0].template
             path = "".join(f"/{segment.text}" for segment in template)
-            matches = {method: Match(rule, _NONE) for method, rule in by_method.items()}
+            matches = {method: Match(rule, _NONE) for method, (rule, _) in rules.items()}
             spelled[path] = spelled[f"{path}/"] = matches
     return spelled
-
-
-def _params(rule: Rule, segments: Sequence[str], *, slash: bool) -> Mapping[str, str]:
-    params = {part.text: value for part, value in zip(rule.template, segments, strict=False) if part.kind == PARAMETER}
-    if rule.template and rule.template[-1].kind == REST:
-        rest = segments[len(rule.template) - 1 :]
-        params[rule.template[-1].text] = "/".join((*rest, "")) if slash and rest else "/".join(rest)
-    return params

@@ -40,6 +40,7 @@ def reject(text: object, why: str) -> NoReturn:
 def read_target(text: str) -> Target:
     """Read the left side of a rule. Raises ConfigError."""
     methods, path = ("", text) if text.startswith("/") else _split(text)
+    named = _read_methods(text, methods)
     if not path.startswith("/"):
         reject(text, f'the path must begin with "/": write "{methods} /{path}"'.replace('" /', '"/'))
     if "%" in path:
@@ -48,7 +49,7 @@ def read_target(text: str) -> Target:
         reject(text, 'only paths are matched: leave out what follows "?" or "#"')
     if not is_safe_path(path, None, encoded_slash=False):
         reject(text, "no request with control characters, backslashes, dot segments or empty segments is let in")
-    return Target(_read_methods(text, methods), _read_template(text, path))
+    return Target(named, _read_template(text, path))
 
 
 def _split(text: str) -> tuple[str, str]:
