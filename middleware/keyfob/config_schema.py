@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from keyfob import config_values as a
+import keyfob.config_values as a
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
