@@ -32,8 +32,8 @@ _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "1–255 printable ASCII characters. For 24 hours, a repeated call answers 200 without a secret.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+    "description": "1–255 visible ASCII characters. For 24 hours, a repeated call answers 200 without a secret.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _IF_MATCH: Final = {
     "name": "If-Match",
@@ -56,7 +56,7 @@ Json = dict[str, Any]
 def describe(routes: Sequence[Route[C]], *, version: str, prefix: str = "") -> Json:
     """Make the document. *prefix* is where the API is mounted, without a trailing slash."""
     named = {shape for route in routes for shape in (route.body, route.answer, route.streamed) if shape}
-    shapes = sorted({*named, ProblemDetails}, key=lambda shape: shape.__name__)
+    shapes: list[type[msgspec.Struct]] = sorted({*named, ProblemDetails}, key=repr)
     _, schemas = msgspec.json.schema_components(shapes, ref_template=_REF)
     return {
         "openapi": "3.1.0",

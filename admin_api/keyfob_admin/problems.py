@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 REQUEST_ID: Final = "X-Request-Id"
 _REQUEST_ID_IN_SCOPE: Final = "keyfob_admin.request_id"
 _RETRY_AFTER: Final = "1"  # seconds
+_WHOLE_KEY: Final = re.compile(r"([a-z][a-z0-9]{1,15}_[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{16})_[0-9A-Za-z]+")
 
 TITLES: Final[Mapping[int, str]] = {
     400: "Bad request",
@@ -47,6 +49,7 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.KeyNotDisabled: 409,
     errors.LastAdmin: 409,
     errors.TeamExists: 409,
+    errors.AlreadyInstalled: 409,
     errors.PreconditionFailed: 412,
     errors.IdempotencyMismatch: 422,
     errors.IdempotencyInProgress: 409,
@@ -109,7 +112,7 @@ def _refusal(error: errors.Refused, status: int) -> ProblemDetails:
         case errors.NotFound():  # the same words for what never was, was deleted, or belongs to another team
             return _details(status, error.code, "There is nothing here that this key can see.")
         case errors.Invalid():
-            listed = [ProblemError(pointer, detail) for pointer, detail in error.errors]
+            listed = [ProblemError(_cut(pointer), _cut(detail)) for pointer, detail in error.errors]
             return _details(status, error.code, "Some values are not acceptable.", errors=listed)
         case errors.ExceedsOwnPermissions():
             return _details(status, error.code, _sentence(error), missing_permissions=list(error.missing))
@@ -145,11 +148,16 @@ def _details(
     return ProblemDetails(
         title=TITLES[status],
         status=status,
-        detail=detail,
+        detail=_cut(detail),
         code=code,
         errors=errors,
         missing_permissions=missing_permissions,
     )
+
+
+def _cut(text: str) -> str:
+    """Cut a key that was sent in the wrong place down to what is shown everywhere."""
+    return _WHOLE_KEY.sub(r"\1_…", text)
 
 
 def _sentence(error: errors.KeyfobError) -> str:

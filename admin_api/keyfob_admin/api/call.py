@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import msgspec
 from starlette.responses import Response
 
+from keyfob.actor import Actor
 from keyfob.errors import NotFound
 from keyfob.key_format import key_id_of
-from keyfob.lifecycle import Actor
 from keyfob_admin.routes import JSON
 from keyfob_admin.wire.showing import Shown
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
+    from keyfob.audit_log import AuditLog
     from keyfob.catalogue import Catalogue
-    from keyfob.lifecycle import AuditLog, KeyLifecycle, Teams
+    from keyfob.lifecycle import KeyLifecycle
     from keyfob.store import KeyStore
+    from keyfob.teams import Teams
     from keyfob.verdict import Denied, Grant, Granted
 
 S = TypeVar("S", bound=msgspec.Struct)

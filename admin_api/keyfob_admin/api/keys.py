@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,7 +9,9 @@ from starlette.responses import Response
 
 from keyfob import errors
 from keyfob.errors import PreconditionFailed
-from keyfob.lifecycle import IdempotencyKey, KeyDraft
+from keyfob.idempotency import IdempotencyKey
+from keyfob.key_drafts import KeyDraft
+from keyfob.lifecycle import KeySearch
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.routes import Route
 from keyfob_admin.wire import etag, given, idempotency_key, required_revisions, views
@@ -38,15 +38,16 @@ async def create(call: Call) -> Response:
         ip_allow=tuple(sent.ip_allow),
     )
     minted = await call.runtime.lifecycle.create(
-        call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call)
+        call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call, _keys(call))
     )
     return _reveal(call, minted)
 
 
 async def duplicate(call: Call) -> Response:
     """Make a key like another one, with a secret of its own."""
+    idempotency = _idempotency(call, f"{_keys(call)}/{call.key_id}/duplicate")
     minted = await call.runtime.lifecycle.duplicate(
-        call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=_idempotency(call)
+        call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=idempotency
     )
     return _reveal(call, minted)
 
@@ -54,7 +55,17 @@ async def duplicate(call: Call) -> Response:
 async def list_keys(call: Call) -> Response:
     """Show one page of the team's keys."""
     asked = call.asked(ListKeysQuery)
-    page = await call.runtime.lifecycle.list_keys(call.team, actor=call.actor, **given(asked))
+    search = KeySearch(
+        team=call.team,
+        q=asked.q or None,
+        state=asked.state or None,
+        key_type=asked.type or None,
+        unused_since=asked.unused_since or None,
+        order_by=asked.order_by,
+        page_size=asked.page_size,
+        page_token=asked.page_token or None,
+    )
+    page = await call.runtime.lifecycle.list_keys(search, actor=call.actor)
     shown = call.shown
     return answer(views.KeyPage([shown.key(view) for view in page.items], page.next_token))
 
@@ -112,17 +123,20 @@ def _reveal(call: Call, minted: Minted) -> Response:
     shown = views.NewKey(call.shown.key(minted.view), minted.secret)
     if minted.replayed:
         return answer(shown, headers={"Idempotency-Replayed": "true"})
-    where = call.address_of(f"/v1/teams/{shown.key.team}/keys/{shown.key.id}")
-    return answer(shown, 201, {"Location": where})
+    return answer(shown, 201, {"Location": call.address_of(f"{_keys(call)}/{shown.key.id}")})
 
 
-def _idempotency(call: Call) -> IdempotencyKey | None:
+def _keys(call: Call) -> str:
+    return _KEYS.format(team=call.team)
+
+
+def _idempotency(call: Call, path: str) -> IdempotencyKey | None:
     """What the caller's Idempotency-Key stands for. Bodies are compared by what they say, not by their spaces."""
     key = idempotency_key(call.request.headers)
     if key is None or call.body is None:
         return None
-    said = json.dumps(msgspec.to_builtins(call.body), sort_keys=True).encode()
-    return IdempotencyKey(key, call.request.method, call.request.url.path, hashlib.sha256(said).digest())
+    said = msgspec.json.encode(call.body)
+    return IdempotencyKey.of(key, caller=call.grant.key_id, method="POST", path=path, body=said)
 
 
 async def _revision_to_change(call: Call) -> int | None:

@@ -29,8 +29,8 @@ async def list_teams(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """Make a team."""
     sent = call.sent(CreateTeam)
-    name = sent.id if sent.name is msgspec.UNSET else sent.name
-    team = await call.runtime.teams.create(sent.id, name, sent.plan, actor=call.actor)
+    name = None if sent.name is msgspec.UNSET else sent.name
+    team = await call.runtime.teams.create(sent.id, name=name, plan=sent.plan, actor=call.actor)
     return answer(shown_team(team), 201, {"Location": call.address_of(f"/v1/teams/{team.id}")})
 
 

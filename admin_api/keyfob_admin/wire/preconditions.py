@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ENTITY_TAG: Final = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|\Z)|\s*(?:,|\Z)')
 _REVISION: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-_IDEMPOTENCY_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def etag(revision: int) -> str:
@@ -47,10 +47,10 @@ def required_revisions(headers: Headers) -> frozenset[int] | None:
 
 
 def idempotency_key(headers: Headers) -> str | None:
-    """The caller's Idempotency-Key, if there is one. Raises Problem 400 unless it is 1–255 printable characters."""
+    """The caller's Idempotency-Key, if there is one. Raises Problem 400 unless it is 1–255 visible ASCII characters."""
     sent = headers.getlist("idempotency-key")
     if not sent:
         return None
     if len(sent) > 1 or not _IDEMPOTENCY_KEY.fullmatch(sent[0]):
-        raise Problem(400, "invalid_request", "Idempotency-Key must be 1 to 255 printable ASCII characters, once.")
+        raise Problem(400, "invalid_request", "Idempotency-Key must be 1 to 255 visible ASCII characters, once.")
     return sent[0]

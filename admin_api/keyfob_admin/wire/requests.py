@@ -94,7 +94,7 @@ class ListKeysQuery(Struct, kw_only=True):
 class UsageQuery(Struct, kw_only=True):
     """How far back."""
 
-    days: Annotated[int, Meta(ge=1, le=366)] = 30
+    days: Annotated[int, Meta(ge=1, le=365)] = 30
 
 
 class AuditQuery(Struct, kw_only=True):

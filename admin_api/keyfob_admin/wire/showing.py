@@ -60,7 +60,7 @@ class Shown:
 
     def _state(self, record: KeyRecord) -> views.State:
         suspended = self.catalogue.suspends(record.plan, record.key_type)
-        return cast("views.State", record.state(self.now, suspended=suspended).value)
+        return record.state(self.now, suspended=suspended).value
 
 
 def shown_team(team: Team) -> views.Team:

@@ -43,6 +43,8 @@ def _depth(body: bytes) -> int:
                     break
             case b"]" | b"}":
                 depth -= 1
+            case _:  # a string
+                pass
     return deepest
 
 

@@ -1,0 +1,158 @@
+"""A real admin API: uvicorn on a free port, a real SQLite database, a real ring."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from keyfob.config import load_settings
+from keyfob.hashing import Argon2Parameters, hash_secret
+from keyfob.key_format import compose, new_key_id, new_secret
+from keyfob.record import Creator, KeyRecord, Team
+from keyfob.ring import Ring
+from keyfob.ring_file import write_ring
+from keyfob.runtime import Runtime
+from keyfob.store import RingMark, RingState, StoredSecret
+from keyfob.store.opening import open_store
+from keyfob_admin.app import build_admin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+    from keyfob.config import Settings
+    from keyfob.store import Transaction
+
+TEAM = "acme"
+OTHER_TEAM = "globex"
+CATALOGUE = {"items:read": "Read items", "items:write": "Write items", "reports:read": "Read reports"}
+CHEAP = {"memory_kib": 64, "time": 1}  # these tests are not about Argon2id
+KEYS = f"/v1/teams/{TEAM}/keys"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A key that a test made."""
+
+    id: str
+    secret: str = field(repr=False)
+    body: dict[str, Any]
+    path: str
+
+
+@dataclass(frozen=True)
+class LiveAdmin:
+    """A running admin API, and the root key of its installation."""
+
+    url: str
+    root: str = field(repr=False)
+    root_id: str
+    folder: Path
+    client: httpx.Client
+    runtime: Runtime
+
+    def call(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:  # noqa: ANN401
+        """Call the API with *key*, or with the root key."""
+        headers = {"Authorization": f"Bearer {key or self.root}", **options.pop("headers", {})}
+        return self.client.request(method, self.url + path, headers=headers, **options)
+
+    def make(self, *, team: str = TEAM, by: str | None = None, **fields: Any) -> Made:  # noqa: ANN401
+        """Make a key and expect that to work."""
+        body = {"name": "a key", "permissions": ["items:read"], **fields}
+        answer = self.call("POST", f"/v1/teams/{team}/keys", by, json=body)
+        assert 201 == answer.status_code, answer.text
+        key = answer.json()["key"]
+        return Made(key["id"], answer.json()["secret"], key, f"/v1/teams/{team}/keys/{key['id']}")
+
+    def make_admin(self, *permissions: str, team: str = TEAM, **fields: Any) -> Made:  # noqa: ANN401
+        """Make an admin key that holds *permissions*."""
+        return self.make(team=team, type="admin", permissions=list(permissions), **fields)
+
+    def verify(self, key: str, by: str | None = None, **fields: object) -> dict[str, Any]:
+        """Ask what a key is good for."""
+        answer = self.call("POST", "/v1/verify", by, json={"key": key, **fields})
+        assert 200 == answer.status_code, answer.text
+        verified: dict[str, Any] = answer.json()
+        return verified
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An installation's settings, in a folder of its own."""
+    overrides = {
+        "store": f"sqlite:///{tmp_path / 'keyfob.db'}",
+        "ring": tmp_path / "keyfob.ring",
+        "permissions": CATALOGUE,
+        "argon2": CHEAP,
+    }
+    return load_settings(environ={}, overrides=overrides)
+
+
+@pytest.fixture
+def root(settings: Settings, tmp_path: Path) -> str:
+    """The first admin key of a new installation with two teams."""
+    ring = Ring.new(datetime.now(UTC))
+    write_ring(tmp_path / "keyfob.ring", ring)
+    return asyncio.run(_install(settings, ring))
+
+
+@pytest.fixture
+def live_admin(settings: Settings, root: str, tmp_path: Path) -> Iterator[LiveAdmin]:
+    """The admin API at the root of a server."""
+    runtime = Runtime(settings)
+    with serving(build_admin(runtime)) as url, httpx.Client() as client:
+        yield LiveAdmin(url, root, root.split("_")[2], tmp_path, client, runtime)
+
+
+@contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Run *app* under uvicorn in a thread, and give its address."""
+    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="on", proxy_headers=False, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.005)
+        host, port = server.servers[0].sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+async def _install(settings: Settings, ring: Ring) -> str:
+    """Write the ring's mark, two teams and a root key into a new database."""
+    now = datetime.now(UTC)
+    entry = ring.newest
+    key = compose(
+        key_type="admin", key_id=new_key_id(), secret=new_secret(), ring_char=entry.char, tag=entry.tag, brand="kf"
+    )
+    hashed = hash_secret(key.secret, Argon2Parameters(CHEAP["memory_kib"], CHEAP["time"]))
+
+    async def work(rows: Transaction) -> None:
+        await rows.put_ring_mark(RingMark(entry.char, entry.fingerprint, RingState.ACTIVE, now))
+        await rows.put_team(Team(TEAM, "Acme", "enterprise", now))
+        await rows.put_team(Team(OTHER_TEAM, "Globex", "enterprise", now))
+        creator = Creator("system", None, "keyfob")
+        record = KeyRecord(key.key_id, "root", "admin", TEAM, "enterprise", ("*",), now, creator)
+        await rows.add_key(record, StoredSecret(hashed, entry.proof(key.text)))
+
+    store = open_store(settings.store or "", seal_with=lambda: entry, create=True)
+    try:
+        await store.change(work)
+    finally:
+        await store.close()
+    return key.text
