@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Unpack
 
 from starlette.authentication import AuthCredentials, BaseUser
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from keyfob.verdict import Denied, Grant
 
 log = logging.getLogger("keyfob")
+
+_scopes = lru_cache(maxsize=1024)(Scopes)
 
 
 class KeyUser(BaseUser):
@@ -59,8 +62,13 @@ class KeyCredentials(AuthCredentials):
     """Starlette's ``request.auth``. Its scopes answer ``in`` by covering, so that ``items:*`` passes ``items:read``."""
 
     def __init__(self, grant: Grant) -> None:
-        """*grant* holds the permissions."""
-        self.scopes = Scopes(grant.permissions)  # type: ignore[assignment]  # a Sequence, as Starlette uses it
+        """*grant* holds the permissions; the scopes are made when somebody asks for them."""
+        self._grant = grant
+
+    @property
+    def scopes(self) -> Scopes:  # type: ignore[override]  # Starlette says list, and uses it as a collection
+        """The permissions of the key."""
+        return _scopes(self._grant.permissions)
 
 
 class APIKeyMiddleware:

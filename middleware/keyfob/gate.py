@@ -180,7 +180,7 @@ def judge(entry: Entry, match: Match | None, address: str | None, now: float) ->
         return Denied(Reason.WRONG_ADDRESS, entry.key_id)
     if not rule.allows(entry.held):
         return Denied(Reason.PERMISSION, entry.key_id, rule.needed)
-    return Granted(grant)
+    return entry.granted
 
 
 _FORBIDDEN = frozenset(

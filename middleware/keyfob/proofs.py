@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from keyfob.client_address import Networks
 from keyfob.key_format import RING_CHAR_AT
 from keyfob.permission import Held
-from keyfob.verdict import Grant, Reason
+from keyfob.verdict import Grant, Granted, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +36,18 @@ _networks = lru_cache(maxsize=1024)(Networks)
 class Entry:
     """A key whose secret was proved, ready to be judged. It is replaced as a whole state, never field by field."""
 
-    __slots__ = ("dead", "digest", "expires_at", "grant", "held", "key_id", "networks", "revision", "ring_char")
+    __slots__ = (
+        "dead",
+        "digest",
+        "expires_at",
+        "grant",
+        "granted",
+        "held",
+        "key_id",
+        "networks",
+        "revision",
+        "ring_char",
+    )
 
     def __init__(self, digest: bytes, record: KeyRecord, *, ring_char: str, suspended: bool, as_of: int) -> None:
         """*as_of* is the revision of the snapshot that *record* was read in."""
@@ -59,6 +70,7 @@ class Entry:
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
         )
+        self.granted = Granted(self.grant)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         self.expires_at = record.expires_at.timestamp() if record.expires_at else _NEVER

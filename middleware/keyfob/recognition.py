@@ -139,13 +139,14 @@ class Recogniser:
 
     async def _remember(self, key: KeyText, digest: bytes, checked: StoredSecret) -> None:
         """Keep the proof, and a new hash where the parameters changed. A store that cannot write is no refusal."""
-        kept = checked.hash
-        if needs_rehash(checked.hash, self._parameters):
-            kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
         proof = digest if self._persist_proofs else None
-        if kept == checked.hash and proof == checked.proof:
+        is_outdated = needs_rehash(checked.hash, self._parameters)
+        if not is_outdated and proof == checked.proof:
             return
         try:
+            kept = checked.hash
+            if is_outdated:
+                kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
             await self._lookup.remember_proof(key.key_id, checked.hash, StoredSecret(kept, proof))
         except StoreUnavailable as broken:
             log.info("the proof of %s is not kept this time: %s", key.display, broken)

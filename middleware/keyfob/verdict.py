@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from keyfob import permission
+from keyfob.permission import covers
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,7 +49,7 @@ class Grant:
 
     def covers(self, needed: str) -> bool:
         """Whether the key holds *needed*, by itself or through a wildcard."""
-        return permission.covers(self.permissions, needed)
+        return covers(self.permissions, needed)
 
 
 class Granted(NamedTuple):

@@ -1,0 +1,163 @@
+"""The test kit: a real installation in a folder, and keys for it, without a command line or an admin API.
+
+::
+
+    async with installation(tmp_path) as here:
+        issued = await here.issue("orders:read")
+        app = APIKeyMiddleware(my_app, **here.options, rules={"GET /orders": "orders:read"})
+        # … request it with {"Authorization": f"Bearer {issued.text}"}
+
+Everything is real: the ring, the SQLite file, the hashes. Only Argon2id is made cheap, which no installation
+outside tests may be.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from keyfob.argon2_pool import Argon2Pool
+from keyfob.hashing import Argon2Parameters
+from keyfob.key_type import DEFAULT_KEY_TYPES
+from keyfob.minting import Minter
+from keyfob.record import Creator, KeyRecord, Team
+from keyfob.ring import Ring, RingKey
+from keyfob.ring_file import write_ring
+from keyfob.store import RingMark, RingState
+from keyfob.store.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from keyfob.store import KeyStore, Transaction
+
+CHEAP = Argon2Parameters(memory_kib=8, time=1)
+
+
+class Place(TypedDict):
+    """Where an installation is: what a middleware needs besides its rules."""
+
+    store: str
+    ring: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key made for a test."""
+
+    text: str = field(repr=False)
+    record: KeyRecord
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request sends to present it."""
+        return {"Authorization": f"Bearer {self.text}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A ring and a database in *folder*, with the team ``default``."""
+
+    folder: Path
+    store: KeyStore
+    signing: RingKey
+    pool: Argon2Pool
+
+    @property
+    def options(self) -> Place:
+        """The settings that lead a middleware here."""
+        return {"store": f"sqlite:///{self.folder / 'keyfob.db'}", "ring": self.folder / "keyfob.ring"}
+
+    async def issue(self, *permissions: str, key_type: str = "api", **fields: Any) -> Issued:  # noqa: ANN401
+        """Make a key that holds *permissions* (the fixed ones, for a type that has some).
+
+        Args:
+            permissions: what the key may do.
+            key_type: ``api``, ``computer``, ``scim`` or ``admin``.
+            fields: any other field of `keyfob.record.KeyRecord`, for example ``team`` or ``expires_at``.
+
+        Raises:
+            StoreUnavailable: the database cannot be written.
+
+        """
+        minter = Minter(lambda: self.signing, self.pool, CHEAP, fields.pop("brand", "kf"), persist_proofs=True)
+        return await issue_test_key(self.store, *permissions, minter=minter, key_type=key_type, **fields)
+
+    async def change(self, issued: Issued, **fields: Any) -> KeyRecord:  # noqa: ANN401
+        """Give a key other *fields*, for example ``disabled_at``, in one transaction like every change."""
+
+        async def work(transaction: Transaction) -> KeyRecord:
+            record = await transaction.key(issued.record.id)
+            if record is None:
+                raise KeyError(issued.record.id)
+            changed = replace(record, **fields)
+            await transaction.put_key(changed)
+            return changed
+
+        return await self.store.change(work)
+
+    async def disable(self, issued: Issued) -> None:
+        """Switch a key off."""
+        await self.change(issued, disabled_at=datetime.now(UTC))
+
+    async def enable(self, issued: Issued) -> None:
+        """Switch a key on again."""
+        await self.change(issued, disabled_at=None)
+
+
+async def issue_test_key(
+    store: KeyStore,
+    *permissions: str,
+    minter: Minter,
+    key_type: str = "api",
+    **fields: Any,  # noqa: ANN401
+) -> Issued:
+    """Mint a key and put it into *store*, past every rule of the lifecycle."""
+    minted = await minter.mint(key_type)
+    fixed = DEFAULT_KEY_TYPES[key_type].permissions if key_type in DEFAULT_KEY_TYPES else None
+    record = KeyRecord(
+        **{
+            "id": minted.key_id,
+            "name": "test key",
+            "key_type": key_type,
+            "team": "default",
+            "plan": "enterprise",
+            "permissions": tuple(sorted(permissions or fixed or ())),
+            "created_at": datetime.now(UTC),
+            "created_by": Creator("system", None, "tests"),
+            **fields,
+        },
+    )
+
+    async def work(transaction: Transaction) -> None:
+        if await transaction.team(record.team) is None:
+            await transaction.put_team(Team(record.team, record.team, record.plan, record.created_at))
+        await transaction.add_key(record, minted.secret)
+
+    await store.change(work)
+    return Issued(minted.text, record)
+
+
+@asynccontextmanager
+async def installation(folder: Path) -> AsyncIterator[Installation]:
+    """Make a ring and a database in *folder*, which must exist and hold neither."""
+    now = datetime.now(UTC)
+    ring = Ring.new(now)
+    entry = ring.newest
+    write_ring(folder / "keyfob.ring", ring)
+    store = open_store(f"sqlite:///{folder / 'keyfob.db'}", seal_with=lambda: entry, create=True)
+    pool = Argon2Pool(threads=1)
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.put_ring_mark(RingMark(entry.char, entry.fingerprint, RingState.ACTIVE, now))
+        await transaction.put_team(Team("default", "default", "enterprise", now))
+
+    try:
+        await store.change(work)
+        yield Installation(folder, store, entry, pool)
+    finally:
+        pool.close()
+        await store.close()
