@@ -104,6 +104,12 @@ class TeamExists(Refused):
     code = "team_exists"
 
 
+class AlreadyInstalled(Refused):
+    """The database holds an installation; a second first key is not to be had."""
+
+    code = "already_installed"
+
+
 class PreconditionFailed(Refused):
     """The key was changed since the caller read it (RFC 9110, section 13.1.1)."""
 

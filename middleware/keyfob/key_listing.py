@@ -123,7 +123,7 @@ class KeyListing:
             order_by=order_by,
             descending=search.order_by.startswith("-"),
             limit=read_number(search.page_size, "page_size", most=LARGEST_PAGE) + 1,
-            after=_place(search.page_token, search.order_by) if search.page_token is not None else None,
+            after=_place(search.page_token, search.order_by) if search.page_token else None,
             suspended_types={p: [name for name in types if self._catalogue.suspends(p, name)] for p in plans},
         )
 
