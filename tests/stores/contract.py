@@ -141,8 +141,8 @@ class KeyContract:
         """Retiring a ring entry reaches every worker by the way on which disabled keys do."""
         mark = RingMark("a", "0123456789abcdef", RingState.ACTIVE, ELEVEN)
         retired = replace(mark, state=RingState.RETIRED)
-        for put in (mark, retired):
-            await store.change(lambda transaction, put=put: transaction.put_ring_mark(put))
+        await store.change(lambda transaction: transaction.put_ring_mark(mark))
+        await store.change(lambda transaction: transaction.put_ring_mark(retired))
 
         changed = await store.changes(None)
 

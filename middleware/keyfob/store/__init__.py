@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import Event, SealedEvent
     from keyfob.record import KeyRecord, LastUse, Team
+    from keyfob.store.opening import open_store as open_store
 
 T = TypeVar("T")
 

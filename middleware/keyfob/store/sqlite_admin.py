@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import sqlite3
 import tempfile
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store import rows
-from keyfob.store.sqlite_files import answering, open_plainly
+from keyfob.store.sqlite_files import answering, make_private, open_plainly
 from keyfob.store.sqlite_listing import EVENT_COLUMNS
 from keyfob.store.sqlite_migrations import migrate
 
@@ -125,7 +124,7 @@ def _checkpoint(path: Path) -> None:
 
 def _backup(path: Path, target: Path) -> None:
     try:
-        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        make_private(target, exclusively=True)
     except OSError as error:
         raise ConfigError(f"cannot make {target}: {error.strerror}; name a new file in a folder that exists") from error
     try:
@@ -143,7 +142,7 @@ def _restore(path: Path, source: Path) -> None:
         try:
             with closing(open_plainly(source)) as connection:
                 _demand_whole(connection, source)
-                ready.touch(mode=0o600)
+                make_private(ready, exclusively=True)
                 _copy(connection, ready)
             migrate(ready)
         except sqlite3.Error as error:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from keyfob.store.doorbell import FileId
 
+_PATIENCE = 1.0  # seconds that the threads of a loop that is gone are given to stop
+
 
 @dataclass(slots=True)
 class Connections:
@@ -44,10 +46,11 @@ class Connections:
             for connection in self.all():
                 await connection.close()
 
-    def abandon(self) -> None:
-        """Stop the threads of an event loop that is gone."""
-        for connection in self.all():
-            connection.stop()
+    async def abandon(self) -> None:
+        """Stop the threads of an event loop that is gone, but don't wait for one that died with it."""
+        stopping = [stopped for connection in self.all() if (stopped := connection.stop()) is not None]
+        if stopping:
+            await asyncio.wait(stopping, timeout=_PATIENCE)
 
 
 class Opening:
@@ -77,7 +80,7 @@ class Opening:
         held = self._by_loop.get(loop)
         if held is not None and held.id == self.present():
             return held
-        self._forget_closed_loops()
+        await self._forget_closed_loops()
         async with self._locks.setdefault(loop, asyncio.Lock()):
             held = self._by_loop.get(loop)
             if held is None or held.id != self.present():
@@ -93,9 +96,8 @@ class Opening:
         own = self._by_loop.pop(asyncio.get_running_loop(), None)
         if own is not None:
             await own.close()
-        for others in self._by_loop.values():
-            others.abandon()
-        self._by_loop.clear()
+        for loop in list(self._by_loop):
+            await self._abandon(loop)
 
     async def _open(self) -> Connections:
         before = self.present()
@@ -119,8 +121,13 @@ class Opening:
         if self.present() != expected:
             raise StoreUnavailable("the database was replaced while it was being opened")
 
-    def _forget_closed_loops(self) -> None:
-        for loop in [loop for loop in self._by_loop if loop.is_closed()]:
-            self._by_loop.pop(loop).abandon()
-        for loop in [loop for loop in self._locks if loop.is_closed()]:
-            del self._locks[loop]
+    async def _forget_closed_loops(self) -> None:
+        for loop in list(self._locks):  # a copy, because other threads may be doing the same
+            if loop.is_closed():
+                self._locks.pop(loop, None)
+                await self._abandon(loop)
+
+    async def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+        held = self._by_loop.pop(loop, None)
+        if held is not None:
+            await held.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -42,6 +43,16 @@ def answering() -> Iterator[None]:
 def address(path: Path) -> str:
     """The URI that opens *path* for reading and writing, and fails if it is not there."""
     return f"file:{quote(str(path))}?mode=rw"
+
+
+def make_private(path: Path, *, exclusively: bool) -> None:
+    """Make the file *path*, mode 0600 whatever the umask. Raises OSError, also if it is there and must not be."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if exclusively else 0), 0o600)
+    try:
+        if not os.fstat(descriptor).st_size:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 def open_plainly(path: Path) -> sqlite3.Connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.store.sqlite_files import open_plainly, require_wal
+from keyfob.store.sqlite_files import make_private, open_plainly, require_wal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,9 +63,7 @@ def migrate(path: Path) -> int:
             steps are not those of this one.
         sqlite3.Error: it is no database, or stays locked.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    if not path.stat().st_size:
-        path.chmod(0o600)  # whatever the umask took away
+    make_private(path, exclusively=False)
     connection = open_plainly(path)
     try:
         _patiently_require_wal(connection, path)
