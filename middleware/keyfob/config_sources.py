@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from keyfob.config_schema import FORWARD_AUTH, KEYWORDS, SECTIONS, TABLES
 from keyfob.config_values import Wrong, placed, table
 from keyfob.errors import ConfigError
-from keyfob.nearest import did_you_mean
+from keyfob.nearest import did_you_mean, is_misspelt
 
 if TYPE_CHECKING:
     from keyfob.config_values import Kind
@@ -44,12 +44,18 @@ def read_file(path: Path) -> Sections:
 
 
 def read_environment(environ: Mapping[str, str]) -> Sections:
-    """Read ``KEYFOB_<SECTION>_<KEY>``, and the ring's path or contents. Raises ConfigError, never with a value."""
+    """Read ``KEYFOB_<SECTION>_<KEY>``, and the ring's path or contents. Raises ConfigError, never with a value.
+
+    A name close to a setting's is taken for a slip and refused; others are somebody's own (``KEYFOB_ADMIN_KEY``
+    for a script), because an environment, unlike a file, is shared.
+    """
     sections: Sections = {}
     for variable in sorted(environ):
         section, _, key = variable.removeprefix(_PREFIX).lower().partition("_")
         if variable.startswith(_PREFIX) and section in SECTIONS and key:
             kind = SECTIONS[section].get(key)
+            if kind is None and not is_misspelt(key, SECTIONS[section]):
+                continue
             if kind is None:
                 known = [f"{_PREFIX}{section}_{name}".upper() for name in SECTIONS[section]]
                 raise ConfigError(f"{variable} is not a setting{did_you_mean(variable, known)}")

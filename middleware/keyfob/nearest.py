@@ -15,3 +15,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close := get_close_matches(name, names, n=1, cutoff=0.6):
         return f"; did you mean {close[0]}?"
     return f"; known are {', '.join(names)}" if names else ""
+
+
+def is_misspelt(name: str, known: Iterable[str]) -> bool:
+    """Whether *name* is spelt much like one of *known*."""
+    return bool(get_close_matches(name, list(known), n=1, cutoff=0.7))
