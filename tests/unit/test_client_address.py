@@ -220,3 +220,9 @@ def test_an_address_has_one_writing() -> None:
     """Two writings of one address become the same text."""
     assert canonical("2001:db8::1") == canonical("2001:0DB8:0:0::0001%1")
     assert None is canonical("127.0.0.1%lo")
+
+
+def test_texts_longer_than_any_address_are_not_looked_at() -> None:
+    """What is remembered stays small, because nothing long gets that far."""
+    assert "fe80::1" == canonical("fe80::1%" + "x" * 15)
+    assert None is canonical("fe80::1%" + "x" * 100)

@@ -122,6 +122,7 @@ def test_a_path_parameter_needs_the_slash_before_it() -> None:
     assert "/{p:path}" == chosen(table("/{p:path}"), "GET", "/a/b")
     assert None is chosen(table("/{p:path}"), "GET", "")
     assert None is chosen(table("/{p:path}"), "OPTIONS", "*")
+    assert None is chosen(table("/{p:path}"), "GET", "x/a")
 
 
 def test_parameters_keep_their_own_names() -> None:

@@ -183,7 +183,9 @@ def test_pm_17_a_right_side_that_cannot_be_meant_is_refused(needs: object, mend:
     assert mend in said
 
 
-@pytest.mark.parametrize("team", ["team", "{id}", "{team", "team}", "{team}x", "{{team}}", "", "{}", "acme", "{rest}"])
+@pytest.mark.parametrize(
+    "team", ["team", "{id}", "{team", "team}", "{team}x", "{{team}}", "(team)", "", "{}", "acme", "{rest}"]
+)
 def test_a_team_must_be_one_parameter_of_the_path(team: str) -> None:
     """A binding that names no segment of the path would bind nothing."""
     assert "({team})" in complaint({"/v1/{team}/{rest:path}": {"permission": "members:read", "team": team}})
