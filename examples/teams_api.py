@@ -93,10 +93,12 @@ RULES: dict[str, object] = {
 }
 
 SCIM_MESSAGE = "urn:ietf:params:scim:api:messages:2.0"
-NOBODY = {"schemas": [f"{SCIM_MESSAGE}:ListResponse"], "totalResults": 0, "Resources": []}
-PROVIDER = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"], "patch": {"supported": False}}
-SCIM: dict[str, object] = {"ServiceProviderConfig": PROVIDER, "Users": NOBODY, "Groups": NOBODY}
-WITH_PAGES = ("members", "invites", "groups", "computers")
+NOBODY: Item = {"schemas": [f"{SCIM_MESSAGE}:ListResponse"], "totalResults": 0, "Resources": []}
+PROVIDER: Item = {
+    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+    "patch": {"supported": False},
+}
+SCIM = {"ServiceProviderConfig": PROVIDER, "Users": NOBODY, "Groups": NOBODY}
 PEOPLE = (("ada", "Ada Lovelace"), ("grace", "Grace Hopper"), ("alan", "Alan Turing"), ("edsger", "Edsger Dijkstra"))
 
 
@@ -125,18 +127,18 @@ def _new_team() -> TeamState:
         "invites": [{"id": "inv_barbara", "email": "barbara@example.com", "role": "member"}],
         "groups": [{"id": "grp_engineering", "name": "Engineering"}, {"id": "grp_support", "name": "Support"}],
         "computers": [{"id": f"cmp_{n}", "name": f"studio-{n}", "online": True} for n in range(1, 4)],
-        "guest-access": [{"id": "gst_1", "email": "guest@example.com", "computer": "cmp_1"}],
+        "guest-access": [{"id": "gst_1", "email": "guest@example.com"}],
         "app-rules": [{"id": "rul_1", "app": "Terminal", "allow": True}],
     }
     return TeamState({kind: {item["id"]: item for item in items} for kind, items in seeds.items()})
 
 
+@dataclass(frozen=True)
 class Items:
     """The handlers of one kind of item: members, invites, groups and so on."""
 
-    def __init__(self, kind: str, teams: dict[str, TeamState]) -> None:
-        self.kind = kind
-        self.teams = teams
+    kind: str
+    teams: dict[str, TeamState]
 
     def of_team(self, call: HTTPConnection) -> dict[str, Item]:
         """Give the items of the path's team. The rules have made sure that it is the key's own."""
@@ -190,11 +192,11 @@ class Items:
         return JSONResponse({"computer": computer["id"], "at": _now(), "by": _caller(request)}, 201)
 
 
+@dataclass(frozen=True)
 class Happenings:
     """What was done in a team: as a list, and as it happens."""
 
-    def __init__(self, teams: dict[str, TeamState]) -> None:
-        self.teams = teams
+    teams: dict[str, TeamState]
 
     async def show_all(self, request: Request) -> Response:
         """List what was done, newest first."""
@@ -267,6 +269,7 @@ def routes() -> list[BaseRoute]:
     """List the routes, over fresh state that ends with the process."""
     teams: dict[str, TeamState] = {}
     happenings = Happenings(teams)
+    kinds = ("members", "invites", "groups", "computers")
     every = {kind: Items(kind, teams) for kind in _new_team().items}
     return [
         Route("/hello", hello),
@@ -277,8 +280,8 @@ def routes() -> list[BaseRoute]:
         *(Route(f"{TEAM}/{kind}", items.show_all) for kind, items in every.items()),
         *(Route(f"{TEAM}/{kind}", every[kind].add, methods=["POST"]) for kind in ("invites", "groups", "computers")),
         *(Route(f"{TEAM}/{kind}/{{id}}", every[kind].change, methods=["PATCH"]) for kind in ("invites", "computers")),
-        *(Route(f"{TEAM}/{kind}/{{id}}", every[kind].show) for kind in WITH_PAGES),
-        *(Route(f"{TEAM}/{kind}/{{id}}", every[kind].remove, methods=["DELETE"]) for kind in WITH_PAGES),
+        *(Route(f"{TEAM}/{kind}/{{id}}", every[kind].show) for kind in kinds),
+        *(Route(f"{TEAM}/{kind}/{{id}}", every[kind].remove, methods=["DELETE"]) for kind in kinds),
         Route(f"{TEAM}/computers/{{id}}/kick", every["computers"].kick, methods=["POST"]),
     ]
 

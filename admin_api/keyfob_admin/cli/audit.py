@@ -1,0 +1,99 @@
+"""``keyfob audit``: who changed what. The log holds no secret, and is chained so that changes to it are found."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from keyfob import audit as chain
+from keyfob.store import EventQuery
+from keyfob_admin.cli.command import Group, as_json_option, team_option
+from keyfob_admin.cli.desk import at_desk
+from keyfob_admin.cli.failing import Exit
+from keyfob_admin.cli.printing import moment, print_json, print_table, say
+from keyfob_admin.wire.showing import shown_event
+
+if TYPE_CHECKING:
+    from keyfob.audit import SealedEvent
+    from keyfob_admin.cli.desk import Desk
+
+MOST_SHOWN = 1000
+
+
+@click.group(cls=Group)
+def audit() -> None:
+    """Who changed what, and whether the log is whole."""
+
+
+@audit.command()
+@click.option("-n", "count", type=click.IntRange(1, MOST_SHOWN), default=20, show_default=True, help="How many.")
+@team_option
+@click.option("--key", "key_id", metavar="ID", help="Only what was done to this key.")
+@click.option("--actor", metavar="NAME", help="Only what this actor did: a name or a key's id.")
+@click.option("--action", metavar="ACTION", help="Only this, for example key.disabled.")
+@as_json_option
+def tail(
+    *, count: int, team: str | None, key_id: str | None, actor: str | None, action: str | None, as_json: bool
+) -> None:
+    """Show the newest events, the newest last."""
+
+    async def work(desk: Desk) -> None:
+        key = desk.key_id(key_id) if key_id else None
+        query = EventQuery(team=team, key=key, actor=actor, action=action, limit=count)
+        events = list(reversed(await desk.store.events(query)))
+        if as_json:
+            print_json({"events": [shown_event(event) for event in events]})
+        else:
+            print_table(("at", "who", "action", "team", "key", "detail"), [_row(event) for event in events])
+
+    at_desk(work)
+
+
+def _row(sealed: SealedEvent) -> tuple[str, ...]:
+    event = sealed.event
+    who = f"{event.actor_name} ({event.actor_kind})"
+    detail = msgspec.json.encode(dict(event.detail)).decode() if event.detail else ""
+    return moment(event.at), who, event.action, event.team or "", event.key_id or "", detail
+
+
+@audit.command()
+@as_json_option
+def export(*, as_json: bool) -> None:  # noqa: ARG001 - it is JSON anyway
+    """Print the whole log, oldest first, one JSON object on each line, with the seals that prove it."""
+
+    async def work(desk: Desk) -> None:
+        async for sealed in desk.store.every_event():
+            shown = msgspec.to_builtins(shown_event(sealed))
+            print_json({**shown, "ring": sealed.ring_char, "seal": sealed.seal.hex()})
+
+    at_desk(work)
+
+
+@audit.command()
+@as_json_option
+def verify(*, as_json: bool) -> None:
+    """Look for events that were changed, removed, added or moved. Exit code 3 if there are any."""
+    faults: list[chain.Fault] = []
+
+    async def work(desk: Desk) -> None:
+        count, head = await desk.store.audit_head()
+        events = [sealed async for sealed in desk.store.every_event()]
+        keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
+        faults.extend(await asyncio.to_thread(_faults, events, count, head, keys))
+        if as_json:
+            told = [{"seq": fault.seq, "what": fault.what} for fault in faults]
+            print_json({"ok": not faults, "events": count, "head": head.hex(), "faults": told})
+            return
+        for fault in faults:
+            say(f"event {fault.seq}: {fault.what}")
+        say(f"{count} events, the last sealed {head.hex()[:16]}…: {'NOT AS WRITTEN' if faults else 'as written'}")
+
+    at_desk(work)
+    click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
+
+
+def _faults(events: list[SealedEvent], count: int, head: bytes, keys: dict[str, bytes]) -> list[chain.Fault]:
+    return list(chain.verify_chain(events, count=count, head=head, keys=keys))

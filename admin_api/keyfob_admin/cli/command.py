@@ -1,0 +1,83 @@
+"""Commands and groups that all take ``--config``, and the options that several of them share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., object]")
+
+DEFAULT_CONFIG = "keyfob.toml"
+_NAMED = "keyfob.config"  # in click's ``meta``, which a command shares with the groups that it is in
+
+
+def _note(context: click.Context, _: click.Parameter, path: str | None) -> None:
+    """Keep the path; the innermost ``--config`` wins."""
+    if path:
+        context.meta[_NAMED] = path
+
+
+def _config_option() -> click.Option:
+    said = f"The configuration file (or KEYFOB_CONFIG; {DEFAULT_CONFIG} in this folder)."
+    return click.Option(["--config"], metavar="FILE", expose_value=False, callback=_note, help=said)
+
+
+class Command(click.Command):
+    """A command with ``--config``."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(*args, **settings)
+        self.params.append(_config_option())
+
+
+class Group(click.Group):
+    """A group with ``--config``, whose commands and groups have it too."""
+
+    command_class = Command
+    group_class = type
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(*args, **settings)
+        self.params.append(_config_option())
+
+
+def config_named() -> Path | None:
+    """Tell which file the command line or the environment names, if any."""
+    path = click.get_current_context().meta.get(_NAMED) or os.environ.get("KEYFOB_CONFIG")
+    return Path(path) if path else None
+
+
+def as_json_option(command: F) -> F:
+    """Add ``--json`` as the argument *as_json*."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def team_option(command: F) -> F:
+    """Add ``--team``."""
+    return click.option("--team", metavar="TEAM", help="The team's id.")(command)
+
+
+def yes_option(command: F) -> F:
+    """Add ``--yes``."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def host_option(command: F) -> F:
+    """Add ``--host``."""
+    return click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")(command)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone; where nobody can answer, ``--yes`` is demanded."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("this cannot be undone and nobody is here to ask; add --yes")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,111 @@
+"""``keyfob db``: making, copying and checking the database."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob.actor import Actor
+from keyfob.store import sqlite_admin
+from keyfob.store.opening import open_store
+from keyfob.store.sqlite import SQLiteStore
+from keyfob_admin.cli.command import Group, as_json_option, confirm, yes_option
+from keyfob_admin.cli.desk import at_desk, login_name, needed_settings
+from keyfob_admin.cli.failing import Exit, Fault
+from keyfob_admin.cli.printing import print_fields, print_json, say
+from keyfob_admin.cli.when import now
+
+if TYPE_CHECKING:
+    from keyfob_admin.cli.desk import Desk
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """The database: its schema, copies of it, and whether it is whole."""
+
+
+@db.command()
+def migrate() -> None:
+    """Make the database, or bring it to the present schema. Safe while Keyfob is serving."""
+    settings = needed_settings()
+    store = open_store(settings.store or "", create=True)
+    asyncio.run(store.close())
+    say(f"{settings.shown_store} has the present schema")
+
+
+@db.command()
+@as_json_option
+def status(*, as_json: bool) -> None:
+    """Show the schema, and how much is in the database."""
+
+    async def work(desk: Desk) -> None:
+        store = _sqlite(desk)
+        told = asdict(await sqlite_admin.status(store))
+        if as_json:
+            print_json({"url": desk.settings.shown_store, **told})
+        else:
+            print_fields([("url", desk.settings.shown_store or ""), *((name, str(told[name])) for name in told)])
+
+    at_desk(work)
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the database as it is now to the new FILE, readable to you alone. The ring is not in it: keep it as well."""
+    if file.exists():
+        raise Fault(
+            f"{file} is there already, and a backup is never written over another; name a new file", Exit.CONFLICT
+        )
+
+    async def work(desk: Desk) -> None:
+        await sqlite_admin.backup(_sqlite(desk), file)
+        say(f"{file} holds the database now; the ring is not in it, keep a copy of that, too")
+
+    at_desk(work)
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@yes_option
+def restore(file: Path, *, yes: bool) -> None:
+    """Put the backup FILE in place of what the database holds now. Keys revoked since then work again."""
+    if not file.exists():
+        raise Fault(f"there is no {file}; name a file that `keyfob db backup` wrote")
+    confirm("Put this backup in place of all keys, teams and events that there are now?", yes=yes)
+
+    async def work(desk: Desk) -> None:
+        event = Actor.command_line(login_name()).did("db.restored", now(), file=file.name)
+        await sqlite_admin.restore(_sqlite(desk), file, event=event)
+        say(f"The database holds what {file} held. Keys that were disabled or deleted since then work again.")
+
+    at_desk(work)
+
+
+@db.command()
+@as_json_option
+def verify(*, as_json: bool) -> None:
+    """Check the file and the audit log. Exit code 3 if something is wrong."""
+    faults: list[str] = []
+
+    async def work(desk: Desk) -> None:
+        keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
+        faults.extend(await sqlite_admin.verify(_sqlite(desk), keys))
+
+    at_desk(work)
+    if as_json:
+        print_json({"ok": not faults, "faults": faults})
+    else:
+        say("\n".join(faults) if faults else "The database and its audit log are whole.")
+    click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
+
+
+def _sqlite(desk: Desk) -> SQLiteStore:
+    """Give the store, which these commands need to be a SQLite file."""
+    if not isinstance(desk.store, SQLiteStore):
+        raise Fault("this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore")
+    return desk.store

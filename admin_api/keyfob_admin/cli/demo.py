@@ -1,0 +1,83 @@
+"""``keyfob demo``: everything to try, in a temporary folder, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keyfob_admin.cli.command import Command, as_json_option, host_option
+from keyfob_admin.cli.failing import Fault
+from keyfob_admin.cli.printing import print_json, say
+from keyfob_admin.cli.serve import take_port
+
+if TYPE_CHECKING:
+    from keyfob_admin.demo import Demo
+
+_TRY = """\
+Keyfob guards a Teams API at {app_url}. Everything is in {folder} and gone when you press Ctrl-C.
+
+Without a key the answer is 401:
+  curl -i {app_url}/hello
+
+With one it is 200. This key may read everything:
+  READER={reader}
+  curl -i -H "Authorization: Bearer $READER" {app_url}/hello
+  curl -i -H "Authorization: Bearer $READER" {app_url}/v1/teams/{team}/members
+
+But it may not write, so this is 403:
+  curl -i -X POST -H "Authorization: Bearer $READER" {app_url}/v1/teams/{team}/invites
+
+This one may, and this one does nothing but enroll computers:
+  WRITER={writer}
+  COMPUTER={computer}
+  curl -i -X POST -H "Authorization: Bearer $WRITER" {app_url}/v1/teams/{team}/invites
+  curl -i -X POST -H "Authorization: Bearer $COMPUTER" {app_url}/v1/teams/{team}/computers
+
+Make a key over HTTP, and disable the reader's: the next request with it is 401.
+  ADMIN={admin_key}
+  curl -s -H "Authorization: Bearer $ADMIN" -H "Content-Type: application/json" \\
+    -d '{{"name": "ci", "permissions": ["members:read"]}}' {admin_url}/v1/teams/{team}/keys
+  curl -s -X POST -H "Authorization: Bearer $ADMIN" {admin_url}/v1/teams/{team}/keys/{reader_id}/disable
+  curl -i -H "Authorization: Bearer $READER" {app_url}/hello
+
+An identity provider would use this key:
+  SCIM={scim}
+  curl -i -H "Authorization: Bearer $SCIM" {app_url}/scim/v2/ServiceProviderConfig
+
+The admin API describes itself at {admin_url}/openapi.json; the command line works here, too:
+  keyfob keys list --config {config}
+"""
+
+
+@click.command(cls=Command)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
+@host_option
+@as_json_option
+def demo(*, port: int, host: str, as_json: bool) -> None:
+    """Serve a protected Teams API and the admin API from a temporary folder, until Ctrl-C."""
+    from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
+    from keyfob_admin.demo import prepare  # noqa: PLC0415 - likewise
+
+    with take_port(host, port) as taken, tempfile.TemporaryDirectory(prefix="keyfob-demo-") as folder:
+        made = asyncio.run(prepare(Path(folder)))
+        told = made.told(server.url_of(taken))
+
+        def ready() -> None:
+            if as_json:
+                print_json(told)
+            else:
+                click.echo(_walk(made, told))
+
+        if not server.run(made.app, taken, ready=ready):
+            raise Fault("the demo did not start")
+    say("The demo is over; its folder is removed.")
+
+
+def _walk(made: Demo, told: dict[str, Any]) -> str:
+    """Write what to try, with keys and addresses that work."""
+    reader_id = made.keys["reader"].split("_")[2]
+    return _TRY.format(**told, **made.keys, reader_id=reader_id, config=made.config, folder=made.config.parent)

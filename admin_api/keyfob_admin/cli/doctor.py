@@ -1,0 +1,26 @@
+"""``keyfob doctor``: looks at the whole installation, and says what to change."""
+
+from __future__ import annotations
+
+import click
+
+from keyfob_admin.cli import doctor_checks as checks
+from keyfob_admin.cli.command import Command, as_json_option
+from keyfob_admin.cli.failing import Exit
+from keyfob_admin.cli.printing import plain, print_json
+
+
+@click.command(cls=Command)
+@as_json_option
+def doctor(*, as_json: bool) -> None:
+    """Check configuration, ring, database, clock, rules, admin keys and doorbell. Exit code 3 if something fails."""
+    findings = checks.examine()
+    failed = any(finding.level == checks.FAIL for finding in findings)
+    if as_json:
+        told = [{"level": one.level, "what": one.what, "detail": one.detail, "mend": one.mend} for one in findings]
+        print_json({"ok": not failed, "findings": told})
+    else:
+        for finding in findings:
+            mend = f" → {finding.mend}" if finding.mend else ""
+            click.echo(plain(f"{finding.level:<5} {finding.what:<14} {finding.detail}{mend}"))
+    click.get_current_context().exit(Exit.CHECK_FAILED if failed else Exit.OK)

@@ -1,0 +1,246 @@
+"""What `keyfob doctor` looks at. Each check gives findings, and none of them changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyfob.ceiling import is_root
+from keyfob.errors import ConfigError, KeyfobError
+from keyfob.lifecycle import KeySearch
+from keyfob.permission import covers
+from keyfob.query_values import LARGEST_PAGE
+from keyfob.rules import compile_rules, permissions_named
+from keyfob.store import EventQuery, RingState, sqlite_admin
+from keyfob.store.sqlite import SQLiteStore
+from keyfob_admin.cli.desk import catalogue_of, needed_settings, open_desk
+from keyfob_admin.cli.failing import Fault, sentence
+from keyfob_admin.cli.printing import moment
+from keyfob_admin.cli.when import now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from keyfob.config import Settings
+    from keyfob_admin.cli.desk import Desk
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+WRITTEN_AT = datetime(2025, 1, 1, tzinfo=UTC)  # no clock that is right says something earlier
+NOT_LOCAL = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs", "lustre", "virtiofs", "vboxsf")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's. *mend* says what to change."""
+
+    level: str
+    what: str
+    detail: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything that can be looked at."""
+    try:
+        settings = needed_settings()
+    except (KeyfobError, Fault) as error:
+        return [Finding(FAIL, "configuration", sentence(error))]
+    findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
+    for look in (_rules, _ring_file, _database_file):
+        findings += _carefully(look, settings)
+    findings += asyncio.run(_installation(settings))
+    return findings
+
+
+def _carefully(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    """Run one check; what it trips over is its finding."""
+    try:
+        return list(look(settings))
+    except (KeyfobError, OSError) as error:
+        return [Finding(FAIL, look.__name__.strip("_").replace("_file", ""), sentence(error))]
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    """Find settings that work, but that somebody should know of."""
+    if settings.mode == "observe":
+        yield Finding(WARN, "configuration", "requests are only observed, none is refused", 'set mode = "enforce"')
+    if settings.admin.insecure_cookies:
+        yield Finding(WARN, "configuration", "the console signs in over plain http", "set insecure_cookies = false")
+    if {"0.0.0.0/0", "::/0"} & set(settings.trusted_proxies):
+        yield Finding(WARN, "configuration", "every client may say its own address", "narrow trusted_proxies")
+    has_password = settings.store != settings.shown_store
+    if has_password and settings.path and _is_open(settings.path):
+        mend = f"chmod 600 {settings.path}, or set KEYFOB_STORE_URL instead"
+        yield Finding(WARN, "configuration", "others can read the password of the store's url", mend)
+
+
+def _rules(settings: Settings) -> Iterator[Finding]:
+    """Check that the rules can be understood, and name what can be granted."""
+    catalogue = catalogue_of(settings)
+    compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+    if not settings.rules:
+        yield Finding(WARN, "rules", "there are none, so every request is refused", "write them under [rules]")
+        return
+    named = permissions_named(settings.rules)
+    yield Finding(OK, "rules", f"{len(settings.rules)} rules name {len(set(named))} permissions, all known")
+    idle = [name for name in catalogue.permissions if name not in named]
+    if idle:
+        mend = "take them out of [permissions], unless your application asks for them itself"
+        yield Finding(WARN, "rules", f"no rule asks for {', '.join(idle[:5])}{' and more' if idle[5:] else ''}", mend)
+
+
+def _ring_file(settings: Settings) -> Iterator[Finding]:
+    """Check where the ring comes from; what is in it is judged with the database."""
+    if settings.ring is None:
+        source = "from KEYFOB_RING_DATA" if settings.ring_data else "none is named"
+        yield Finding(
+            OK if settings.ring_data else FAIL, "ring", source, "" if settings.ring_data else "set KEYFOB_RING"
+        )
+        return
+    if not settings.ring.exists():
+        mend = "put your copy there; `keyfob init` writes one for a new installation"
+        yield Finding(FAIL, "ring", f"{settings.ring} is missing", mend)
+        return
+    if _is_open(settings.ring):
+        yield Finding(FAIL, "ring", f"{settings.ring} is open to others", f"chmod 600 {settings.ring}")
+        return
+    yield Finding(OK, "ring", f"{settings.ring} is yours alone")
+
+
+def _database_file(settings: Settings) -> Iterator[Finding]:
+    """Check the file, its neighbours and the file system under it."""
+    path = sqlite_path(settings)
+    if path is None:
+        return
+    if not path.exists():
+        yield Finding(FAIL, "database", f"{path} is missing", "`keyfob init` makes it, or restore a backup")
+        return
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        if file.exists() and _is_open(file):
+            yield Finding(FAIL, "database", f"{file} is open to others", f"chmod 600 {file}")
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        yield Finding(FAIL, "database", f"{path} or its folder cannot be written", "give this account the right to")
+    kind = file_system_of(path)
+    if kind is not None and kind.startswith(NOT_LOCAL):
+        mend = "move it to a local disk: elsewhere a revoked key may pass, and the file may break"
+        yield Finding(FAIL, "database", f"{path} is on {kind}, which is not local", mend)
+    else:
+        yield Finding(OK, "database", f"{path} is on a local file system ({kind or 'as far as can be told'})")
+
+
+async def _installation(settings: Settings) -> list[Finding]:
+    """Open the installation and look at what only it knows."""
+    findings: list[Finding] = []
+    try:
+        async with open_desk(settings) as desk:
+            for look in (_ring_marks, _schema, _bell, _clock, _admin_keys, _granted):
+                findings += [finding async for finding in look(desk)]
+    except (KeyfobError, OSError) as error:
+        what = "ring" if isinstance(error, ConfigError) and "ring" in str(error) else "database"
+        findings.append(Finding(FAIL, what, sentence(error)))
+    return findings
+
+
+async def _ring_marks(desk: Desk) -> AsyncIterator[Finding]:
+    """Compare the ring with what the database knows of it. That all active entries are here was seen on opening."""
+    marks = {mark.char: mark for mark in (await desk.store.changes(None)).ring}
+    entries = desk.ring.entries()
+    active = [char for char, mark in marks.items() if mark.state is RingState.ACTIVE]
+    yield Finding(OK, "ring", f"{len(active)} active ({', '.join(sorted(active))}), fingerprints as in the database")
+    new = sorted(set(entries) - set(marks))
+    if new:
+        mend = "copy the file to every server, then `keyfob ring activate`"
+        yield Finding(WARN, "ring", f"{', '.join(new)} is not activated", mend)
+    lost = sorted(char for char, mark in marks.items() if mark.state is RingState.LOST)
+    if lost:
+        mend = "replace the keys that carry it, then `keyfob ring retire`"
+        yield Finding(WARN, "ring", f"{', '.join(lost)} is lost: forged keys cost a hash", mend)
+
+
+async def _schema(desk: Desk) -> AsyncIterator[Finding]:
+    """Show the schema, and that write-ahead logging is on."""
+    if not isinstance(desk.store, SQLiteStore):
+        yield Finding(OK, "database", f"{desk.settings.shown_store} answers")
+        return
+    status = await sqlite_admin.status(desk.store)
+    level, mend = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
+    yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", mend)
+
+
+async def _bell(desk: Desk) -> AsyncIterator[Finding]:
+    """Check that a change made here is seen at once."""
+    if not isinstance(desk.store, SQLiteStore):
+        return
+    path = desk.store.bell.path
+    if not desk.store.applies_at_once:
+        mend = f"let this account write {path}, or remove what is there instead of a file"
+        yield Finding(FAIL, "doorbell", f"{path} cannot be rung: changes take {desk.settings.max_staleness:g} s", mend)
+    elif _is_open(path):
+        yield Finding(FAIL, "doorbell", f"{path} is open to others", f"chmod 600 {path}")
+    else:
+        yield Finding(OK, "doorbell", "every process of this host sees a change at once")
+
+
+async def _clock(desk: Desk) -> AsyncIterator[Finding]:
+    """Check that the clock is not behind what was already written, and plausible."""
+    newest = await desk.store.events(EventQuery(limit=1))
+    written = newest[0].event.at if newest else WRITTEN_AT
+    if now() < max(written, WRITTEN_AT):
+        mend = "set the clock: keys expire by it"
+        yield Finding(FAIL, "clock", f"it says {moment(now())}, but the audit log was written {moment(written)}", mend)
+    else:
+        yield Finding(OK, "clock", f"it says {moment(now())}")
+
+
+async def _admin_keys(desk: Desk) -> AsyncIterator[Finding]:
+    """Count the keys that can do everything."""
+    views = await desk.all_keys(KeySearch(key_type="admin", page_size=LARGEST_PAGE))
+    left = [view for view in views if is_root(view.record, now())]
+    if not left:
+        mend = "`keyfob keys create admin --type admin --permission '*'`"
+        yield Finding(FAIL, "admin keys", "none that can do everything is left", mend)
+    else:
+        yield Finding(OK, "admin keys", f"{len(left)} can do everything: {', '.join(v.record.name for v in left[:3])}")
+
+
+async def _granted(desk: Desk) -> AsyncIterator[Finding]:
+    """Find keys that hold what nothing knows any more, and teams whose plan is gone."""
+    catalogue = desk.runtime.catalogue
+    for team in await desk.store.teams():
+        if team.plan not in catalogue.plans:
+            mend = f"`keyfob teams set-plan {team.id} …`, or write [plans.{team.plan}]"
+            yield Finding(FAIL, "teams", f"{team.id} has the plan {team.plan}, which is not configured", mend)
+    known = catalogue.known_to_rules()
+    for view in await desk.all_keys(KeySearch(page_size=LARGEST_PAGE)):
+        strange = [held for held in view.record.permissions if not any(covers((held,), name) for name in known)]
+        if strange:
+            mend = "put them back into [permissions], or take them from the key"
+            yield Finding(WARN, "permissions", f"{desk.display(view.record)} holds unknown {', '.join(strange)}", mend)
+
+
+def sqlite_path(settings: Settings) -> Path | None:
+    """Give the database's file, if it is one."""
+    found = (settings.store or "").removeprefix("sqlite:///")
+    return Path(found) if found != settings.store else None
+
+
+def file_system_of(path: Path) -> str | None:
+    """Name the kind of file system that *path* is on; None where the system does not say."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    real = path.resolve()
+    found = [line.split()[1:3] for line in mounts]
+    fitting = [(where, kind) for where, kind in found if real.is_relative_to(where.encode().decode("unicode_escape"))]
+    return max(fitting, key=lambda mount: len(mount[0]))[1] if fitting else None
+
+
+def _is_open(path: Path) -> bool:
+    """Tell whether others than the owner can use *path*."""
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

@@ -1,0 +1,90 @@
+"""How each failure ends: its exit code, and the one line that says what happened and what to do next."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from enum import IntEnum
+
+import click
+
+from keyfob import errors
+
+
+class Exit(IntEnum):
+    """What the command line's exit codes mean."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    CHECK_FAILED = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+
+
+class Fault(Exception):
+    """A failure with its sentence and exit code already known."""
+
+    def __init__(self, message: str, code: Exit = Exit.ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_CONFLICTS = (
+    errors.AlreadyInstalled,
+    errors.KeyTypeTaken,
+    errors.KeyNotDisabled,
+    errors.LastAdmin,
+    errors.TeamExists,
+    errors.PreconditionFailed,
+)
+_BODY = re.compile(r"(_[0-9A-Za-z]{16}_)[0-9A-Za-z]{20,}")  # a key's secret part, whole or cut
+
+
+def exit_of(error: Exception) -> Exit | None:
+    """Give the exit code of *error*; None if it is a mistake of ours, whose traceback should be seen."""
+    match error:
+        case Fault():
+            return error.code
+        case errors.Invalid() | errors.FixedPermissions() | click.UsageError():
+            return Exit.USAGE
+        case errors.NotFound():
+            return Exit.NOT_FOUND
+        case _ if isinstance(error, _CONFLICTS):
+            return Exit.CONFLICT
+        case errors.KeyfobError() | OSError() | sqlite3.Error() | click.ClickException() | click.Abort():
+            return Exit.ERROR
+        case _:
+            return None
+
+
+def sentence(error: Exception) -> str:
+    """Say in one line what happened. What looks like a key's secret is never repeated."""
+    return _BODY.sub(r"\1…", " ".join(_said(error).split()))
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case click.ClickException():
+            said = f"{error.format_message()}{_where_to_look(error)}"
+        case click.Abort():
+            said = "stopped; nothing more was done"
+        case errors.Invalid():
+            said = "; ".join(f"{_named(pointer)}{detail}" for pointer, detail in error.errors)
+        case errors.StoreUnavailable() | sqlite3.Error():
+            said = f"{error}; `keyfob doctor` looks for the cause"
+        case OSError():
+            said = f"{error.filename or 'the system'}: {error.strerror or error}"
+        case _:
+            said = str(error)
+    return said
+
+
+def _named(pointer: str) -> str:
+    """Name the field that a JSON pointer leads to."""
+    return f"{pointer.strip('/').replace('/', ' ')}: " if pointer else ""
+
+
+def _where_to_look(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f" Try `{context.command_path} --help`." if context else ""

@@ -1,0 +1,133 @@
+"""``keyfob keys check -``: is this a key, and would it be admitted? The key comes from stdin, never from argv."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob.key_format import parse_key
+from keyfob.verdict import Denied, Reason
+from keyfob_admin.cli.command import Command, as_json_option
+from keyfob_admin.cli.desk import at_desk, settings_if_any
+from keyfob_admin.cli.failing import Exit
+from keyfob_admin.cli.printing import print_json, say
+
+if TYPE_CHECKING:
+    from keyfob.key_format import KeyText
+    from keyfob_admin.cli.desk import Desk
+
+LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
+
+ON_ARGV = (
+    "the key must come from stdin, as in `keyfob keys check - < file`: what stands on the command line stays in the "
+    "shell's history and is seen by everybody who lists processes. If that was a key in use, replace it"
+)
+
+WHY = {
+    Reason.MALFORMED: "it is no key of this installation",
+    Reason.FORGED: "its tag was not made with this installation's ring: the key is from elsewhere, or made up",
+    Reason.RETIRED: "it was made with a ring entry that is retired",
+    Reason.UNKNOWN: "there is no such key",
+    Reason.MISMATCH: "its secret is wrong",
+    Reason.DELETED: "it was deleted",
+    Reason.DISABLED: "it is disabled",
+    Reason.SUSPENDED: "its team's plan does not include keys of this type",
+    Reason.EXPIRED: "it has expired",
+    Reason.PERMISSION: "it lacks the permission",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of a text. *admitted* is None where nobody could be asked."""
+
+    key: KeyText | None
+    words: str
+    admitted: bool | None = None
+    reason: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing speaks against the key."""
+        return self.key is not None and self.admitted is not False
+
+
+@click.command(cls=Command)
+@click.argument("source", nargs=-1, type=click.UNPROCESSED, metavar="-")
+@click.option("--require", "required", multiple=True, metavar="P", help="A permission that it must hold; repeat it.")
+@as_json_option
+def check(source: tuple[str, ...], *, required: tuple[str, ...], as_json: bool) -> None:
+    """Read a key from stdin, and tell whether it is one and whether it would be admitted.
+
+    Without a configuration only its shape and checksum are looked at. Exit code 3 if something is wrong with it.
+    """
+    if source != ("-",):
+        raise click.UsageError(ON_ARGV if source else "say `-`, and send the key to stdin")
+    text = _read()
+    settings = settings_if_any()
+    found = _look_at(text, settings.brand if settings else "kf")
+    if found.key is not None and settings is not None and settings.store is not None:
+        found = _ask(found.key, required)
+    elif required and found.key is not None:
+        raise click.UsageError("--require needs a configuration to ask; name it with --config")
+    _tell(found, as_json=as_json)
+    click.get_current_context().exit(Exit.OK if found.is_good else Exit.CHECK_FAILED)
+
+
+def _read() -> str:
+    """Read one key; from a person, without showing it."""
+    if sys.stdin.isatty():
+        return getpass.getpass("Key: ").strip()
+    return sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8", "replace").strip()
+
+
+def _look_at(text: str, brand: str) -> Finding:
+    """Judge shape and checksum, which needs nobody else."""
+    key = parse_key(text, brand=brand)
+    if key is not None:
+        return Finding(key, "its shape and checksum are right")
+    if not text:
+        return Finding(None, "nothing was sent to stdin", reason="empty")
+    if re.fullmatch(rf"{brand}_[a-z][a-z0-9]{{1,15}}_[0-9A-Za-z]{{16}}_[0-9A-Za-z]{{64}}", text):
+        return Finding(None, "it looks mistyped: its checksum is wrong", reason="mistyped")
+    if re.match(rf"{brand}_[a-z]", text):
+        return Finding(
+            None, f"it looks mistyped or cut off: {len(text)} characters, not as a key is", reason="mistyped"
+        )
+    return Finding(None, f"it is no key: keys begin with {brand}_", reason="not_a_key")
+
+
+def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:
+    """Ask the installation whether it would admit *key*."""
+    found: list[Finding] = []
+
+    async def work(desk: Desk) -> None:
+        entry = await desk.inspect(key.text)
+        if isinstance(entry, Denied):
+            found.append(Finding(key, WHY.get(entry.reason, entry.reason), admitted=False, reason=entry.reason))
+            return
+        lacking = [name for name in required if not entry.covers(name)]
+        if lacking:
+            words = f"{WHY[Reason.PERMISSION]} {', '.join(lacking)}"
+            found.append(Finding(key, words, admitted=False, reason=Reason.PERMISSION))
+            return
+        held = ", ".join(sorted(entry.permissions)) or "nothing"
+        found.append(Finding(key, f'it is "{entry.name}" of team {entry.team}, and holds {held}', admitted=True))
+
+    at_desk(work)
+    return found[0]
+
+
+def _tell(found: Finding, *, as_json: bool) -> None:
+    if as_json:
+        key = found.key
+        told = {"valid": found.is_good, "key": key.display if key else None, "type": key.key_type if key else None}
+        print_json({**told, "admitted": found.admitted, "reason": found.reason, "detail": found.words})
+        return
+    verdict = {True: "admitted", False: "refused", None: "well formed" if found.key else "not a key"}[found.admitted]
+    say(f"{found.key.display + ': ' if found.key else ''}{verdict}; {found.words}")

@@ -1,0 +1,88 @@
+"""``keyfob teams`` and ``keyfob permissions``: who holds keys, and what can be granted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob_admin.cli.command import Group, as_json_option
+from keyfob_admin.cli.desk import at_desk, catalogue_of, needed_settings
+from keyfob_admin.cli.printing import print_json, print_table, say
+from keyfob_admin.wire.showing import shown_team
+
+if TYPE_CHECKING:
+    from keyfob.record import Team
+    from keyfob_admin.cli.desk import Desk
+
+
+@click.group(cls=Group)
+def teams() -> None:
+    """Teams, and what their plans let them hold."""
+
+
+@teams.command("list")
+@as_json_option
+def list_teams(*, as_json: bool) -> None:
+    """List all teams."""
+
+    async def work(desk: Desk) -> None:
+        found = await desk.teams.list(actor=desk.actor)
+        if as_json:
+            print_json({"teams": [shown_team(team) for team in found]})
+        else:
+            print_table(("id", "name", "plan"), [(team.id, team.name, team.plan) for team in found])
+
+    at_desk(work)
+
+
+@teams.command()
+@click.argument("team_id", metavar="ID")
+@click.option("--name", metavar="NAME", help="As people read it. Without it: the id.")
+@click.option("--plan", metavar="PLAN", default="enterprise", show_default=True, help="What the team may hold.")
+@as_json_option
+def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
+    """Make a team called ID: lower-case letters, digits and hyphens."""
+
+    async def work(desk: Desk) -> None:
+        team = await desk.teams.create(team_id, name=name or team_id, plan=plan, actor=desk.actor)
+        _tell(team, "is there now", as_json=as_json)
+
+    at_desk(work)
+
+
+@teams.command("set-plan")
+@click.argument("team_id", metavar="ID")
+@click.argument("plan")
+@as_json_option
+def set_plan(team_id: str, plan: str, *, as_json: bool) -> None:
+    """Give the team ID another PLAN. Keys of types that it lacks are suspended, and restored when it has them again."""
+
+    async def work(desk: Desk) -> None:
+        team = await desk.teams.update(team_id, {"plan": plan}, actor=desk.actor)
+        _tell(team, f"has the plan {team.plan} now", as_json=as_json)
+
+    at_desk(work)
+
+
+def _tell(team: Team, what: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown_team(team))
+    else:
+        say(f"The team {team.id} ({team.name}) {what}.")
+
+
+@click.group(cls=Group)
+def permissions() -> None:
+    """What can be granted to a key."""
+
+
+@permissions.command("list")
+@as_json_option
+def list_permissions(*, as_json: bool) -> None:
+    """List the catalogue."""
+    catalogue = catalogue_of(needed_settings())
+    if as_json:
+        print_json({"permissions": [{"name": name, "label": label} for name, label in catalogue.permissions.items()]})
+    else:
+        print_table(("permission", "label"), list(catalogue.permissions.items()))

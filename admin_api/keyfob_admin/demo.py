@@ -1,0 +1,118 @@
+"""``keyfob demo``: an installation to try everything on, made in a folder that is thrown away afterwards."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keyfob.actor import Actor
+from keyfob.config import load_settings
+from keyfob.errors import ConfigError
+from keyfob.key_drafts import KeyDraft
+from keyfob.lifecycle import KeyLifecycle
+from keyfob.minting import Minter
+from keyfob.runtime import Runtime
+from keyfob_admin.app import build_admin
+from keyfob_admin.installing import install
+from keyfob_admin.starting_file import starting_file
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+TEAM = "demo"
+PREFIX = "/keyfob"
+_PLACES = ("teams_api.py", "../../examples/teams_api.py")  # in the wheel; in a checkout
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was made: the application to serve, and keys to try it with."""
+
+    app: ASGIApp
+    config: Path
+    admin_key: str
+    keys: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Demo(config={self.config})"
+
+    def told(self, url: str) -> dict[str, Any]:
+        """Say where everything is, for programs."""
+        admin = f"{url}{PREFIX}"
+        addresses = {"app_url": url, "admin_url": admin, "console_url": admin}
+        return {**addresses, "admin_key": self.admin_key, "team": TEAM, "keys": self.keys}
+
+
+async def prepare(folder: Path) -> Demo:
+    """Make an installation in *folder* and put the Teams API and the admin API behind it."""
+    example = load_example()
+    config = folder / "keyfob.toml"
+    config.write_text(starting_file(permissions=example.PERMISSIONS, rules=example.RULES), encoding="utf-8")
+    admin = await install(load_settings(config, environ={}), team=TEAM, admin="demo admin")
+    keys = await _issue(config, tuple(example.PERMISSIONS))
+    guarded = example.build(config=config)
+    return Demo(Mounted(guarded, PREFIX, build_admin(guarded.runtime)), config, admin.secret or "", keys)
+
+
+async def _issue(config: Path, catalogue: tuple[str, ...]) -> dict[str, str]:
+    """Make one key of each kind that is worth trying."""
+    readable = tuple(name for name in catalogue if name.endswith(":read"))
+    drafts = {
+        "reader": KeyDraft("reader", permissions=readable, description="May look at everything"),
+        "writer": KeyDraft("writer", permissions=catalogue, description="May do everything"),
+        "computer": KeyDraft("computer", key_type="computer"),
+        "scim": KeyDraft("scim", key_type="scim"),
+    }
+    runtime = Runtime(load_settings(config, environ={}))
+    try:
+        await runtime.freshness.ensure()
+        keys = _lifecycle(runtime)
+        minted = {name: await keys.create(TEAM, draft, actor=Actor.system()) for name, draft in drafts.items()}
+    finally:
+        await runtime.stop()
+    return {name: made.secret or "" for name, made in minted.items()}
+
+
+def _lifecycle(runtime: Runtime) -> KeyLifecycle:
+    settings = runtime.settings
+    mint = Minter(runtime.ring.signing, runtime.pool, runtime.parameters, settings.brand, settings.persist_proofs)
+    return KeyLifecycle(
+        runtime.store, mint, runtime.catalogue, now=lambda: datetime.now(UTC), max_staleness=settings.max_staleness
+    )
+
+
+class Mounted:
+    """Sends what is below *prefix* to one application, and everything else, the lifespan too, to another."""
+
+    def __init__(self, app: ASGIApp, prefix: str, below: ASGIApp) -> None:
+        """*below* answers under *prefix*, *app* everywhere else."""
+        self._app = app
+        self._prefix = prefix
+        self._below = below
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, as ASGI 3 asks."""
+        path = scope.get("path", "")
+        if path != self._prefix and not path.startswith(f"{self._prefix}/"):
+            await self._app(scope, receive, send)
+            return
+        whole = path if path != self._prefix else f"{path}/"  # the address without a slash is the front page, too
+        root = scope.get("root_path", "") + self._prefix
+        await self._below({**scope, "path": whole, "root_path": root}, receive, send)
+
+
+def load_example() -> ModuleType:
+    """Load the Teams API: the copy that the wheel carries, or the original of a checkout."""
+    for place in _PLACES:
+        path = (Path(__file__).parent / place).resolve()
+        specification = importlib.util.spec_from_file_location("keyfob_teams_api", path)
+        if path.is_file() and specification is not None and specification.loader is not None:
+            module = importlib.util.module_from_spec(specification)
+            specification.loader.exec_module(module)
+            return module
+    raise ConfigError("the Teams API of the demo is missing; install keyfob again")

@@ -1,0 +1,131 @@
+"""Running an ASGI application under uvicorn the way Keyfob wants it.
+
+Keyfob judges proxies itself, hence ``proxy_headers=False``. Access logs stay off because a URL of the console can hold
+what somebody pasted into its search field.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from keyfob.config import load_settings
+from keyfob.lifespan import Lifespan
+from keyfob.runtime import Runtime
+from keyfob_admin.app import build_admin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+FACTORY = "keyfob_admin.server:application"
+BACKLOG = 2048
+SHUTDOWN_SECONDS = 10  # how long open requests may take to end
+
+
+class AdminServer:
+    """The admin application with an installation of its own, which starts and stops with the server."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Build the application around *runtime*."""
+        self.runtime = runtime
+        self.app = build_admin(runtime)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, as ASGI 3 asks."""
+        if scope["type"] == "lifespan":
+            await Lifespan(self.app, self.runtime).run(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def application() -> ASGIApp:
+    """Build the admin application that the environment configures, first of all ``KEYFOB_CONFIG``.
+
+    Raises:
+        ConfigError: the configuration cannot work.
+
+    """
+    return AdminServer(Runtime(load_settings(environ=os.environ)))
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Take *port* (0: any free one) on *host*, so that a port in use is known before anything starts.
+
+    Raises:
+        OSError: the port is in use or may not be used, or there is no such address.
+
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    taken = socket.socket(family, kind, protocol)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+        taken.listen(BACKLOG)  # at once: several processes may bind one port, but only one may listen
+    except OSError:
+        taken.close()
+        raise
+    taken.set_inheritable(True)
+    return taken
+
+
+def url_of(taken: socket.socket) -> str:
+    """Give the address at which a browser on this machine reaches *taken*."""
+    host, port = taken.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Announcing(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self._ready()
+
+
+def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None]) -> bool:
+    """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start."""
+    server = _Announcing(_config(app), ready)
+    before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn raises it again when all is ended in good order
+    try:
+        server.run(sockets=[taken])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return server.started
+
+
+def run_workers(taken: socket.socket, *, workers: int) -> None:
+    """Serve `application` from *workers* processes, which all read the configuration anew, until SIGINT or SIGTERM."""
+    Multiprocess(_config(FACTORY, factory=True, workers=workers), sockets=[taken]).run()
+
+
+def _config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+    return uvicorn.Config(
+        app,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        **more,
+    )
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt

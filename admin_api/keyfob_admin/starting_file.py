@@ -1,0 +1,66 @@
+"""The ``keyfob.toml`` that an installation starts with: what works at once, and what one may want to change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+PERMISSIONS: Mapping[str, str] = {"items:read": "Read items", "items:write": "Create and change items"}
+RULES: Mapping[str, object] = {
+    "GET /items": "items:read",
+    "POST /items": "items:write",
+    "GET /items/{id}": "items:read",
+    "/docs/{path:path}": {"public": True},
+}
+
+_TEXT = """\
+# Keyfob's configuration. `keyfob doctor` checks it and says what to change.
+# Every setting can be overridden from the environment, as KEYFOB_<SECTION>_<KEY>: KEYFOB_STORE_URL.
+
+[store]
+url = "sqlite:///keyfob.db"          # relative to this file; or postgresql://user@host/db
+ring = "keyfob.ring"                 # the server's own keys: keep it secret, keep a copy, never commit it
+
+# The catalogue: what can be granted to a key, as people read it.
+[permissions]
+{permissions}
+
+# What a request needs. What no rule names is refused. Paths are your application's:
+#   "GET /items" = "items:read"                                       one permission
+#   "/items/{{id}}" = ["items:read", "items:write"]                     all of them, with any method
+#   "GET /reports" = {{ any_of = ["reports:read", "admin:read"] }}      one of them
+#   "GET /teams/{{team}}" = {{ permission = "items:read", team = "{{team}}" }}  the path must name the key's own team
+#   "/docs/{{path:path}}" = {{ public = true }}                           no key needed
+[rules]
+{rules}
+
+# Plans and key types come with defaults (plans enterprise and teams; types api, computer, scim and admin).
+# [key_types.robot]
+# label = "Robot key"
+# per_team = 1
+# permissions = ["items:read"]
+
+[middleware]
+# trusted_proxies = ["10.0.0.0/8"]   # proxies that may say the client's address in X-Forwarded-For
+# max_staleness = 2.0                # seconds; the longest a revoked key can pass on another host
+
+[admin]
+# url = "https://keys.example.com"   # where people reach the console; its links and its Origin check use this
+# session_hours = 8
+"""
+
+
+def starting_file(*, permissions: Mapping[str, str] = PERMISSIONS, rules: Mapping[str, object] = RULES) -> str:
+    """Write a configuration with this catalogue and these rules."""
+    return _TEXT.format(permissions=_lines(permissions), rules=_lines(rules))
+
+
+def _lines(table: Mapping[str, object]) -> str:
+    return "\n".join(f"{_toml(name)} = {_toml(value)}" for name, value in table.items())
+
+
+def _toml(value: object) -> str:
+    """Write a text, a switch, a list or an inline table; JSON's texts, switches and lists are TOML's too."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_toml(inner)}" for name, inner in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
