@@ -10,11 +10,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path  # noqa: TC003 (the programs run below import it from here)
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,7 +68,7 @@ async def store(path: Path) -> AsyncIterator[SQLiteStore]:
 
 
 @pytest.fixture
-async def other(path: Path, store: SQLiteStore) -> AsyncIterator[SQLiteStore]:  # noqa: ARG001 (the store makes the file)
+async def other(path: Path, store: SQLiteStore) -> AsyncIterator[SQLiteStore]:  # after the store, which makes the file
     made = opened(path)
     yield made
     await made.close()
@@ -296,7 +297,7 @@ class TestLocks:
             await begun.wait()
             waiting = asyncio.create_task(store.change(putting(key(1, name="Changed"))))
             await asyncio.sleep(0)
-            assert not (dawdling.done() or waiting.done())
+            assert {False} == {dawdling.done(), waiting.done()}
 
         asyncio.run(leave_in_the_midst())
         with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer:
@@ -391,18 +392,10 @@ class TestProcesses:
         assert view is not None
         assert (KEY.name, NOON) == (view.record.name, view.last_used.at if view.last_used else None)
 
-    async def test_sf_08_a_worker_that_may_only_read_serves_and_cannot_change(
-        self, store: SQLiteStore, path: Path
-    ) -> None:
+    async def test_sf_08_a_worker_that_may_only_read_serves_and_cannot_change(self) -> None:
         """Where the files are read-only, keys are found, the doorbell is heard, and a change is StoreUnavailable."""
         if os.geteuid() != 0:
             pytest.skip("only root can become another user")
-        await store.change(adding(KEY))
-        for file in path.parent.iterdir():
-            file.chmod(0o644)
-        for folder in path.parents:
-            if not folder.stat().st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o055)
         program = """
             import asyncio, os, sys
             from tests.stores.samples import KEY, erasing
@@ -419,7 +412,14 @@ class TestProcesses:
             os.setuid(65534)
             asyncio.run(work())
         """
-        ended = run_python(program, path)
+        with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+            Path(folder).chmod(0o755)
+            store = opened(Path(folder, "keys.db"), create=True)
+            await store.change(adding(KEY))
+            for file in Path(folder).iterdir():
+                file.chmod(0o644)
+            ended = run_python(program, store.path)
+            await store.close()
 
         expected = f"{KEY.id} 1 False\nthe database cannot answer (SQLITE_READONLY)\n"
         assert (expected, "") == (ended.stdout, ended.stderr)
