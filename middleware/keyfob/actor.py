@@ -44,6 +44,8 @@ class Actor:
 
     def may_see(self, team_id: str) -> bool:
         """Whether the team exists as far as this actor is told."""
+        if not (team_id.isascii() and team_id.isprintable()):  # no team is called so; a store may choke on it
+            return False
         return team_id == self.team or self.acts_everywhere
 
     def demand(self, *needed: str) -> None:

@@ -66,7 +66,7 @@ class KeyMaker:
     async def make(self, order: Order) -> Minted:
         """Make the key that *order* asks for, or find the one that it made before."""
         order.actor.demand(*order.needed)
-        team = _seen(order, order.actor, await self._store.team(order.team))
+        team = await _seen(order, order.actor, self._store.team)
         with self._under_way.claim(order.idempotency):
             if earlier := await self._made_before(order, self._store.recall):
                 return await self._again(order.team, earlier)
@@ -83,7 +83,7 @@ class KeyMaker:
         actor = await confirmed(order.actor, rows, *order.needed, at=at)
         if earlier := await self._made_before(order, rows.recall):
             return earlier
-        team = _seen(order, actor, await rows.team(order.team))
+        team = await _seen(order, actor, rows.team)
         wanted = await self._judged(order, actor, team, rows.key, at)
         record = _record(wanted, minting, team, order, at)
         replaced = await self._make_room(rows, record, order, at)
@@ -144,9 +144,10 @@ class KeyMaker:
         return view.record if view else None
 
 
-def _seen(order: Order, actor: Actor, team: Team | None) -> Team:
+async def _seen(order: Order, actor: Actor, read: Callable[[str], Awaitable[Team | None]]) -> Team:
     """Another's team is as if it had never been."""
-    if team is None or not actor.may_see(order.team):
+    team = await read(order.team) if actor.may_see(order.team) else None
+    if team is None:
         raise NotFound("there is no such team")
     return team
 

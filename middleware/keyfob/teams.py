@@ -10,7 +10,6 @@ from keyfob.catalogue import DEFAULT_PLAN
 from keyfob.errors import Invalid, NotFound, TeamExists
 from keyfob.limits import clean_name, clean_team_id
 from keyfob.nearest import did_you_mean
-from keyfob.query_values import is_storable
 from keyfob.record import Team
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Teams:
         return await self._store.change(work)
 
     async def _seen(self, team_id: str, actor: Actor) -> Team:
-        team = await self._store.team(team_id) if actor.may_see(team_id) and is_storable(team_id) else None
+        team = await self._store.team(team_id) if actor.may_see(team_id) else None
         if team is None:
             raise NotFound("there is no such team")
         return team

@@ -17,6 +17,7 @@ from keyfob.record import Team
 from keyfob.ring import Ring, RingKey
 from keyfob.store import EventQuery, KeyStore, RingMark, RingState
 from keyfob.store.opening import open_store
+from keyfob.teams import Teams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -58,6 +59,10 @@ class Office:
     @property
     def keys(self) -> KeyLifecycle:
         return KeyLifecycle(self.store, self.minter, self.catalogue, now=self.clock, max_staleness=2.0)
+
+    @property
+    def teams(self) -> Teams:
+        return Teams(self.store, self.catalogue, self.clock)
 
     async def key(self, team: str = "a", **draft: object) -> Minted:
         """Make a key as the operator, with ``items:read`` unless told otherwise."""
