@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from keyfob.gate import Gate, Judged
+    from keyfob.gate import Judged
     from keyfob.options import Options
     from keyfob.stats import Stats
     from keyfob.verdict import Denied, Grant
@@ -74,18 +74,33 @@ class KeyCredentials(AuthCredentials):
 class APIKeyMiddleware:
     """Lets through to *app* only requests whose API key may do what they ask.
 
-    Every setting is keyword-only and is described in ``docs/configuration.md``; *config* names a file that holds
-    them, which keywords override. Raises ConfigError where they cannot work.
+    Args:
+        app: any ASGI 3 application.
+        config: a file with the settings; keywords override it.
+        runtime: what another Keyfob of this process knows already, to share it. Only *rules* are given beside it;
+            every other setting is the other one's, and the mode is always "enforce".
+        options: the settings, each described in ``docs/configuration.md``.
+
+    Raises:
+        ConfigError: the settings cannot work; the message names the one, and the mend.
+
     """
 
-    def __init__(self, app: ASGIApp, *, config: str | Path | None = None, **options: Unpack[Options]) -> None:
-        settings = load_settings(config, environ=os.environ, overrides=options)
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        config: str | Path | None = None,
+        runtime: Runtime | None = None,
+        **options: Unpack[Options],
+    ) -> None:
         self.app = app
-        self.runtime = Runtime(settings)
-        self.gate: Gate = self.runtime.gate
+        self.runtime = runtime or Runtime(load_settings(config, environ=os.environ, overrides=options))
+        settings = self.runtime.settings
+        self.gate = self.runtime.gate(settings.rules if runtime is None else options["rules"])
         self._refusals = Refusals(settings.realm)
         self._on_denied = settings.on_denied
-        self._observes = settings.mode == "observe"
+        self._observes = runtime is None and settings.mode == "observe"
         self._forwards_credential = settings.forward_credential
         self._closes_streams = settings.close_on_revoke
         if self._observes:

@@ -13,25 +13,25 @@ from starlette._utils import get_route_path
 
 from keyfob.credential import read_credential
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.proofs import Entry, Refusal
+from keyfob.rule_table import WEBSOCKET
 from keyfob.safe_path import is_safe_path
 from keyfob.verdict import Denied, Granted, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from starlette.types import Scope
 
     from keyfob.client_address import ClientAddress
     from keyfob.freshness import Freshness
-    from keyfob.proofs import Proofs
-    from keyfob.recognition import Recogniser
+    from keyfob.identification import Identification
+    from keyfob.proofs import Entry, Proofs
     from keyfob.rule_table import Match, RuleTable
     from keyfob.stats import Stats
     from keyfob.usage import Usage
     from keyfob.verdict import Verdict
 
-_ROUNDS = 16  # looks at a key while others keep changing it
+_NO_METHOD = "(WS over HTTP)"
 PUBLIC = Granted(None)
 
 
@@ -54,10 +54,9 @@ class Gate:
         addresses: ClientAddress,
         proofs: Proofs,
         freshness: Freshness,
-        recogniser: Recogniser,
+        identification: Identification,
         usage: Usage,
         stats: Stats,
-        awaken: Callable[[], Awaitable[None]],  # starts what runs in the background, where no lifespan did
         encoded_slash: bool = False,
         allow_preflight: bool = False,
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
@@ -66,10 +65,9 @@ class Gate:
         self._addresses = addresses
         self._proofs = proofs
         self._freshness = freshness
-        self._recogniser = recogniser
+        self._identification = identification
         self._usage = usage
         self._stats = stats
-        self._awaken = awaken
         self._encoded_slash = encoded_slash
         self._allow_preflight = allow_preflight
         self._now = now
@@ -78,7 +76,9 @@ class Gate:
         """Judge one request. Waits only if the key is not in the cache, or the cache may not be relied on."""
         if not is_safe_path(scope["path"], scope.get("raw_path"), encoded_slash=self._encoded_slash):
             return Judged(Denied(Reason.BAD_PATH))
-        method = scope["method"] if scope["type"] == "http" else "WS"
+        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        if method == WEBSOCKET and scope["type"] == "http":
+            method = _NO_METHOD  # HTTP lets a client call its method WS; that is no handshake
         match = self._rules.match(method, get_route_path(scope))
         if match is not None and match.rule.public:
             return Judged(PUBLIC, match)
@@ -93,10 +93,10 @@ class Gate:
         if entry is not None and self._freshness.is_current():
             self._stats.cache_hits += 1
         else:
-            settled = await self._settle_or_refuse(text)
-            if isinstance(settled, Denied):
-                return Judged(settled, match)
-            entry = settled
+            identified = await self._identify_or_refuse(text)
+            if isinstance(identified, Denied):
+                return Judged(identified, match)
+            entry = identified
 
         # No await from the last look at the freshness to here, nor below.
         now, address = self._now(), self._addresses.of(scope)
@@ -109,58 +109,14 @@ class Gate:
             self._usage.note_refused(entry.key_id, now)
         return Judged(verdict, match, address, entry)
 
-    async def inspect(self, text: bytes) -> Entry | Denied:
-        """What a key is, without a request, and without counting as use. Raises StoreUnavailable."""
-        entry = await self._settle(text)
-        if not isinstance(entry, Entry):
-            return entry
-        reason = entry.why_invalid(self._now())
-        return entry if reason is None else Denied(reason, entry.key_id)
-
-    async def _settle_or_refuse(self, text: bytes) -> Entry | Denied:
+    async def _identify_or_refuse(self, text: bytes) -> Entry | Denied:
         """Find out what *text* is; that it cannot be said is a reason, too."""
         try:
-            return await self._settle(text)
+            return await self._identification.identify(text)
         except Saturated:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:
             return Denied(Reason.UNAVAILABLE)
-
-    async def _settle(self, text: bytes) -> Entry | Denied:
-        """Find out what *text* is, and return while that is still so. Raises StoreUnavailable."""
-        key = self._recogniser.parse(text)
-        if key is None:
-            return Denied(Reason.MALFORMED)
-        await self._awaken()
-        if self._freshness.epoch is None:
-            await self._freshness.ensure()  # what the database says of the ring is not known yet
-        reason = self._recogniser.refuses(key)
-        if reason is not None:
-            return Denied(reason)
-        for _ in range(_ROUNDS):
-            await self._freshness.ensure()
-            digest = self._proofs.digest(text)
-            if digest is None:
-                return Denied(Reason.RETIRED)
-            known = self._known(text, digest)
-            if known is None:
-                found = await self._recogniser.recognise(key, digest)
-                still_so = found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
-                known = found.what if still_so and self._freshness.is_current() else None
-            if isinstance(known, Entry):
-                return known
-            if known is not None:
-                return Denied(known.reason)
-        msg = "the key was changed again and again while it was looked at"
-        raise StoreUnavailable(msg)
-
-    def _known(self, text: bytes, digest: bytes) -> Entry | Refusal | None:
-        """What the caches say. Nothing awaits between this and the verdict."""
-        known = self._proofs.get(text) or self._proofs.get_dead(digest)
-        if isinstance(known, Refusal) and not self._freshness.believes(known.until):
-            return None
-        self._stats.cache_hits += known is not None
-        return known
 
 
 def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Verdict:  # noqa: PLR0911 - the contract has as many

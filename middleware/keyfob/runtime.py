@@ -6,15 +6,21 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from keyfob.argon2_pool import Argon2Pool
+from keyfob.audit_log import AuditLog
 from keyfob.catalogue import build_catalogue
 from keyfob.client_address import ClientAddress
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.freshness import Freshness, boot_clock
 from keyfob.gate import Gate
 from keyfob.hashing import Argon2Parameters
+from keyfob.identification import Identification
+from keyfob.lifecycle import KeyLifecycle
+from keyfob.minting import Minter
 from keyfob.open_connections import OpenConnections
 from keyfob.proofs import Proofs
 from keyfob.recognition import Recogniser
@@ -24,11 +30,18 @@ from keyfob.ring_in_use import RingInUse
 from keyfob.rules import compile_rules, permissions_named
 from keyfob.stats import Stats
 from keyfob.store.opening import open_store
+from keyfob.teams import Teams
 from keyfob.usage import Usage
+from keyfob.verdict import Denied
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Scope
+
     from keyfob.config import Settings
     from keyfob.store import Changes, KeyStore
+    from keyfob.verdict import Granted
 
 log = logging.getLogger("keyfob")
 
@@ -45,14 +58,10 @@ class Runtime:
             plans=settings.plans,
             rules_named=permissions_named(settings.rules),
         )
-        self.rules = compile_rules(
-            settings.rules,
-            known=self.catalogue.known_to_rules(),
-            key_types=self.catalogue.key_types,
-        )
         self.stats = Stats()
         self.usage = Usage()
         self.connections = OpenConnections(self.catalogue.suspends)
+        self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
         self.ring = RingInUse(self._load_ring, boot_clock)
         self.pool = Argon2Pool(threads=settings.argon2_threads)
         self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
@@ -64,34 +73,90 @@ class Runtime:
             max_staleness=settings.max_staleness,
             max_stale_on_outage=settings.max_stale_on_outage,
         )
-        self.gate = self._build_gate(settings)
+        self.identification = self._build_identification()
         self._background: list[asyncio.Task[None]] = []
         self._reviewing: set[asyncio.Task[None]] = set()
         self._ring_is_wrong: ConfigError | None = None
 
-    def _build_gate(self, settings: Settings) -> Gate:
-        return Gate(
-            rules=self.rules,
-            addresses=ClientAddress(settings.trusted_proxies, settings.client_ip_header),
+    def _build_identification(self) -> Identification:
+        recogniser = Recogniser(
+            lookup=self.store,
             proofs=self.proofs,
             freshness=self.freshness,
-            recogniser=Recogniser(
-                lookup=self.store,
-                proofs=self.proofs,
-                freshness=self.freshness,
-                ring=self.ring,
-                pool=self.pool,
-                parameters=self.parameters,
-                brand=settings.brand,
-                persist_proofs=settings.persist_proofs,
-                stats=self.stats,
-            ),
-            usage=self.usage,
+            ring=self.ring,
+            pool=self.pool,
+            parameters=self.parameters,
+            brand=self.settings.brand,
+            persist_proofs=self.settings.persist_proofs,
+            stats=self.stats,
+        )
+        return Identification(
+            proofs=self.proofs,
+            freshness=self.freshness,
+            recogniser=recogniser,
             stats=self.stats,
             awaken=self.awaken,
-            encoded_slash=settings.encoded_slash == "allow",
-            allow_preflight=settings.allow_preflight,
         )
+
+    def gate(self, rules: Mapping[str, object]) -> Gate:
+        """A gate with *rules* of its own over what this process knows. Raises ConfigError."""
+        table = compile_rules(
+            rules,
+            known=self.catalogue.known_to_rules(),
+            key_types=self.catalogue.key_types,
+        )
+        return Gate(
+            rules=table,
+            addresses=self.addresses,
+            proofs=self.proofs,
+            freshness=self.freshness,
+            identification=self.identification,
+            usage=self.usage,
+            stats=self.stats,
+            encoded_slash=self.settings.encoded_slash == "allow",
+            allow_preflight=self.settings.allow_preflight,
+        )
+
+    # -- what the admin API and the command line ask for
+
+    @property
+    def brand(self) -> str:
+        """What keys begin with."""
+        return self.settings.brand
+
+    @cached_property
+    def lifecycle(self) -> KeyLifecycle:
+        """What can be done with keys."""
+        settings = self.settings
+        minter = Minter(self.ring.signing, self.pool, self.parameters, settings.brand, settings.persist_proofs)
+        return KeyLifecycle(self.store, minter, self.catalogue, now=self.now, max_staleness=settings.max_staleness)
+
+    @cached_property
+    def teams(self) -> Teams:
+        """What can be done with teams."""
+        return Teams(self.store, self.catalogue, self.now)
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """What was done."""
+        return AuditLog(self.store, brand=self.settings.brand)
+
+    @staticmethod
+    def now() -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
+
+    def client_ip(self, scope: Scope) -> str | None:
+        """Where a request came from, trusted proxies considered."""
+        return self.addresses.of(scope)
+
+    async def inspect(self, text: str) -> Granted | Denied:
+        """What a presented key is good for; not counted as use. Raises StoreUnavailable."""
+        found = await self.identification.identify(text.encode("utf-8", "surrogatepass"))
+        if isinstance(found, Denied):
+            return found
+        reason = found.why_invalid(time.time())
+        return found.granted if reason is None else Denied(reason, found.key_id)
 
     # -- start and stop
 

@@ -292,7 +292,7 @@ async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, gu
     app = guard(cache_size=size)
     await ask(app, "/items", (await here.issue("items:read")).headers)
     slow = SlowLookup(here.store)
-    app.gate._recogniser._lookup = slow
+    app.runtime.identification._recogniser._lookup = slow
 
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await slow.has_read.wait()
@@ -318,7 +318,7 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(here: Installatio
             await may_go_on.wait()
             return await pool.run(*args, **kwargs)
 
-    app.gate._recogniser._pool = cast("Argon2Pool", SlowPool())
+    app.runtime.identification._recogniser._pool = cast("Argon2Pool", SlowPool())
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await started.wait()
     await here.disable(issued)
@@ -415,4 +415,4 @@ async def test_a_deleted_key_is_dead_at_once(here: Installation, guard: Guard) -
     await here.store.change(erase)
 
     assert 401 == (await ask(app, "/items", issued.headers)).status
-    assert Denied(Reason.DELETED, issued.record.id) == await app.gate.inspect(issued.text.encode())
+    assert Denied(Reason.DELETED, issued.record.id) == await app.runtime.inspect(issued.text)

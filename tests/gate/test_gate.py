@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob import Denied, Reason
+from keyfob import Denied, Granted, Reason
 from keyfob.key_format import compose, new_key_id, new_secret
-from keyfob.proofs import Entry
 from tests.gate.conftest import ask
 
 if TYPE_CHECKING:
@@ -368,6 +367,14 @@ async def test_a_callback_hears_of_refusals(here: Installation, guard: Guard) ->
     assert ["disabled"] == heard
 
 
+async def test_a_method_called_ws_is_no_handshake(here: Installation, guard: Guard) -> None:
+    """An HTTP request whose method is WS does not pass by a WebSocket's rule."""
+    issued = await here.issue("ws:connect")
+
+    assert 403 == (await ask(guard(), "/ws", issued.headers, method="WS")).status
+    assert 401 == (await ask(guard(rules={"WS /ws": {"public": True}}), "/ws", method="WS")).status
+
+
 async def test_unknown_kinds_of_connection_are_refused(guard: Guard) -> None:
     """A scope that Keyfob does not know is an error, never let through."""
     with pytest.raises(ValueError, match="knows nothing of"):
@@ -375,16 +382,17 @@ async def test_unknown_kinds_of_connection_are_refused(guard: Guard) -> None:
 
 
 async def test_inspecting_a_key_is_not_using_it(here: Installation, guard: Guard) -> None:
-    """Gate.inspect says what a key is, or why it is none, and leaves its last use alone."""
+    """Runtime.inspect says what a key is, or why it is none, and leaves its last use alone."""
     good = await here.issue("items:read")
     bad = await here.issue("items:read", disabled_at=datetime.now(UTC))
     app = guard()
 
-    found = await app.gate.inspect(good.text.encode())
-    assert isinstance(found, Entry)
+    found = await app.runtime.inspect(good.text)
+    assert isinstance(found, Granted)
+    assert found.grant is not None
     assert good.record.id == found.grant.key_id
-    assert Denied(Reason.DISABLED, bad.record.id) == await app.gate.inspect(bad.text.encode())
-    assert Denied(Reason.MALFORMED) == await app.gate.inspect(b"\xff")
+    assert Denied(Reason.DISABLED, bad.record.id) == await app.runtime.inspect(bad.text)
+    assert Denied(Reason.MALFORMED) == await app.runtime.inspect("\udcff")
     await app.runtime.usage.flush(here.store)
     view = await here.store.view(good.record.id)
     assert view is not None
