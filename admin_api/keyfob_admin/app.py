@@ -18,7 +18,7 @@ from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem
 from keyfob_admin.routes import by_path, guard_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -36,7 +36,7 @@ def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlet
     """
     routes: list[BaseRoute] = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
     app = Starlette(
-        routes=[*routes, Path("/openapi.json", _openapi), *pages],
+        routes=[*routes, Path("/openapi.json", _document()), *pages],
         middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )
@@ -45,10 +45,15 @@ def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlet
     return app
 
 
-async def _openapi(request: Request) -> Response:
-    """Show the description of the API, with the prefix that it is mounted under."""
-    prefix = request.scope.get("root_path", "").rstrip("/")
-    return JSONResponse(describe(TABLE, version=version("keyfob"), prefix=prefix))
+def _document() -> Callable[[Request], Awaitable[Response]]:
+    """Describe the API once, and show it with the prefix that it is mounted under."""
+    document = describe(TABLE, version=version("keyfob"))
+
+    async def openapi(request: Request) -> Response:
+        prefix = request.scope.get("root_path", "").rstrip("/")
+        return JSONResponse({**document, "servers": [{"url": prefix or "/"}]})
+
+    return openapi
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

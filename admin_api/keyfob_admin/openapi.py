@@ -53,8 +53,8 @@ _HEADERS: Final = {
 Json = dict[str, Any]
 
 
-def describe(routes: Sequence[Route[C]], *, version: str, prefix: str = "") -> Json:
-    """Make the document. *prefix* is where the API is mounted, without a trailing slash."""
+def describe(routes: Sequence[Route[C]], *, version: str) -> Json:
+    """Make the document, but for its servers: only a request tells where the API is mounted."""
     named = {shape for route in routes for shape in (route.body, route.answer, route.streamed) if shape}
     shapes: list[type[msgspec.Struct]] = sorted({*named, ProblemDetails}, key=repr)
     _, schemas = msgspec.json.schema_components(shapes, ref_template=_REF)
@@ -66,7 +66,6 @@ def describe(routes: Sequence[Route[C]], *, version: str, prefix: str = "") -> J
             "description": "Create, change, disable and delete API keys. Query parameters that a call does not know "
             "are ignored; members of a body that it does not know are refused.",
         },
-        "servers": [{"url": prefix or "/"}],
         "paths": {
             path: {method.lower(): _operation(route) for method, route in methods.items()}
             for path, methods in by_path(routes).items()

@@ -62,12 +62,12 @@ class LiveAdmin:
     client: httpx.Client
     runtime: Runtime
 
-    def call(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:  # noqa: ANN401
+    def call(self, method: str, path: str, key: str | None = None, **options: Any) -> httpx.Response:
         """Call the API with *key*, or with the root key."""
         headers = {"Authorization": f"Bearer {key or self.root}", **options.pop("headers", {})}
         return self.client.request(method, self.url + path, headers=headers, **options)
 
-    def make(self, *, team: str = TEAM, by: str | None = None, **fields: Any) -> Made:  # noqa: ANN401
+    def make(self, *, team: str = TEAM, by: str | None = None, **fields: Any) -> Made:
         """Make a key and expect that to work."""
         body = {"name": "a key", "permissions": ["items:read"], **fields}
         answer = self.call("POST", f"/v1/teams/{team}/keys", by, json=body)
@@ -75,7 +75,7 @@ class LiveAdmin:
         key = answer.json()["key"]
         return Made(key["id"], answer.json()["secret"], key, f"/v1/teams/{team}/keys/{key['id']}")
 
-    def make_admin(self, *permissions: str, team: str = TEAM, **fields: Any) -> Made:  # noqa: ANN401
+    def make_admin(self, *permissions: str, team: str = TEAM, **fields: Any) -> Made:
         """Make an admin key that holds *permissions*."""
         return self.make(team=team, type="admin", permissions=list(permissions), **fields)
 

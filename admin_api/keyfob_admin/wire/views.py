@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -172,7 +172,7 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
     action: str
     team: str | None
     key_id: str | None
-    detail: dict[str, object]
+    detail: dict[str, Any]
 
 
 class AuditPage(Struct, frozen=True):
