@@ -64,7 +64,7 @@ class Office:
     def teams(self) -> Teams:
         return Teams(self.store, self.catalogue, self.clock)
 
-    async def key(self, team: str = "a", **draft: object) -> Minted:
+    async def key(self, team: str = "a", /, **draft: object) -> Minted:
         """Make a key as the operator, with ``items:read`` unless told otherwise."""
         fields = {"name": "CI", "permissions": ("items:read",), **draft}
         return await self.keys.create(team, KeyDraft(**fields), actor=ROOT)  # type: ignore[arg-type]
