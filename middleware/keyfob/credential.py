@@ -46,7 +46,7 @@ def read_credential(headers: Headers) -> bytes | Reason:
             return Reason.AMBIGUOUS if api_key is not None else _one(bearer)
         if _JOINED.search(authorization):
             return Reason.AMBIGUOUS
-    return Reason.MISSING if api_key is None else _one(api_key)
+    return Reason.MISSING if api_key is None else _unjoined(api_key)
 
 
 def stripped(headers: Headers, *, credential: bool) -> list[tuple[bytes, bytes]]:
@@ -85,7 +85,13 @@ def _bearer(authorization: bytes) -> bytes | None:
 
 
 def _one(text: bytes) -> bytes | Reason:
-    text = text.strip(b" ")
-    if not text or b" " in text or b"," in text or b"\t" in text:
+    """The one key in a Bearer value, which can hold neither space nor comma (RFC 6750, section 2.1)."""
+    if b"\t" in text or b" " in text.strip(b" "):
         return Reason.AMBIGUOUS
-    return text
+    return _unjoined(text)
+
+
+def _unjoined(text: bytes) -> bytes | Reason:
+    """The one key in a header's value: not nothing, nor several that a proxy joined."""
+    text = text.strip(b" \t")
+    return Reason.AMBIGUOUS if not text or b"," in text else text
