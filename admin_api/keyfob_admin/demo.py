@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,7 @@ def load_example() -> ModuleType:
         specification = importlib.util.spec_from_file_location("keyfob_teams_api", path)
         if path.is_file() and specification is not None and specification.loader is not None:
             module = importlib.util.module_from_spec(specification)
+            sys.modules[specification.name] = module  # dataclasses look their module up there
             specification.loader.exec_module(module)
             return module
     raise ConfigError("the Teams API of the demo is missing; install keyfob again")

@@ -66,7 +66,7 @@ def sentence(error: Exception) -> str:
 def _said(error: Exception) -> str:
     match error:
         case click.ClickException():
-            said = f"{error.format_message()}{_where_to_look(error)}"
+            said = f"{error.format_message().rstrip('.')}.{_where_to_look(error)}"
         case click.Abort():
             said = "stopped; nothing more was done"
         case errors.Invalid():
