@@ -65,8 +65,9 @@ UPDATE keys SET revision = ? WHERE team = ? AND deleted_at IS NULL
 SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team WHERE k.id = ?
 
 -- name: live_keys
+-- The pluses keep SQLite from walking the whole team in the order of an index.
 SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
-WHERE k.team = ? AND k.key_type = ? AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
+WHERE k.team = ? AND k.key_type = ? AND k.deleted_at IS NULL ORDER BY +k.created_at, +k.id
 
 -- name: root_keys
 SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
