@@ -27,8 +27,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from keyfob import APIKeyMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from starlette.requests import HTTPConnection, Request
     from starlette.websockets import WebSocket
 
@@ -94,6 +92,7 @@ RULES: dict[str, object] = {
 
 SCIM_MESSAGE = "urn:ietf:params:scim:api:messages:2.0"
 NOBODY: Item = {"schemas": [f"{SCIM_MESSAGE}:ListResponse"], "totalResults": 0, "Resources": []}
+NOT_THERE: Item = {"schemas": [f"{SCIM_MESSAGE}:Error"], "status": "404"}
 PROVIDER: Item = {
     "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
     "patch": {"supported": False},
@@ -109,11 +108,6 @@ class TeamState:
     items: dict[str, dict[str, Item]]
     log: deque[Item] = field(default_factory=lambda: deque(maxlen=200))
     told: int = 0
-
-    def tell(self, action: str, subject: str, who: str) -> None:
-        """Write down what was done to what, and by which key."""
-        self.log.appendleft({"type": action, "subject": subject, "by": who, "at": _now()})
-        self.told += 1
 
 
 def _now() -> str:
@@ -153,11 +147,14 @@ class Items:
 
     def tell(self, call: HTTPConnection, action: str, item: Item) -> None:
         """Let the team know what was done, and by which key."""
-        _team_of(call, self.teams).tell(f"{self.kind}.{action}", item["id"], _caller(call))
+        state = _team_of(call, self.teams)
+        event = {"type": f"{self.kind}.{action}", "subject": item["id"], "by": _caller(call), "at": _now()}
+        state.log.appendleft(event)
+        state.told += 1
 
     async def show_all(self, request: Request) -> Response:
         """List a kind of item."""
-        return _listed(self.of_team(request).values())
+        return _listed([*self.of_team(request).values()])
 
     async def show(self, request: Request) -> Response:
         """Show one item."""
@@ -200,7 +197,7 @@ class Happenings:
 
     async def show_all(self, request: Request) -> Response:
         """List what was done, newest first."""
-        return _listed(_team_of(request, self.teams).log)
+        return _listed([*_team_of(request, self.teams).log])
 
     async def follow(self, socket: WebSocket) -> None:
         """Send a greeting, then what is done in the team as it happens."""
@@ -234,8 +231,8 @@ def _caller(call: HTTPConnection) -> str:
     return cast("Grant", call.scope["keyfob"]).name
 
 
-def _listed(items: Collection[Item]) -> Response:
-    return JSONResponse({"data": list(items), "count": len(items)})
+def _listed(items: list[Item]) -> Response:
+    return JSONResponse({"data": items, "count": len(items)})
 
 
 async def _body(request: Request) -> Item:
@@ -261,8 +258,7 @@ async def healthz(_: Request) -> Response:
 async def scim(request: Request) -> Response:
     """Answer what an identity provider asks first (RFC 7644, sections 3.4.2 and 4)."""
     told = SCIM.get(request.path_params["path"].strip("/"))
-    error = {"schemas": [f"{SCIM_MESSAGE}:Error"], "status": "404"}
-    return JSONResponse(told or error, 200 if told else 404, media_type="application/scim+json")
+    return JSONResponse(told or NOT_THERE, 200 if told else 404, media_type="application/scim+json")
 
 
 def routes() -> list[BaseRoute]:
@@ -287,9 +283,8 @@ def routes() -> list[BaseRoute]:
 
 
 def build(**settings: Any) -> APIKeyMiddleware:  # noqa: ANN401 - handed on to the middleware as they are
-    """Build the application under Keyfob's protection; *settings* are those of the middleware."""
-    inner = Starlette(routes=routes())
-    return APIKeyMiddleware(inner, **{"rules": RULES, "permissions": PERMISSIONS, **settings})
+    """Build the application under Keyfob's protection; *settings* are the middleware's."""
+    return APIKeyMiddleware(Starlette(routes=routes()), **{"rules": RULES, "permissions": PERMISSIONS, **settings})
 
 
 def __getattr__(name: str) -> object:

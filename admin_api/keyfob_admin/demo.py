@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,6 @@ from keyfob.actor import Actor
 from keyfob.config import load_settings
 from keyfob.errors import ConfigError
 from keyfob.key_drafts import KeyDraft
-from keyfob.lifecycle import KeyLifecycle
-from keyfob.minting import Minter
 from keyfob.runtime import Runtime
 from keyfob_admin.app import build_admin
 from keyfob_admin.installing import install
@@ -24,6 +21,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from keyfob.config import Settings
 
 TEAM = "demo"
 PREFIX = "/keyfob"
@@ -36,11 +35,8 @@ class Demo:
 
     app: ASGIApp
     config: Path
-    admin_key: str
-    keys: dict[str, str]
-
-    def __repr__(self) -> str:
-        return f"Demo(config={self.config})"
+    admin_key: str = field(repr=False)
+    keys: dict[str, str] = field(repr=False)
 
     def told(self, url: str) -> dict[str, Any]:
         """Say where everything is, for programs."""
@@ -50,17 +46,22 @@ class Demo:
 
 
 async def prepare(folder: Path) -> Demo:
-    """Make an installation in *folder* and put the Teams API and the admin API behind it."""
+    """Make an installation in *folder* and put the Teams API and the admin API behind it.
+
+    The environment is left out: who has ``KEYFOB_STORE_URL`` set must not find the demo's keys in that database.
+    """
     example = load_example()
     config = folder / "keyfob.toml"
     config.write_text(starting_file(permissions=example.PERMISSIONS, rules=example.RULES), encoding="utf-8")
-    admin = await install(load_settings(config, environ={}), team=TEAM, admin="demo admin")
-    keys = await _issue(config, tuple(example.PERMISSIONS))
-    guarded = example.build(config=config)
-    return Demo(Mounted(guarded, PREFIX, build_admin(guarded.runtime)), config, admin.secret or "", keys)
+    settings = load_settings(config, environ={})
+    admin = await install(settings, team=TEAM, admin="demo admin")
+    keys = await _issue(settings, tuple(example.PERMISSIONS))
+    guarded = example.build(runtime=Runtime(settings))
+    app = Mounted(guarded, PREFIX, build_admin(guarded.runtime))
+    return Demo(app, config, admin.secret or "", keys)
 
 
-async def _issue(config: Path, catalogue: tuple[str, ...]) -> dict[str, str]:
+async def _issue(settings: Settings, catalogue: tuple[str, ...]) -> dict[str, str]:
     """Make one key of each kind that is worth trying."""
     readable = tuple(name for name in catalogue if name.endswith(":read"))
     drafts = {
@@ -69,22 +70,13 @@ async def _issue(config: Path, catalogue: tuple[str, ...]) -> dict[str, str]:
         "computer": KeyDraft("computer", key_type="computer"),
         "scim": KeyDraft("scim", key_type="scim"),
     }
-    runtime = Runtime(load_settings(config, environ={}))
+    runtime = Runtime(settings)
     try:
         await runtime.freshness.ensure()
-        keys = _lifecycle(runtime)
-        minted = {name: await keys.create(TEAM, draft, actor=Actor.system()) for name, draft in drafts.items()}
+        made = [await runtime.lifecycle.create(TEAM, draft, actor=Actor.system()) for draft in drafts.values()]
     finally:
         await runtime.stop()
-    return {name: made.secret or "" for name, made in minted.items()}
-
-
-def _lifecycle(runtime: Runtime) -> KeyLifecycle:
-    settings = runtime.settings
-    mint = Minter(runtime.ring.signing, runtime.pool, runtime.parameters, settings.brand, settings.persist_proofs)
-    return KeyLifecycle(
-        runtime.store, mint, runtime.catalogue, now=lambda: datetime.now(UTC), max_staleness=settings.max_staleness
-    )
+    return {name: minted.secret or "" for name, minted in zip(drafts, made, strict=True)}
 
 
 class Mounted:

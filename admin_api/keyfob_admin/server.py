@@ -15,7 +15,6 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from keyfob.config import load_settings
-from keyfob.lifespan import Lifespan
 from keyfob.runtime import Runtime
 from keyfob_admin.app import build_admin
 
@@ -24,27 +23,11 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
 FACTORY = "keyfob_admin.server:application"
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
-
-
-class AdminServer:
-    """The admin application with an installation of its own, which starts and stops with the server."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        """Build the application around *runtime*."""
-        self.runtime = runtime
-        self.app = build_admin(runtime)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection, as ASGI 3 asks."""
-        if scope["type"] == "lifespan":
-            await Lifespan(self.app, self.runtime).run(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
 
 
 def application() -> ASGIApp:
@@ -54,7 +37,7 @@ def application() -> ASGIApp:
         ConfigError: the configuration cannot work.
 
     """
-    return AdminServer(Runtime(load_settings(environ=os.environ)))
+    return build_admin(Runtime(load_settings(environ=os.environ)))
 
 
 def listening(host: str, port: int) -> socket.socket:

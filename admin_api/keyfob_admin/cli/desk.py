@@ -17,12 +17,8 @@ from keyfob.catalogue import build_catalogue
 from keyfob.config import load_settings
 from keyfob.errors import ConfigError, NotFound
 from keyfob.key_format import display, key_id_of
-from keyfob.lifecycle import KeyLifecycle
-from keyfob.minting import Minter
 from keyfob.rules import permissions_named
 from keyfob.runtime import Runtime
-from keyfob.teams import Teams
-from keyfob.verdict import Denied
 from keyfob_admin.cli.command import DEFAULT_CONFIG, config_named
 from keyfob_admin.cli.failing import Fault
 from keyfob_admin.cli.when import now
@@ -33,11 +29,11 @@ if TYPE_CHECKING:
 
     from keyfob.catalogue import Catalogue
     from keyfob.config import Settings
-    from keyfob.lifecycle import KeySearch
+    from keyfob.lifecycle import KeyLifecycle, KeySearch
     from keyfob.record import KeyRecord
     from keyfob.ring_in_use import RingInUse
     from keyfob.store import KeyStore, KeyView
-    from keyfob.verdict import Grant
+    from keyfob.teams import Teams
 
 
 WHOLE_KEY = (
@@ -52,8 +48,6 @@ class Desk:
 
     runtime: Runtime
     actor: Actor
-    keys: KeyLifecycle
-    teams: Teams
 
     @property
     def settings(self) -> Settings:
@@ -64,6 +58,16 @@ class Desk:
     def store(self) -> KeyStore:
         """The database."""
         return self.runtime.store
+
+    @property
+    def keys(self) -> KeyLifecycle:
+        """What can be done with keys."""
+        return self.runtime.lifecycle
+
+    @property
+    def teams(self) -> Teams:
+        """What can be done with teams."""
+        return self.runtime.teams
 
     @property
     def ring(self) -> RingInUse:
@@ -117,11 +121,6 @@ class Desk:
                 return found
             search = replace(search, page_token=page.next_token)
 
-    async def inspect(self, text: str) -> Grant | Denied:
-        """Tell what a presented key is good for. It does not count as use."""
-        found = await self.runtime.gate.inspect(text.encode())
-        return found if isinstance(found, Denied) else found.grant
-
 
 def at_desk(work: Callable[[Desk], Awaitable[None]]) -> None:
     """Open the installation that the configuration names, do *work* there, and close it."""
@@ -140,10 +139,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     try:
         await runtime.freshness.ensure()
         runtime.ring.check()
-        mint = Minter(runtime.ring.signing, runtime.pool, runtime.parameters, settings.brand, settings.persist_proofs)
-        keys = KeyLifecycle(runtime.store, mint, runtime.catalogue, now=now, max_staleness=settings.max_staleness)
-        teams = Teams(runtime.store, runtime.catalogue, now)
-        yield Desk(runtime, Actor.command_line(login_name()), keys, teams)
+        yield Desk(runtime, Actor.command_line(login_name()))
     finally:
         await runtime.stop()
 

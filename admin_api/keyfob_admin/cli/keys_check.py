@@ -19,6 +19,7 @@ from keyfob_admin.cli.printing import print_json, say
 
 if TYPE_CHECKING:
     from keyfob.key_format import KeyText
+    from keyfob.verdict import Granted
     from keyfob_admin.cli.desk import Desk
 
 LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
@@ -107,20 +108,25 @@ def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:
     found: list[Finding] = []
 
     async def work(desk: Desk) -> None:
-        entry = await desk.inspect(key.text)
-        if isinstance(entry, Denied):
-            found.append(Finding(key, WHY.get(entry.reason, entry.reason), admitted=False, reason=entry.reason))
-            return
-        lacking = [name for name in required if not entry.covers(name)]
-        if lacking:
-            words = f"{WHY[Reason.PERMISSION]} {', '.join(lacking)}"
-            found.append(Finding(key, words, admitted=False, reason=Reason.PERMISSION))
-            return
-        held = ", ".join(sorted(entry.permissions)) or "nothing"
-        found.append(Finding(key, f'it is "{entry.name}" of team {entry.team}, and holds {held}', admitted=True))
+        found.append(_finding(key, await desk.runtime.inspect(key.text), required))
 
     at_desk(work)
     return found[0]
+
+
+def _finding(key: KeyText, verdict: Granted | Denied, required: tuple[str, ...]) -> Finding:
+    """Say what the installation's answer means."""
+    if isinstance(verdict, Denied):
+        return Finding(key, WHY.get(verdict.reason, verdict.reason), admitted=False, reason=verdict.reason)
+    grant = verdict.grant
+    if grant is None:
+        return Finding(key, "no key is asked for", admitted=True)
+    lacking = [name for name in required if not grant.covers(name)]
+    if lacking:
+        words = f"{WHY[Reason.PERMISSION]} {', '.join(lacking)}"
+        return Finding(key, words, admitted=False, reason=Reason.PERMISSION)
+    held = ", ".join(sorted(grant.permissions)) or "nothing"
+    return Finding(key, f'it is "{grant.name}" of team {grant.team}, and holds {held}', admitted=True)
 
 
 def _tell(found: Finding, *, as_json: bool) -> None:

@@ -157,11 +157,7 @@ def lost(char: str, *, yes: bool) -> None:
 
     async def work(bench: Workbench) -> None:
         await bench.rings.lost(char, actor=bench.actor)
-        say(
-            say(
-                f"Keys with the entry {char} pass by their hash alone now. Replace them, then `keyfob ring retire {char}`."
-            )
-        )
+        say(f"Keys with the entry {char} pass by their hash alone now. Replace them, then `keyfob ring retire {char}`.")
 
     _at_bench(work)
 
