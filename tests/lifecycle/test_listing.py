@@ -98,7 +98,6 @@ async def test_a_list_goes_on_where_it_was_while_keys_come_and_go(office: Office
     ("q", "expected"),
     [
         ("ALPHA", ["alpha"]),
-        ("a", ["Beta", "alpha", "Gamma"]),
         ("%", ["100% _done_"]),
         ("_", ["100% _done_"]),
         ("0% _", ["100% _done_"]),
