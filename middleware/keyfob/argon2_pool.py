@@ -38,7 +38,8 @@ class Argon2Pool:
         """Compute on *threads* threads (half the cores, at most four); let *queue* more wait (32 for each thread)."""
         count = max(1, min(MOST_THREADS, _cores() // 2)) if threads is None else threads
         self._room = count + (QUEUE_PER_THREAD * count if queue is None else queue)
-        self._executor = ThreadPoolExecutor(count, "keyfob-argon2", initializer=_step_back)
+        self._threads = count
+        self._executor = self._new_executor()
         self._lock = threading.Lock()  # callbacks come from the threads
         self._of_key: Counter[str] = Counter()
         self._admitted = 0
@@ -72,6 +73,16 @@ class Argon2Pool:
             if self._closed and future.cancelled() and not _is_cancelled():
                 raise Saturated("the pool was closed before this was computed") from None
             raise
+
+    def open(self) -> None:
+        """Serve again after `close`. Nothing happens to a pool that is open."""
+        with self._lock:
+            if self._closed:
+                self._executor = self._new_executor()
+                self._closed = False
+
+    def _new_executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, "keyfob-argon2", initializer=_step_back)
 
     def close(self) -> None:
         """Drop what waits, and wait for the threads to end (as long as one hash takes). Can be called again."""

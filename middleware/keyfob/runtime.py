@@ -59,7 +59,7 @@ class Runtime:
             rules_named=permissions_named(settings.rules),
         )
         self.stats = Stats()
-        self.usage = Usage()
+        self.usage = Usage(self.stats)
         self.connections = OpenConnections(self.catalogue.suspends)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
         self.ring = RingInUse(self._load_ring, boot_clock)
@@ -172,7 +172,7 @@ class Runtime:
 
     async def awaken(self) -> None:
         """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong ring."""
-        if not self._background or self._background[0].get_loop() is not asyncio.get_running_loop():
+        if not any(task.get_loop() is asyncio.get_running_loop() for task in self._background):
             self._begin()
         if self.freshness.epoch is None:
             await self.freshness.ensure()
@@ -182,17 +182,20 @@ class Runtime:
             raise StoreUnavailable(str(wrong)) from wrong
 
     async def stop(self) -> None:
-        """Stop polling, write the last uses, and close what is open. Can be called again."""
-        for task in self._background:
+        """Stop polling, write the last uses, and close what is open. Can be called again; so can `start`."""
+        loop = asyncio.get_running_loop()
+        running = [task for task in self._background if task.get_loop() is loop]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         self._background = []
         await self.usage.drain(self.store)
-        self.stats.usage_writes = self.usage.writes
         self.pool.close()
         await self.store.close()
 
     def _begin(self) -> None:
+        self.pool.open()
+        self.store.open()
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),

@@ -11,6 +11,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.store import Use
 
 if TYPE_CHECKING:
+    from keyfob.stats import Stats
     from keyfob.store import UsageSink
 
 log = logging.getLogger("keyfob")
@@ -51,12 +52,13 @@ class _Pending:
 class Usage:
     """Collects uses in memory, bounded by the number of keys, and hands them to the store in batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, stats: Stats) -> None:
+        """*stats* counts the keys that were written, over all batches."""
+        self._stats = stats
         self._pending: dict[str, _Pending] = {}
         self._unwritten: dict[str, Use] = {}
         self._failed = False
         self._flight: asyncio.Task[None] | None = None
-        self.writes = 0  # keys written, over all batches
 
     def note_use(self, key_id: str, now: float, ip: str | None, *, admitted: bool) -> None:
         """The key was accepted at *now* (seconds since the epoch); *admitted* is False for a 403."""
@@ -98,7 +100,7 @@ class Usage:
                 batch[key_id] = _added(batch[key_id], newer) if key_id in batch else newer
             self._unwritten = batch
             raise
-        self.writes += len(batch)
+        self._stats.usage_writes += len(batch)
 
     async def keep(self, sink: UsageSink, *, every: float) -> None:
         """Flush every so many seconds for as long as the task lives."""

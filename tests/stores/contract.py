@@ -294,6 +294,15 @@ class KeyContract:
             with pytest.raises(StoreUnavailable):
                 await ask
 
+    async def test_a_store_can_be_opened_again(self, store: KeyStore) -> None:
+        """After `open`, a closed store answers as before."""
+        await store.change(adding(KEY))
+        await store.close()
+
+        store.open()
+
+        assert (await store.find(KEY.id)).record is not None
+
 
 class UsageContract:
     """Last use and counts."""

@@ -255,7 +255,14 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         """How many events there should be, and the seal of the last."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Write what is queued and let go of every connection. Until `open`, every call is StoreUnavailable."""
+        ...
+
+    def open(self) -> None:
+        """Serve again after `close`; a store that was never closed is open."""
+        ...
+
 
 
 def __getattr__(name: str) -> object:

@@ -149,6 +149,10 @@ class SQLiteStore:
             ((count, head),) = await self._read(SQL["audit_head"])
             return count, bytes(head)
 
+    def open(self) -> None:
+        """Serve again after `close`."""
+        self._opening.open()
+
     async def close(self) -> None:
         """Finish the changes under way on this loop and close every connection."""
         own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]

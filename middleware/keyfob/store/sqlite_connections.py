@@ -90,6 +90,10 @@ class Opening:
                 held = self._by_loop[loop] = await self._open()
             return held
 
+    def open(self) -> None:
+        """Let connections be made again."""
+        self._closed = False
+
     async def close(self) -> None:
         """Close the running loop's connections and stop the threads of all others."""
         self._closed = True
