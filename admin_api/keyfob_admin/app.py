@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from keyfob_admin.api import Runtime
+    from keyfob.runtime import Runtime
+
 
 
 def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:

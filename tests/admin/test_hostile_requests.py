@@ -139,6 +139,7 @@ def test_dl_09_a_declared_length_over_the_limit_is_refused_at_once(live_admin: L
         "page_size=x",
         "state=deleted",
         "type=root",
+        "type=",
         "order_by=secret",
         "order_by=created_at;drop",
         "unused_since=yesterday",

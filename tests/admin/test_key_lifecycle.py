@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -211,6 +212,20 @@ def test_lc_13_an_idempotency_key_stands_for_one_body_caller_and_path(live_admin
 
     assert (422, "idempotency_mismatch") == (body.status_code, body.json()["code"])
     assert (201, 201) == (caller.status_code, path.status_code)
+
+
+def test_lc_13_creates_at_once_under_one_idempotency_key_make_one_key(live_admin: LiveAdmin) -> None:
+    """Of requests that arrive together one makes the key; the others wait their turn or are told to."""
+    send: dict[str, Any] = {"json": {"name": "once", "permissions": []}, "headers": {"Idempotency-Key": "k-1"}}
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: live_admin.call("POST", KEYS, **send), range(8)))
+
+    statuses = [answer.status_code for answer in answers]
+    assert 1 == statuses.count(201)
+    assert {201} <= set(statuses) <= {200, 201, 409}
+    assert {"idempotency_in_progress"} >= {answer.json().get("code") for answer in answers if answer.status_code == 409}
+    assert 1 == len(live_admin.call("GET", f"{KEYS}?q=once").json()["keys"])
 
 
 def test_a_refused_create_is_not_remembered(live_admin: LiveAdmin) -> None:

@@ -106,7 +106,7 @@ def test_the_api_answers_as_its_document_says(live_admin: LiveAdmin, row: Route[
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode, path_parameters=path))
-    def conforms(case: Case) -> None:
+    def conforms(case: Case[Any]) -> None:
         authorization = {"Authorization": f"Bearer {live_admin.root}"}
         case.call_and_validate(base_url=live_admin.url, headers=authorization, checks=CHECKS)
 

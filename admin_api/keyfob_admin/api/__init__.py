@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, keys, meta, teams, verify
-from keyfob_admin.api.call import Call, Runtime
+from keyfob_admin.api import audit, key_table, meta, teams, verify
+from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
 if TYPE_CHECKING:
     from keyfob_admin.routes import Route
 
 TABLE: Final[tuple[Route[Call], ...]] = (
-    *keys.ROUTES,
+    *key_table.ROUTES,
     *verify.ROUTES,
     *teams.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,
 )
 
-__all__ = ["TABLE", "Call", "Endpoint", "Runtime", "log_failure"]
+__all__ = ["TABLE", "Call", "Endpoint", "log_failure"]

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from keyfob.audit_log import EventSearch
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.routes import NDJSON, Route
-from keyfob_admin.wire import views
+from keyfob_admin.wire import or_none, views
 from keyfob_admin.wire.accept import prefers
 from keyfob_admin.wire.requests import AuditQuery
 from keyfob_admin.wire.showing import shown_event
@@ -40,11 +40,11 @@ async def _stream(call: Call) -> Response:
 def _search(call: Call) -> EventSearch:
     asked = call.asked(AuditQuery)
     return EventSearch(
-        team=asked.team or None,
-        key=asked.key or None,
-        actor=asked.actor or None,
-        action=asked.action or None,
-        since=asked.since or None,
+        team=or_none(asked.team),
+        key=or_none(asked.key),
+        actor=or_none(asked.actor),
+        action=or_none(asked.action),
+        since=or_none(asked.since),
         page_size=asked.page_size,
         page_token=asked.page_token or None,
     )

@@ -1,9 +1,9 @@
-"""One call of the admin API, as its handler sees it; and the seam to the running installation behind it."""
+"""One call of the admin API, as its handler sees it: the seam between requests and the running installation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 from starlette.responses import Response
@@ -16,65 +16,13 @@ from keyfob_admin.wire.showing import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from starlette.requests import Request
-    from starlette.types import Scope
 
-    from keyfob.audit_log import AuditLog
-    from keyfob.catalogue import Catalogue
-    from keyfob.lifecycle import KeyLifecycle
-    from keyfob.store import KeyStore
-    from keyfob.teams import Teams
-    from keyfob.verdict import Denied, Grant, Granted
+    from keyfob.runtime import Runtime
+    from keyfob.verdict import Grant
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class Runtime(Protocol):
-    """All that the admin API asks of a running installation."""
-
-    @property
-    def brand(self) -> str:
-        """What keys begin with."""
-        ...
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """What can be granted."""
-        ...
-
-    @property
-    def store(self) -> KeyStore:
-        """Where keys are kept."""
-        ...
-
-    @property
-    def lifecycle(self) -> KeyLifecycle:
-        """What can be done with keys."""
-        ...
-
-    @property
-    def teams(self) -> Teams:
-        """What can be done with teams."""
-        ...
-
-    @property
-    def audit_log(self) -> AuditLog:
-        """What was done."""
-        ...
-
-    def now(self) -> datetime:
-        """The time, in UTC."""
-        ...
-
-    def client_ip(self, scope: Scope) -> str | None:
-        """Where the request came from, trusted proxies considered."""
-        ...
-
-    async def inspect(self, text: str) -> Granted | Denied:
-        """What a presented key is good for; not counted as use. Raises StoreUnavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

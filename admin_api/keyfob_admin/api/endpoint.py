@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import msgspec
     from starlette.types import Receive, Scope, Send
 
-    from keyfob_admin.api.call import Runtime
+    from keyfob.runtime import Runtime
     from keyfob_admin.routes import Route
 
 log = logging.getLogger("keyfob.admin")

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response
 
-from keyfob import errors
 from keyfob.errors import PreconditionFailed
 from keyfob.idempotency import IdempotencyKey
 from keyfob.key_drafts import KeyDraft
 from keyfob.lifecycle import KeySearch
-from keyfob_admin.api.call import Call, answer
-from keyfob_admin.routes import Route
-from keyfob_admin.wire import etag, given, idempotency_key, required_revisions, views
-from keyfob_admin.wire.requests import CreateKey, DuplicateKey, ListKeysQuery, Nothing, PatchKey, UsageQuery
+from keyfob_admin.api.call import answer
+from keyfob_admin.wire import etag, given, idempotency_key, or_none, required_revisions, views
+from keyfob_admin.wire.requests import CreateKey, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
 from keyfob_admin.wire.showing import shown_day
 
 if TYPE_CHECKING:
     from keyfob.lifecycle import Changed, Minted
     from keyfob.store import KeyView
+    from keyfob_admin.api.call import Call
 
-_KEYS: Final = "/v1/teams/{team}/keys"
-_KEY: Final = _KEYS + "/{key}"
+KEYS: Final = "/v1/teams/{team}/keys"
 
 
 async def create(call: Call) -> Response:
@@ -58,9 +56,9 @@ async def list_keys(call: Call) -> Response:
     search = KeySearch(
         team=call.team,
         q=asked.q or None,
-        state=asked.state or None,
-        key_type=asked.type or None,
-        unused_since=asked.unused_since or None,
+        state=or_none(asked.state),
+        key_type=or_none(asked.type),
+        unused_since=or_none(asked.unused_since),
         order_by=asked.order_by,
         page_size=asked.page_size,
         page_token=asked.page_token or None,
@@ -127,7 +125,7 @@ def _reveal(call: Call, minted: Minted) -> Response:
 
 
 def _keys(call: Call) -> str:
-    return _KEYS.format(team=call.team)
+    return KEYS.format(team=call.team)
 
 
 def _idempotency(call: Call, path: str) -> IdempotencyKey | None:
@@ -148,126 +146,3 @@ async def _revision_to_change(call: Call) -> int | None:
     if present not in allowed:
         raise PreconditionFailed
     return present
-
-
-_WRITE: Final = ("keys:write",)
-_READ: Final = ("keys:read",)
-_REFUSALS: Final = (errors.NotFound, errors.Invalid, errors.FixedPermissions, errors.ExceedsOwnPermissions)
-
-ROUTES: Final[tuple[Route[Call], ...]] = (
-    Route(
-        method="POST",
-        path=_KEYS,
-        name="create_key",
-        summary="Create a key",
-        handler=create,
-        tag="Keys",
-        any_of=_WRITE,
-        body=CreateKey,
-        status=201,
-        answer=views.NewKey,
-        refusals=(*_REFUSALS, errors.PlanRequired, errors.KeyTypeTaken, errors.LastAdmin),
-        repeatable=True,
-    ),
-    Route(
-        method="GET",
-        path=_KEYS,
-        name="list_keys",
-        summary="List the team's keys",
-        handler=list_keys,
-        tag="Keys",
-        any_of=_READ,
-        query=ListKeysQuery,
-        answer=views.KeyPage,
-    ),
-    Route(
-        method="GET",
-        path=_KEY,
-        name="get_key",
-        summary="Read a key",
-        handler=get,
-        tag="Keys",
-        any_of=_READ,
-        answer=views.Key,
-        tagged=True,
-    ),
-    Route(
-        method="PATCH",
-        path=_KEY,
-        name="update_key",
-        summary="Change a key",
-        handler=patch,
-        tag="Keys",
-        any_of=_WRITE,
-        body=PatchKey,
-        answer=views.Key,
-        refusals=(*_REFUSALS, errors.LastAdmin),
-        conditional=True,
-        tagged=True,
-    ),
-    Route(
-        method="DELETE",
-        path=_KEY,
-        name="delete_key",
-        summary="Delete a disabled key",
-        handler=delete,
-        tag="Keys",
-        any_of=("keys:delete",),
-        status=204,
-        refusals=(errors.KeyNotDisabled, errors.LastAdmin),
-    ),
-    Route(
-        method="POST",
-        path=_KEY + "/disable",
-        name="disable_key",
-        summary="Disable a key",
-        handler=disable,
-        tag="Keys",
-        any_of=_WRITE,
-        body=Nothing,
-        body_required=False,
-        answer=views.ChangedKey,
-        refusals=(errors.LastAdmin,),
-        tagged=True,
-    ),
-    Route(
-        method="POST",
-        path=_KEY + "/enable",
-        name="enable_key",
-        summary="Enable a key",
-        handler=enable,
-        tag="Keys",
-        any_of=_WRITE,
-        body=Nothing,
-        body_required=False,
-        answer=views.ChangedKey,
-        refusals=(errors.ExceedsOwnPermissions,),
-        tagged=True,
-    ),
-    Route(
-        method="POST",
-        path=_KEY + "/duplicate",
-        name="duplicate_key",
-        summary="Create a key like this one",
-        handler=duplicate,
-        tag="Keys",
-        any_of=_WRITE,
-        body=DuplicateKey,
-        body_required=False,
-        status=201,
-        answer=views.NewKey,
-        refusals=(*_REFUSALS, errors.PlanRequired, errors.KeyTypeTaken),
-        repeatable=True,
-    ),
-    Route(
-        method="GET",
-        path=_KEY + "/usage",
-        name="get_key_usage",
-        summary="Read how a key was used",
-        handler=usage,
-        tag="Keys",
-        any_of=_READ,
-        query=UsageQuery,
-        answer=views.Usage,
-    ),
-)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from keyfob import errors
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.routes import Route
-from keyfob_admin.wire import given, views
+from keyfob_admin.wire import given, or_none, views
 from keyfob_admin.wire.requests import CreateTeam, PatchTeam
 from keyfob_admin.wire.showing import shown_team
 
@@ -29,8 +27,7 @@ async def list_teams(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """Make a team."""
     sent = call.sent(CreateTeam)
-    name = None if sent.name is msgspec.UNSET else sent.name
-    team = await call.runtime.teams.create(sent.id, name=name, plan=sent.plan, actor=call.actor)
+    team = await call.runtime.teams.create(sent.id, name=or_none(sent.name), plan=sent.plan, actor=call.actor)
     return answer(shown_team(team), 201, {"Location": call.address_of(f"/v1/teams/{team.id}")})
 
 

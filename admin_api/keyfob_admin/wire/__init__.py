@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyfob_admin.wire.body import MAX_BODY, read_body
-from keyfob_admin.wire.checking import check_body, check_query, given
+from keyfob_admin.wire.checking import check_body, check_query, given, or_none
 from keyfob_admin.wire.preconditions import etag, idempotency_key, required_revisions
 from keyfob_admin.wire.strict_json import parse
 
@@ -14,6 +14,7 @@ __all__ = [
     "etag",
     "given",
     "idempotency_key",
+    "or_none",
     "parse",
     "read_body",
     "required_revisions",

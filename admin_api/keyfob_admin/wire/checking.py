@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 _MOST_TOLD: Final = 20  # errors in one answer
 _LONGEST_NAME: Final = 40  # characters of an unknown member that are repeated; a key pasted there is longer
@@ -27,7 +28,8 @@ def check_body(read: object, shape: type[S]) -> S:
     if not isinstance(read, dict):
         raise Invalid(("", "this must be an object"))
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
-    faults = [(_pointer(name), "this member is unknown") for name in read if name not in fields]
+    unknown = [name for name in read if name not in fields]
+    faults = [(_pointer(name), "this member is unknown") for name in unknown[:_MOST_TOLD]]
     values: dict[str, object] = {}
     for name, field in fields.items():
         if name in read:
@@ -59,10 +61,15 @@ def check_query(pairs: Iterable[tuple[str, str]], shape: type[S]) -> S:
     return shape(**values)
 
 
-def given(request: msgspec.Struct, *, without: frozenset[str] = frozenset()) -> dict[str, object]:
+def or_none(value: T | msgspec.UnsetType) -> T | None:
+    """Give *value*, or None where the caller sent nothing. An empty text is something."""
+    return None if value is msgspec.UNSET else value
+
+
+def given(request: msgspec.Struct) -> dict[str, object]:
     """The members that the caller sent, which a merge patch tells from those left out (RFC 7396)."""
     members: Mapping[str, object] = {name: getattr(request, name) for name in request.__struct_fields__}
-    return {name: value for name, value in members.items() if value is not msgspec.UNSET and name not in without}
+    return {name: value for name, value in members.items() if value is not msgspec.UNSET}
 
 
 def _convert(value: object, kind: object) -> tuple[object, list[tuple[str, str]]]:
