@@ -90,29 +90,46 @@ class LiveAdmin:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An installation's settings, in a folder of its own."""
+    return _settings_in(tmp_path)
+
+
+@pytest.fixture
+def root(settings: Settings) -> str:
+    """The first admin key of a new installation with two teams."""
+    return asyncio.run(_install(settings))
+
+
+@pytest.fixture
+def live_admin(settings: Settings, root: str, tmp_path: Path) -> Iterator[LiveAdmin]:
+    """The admin API of a new installation, at the root of a server."""
+    with _live(settings, root, tmp_path) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def standing_admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAdmin]:
+    """One admin API for all tests of a module that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("standing")
+    settings = _settings_in(folder)
+    with _live(settings, asyncio.run(_install(settings)), folder) as live:
+        yield live
+
+
+def _settings_in(folder: Path) -> Settings:
     overrides = {
-        "store": f"sqlite:///{tmp_path / 'keyfob.db'}",
-        "ring": tmp_path / "keyfob.ring",
+        "store": f"sqlite:///{folder / 'keyfob.db'}",
+        "ring": folder / "keyfob.ring",
         "permissions": CATALOGUE,
         "argon2": CHEAP,
     }
     return load_settings(environ={}, overrides=overrides)
 
 
-@pytest.fixture
-def root(settings: Settings, tmp_path: Path) -> str:
-    """The first admin key of a new installation with two teams."""
-    ring = Ring.new(datetime.now(UTC))
-    write_ring(tmp_path / "keyfob.ring", ring)
-    return asyncio.run(_install(settings, ring))
-
-
-@pytest.fixture
-def live_admin(settings: Settings, root: str, tmp_path: Path) -> Iterator[LiveAdmin]:
-    """The admin API at the root of a server."""
+@contextmanager
+def _live(settings: Settings, root: str, folder: Path) -> Iterator[LiveAdmin]:
     runtime = Runtime(settings)
     with serving(build_admin(runtime)) as url, httpx.Client() as client:
-        yield LiveAdmin(url, root, root.split("_")[2], tmp_path, client, runtime)
+        yield LiveAdmin(url, root, root.split("_")[2], folder, client, runtime)
 
 
 @contextmanager
@@ -133,9 +150,11 @@ def serving(app: ASGIApp) -> Iterator[str]:
         thread.join()
 
 
-async def _install(settings: Settings, ring: Ring) -> str:
-    """Write the ring's mark, two teams and a root key into a new database."""
+async def _install(settings: Settings) -> str:
+    """Make a ring, and a database with the ring's mark, two teams and a root key. Gives the root key."""
     now = datetime.now(UTC)
+    ring = Ring.new(now)
+    write_ring(settings.ring or "", ring)
     entry = ring.newest
     key = compose(
         key_type="admin", key_id=new_key_id(), secret=new_secret(), ring_char=entry.char, tag=entry.tag, brand="kf"

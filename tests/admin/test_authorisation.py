@@ -40,26 +40,26 @@ def test_aa_01_every_live_route_is_in_the_table(live_admin: LiveAdmin) -> None:
 
 
 @pytest.mark.parametrize("row", GUARDED, ids=lambda row: row.name)
-def test_aa_01_every_route_asks_for_an_admin_key_that_may(live_admin: LiveAdmin, row: Row[Call]) -> None:
+def test_aa_01_every_route_asks_for_an_admin_key_that_may(standing_admin: LiveAdmin, row: Row[Call]) -> None:
     """Nobody, an API key, a disabled admin key and a read-only admin key get no further than they should."""
-    made = live_admin.make(permissions=["items:read"])
-    disabled = live_admin.make_admin("*")
-    live_admin.call("POST", f"{disabled.path}/disable")
-    reader = live_admin.make_admin(*READ_ONLY)
+    made = standing_admin.make(permissions=["items:read"])
+    disabled = standing_admin.make_admin("*")
+    standing_admin.call("POST", f"{disabled.path}/disable")
+    reader = standing_admin.make_admin(*READ_ONLY)
     path = row.path.format(team=TEAM, key=made.id)
-    before = live_admin.call("GET", made.path).json()
+    before = standing_admin.call("GET", made.path).json()
 
-    nobody = live_admin.client.request(row.method, live_admin.url + path, **body_for(row))
-    api_key = live_admin.call(row.method, path, made.secret, **body_for(row))
-    dead = live_admin.call(row.method, path, disabled.secret, **body_for(row))
-    read_only = live_admin.call(row.method, path, reader.secret, **body_for(row))
+    nobody = standing_admin.client.request(row.method, standing_admin.url + path, **body_for(row))
+    api_key = standing_admin.call(row.method, path, made.secret, **body_for(row))
+    dead = standing_admin.call(row.method, path, disabled.secret, **body_for(row))
+    read_only = standing_admin.call(row.method, path, reader.secret, **body_for(row))
 
     assert (401, 'Bearer realm="keyfob"') == (nobody.status_code, nobody.headers["www-authenticate"])
     assert (403, "insufficient_scope") == (api_key.status_code, api_key.json()["code"])
     assert (401, "invalid_key") == (dead.status_code, dead.json()["code"])
     allowed = not row.any_of or any(permission in READ_ONLY for permission in row.any_of)
     assert (200 if allowed else 403) == read_only.status_code
-    assert {**before, "last_used": None} == {**live_admin.call("GET", made.path).json(), "last_used": None}
+    assert {**before, "last_used": None} == {**standing_admin.call("GET", made.path).json(), "last_used": None}
 
 
 def test_unknown_paths_and_methods_are_told_to_admin_keys_alone(live_admin: LiveAdmin) -> None:

@@ -50,11 +50,11 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_aa_11_hostile_json_is_refused_with_a_problem(live_admin: LiveAdmin, case: str) -> None:
+def test_aa_11_hostile_json_is_refused_with_a_problem(standing_admin: LiveAdmin, case: str) -> None:
     """Whatever is wrong with a body is a 4xx with a code and a request id, and nothing is made."""
     body, status = HOSTILE[case]
 
-    answer = live_admin.call("POST", KEYS, content=body, headers=JSON)
+    answer = standing_admin.call("POST", KEYS, content=body, headers=JSON)
 
     assert status == answer.status_code, answer.text
     problem = answer.json()
@@ -63,7 +63,7 @@ def test_aa_11_hostile_json_is_refused_with_a_problem(live_admin: LiveAdmin, cas
     assert "application/problem+json" == answer.headers["content-type"]
     assert "no-store" == answer.headers["cache-control"]
     assert (status == 422) is bool(problem.get("errors"))
-    assert ["root"] == [key["name"] for key in live_admin.call("GET", KEYS).json()["keys"]]
+    assert ["root"] == [key["name"] for key in standing_admin.call("GET", KEYS).json()["keys"]]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
@@ -103,11 +103,11 @@ def test_a_post_without_a_body_needs_no_content_type(live_admin: LiveAdmin) -> N
     assert (200, 200, 422) == (nothing.status_code, empty.status_code, something.status_code)
 
 
-def test_dl_09_a_body_over_the_limit_is_refused_while_it_streams(live_admin: LiveAdmin) -> None:
+def test_dl_09_a_body_over_the_limit_is_refused_while_it_streams(standing_admin: LiveAdmin) -> None:
     """A chunked body is cut off once it is longer than 64 KiB; nobody waits for its end."""
-    address = urlsplit(live_admin.url)
+    address = urlsplit(standing_admin.url)
     head = (
-        f"POST {KEYS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live_admin.root}\r\n"
+        f"POST {KEYS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {standing_admin.root}\r\n"
         "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
@@ -117,11 +117,11 @@ def test_dl_09_a_body_over_the_limit_is_refused_while_it_streams(live_admin: Liv
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_dl_09_a_declared_length_over_the_limit_is_refused_at_once(live_admin: LiveAdmin) -> None:
+def test_dl_09_a_declared_length_over_the_limit_is_refused_at_once(standing_admin: LiveAdmin) -> None:
     """Content-Length is believed when it says too much."""
-    address = urlsplit(live_admin.url)
+    address = urlsplit(standing_admin.url)
     head = (
-        f"POST {KEYS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live_admin.root}\r\n"
+        f"POST {KEYS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {standing_admin.root}\r\n"
         "Content-Type: application/json\r\nContent-Length: 65537\r\n\r\n"
     )
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
@@ -150,30 +150,30 @@ def test_dl_09_a_declared_length_over_the_limit_is_refused_at_once(live_admin: L
         "state=active&state=disabled",
     ],
 )
-def test_dl_09_a_bad_query_value_is_422_with_its_name(live_admin: LiveAdmin, query: str) -> None:
+def test_dl_09_a_bad_query_value_is_422_with_its_name(standing_admin: LiveAdmin, query: str) -> None:
     """A value that means nothing is refused with a pointer to its parameter."""
-    answer = live_admin.call("GET", f"{KEYS}?{query}")
+    answer = standing_admin.call("GET", f"{KEYS}?{query}")
 
     assert (422, f"/{query.partition('=')[0]}") == (answer.status_code, answer.json()["errors"][0]["pointer"])
 
 
 @pytest.mark.parametrize("days", ["0", "366", "-1", "x", "1e2"])
-def test_usage_days_have_bounds(live_admin: LiveAdmin, days: str) -> None:
+def test_usage_days_have_bounds(standing_admin: LiveAdmin, days: str) -> None:
     """Usage goes back 1 to 365 days."""
-    answer = live_admin.call("GET", f"{KEYS}/{live_admin.root_id}/usage?days={days}")
+    answer = standing_admin.call("GET", f"{KEYS}/{standing_admin.root_id}/usage?days={days}")
 
     assert (422, "/days") == (answer.status_code, answer.json()["errors"][0]["pointer"])
 
 
 @pytest.mark.parametrize("key", ["x", "0" * 15, "0" * 17, "kf_api_x", "xx_api_" + "0" * 16, "%ff" * 16, "é" * 16])
-def test_what_is_no_id_is_404(live_admin: LiveAdmin, key: str) -> None:
+def test_what_is_no_id_is_404(standing_admin: LiveAdmin, key: str) -> None:
     """A path that cannot name a key names none."""
-    assert 404 == live_admin.call("GET", f"{KEYS}/{key}").status_code
+    assert 404 == standing_admin.call("GET", f"{KEYS}/{key}").status_code
 
 
-def test_a_clients_request_id_is_not_ours(live_admin: LiveAdmin) -> None:
+def test_a_clients_request_id_is_not_ours(standing_admin: LiveAdmin) -> None:
     """Every answer of the API has an id of our own, whatever the client sent."""
-    answers = [live_admin.call("GET", path, headers={"X-Request-Id": "theirs"}) for path in (KEYS, "/v1/none")]
+    answers = [standing_admin.call("GET", path, headers={"X-Request-Id": "theirs"}) for path in (KEYS, "/v1/none")]
 
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert 2 == len(set(ids) - {"theirs"})

@@ -288,7 +288,7 @@ def test_a_patch_with_the_present_etag_passes(live_admin: LiveAdmin, form: str) 
     assert (200, "b") == (answer.status_code, answer.json()["name"])
 
 
-@pytest.mark.parametrize("form", ['"0"', "W/{}", "0", '"0", "00"', '"0", W/{}'])
+@pytest.mark.parametrize("form", ['"0"', "W/{}", "0", '"0", "9999"', '"0", W/{}'])
 def test_a_patch_with_another_etag_is_412(live_admin: LiveAdmin, form: str) -> None:
     """If-Match without the key's present strong tag changes nothing."""
     made = live_admin.make()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 
 from keyfob.errors import StoreUnavailable
 from keyfob.runtime import Runtime
@@ -18,6 +18,9 @@ from tests.admin.conftest import KEYS, serving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
+
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from keyfob.config import Settings
     from tests.admin.conftest import LiveAdmin
@@ -135,6 +138,20 @@ def test_what_breaks_is_500_and_logged_without_its_words(
     assert made.secret.split("_")[-1] not in "".join(
         record.getMessage() for record in caplog.records if record.name.startswith("keyfob")
     )
+
+
+def test_a_page_that_breaks_is_a_problem_too(settings: Settings, root: str) -> None:
+    """Pages beside the API share its answer to the unexpected."""
+
+    async def breaks(_request: Request) -> Response:
+        raise RuntimeError(root)
+
+    app = build_admin(Runtime(settings), pages=[Route("/page", breaks)])
+    with serving(app) as url:
+        answer = httpx.get(f"{url}/page")
+
+    assert (500, "internal") == (answer.status_code, answer.json()["code"])
+    assert root not in answer.text
 
 
 def test_a_client_that_leaves_is_no_failure(live_admin: LiveAdmin, caplog: pytest.LogCaptureFixture) -> None:

@@ -130,6 +130,17 @@ def test_whoami_permissions_and_key_types_are_for_any_admin_key(live_admin: Live
     } == {each["name"]: (each["can_create"], each["code"], each["permissions"]) for each in types}
 
 
+def test_key_types_outside_the_plan_cannot_be_created(live_admin: LiveAdmin) -> None:
+    """What the caller's team may create depends on its plan; admin keys it may always have."""
+    live_admin.call("PATCH", f"/v1/teams/{TEAM}", json={"plan": "teams"})
+
+    types = live_admin.call("GET", "/v1/key-types").json()["key_types"]
+
+    assert {"api": "plan_required", "computer": None, "scim": "plan_required", "admin": None} == {
+        each["name"]: each["code"] for each in types
+    }
+
+
 def test_the_audit_log_says_who_did_what_newest_first(live_admin: LiveAdmin) -> None:
     """Every change is there with its actor and address, and can be found by key, action and actor."""
     made = live_admin.make(name="watched")

@@ -9,10 +9,12 @@ from starlette.requests import Request
 
 from keyfob import errors
 from keyfob_admin import problems
+from keyfob_admin.api import Call
 from keyfob_admin.problems import PROBLEM_JSON, Problem, problem_of, problem_response
 from keyfob_admin.routes import JSON, MERGE_PATCH, NDJSON
 from keyfob_admin.wire import MAX_BODY, idempotency_key, read_body, required_revisions
 from keyfob_admin.wire.accept import prefers
+from keyfob_admin.wire.requests import CreateKey, Nothing, UsageQuery
 from keyfob_admin.wire.views import NewKey
 
 if TYPE_CHECKING:
@@ -113,6 +115,16 @@ async def test_dl_09_a_body_that_grows_too_long_is_not_read_to_its_end() -> None
         await read_body(sender.request)
 
     assert (413, 2) == (caught.value.status, sender.taken)
+
+
+async def test_a_length_that_is_no_number_is_not_believed() -> None:
+    """Whatever Content-Length says, the bytes are counted."""
+    sender = Sender(b"x" * MAX_BODY, b"x", content_type=JSON, content_length="no number")
+
+    with pytest.raises(Problem) as caught:
+        await read_body(sender.request)
+
+    assert 413 == caught.value.status
 
 
 async def test_dl_09_a_body_of_the_limit_is_read() -> None:
@@ -248,6 +260,17 @@ def test_an_unavailable_store_is_503_with_retry_after_and_none_of_its_words() ->
 def test_an_unknown_error_of_keyfob_is_internal() -> None:
     """What nobody gave a status is a 500 that tells nothing."""
     assert (500, "internal") == (problem_of(errors.KeyfobError("x")).status, problem_of(errors.ConfigError("x")).code)
+
+
+def test_a_handler_that_asks_for_what_its_route_does_not_name_fails() -> None:
+    """A handler and its row in the table cannot disagree unnoticed."""
+    call = Call(Request({"type": "http"}), None, body=Nothing())  # type: ignore[arg-type]
+
+    assert Nothing() == call.sent(Nothing)
+    with pytest.raises(TypeError, match="CreateKey"):
+        call.sent(CreateKey)
+    with pytest.raises(TypeError, match="UsageQuery"):
+        call.asked(UsageQuery)
 
 
 def test_the_answer_that_holds_a_secret_does_not_print_it() -> None:

@@ -61,15 +61,13 @@ class Endpoint:
         if route is None:
             raise Problem(405, "method_not_allowed", f"This path has {self._allow}.", {"Allow": self._allow})
         query = check_query(request.query_params.multi_items(), route.query) if route.query else None
-        body = await _read(request, route) if route.body else None
+        body = await _read(request, route, route.body) if route.body else None
         return await route.handler(Call(request, self._runtime, body, query))
 
 
-async def _read(request: Request, route: Route[Call]) -> msgspec.Struct | None:
+async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct]) -> msgspec.Struct:
     raw = await read_body(request, media_types=route.media_types)
-    if route.body is None:
-        return None
-    return check_body({} if not raw and not route.body_required else parse(raw), route.body)
+    return check_body({} if not raw and not route.body_required else parse(raw), shape)
 
 
 def log_failure(scope: Scope, error: Exception) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import NotFound, StoreUnavailable
+from keyfob.errors import StoreUnavailable
 from keyfob.store import KeyQuery
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.routes import Route
@@ -36,10 +36,9 @@ async def permissions(call: Call) -> Response:
 async def key_types(call: Call) -> Response:
     """Show the types of key, with what the caller's team may create."""
     team = await call.runtime.store.team(call.grant.team)
-    if team is None:
-        raise NotFound
-    shown = [await _key_type(call, key_type, team.plan) for key_type in call.runtime.catalogue.key_types.values()]
-    return answer(views.KeyTypeList(team.id, shown))
+    plan = team.plan if team else ""
+    shown = [await _key_type(call, key_type, plan) for key_type in call.runtime.catalogue.key_types.values()]
+    return answer(views.KeyTypeList(call.grant.team, shown))
 
 
 async def _key_type(call: Call, key_type: KeyType, plan: str) -> views.KeyType:

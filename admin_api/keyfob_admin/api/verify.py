@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import StoreUnavailable
 from keyfob.permission import is_grant
-from keyfob.verdict import Denied, Reason
+from keyfob.verdict import Denied
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.routes import Route
 from keyfob_admin.wire import views
@@ -24,11 +23,7 @@ async def verify(call: Call) -> Response:
     """Say whether a key is valid and covers what is asked. The answer is 200 in either case."""
     asked = call.sent(VerifyKey)
     verdict = await call.runtime.inspect(asked.key)
-    if isinstance(verdict, Denied):
-        if verdict.reason in {Reason.UNAVAILABLE, Reason.SATURATED}:
-            raise StoreUnavailable
-        return answer(_INVALID)
-    grant = verdict.grant
+    grant = None if isinstance(verdict, Denied) else verdict.grant
     if grant is None or not call.actor.may_see(grant.team):
         return answer(_INVALID)
     return answer(_judged(grant, asked))
