@@ -83,7 +83,7 @@ def copy_of(source: KeyRecord, overrides: Mapping[str, object], *, now: datetime
     if "expires_at" not in clean and source.is_expired(now):
         raise Invalid(("/expires_at", "The key that you copy has expired; choose another expiry, or null for none"))
     draft = KeyDraft(
-        name=f"Copy of {source.name}"[:NAME_LENGTH].rstrip(),
+        name=f"Copy of {source.name}"[:NAME_LENGTH],
         key_type=source.key_type,
         permissions=source.permissions,
         description=source.description,

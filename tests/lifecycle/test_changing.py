@@ -119,6 +119,7 @@ WIDENS: list[dict[str, object]] = [
     {"ip_allow": ["10.0.0.0/8", "192.0.2.1"]},
     {"ip_allow": ["10.0.0.0/7"]},
     {"ip_allow": ["::/0"]},
+    {"ip_allow": ["0.0.0.0/0"]},
 ]
 
 
@@ -161,6 +162,15 @@ async def test_a_first_list_of_addresses_narrows(office: Office) -> None:
     doer = await office.admin("keys:write")
 
     assert ("::/0",) == (await office.keys.update("a", strong.id, {"ip_allow": ["::/0"]}, actor=doer)).record.ip_allow
+
+
+async def test_addresses_of_one_kind_are_not_among_those_of_the_other(office: Office) -> None:
+    """All of IPv6 holds no IPv4 address: whoever adds one opens the key wider."""
+    strong = (await office.key(permissions=("docs:secret",), ip_allow=("::/0",))).view.record
+    doer = await office.admin("keys:write")
+
+    with pytest.raises(ExceedsOwnPermissions):
+        await office.keys.update("a", strong.id, {"ip_allow": ["192.0.2.1"]}, actor=doer)
 
 
 async def test_widening_while_taking_away_is_fine_within_the_ceiling(office: Office) -> None:

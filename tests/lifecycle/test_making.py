@@ -392,7 +392,7 @@ async def test_an_expiry_that_has_passed_is_not_copied(office: Office) -> None:
     source = (await office.key(expires_at=TOMORROW)).view.record
     office.clock.pass_time(days=1)
 
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid, match="The key that you copy has expired") as refusal:
         await office.keys.duplicate("a", source.id, {}, actor=ROOT)
     copy = (await office.keys.duplicate("a", source.id, {"expires_at": None}, actor=ROOT)).view.record
 

@@ -165,6 +165,19 @@ async def test_a_change_by_a_key_that_fell_meanwhile_is_refused(office: Office) 
     assert not (await office.keys.get("a", key.id, actor=ROOT)).record.is_disabled
 
 
+async def test_a_key_that_was_narrowed_meanwhile_deletes_nothing(office: Office) -> None:
+    """keys:delete is asked for again in the transaction."""
+    key = (await office.key()).view.record
+    doer = await office.admin("keys:delete", "keys:read")
+    await office.keys.disable("a", key.id, actor=ROOT)
+    await office.keys.update("a", doer.id or "", {"permissions": ["keys:read"]}, actor=ROOT)
+
+    with pytest.raises(Forbidden):
+        await office.keys.delete("a", key.id, actor=doer)
+
+    assert (await office.keys.get("a", key.id, actor=ROOT)).record.is_disabled
+
+
 async def test_the_display_form_names_a_key_as_well(office: Office) -> None:
     """People copy what they see."""
     key = (await office.key()).view.record
