@@ -1,0 +1,183 @@
+"""One installation and a few shared servers for the whole session; each test that disables a key makes its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from keyfob.testing import Installation, Issued, installation
+from tests.wire.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from anyio.from_thread import BlockingPortal
+
+    from keyfob.store import KeyView
+
+ROUNDS = int(os.environ.get("KEYFOB_TEST_ROUNDS", "200"))
+VERBOSE = {"verbose": True}
+ODD: dict[str, Any] = {
+    "realm": 'the "odd\\one"',
+    "allow_preflight": True,
+    "trusted_proxies": ["127.0.0.1/32"],
+    "usage_interval": 0.2,
+    "max_staleness": 1.0,
+    "persist_proofs": False,
+    "encoded_slash": "allow",
+}
+
+
+class Place:
+    """An installation that tests without an event loop of their own can use."""
+
+    def __init__(self, portal: BlockingPortal, here: Installation) -> None:
+        self._portal = portal
+        self.here = here
+        self.canaries: list[str] = []
+
+    def issue(self, *permissions: str, canary: bool = True, **fields: Any) -> Issued:
+        """See `keyfob.testing.Installation.issue`. The secret of a *canary* may never be written anywhere."""
+        issued = self._portal.call(lambda: self.here.issue(*permissions, **fields))
+        if canary:
+            self.canaries.append(issued.text[-64:-21])
+        return issued
+
+    def disable(self, issued: Issued) -> None:
+        self._portal.call(self.here.disable, issued)
+
+    def enable(self, issued: Issued) -> None:
+        self._portal.call(self.here.enable, issued)
+
+    def change(self, issued: Issued, **fields: Any) -> None:
+        self._portal.call(lambda: self.here.change(issued, **fields))
+
+    def run(self, work: Callable[[Installation], Any]) -> Any:
+        """Await what *work* makes of the installation."""
+        return self._portal.call(work, self.here)
+
+    def view(self, issued: Issued) -> KeyView:
+        found: KeyView = self.run(lambda here: here.store.view(issued.record.id))
+        return found
+
+    def uses(self, issued: Issued) -> tuple[int, int]:
+        """How often a key was admitted and denied, as far as it is written down."""
+        days = self.run(lambda here: here.store.usage(issued.record.id, issued.record.created_at.date()))
+        return sum(day.admitted for day in days), sum(day.denied for day in days)
+
+
+def leaks(files: Iterable[Path], canaries: list[str]) -> list[str]:
+    """Every line of *files* that holds one of *canaries*."""
+    found = re.compile("|".join(canaries).encode())
+    return [f"{file.name}: {line!r}" for file in files for line in file.read_bytes().split(b"\n") if found.search(line)]
+
+
+@dataclass
+class Keys:
+    """The keys that no test may change."""
+
+    reader: Issued
+    writer: Issued
+    admin: Issued
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def new_place(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Place]]:
+    """Makes installations, and closes them."""
+    opened = []
+
+    def make() -> Place:
+        manager = portal.wrap_async_context_manager(installation(tmp_path_factory.mktemp("place")))
+        place = Place(portal, manager.__enter__())
+        opened.append(manager)
+        return place
+
+    yield make
+    for manager in opened:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def place(new_place: Callable[[], Place]) -> Place:
+    return new_place()
+
+
+@pytest.fixture(scope="session")
+def keys(place: Place) -> Keys:
+    permissions = ("items:read", "ws:connect", "m:read")
+    return Keys(
+        reader=place.issue(*permissions, name="R"),
+        writer=place.issue(*permissions, "items:write", "docs:secret", name="W"),
+        admin=place.issue("*", key_type="admin", name="AD"),
+    )
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    folder, numbers = tmp_path_factory.mktemp("logs"), count()
+    return lambda: folder / f"server-{next(numbers)}.log"
+
+
+@pytest.fixture(scope="session")
+def shared(place: Place, logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Starts servers over the shared installation, one for each set of options, and stops them in the end."""
+    started: dict[str, Server] = {}
+
+    def serve(http: str, **options: Any) -> Server:
+        name = repr((http, options))
+        if name not in started:
+            environ = {"PYTHONASYNCIODEBUG": "1"} if "wiring" not in options else None
+            started[name] = Server(place.here, logs(), http=http, environ=environ, **{"wiring": VERBOSE, **options})
+        return started[name]
+
+    yield serve
+    for server in started.values():
+        server.stop()
+    # SE-01 over the whole session: every logger was at DEBUG.
+    files = [server.log for server in started.values()] + list(place.here.folder.glob("keyfob.db*"))
+    assert [] == leaks(files, place.canaries)
+
+
+@pytest.fixture(params=["h11", "httptools"])
+def http(request: pytest.FixtureRequest) -> str:
+    parser: str = request.param
+    return parser
+
+
+@pytest.fixture
+def server(http: str, shared: Callable[..., Server]) -> Server:
+    """The application with Keyfob's defaults."""
+    return shared(http)
+
+
+@pytest.fixture
+def odd(http: str, shared: Callable[..., Server]) -> Server:
+    """The application with the settings of `ODD`."""
+    return shared(http, **ODD)
+
+
+@pytest.fixture
+def alone(logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+    """Starts servers that the test may end as it likes."""
+    started = []
+
+    def serve(place: Place, **options: Any) -> Server:
+        started.append(Server(place.here, logs(), **options))
+        return started[-1]
+
+    yield serve
+    for server in started:
+        server.kill()
