@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.actor import Actor
 from keyfob.store import sqlite_admin
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite import SQLiteStore
 from keyfob_admin.cli.command import Group, as_json_option, confirm, yes_option
-from keyfob_admin.cli.desk import at_desk, login_name, needed_settings
+from keyfob_admin.cli.desk import at_desk, needed_settings
 from keyfob_admin.cli.failing import Exit, Fault
 from keyfob_admin.cli.printing import print_fields, print_json, say
 from keyfob_admin.cli.when import now
 
 if TYPE_CHECKING:
+    from keyfob.config import Settings
     from keyfob_admin.cli.desk import Desk
+
+ONLY_SQLITE = "this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore"
 
 
 @click.group(cls=Group)
@@ -78,12 +80,25 @@ def restore(file: Path, *, yes: bool) -> None:
         raise Fault(f"there is no {file}; name a file that `keyfob db backup` wrote")
     confirm("Put this backup in place of all keys, teams and events that there are now?", yes=yes)
 
-    async def work(desk: Desk) -> None:
-        event = Actor.command_line(login_name()).did("db.restored", now(), file=file.name)
-        await sqlite_admin.restore(_sqlite(desk), file, event=event)
+    settings = needed_settings()
+    asyncio.run(_replace(settings, file))
+
+    async def note(desk: Desk) -> None:
+        await desk.store.change(lambda rows: rows.append(desk.actor.did("db.restored", now(), file=file.name)))
         say(f"The database holds what {file} held. Keys that were disabled or deleted since then work again.")
 
-    at_desk(work)
+    at_desk(note)  # opened anew, because the backup may know the ring otherwise than the database did
+
+
+async def _replace(settings: Settings, file: Path) -> None:
+    """Put the backup in place of what is there, or where nothing is any more."""
+    store = open_store(settings.store or "", create=True)
+    try:
+        if not isinstance(store, SQLiteStore):
+            raise Fault(ONLY_SQLITE)
+        await sqlite_admin.restore(store, file)
+    finally:
+        await store.close()
 
 
 @db.command()
@@ -107,5 +122,5 @@ def verify(*, as_json: bool) -> None:
 def _sqlite(desk: Desk) -> SQLiteStore:
     """Give the store, which these commands need to be a SQLite file."""
     if not isinstance(desk.store, SQLiteStore):
-        raise Fault("this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore")
+        raise Fault(ONLY_SQLITE)
     return desk.store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -136,12 +137,16 @@ async def _at_desk(settings: Settings, work: Callable[[Desk], Awaitable[None]]) 
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open the installation that *settings* describe. Raises ConfigError for a wrong ring, StoreUnavailable."""
     runtime = Runtime(settings)
+    log = logging.getLogger("keyfob")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)  # what goes wrong is said once, by the command
     try:
         await runtime.freshness.ensure()
         runtime.ring.check()
         yield Desk(runtime, Actor.command_line(login_name()))
     finally:
         await runtime.stop()
+        log.setLevel(before)
 
 
 def login_name() -> str:

@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+NAME = "keyfob"  # whichever way it was started
+
+
 class Program(Group):
     """A group that ends every failure that a user can cause with one line and an exit code."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's
+    def main(self, args: Sequence[str] | None = None, **settings: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's
         """Run the command line, and leave the process."""
-        extra["standalone_mode"] = False
+        settings |= {"prog_name": NAME, "standalone_mode": False}
         try:
-            status = super().main(args, prog_name or "keyfob", **extra)
+            status = super().main(args, **settings)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(Exit.USAGE)
@@ -55,7 +58,7 @@ def _forget_stdout() -> None:
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="keyfob")
+@click.version_option(package_name="keyfob", prog_name=NAME)
 def main() -> None:
     """Issue, check and revoke API keys.
 

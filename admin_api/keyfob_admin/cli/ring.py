@@ -143,7 +143,7 @@ def retire(char: str) -> None:
 
     async def work(bench: Workbench) -> None:
         await bench.rings.retire(char, actor=bench.actor)
-        say(f"Every key that carries the entry {char} is refused now. You may take it out of the ring file.")
+        say(f"Keys with the entry {char} are refused now. Keep it in the ring file: the audit log is checked with it.")
 
     _at_bench(work)
 

@@ -1,4 +1,4 @@
-"""``keyfob serve``: the admin API and the console, and forward-auth."""
+"""``keyfob serve``: the admin API in a process of its own, or several."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_WORKERS = 256
 @host_option
 @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes.")
 def serve(*, port: int, host: str, workers: int) -> None:
-    """Serve the admin API and the console until Ctrl-C."""
+    """Serve the admin API until Ctrl-C."""
     from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
 
     settings = needed_settings()
@@ -38,7 +38,7 @@ def serve(*, port: int, host: str, workers: int) -> None:
         where = server.url_of(taken)
 
         def ready() -> None:
-            say(f"The admin API and the console answer at {where} (Ctrl-C stops)")
+            say(f"The admin API answers at {where}/v1 (Ctrl-C stops)")
 
         if workers > 1:
             ready()

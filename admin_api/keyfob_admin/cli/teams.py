@@ -45,7 +45,7 @@ def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
     """Make a team called ID: lower-case letters, digits and hyphens."""
 
     async def work(desk: Desk) -> None:
-        team = await desk.teams.create(team_id, name=name or team_id, plan=plan, actor=desk.actor)
+        team = await desk.teams.create(team_id, name=name, plan=plan, actor=desk.actor)
         _tell(team, "is there now", as_json=as_json)
 
     at_desk(work)

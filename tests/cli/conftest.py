@@ -1,0 +1,106 @@
+"""A real installation in the working folder, and a way to type commands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from keyfob_admin.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "keyfob_admin.cli"]
+CHEAP = "\n[middleware]\nargon2 = { memory_kib = 64, time = 1 }\n"  # these tests are not about Argon2id
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What was printed as JSON, on one line."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+
+def typed(*arguments: str, stdin: str = "") -> Said:
+    """Run a command in this process. What is no failure of its own but a mistake of ours is raised."""
+    result = CliRunner().invoke(main, arguments, input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Said(result.exit_code, result.stdout, result.stderr)
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> Said:
+    """Run a command as a program of its own."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and an environment without settings of Keyfob's."""
+    for name in [name for name in os.environ if name.startswith("KEYFOB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation in the working folder."""
+
+    folder: Path
+    admin_key: str
+    team: str = "default"
+
+    def make(self, *arguments: str) -> tuple[str, str]:
+        """Make a key; its id and its secret."""
+        made = typed("keys", "create", *arguments, "--json")
+        assert 0 == made.code, made.err
+        return made.data["key"]["id"], made.data["secret"]
+
+    def configure(self, edit: Callable[[str], str]) -> None:
+        """Change the configuration."""
+        path = self.folder / "keyfob.toml"
+        path.write_text(edit(path.read_text()))
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One installation that all tests copy, and its admin key."""
+    home = tmp_path_factory.mktemp("pattern")
+    done = run("--config", str(home / "keyfob.toml"), "init")
+    assert 0 == done.code, done.err
+    config = home / "keyfob.toml"
+    config.write_text(config.read_text().replace("\n[middleware]\n", CHEAP))
+    return home, done.out.strip()
+
+
+@pytest.fixture
+def home(folder: Path, pattern: tuple[Path, str]) -> Home:
+    shutil.copytree(pattern[0], folder, dirs_exist_ok=True)
+    return Home(folder, pattern[1])

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob.ring_file import load_ring
+from tests.cli.conftest import typed
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Home
+
+READ = ("--permission", "items:read")
+
+
+def states() -> dict[str, tuple[str, str]]:
+    return {row["char"]: (row["state"], row["in_file"]) for row in typed("ring", "show", "--json").data["entries"]}
+
+
+def works(secret: str) -> bool:
+    return 0 == typed("keys", "check", "-", stdin=secret).code
+
+
+def test_kf_08_the_ring_turns(home: Home) -> None:
+    """A new entry is added, mints once it is activated, and the old one's keys work until it is retired."""
+    _, old = home.make("old", *READ)
+    assert 0 == typed("ring", "add").code
+    assert {"a": ("active", "yes"), "b": ("not activated", "yes")} == states()
+    assert "a" == home.make("between", *READ)[1][-21]
+    assert 0 == typed("ring", "activate").code
+    _, new = home.make("new", *READ)
+
+    assert "b" == new[-21]
+    assert (True, True) == (works(old), works(new))
+    assert 0 == typed("ring", "retire", "a").code
+    assert (False, True) == (works(old), works(new))
+    assert {"a": ("retired", "yes"), "b": ("active", "yes")} == states()
+    assert 0 == typed("audit", "verify").code
+
+
+def test_se_08_a_new_entry_keeps_the_file_private(home: Home) -> None:
+    """The ring file is 0600 after an entry was added, and holds the old entries unchanged."""
+    path = home.folder / "keyfob.ring"
+    before = load_ring(path)
+    typed("ring", "add")
+
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    assert before.entries["a"] == load_ring(path).entries["a"]
+
+
+def test_the_ring_shows_no_key(home: Home) -> None:
+    """Characters, fingerprints and states are shown, the server's keys never."""
+    shown = typed("ring", "show").out + typed("ring", "show", "--json").out
+
+    assert load_ring(home.folder / "keyfob.ring").entries["a"].fingerprint in shown
+    assert load_ring(home.folder / "keyfob.ring").entries["a"].key.hex() not in shown
+
+
+def test_a_ring_lost_for_good_is_replaced(home: Home) -> None:
+    """When every copy is gone a new file is begun, and keys of the lost entry pass by their hash."""
+    _, old = home.make("old", *READ)
+    (home.folder / "keyfob.ring").unlink()
+
+    assert 1 == typed("keys", "list").code
+    assert 1 == typed("ring", "add").code
+    assert 0 == typed("ring", "add", "--new-file").code
+    assert 0 == typed("ring", "activate").code
+    assert 2 == typed("ring", "lost", "a").code
+    assert 0 == typed("ring", "lost", "a", "--yes").code
+    assert {"a": ("lost", "no"), "b": ("active", "yes")} == states()
+    assert works(old)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["retire", "a"], 5),
+        (["lost", "a", "--yes"], 5),
+        (["retire", "z"], 4),
+        (["lost", "z", "--yes"], 4),
+        (["activate", "z"], 4),
+        (["activate", "long"], 4),
+        (["retire", ""], 4),
+    ],
+)
+def test_what_the_ring_refuses(home: Home, arguments: list[str], code: int) -> None:
+    """The last active entry stays, and an entry that is not there is not found; each is one line."""
+    refused = typed("ring", *arguments)
+
+    assert (code, "", 1) == (refused.code, refused.out, len(refused.err.splitlines()))
+
+
+def test_a_retired_entry_does_not_come_back(home: Home) -> None:
+    """What was retired is not activated again."""
+    typed("ring", "add")
+    typed("ring", "activate")
+    typed("ring", "retire", "a")
+
+    assert 5 == typed("ring", "activate", "a").code
+
+
+def test_a_ring_in_the_environment_is_used_but_not_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KEYFOB_RING_DATA stands in for the file; adding to it is refused with the way to do it."""
+    monkeypatch.setenv("KEYFOB_RING_DATA", (home.folder / "keyfob.ring").read_text())
+    (home.folder / "keyfob.ring").unlink()
+
+    assert 0 == typed("keys", "list").code
+    refused = typed("ring", "add")
+    assert 1 == refused.code
+    assert "KEYFOB_RING" in refused.err
+
+
+def test_a_backup_is_private_and_never_written_over(home: Home) -> None:
+    """A backup has mode 0600, holds what was there, and a second one to the same file is a conflict."""
+    assert 0 == typed("db", "backup", "copy.db").code
+    copy = home.folder / "copy.db"
+    before = copy.read_bytes()
+
+    assert 0o600 == stat.S_IMODE(copy.stat().st_mode)
+    assert 5 == typed("db", "backup", "copy.db").code
+    assert before == copy.read_bytes()
+
+
+def test_sf_17_a_restore_brings_back_what_was(home: Home) -> None:
+    """After a yes the backup's keys are what there is, the log says so, and all is whole."""
+    key_id, secret = home.make("kept", *READ)
+    typed("db", "backup", "copy.db")
+    typed("keys", "disable", key_id)
+    _, later = home.make("later", *READ)
+
+    assert 2 == typed("db", "restore", "copy.db").code
+    assert not works(secret)
+    assert 0 == typed("db", "restore", "copy.db", "--yes").code
+    assert (True, False) == (works(secret), works(later))
+    assert "db.restored" == typed("audit", "tail", "-n", "1", "--json").data["events"][0]["action"]
+    assert 0 == typed("db", "verify").code
+
+
+def test_a_database_that_is_gone_is_restored(home: Home) -> None:
+    """With a backup and the ring an installation comes back, though the database file is lost."""
+    _, secret = home.make("kept", *READ)
+    typed("db", "backup", "copy.db")
+    for path in home.folder.glob("keyfob.db*"):
+        path.unlink()
+
+    assert 1 == typed("keys", "list").code
+    assert 0 == typed("db", "restore", "copy.db", "--yes").code
+    assert works(secret)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database" * 1000])
+def test_what_is_no_backup_changes_nothing(home: Home, content: bytes | None) -> None:
+    """A file that is missing, empty or something else is refused in one line, and the keys stay."""
+    _, secret = home.make("kept", *READ)
+    if content is not None:
+        (home.folder / "copy.db").write_bytes(content)
+    refused = typed("db", "restore", "copy.db", "--yes")
+
+    assert (1, 1) == (refused.code, len(refused.err.splitlines()))
+    assert works(secret)
+
+
+def test_status_counts(home: Home) -> None:
+    """The schema and how much there is are told, for people and for programs."""
+    home.make("ci", *READ)
+    told = typed("db", "status", "--json").data
+
+    assert (1, "wal", 1, 2) == (told["schema"], told["journal_mode"], told["teams"], told["keys"])
+    assert "wal" in typed("db", "status").out
+
+
+def test_migrate_can_be_run_again(home: Home) -> None:
+    """Migrating what has the present schema changes nothing."""
+    _, secret = home.make("ci", *READ)
+
+    assert 0 == typed("db", "migrate").code
+    assert works(secret)
+
+
+def test_a_damaged_database_fails_the_check(home: Home) -> None:
+    """Rows that refer to nothing are found and named."""
+    home.make("ci", *READ)
+    database = sqlite3.connect(home.folder / "keyfob.db")
+    database.execute("PRAGMA foreign_keys = OFF")
+    database.execute("UPDATE key_secrets SET key_id = 'gone' WHERE key_id = (SELECT max(key_id) FROM key_secrets)")
+    database.commit()
+    database.close()
+    verified = typed("db", "verify", "--json")
+
+    assert (3, False) == (verified.code, verified.data["ok"])
+
+
+def test_a_newer_database_is_one_line(home: Home) -> None:
+    """A database that a newer Keyfob has migrated is refused by every command, with the mend."""
+    database = sqlite3.connect(home.folder / "keyfob.db")
+    database.execute("UPDATE meta SET min_reader = 99")
+    database.commit()
+    database.close()
+    for arguments in (["keys", "list"], ["db", "status"], ["serve"], ["ring", "show"], ["init"]):
+        refused = typed(*arguments)
+        assert (1, "", 1) == (refused.code, refused.out, len(refused.err.splitlines())), refused
+        assert "newer Keyfob" in refused.err
+    assert 3 == typed("doctor").code
