@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from keyfob.runtime import Runtime
 
 
-
 def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:
     """Make the admin application around *runtime*. It may be mounted below a prefix.
 

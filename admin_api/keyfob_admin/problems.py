@@ -125,9 +125,7 @@ def internal() -> ProblemDetails:
     return _details(500, "internal", "Something went wrong here. The log has more under this request_id.")
 
 
-def problem_response(
-    scope: Scope, details: ProblemDetails, headers: Mapping[str, str] | None = None
-) -> Response:
+def problem_response(scope: Scope, details: ProblemDetails, headers: Mapping[str, str] | None = None) -> Response:
     """Make the response: never cached, with this request's id in body and header."""
     request_id = request_id_of(scope)
     body = msgspec.json.encode(msgspec.structs.replace(details, request_id=request_id))

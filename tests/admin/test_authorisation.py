@@ -59,6 +59,8 @@ def test_aa_01_every_route_asks_for_an_admin_key_that_may(standing_admin: LiveAd
     assert (401, "invalid_key") == (dead.status_code, dead.json()["code"])
     allowed = not row.any_of or any(permission in READ_ONLY for permission in row.any_of)
     assert (200 if allowed else 403) == read_only.status_code
+    scope = f'scope="{" ".join(row.any_of)}"'  # the gate's own refusal: nothing behind it was asked
+    assert allowed or read_only.headers["www-authenticate"].endswith(scope)
     assert {**before, "last_used": None} == {**standing_admin.call("GET", made.path).json(), "last_used": None}
 
 

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 def test_health_and_documentation_need_no_key(live_admin: LiveAdmin) -> None:
     """Public paths answer nobody in particular."""
-    answers = {
-        path: live_admin.client.get(live_admin.url + path) for path in ("/healthz", "/readyz", "/openapi.json")
-    }
+    answers = {path: live_admin.client.get(live_admin.url + path) for path in ("/healthz", "/readyz", "/openapi.json")}
 
     assert {"/healthz": 200, "/readyz": 200, "/openapi.json": 200} == {
         path: answer.status_code for path, answer in answers.items()

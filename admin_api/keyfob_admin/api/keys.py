@@ -77,9 +77,7 @@ async def patch(call: Call) -> Response:
     """Change what the caller sent and leave the rest."""
     changes = given(call.sent(PatchKey))
     if_match = await _revision_to_change(call)
-    view = await call.runtime.lifecycle.update(
-        call.team, call.key_id, changes, actor=call.actor, if_match=if_match
-    )
+    view = await call.runtime.lifecycle.update(call.team, call.key_id, changes, actor=call.actor, if_match=if_match)
     return _show(call, view)
 
 
@@ -101,9 +99,7 @@ async def delete(call: Call) -> Response:
 
 async def usage(call: Call) -> Response:
     """Show how often a key was admitted and denied, day by day."""
-    days = await call.runtime.lifecycle.usage(
-        call.team, call.key_id, call.asked(UsageQuery).days, actor=call.actor
-    )
+    days = await call.runtime.lifecycle.usage(call.team, call.key_id, call.asked(UsageQuery).days, actor=call.actor)
     return answer(views.Usage([shown_day(day) for day in days]))
 
 
