@@ -10,6 +10,7 @@ import pytest
 
 from keyfob.errors import AlreadyInstalled, Forbidden, Invalid, NotFound
 from keyfob.installation import bootstrap
+from keyfob.record import Team
 from keyfob.ring import Ring, RingKey
 from keyfob.rings import Rings
 from keyfob.store import EventQuery, RingState
@@ -208,3 +209,13 @@ async def test_bootstrap_points_at_what_is_wrong(
 
     assert [pointer] == [at for at, _ in refusal.value.errors]
     assert [] == await empty_store.teams()
+
+
+async def test_aa_15_a_database_with_teams_is_not_begun_anew(
+    empty_store: KeyStore, minter: Minter, ring_key: RingKey, clock: Clock
+) -> None:
+    """Even if it knows no ring entry: a new root key would rule over teams that are there."""
+    await empty_store.change(lambda rows: rows.put_team(Team("old", "Old", "enterprise", START)))
+
+    with pytest.raises(AlreadyInstalled):
+        await first(empty_store, minter, ring_key, clock)
