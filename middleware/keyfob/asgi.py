@@ -16,17 +16,16 @@ from keyfob.open_connections import OpenResponse, OpenSocket
 from keyfob.permission import Scopes
 from keyfob.refusal import Refusals, status_of
 from keyfob.runtime import Runtime
-from keyfob.verdict import Granted, Reason
+from keyfob.verdict import Denied, Granted, Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from keyfob.gate import Judged
     from keyfob.options import Options
     from keyfob.stats import Stats
-    from keyfob.verdict import Denied, Grant
+    from keyfob.verdict import Grant
 
 log = logging.getLogger("keyfob")
 
@@ -96,6 +95,8 @@ class APIKeyMiddleware:
     ) -> None:
         self.app = app
         self.runtime = runtime or Runtime(load_settings(config, environ=os.environ, overrides=options))
+        self.stats: Stats = self.runtime.stats
+        self._connections = self.runtime.connections
         settings = self.runtime.settings
         self.gate = self.runtime.gate(settings.rules if runtime is None else options["rules"])
         self._refusals = Refusals(settings.realm)
@@ -106,53 +107,47 @@ class APIKeyMiddleware:
         if self._observes:
             log.warning("keyfob only observes: every request passes, whatever key it carries")
 
-    @property
-    def stats(self) -> Stats:
-        """What was counted since the process started."""
-        return self.runtime.stats
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as ASGI 3 asks."""
-        if scope["type"] == "lifespan":
-            await Lifespan(self.app, self.runtime).run(scope, receive, send)
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":  # noqa: PLR1714 - two comparisons are quicker than a set
+            await self._live(kind, scope, receive, send)
             return
-        if scope["type"] not in ("http", "websocket"):
-            msg = f"keyfob guards http and websocket, and knows nothing of {scope['type']!r}"
-            raise ValueError(msg)
 
-        judged = await self.gate.admit(scope)
-        verdict = judged.verdict
+        verdict, carrier = await self.gate.admit(scope)
         if isinstance(verdict, Granted):
-            await self._pass(verdict.grant, judged, scope, receive, send)
-            return
-        self._note(verdict, judged, scope)
-        if self._observes:
-            await self._pass(None, judged, scope, receive, send)
-        else:
+            self.stats.admitted += 1
+            # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
+            scope["headers"] = stripped(scope["headers"], None if self._forwards_credential else carrier)
+            scope["keyfob"] = grant = verdict.grant
+            scope["user"] = KeyUser(grant)
+            scope["auth"] = KeyCredentials(grant)
+            await self._serve(verdict, scope, receive, send)
+        elif isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
             await self._refusals.refuse(verdict, scope, send)
-
-    async def _pass(self, grant: Grant | None, judged: Judged, scope: Scope, receive: Receive, send: Send) -> None:
-        # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
-        scope["headers"] = stripped(scope["headers"], credential=grant is not None and not self._forwards_credential)
-        scope["keyfob"] = grant
-        if grant is None:
+        else:
+            scope["headers"] = stripped(scope["headers"], None)
+            scope["keyfob"] = None
             await self.app(scope, receive, send)
-            return
-        self.runtime.stats.admitted += 1
-        scope["user"] = KeyUser(grant)
-        scope["auth"] = KeyCredentials(grant)
+
+    async def _serve(self, granted: Granted, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await OpenSocket(self.runtime.connections, judged, receive, send).run(self.app, scope)
+            await OpenSocket(self.gate, granted, scope, self._connections, receive, send).run(self.app)
         elif self._closes_streams:
-            await OpenResponse(self.runtime.connections, judged, send).run(self.app, scope, receive)
+            await OpenResponse(self.gate, granted, scope, self._connections, send).run(self.app, receive)
         else:
             await self.app(scope, receive, send)
 
-    def _note(self, denied: Denied, judged: Judged, scope: Scope) -> None:
-        stats = self.runtime.stats
-        stats.denied += 1
+    async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if kind != "lifespan":
+            raise ValueError(f"keyfob guards http and websocket, and knows nothing of {kind!r}")
+        await Lifespan(self.app, self.runtime).run(scope, receive, send)
+
+    def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
+        """Count and tell a refusal; only a Keyfob that observes lets it pass."""
+        self.stats.denied += 1
         if denied.reason is Reason.SATURATED:
-            stats.shed += 1
+            self.stats.shed += 1
         if log.isEnabledFor(logging.INFO):
             # %a escapes whatever a client put into its path: one request, one line.
             log.info(
@@ -161,7 +156,7 @@ class APIKeyMiddleware:
                 denied.reason,
                 scope.get("method", "WS"),
                 scope["path"],
-                judged.address,
+                self.runtime.client_ip(scope),
                 denied.key_id,
             )
         if self._on_denied is not None:
@@ -169,3 +164,4 @@ class APIKeyMiddleware:
                 self._on_denied(denied)
             except Exception:
                 log.exception("on_denied raised; the request is refused all the same")
+        return self._observes

@@ -14,64 +14,70 @@ from keyfob.verdict import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    Headers = Iterable[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
 
 _AUTHORIZATION = b"authorization"
 _API_KEY = b"x-api-key"
 _OURS = b"x-keyfob-"
 _X = (b"x", b"X")
 
+# What nearly every request carries, and what cannot be a credential: one look at this set spares a header the rest.
+_ORDINARY = frozenset(
+    b"""accept accept-charset accept-encoding accept-language cache-control connection content-length content-type
+    cookie date dnt host if-match if-modified-since if-none-match keep-alive origin pragma priority range referer
+    sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user te
+    traceparent tracestate transfer-encoding upgrade upgrade-insecure-requests user-agent via
+    x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-request-id""".split(),
+)
+
 # One line that holds two credentials, as an intermediary makes it that joins repeated headers.
 _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
 
 
-def read_credential(headers: Headers) -> bytes | Reason:
-    """Return the presented text, or `Reason.MISSING`, or `Reason.AMBIGUOUS`. The text can hold any bytes."""
-    authorization: bytes | None = None
-    api_key: bytes | None = None
-    for name, value in headers:
-        size = len(name)
-        if size == 13:  # noqa: PLR2004 - the length of "authorization": the cheapest test there is, for every header
-            if name.lower() == _AUTHORIZATION:
-                if authorization is not None:
-                    return Reason.AMBIGUOUS
-                authorization = value
-        elif size == 9 and name.lower() == _API_KEY:  # noqa: PLR2004 - and that of "x-api-key"
-            if api_key is not None:
-                return Reason.AMBIGUOUS
-            api_key = value
-    if authorization is not None:
-        bearer = _bearer(authorization)
-        if bearer is not None:
-            return Reason.AMBIGUOUS if api_key is not None else _one(bearer)
-        if _JOINED.search(authorization):
-            return Reason.AMBIGUOUS
-    return Reason.MISSING if api_key is None else _unjoined(api_key)
+def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header | None]:
+    """Return the presented text and the header that carried it.
 
-
-def stripped(headers: Headers, *, credential: bool) -> list[tuple[bytes, bytes]]:
-    """The *headers* as the application may see them: without ``X-Keyfob-*``, which is Keyfob's alone to set.
-
-    With *credential*, the header that carried the key is taken out too. Of an Authorization header only the
-    scheme Bearer carries one, so that ``Basic`` beside an X-API-Key stays.
+    Where there is not exactly one, the text is `Reason.MISSING` or `Reason.AMBIGUOUS`. It can hold any bytes.
     """
-    kept = []
-    for pair in headers:
-        name = pair[0]
-        if credential and len(name) == 13 and name.lower() == _AUTHORIZATION:  # noqa: PLR2004 - as above
-            if _bearer(pair[1]) is not None:
-                continue
-        elif name.startswith(_X) and _is_hidden(name.lower(), credential=credential):
-            continue
-        kept.append(pair)
+    authorization: Header | None = None
+    api_key: Header | None = None
+    for header in [header for header in headers if header[0] not in _ORDINARY]:
+        name = header[0].lower()
+        if name == _AUTHORIZATION:
+            if authorization is not None:
+                return Reason.AMBIGUOUS, None
+            authorization = header
+        elif name == _API_KEY:
+            if api_key is not None:
+                return Reason.AMBIGUOUS, None
+            api_key = header
+    if authorization is None:
+        return (Reason.MISSING, None) if api_key is None else (_unjoined(api_key[1]), api_key)
+    bearer = _bearer(authorization[1])
+    if bearer is not None:
+        return (Reason.AMBIGUOUS, None) if api_key is not None else (_one(bearer), authorization)
+    if _JOINED.search(authorization[1]):
+        return Reason.AMBIGUOUS, None
+    return (Reason.MISSING, None) if api_key is None else (_unjoined(api_key[1]), api_key)
+
+
+def stripped(headers: Iterable[Header], carrier: Header | None) -> list[Header]:
+    """The *headers* as the application may see them.
+
+    ``X-Keyfob-*`` is taken out, because only Keyfob may set it, and so is *carrier*, the header that carried the key;
+    an ``Authorization: Basic`` beside an X-API-Key stays.
+    """
+    kept = list(headers)
+    if carrier is not None:
+        kept.remove(carrier)
+    for header in [header for header in kept if header[0] not in _ORDINARY and _is_ours(header[0])]:
+        kept.remove(header)
     return kept
 
 
-def _is_hidden(name: bytes, *, credential: bool) -> bool:
-    if credential and name == _API_KEY:
-        return True
+def _is_ours(name: bytes) -> bool:
     # Gateways in the manner of CGI take "_" for "-", so that both spellings could reach the same variable.
-    return name.replace(b"_", b"-").startswith(_OURS)
+    return name.startswith(_X) and name.lower().replace(b"_", b"-").startswith(_OURS)
 
 
 def _bearer(authorization: bytes) -> bytes | None:
@@ -86,12 +92,14 @@ def _bearer(authorization: bytes) -> bytes | None:
 
 def _one(text: bytes) -> bytes | Reason:
     """The one key in a Bearer value, which can hold neither space nor comma (RFC 6750, section 2.1)."""
-    if b"\t" in text or b" " in text.strip(b" "):
-        return Reason.AMBIGUOUS
-    return _unjoined(text)
+    if b" " in text or b"\t" in text:
+        text = text.strip(b" ")
+        if b" " in text or b"\t" in text:
+            return Reason.AMBIGUOUS
+    return Reason.AMBIGUOUS if not text or b"," in text else text
 
 
 def _unjoined(text: bytes) -> bytes | Reason:
-    """The one key in a header's value: not nothing, nor several that a proxy joined."""
+    """The one key in X-API-Key: not nothing, nor several that a proxy joined. A space makes it only a bad key."""
     text = text.strip(b" \t")
     return Reason.AMBIGUOUS if not text or b"," in text else text

@@ -7,7 +7,7 @@ dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from starlette._utils import get_route_path
 
@@ -15,7 +15,7 @@ from keyfob.credential import read_credential
 from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.rule_table import WEBSOCKET
 from keyfob.safe_path import is_safe_path
-from keyfob.verdict import Denied, Granted, Reason
+from keyfob.verdict import Denied, Granted, Public, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from keyfob.client_address import ClientAddress
+    from keyfob.credential import Header
     from keyfob.freshness import Freshness
     from keyfob.identification import Identification
     from keyfob.proofs import Entry, Proofs
@@ -31,17 +32,7 @@ if TYPE_CHECKING:
     from keyfob.usage import Usage
     from keyfob.verdict import Verdict
 
-_NO_METHOD = "(WS over HTTP)"
-PUBLIC = Granted(None)
-
-
-class Judged(NamedTuple):
-    """A verdict, and what it was reached with: for the refusal's scope, and for the watch over open connections."""
-
-    verdict: Verdict
-    match: Match | None = None
-    address: str | None = None
-    entry: Entry | None = None  # the proved key, where there is one
+PUBLIC = Public()
 
 
 class Gate:
@@ -72,42 +63,51 @@ class Gate:
         self._allow_preflight = allow_preflight
         self._now = now
 
-    async def admit(self, scope: Scope) -> Judged:
-        """Judge one request. Waits only if the key is not in the cache, or the cache may not be relied on."""
-        if not is_safe_path(scope["path"], scope.get("raw_path"), encoded_slash=self._encoded_slash):
-            return Judged(Denied(Reason.BAD_PATH))
-        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
-        if method == WEBSOCKET and scope["type"] == "http":
-            method = _NO_METHOD  # HTTP lets a client call its method WS; that is no handshake
-        match = self._rules.match(method, get_route_path(scope))
-        if match is not None and match.rule.public:
-            return Judged(PUBLIC, match)
-        headers = scope["headers"]
-        if method == "OPTIONS" and self._allow_preflight and _is_preflight(headers):
-            return Judged(PUBLIC, match)
+    async def admit(self, scope: Scope) -> tuple[Verdict, Header | None]:
+        """Judge one request; beside a grant stands the header that presented its key.
 
-        text = read_credential(headers)
+        Waits only if the key is not in the cache, or the cache may not be relied on.
+        """
+        if not is_safe_path(scope["path"], scope.get("raw_path"), encoded_slash=self._encoded_slash):
+            return Denied(Reason.BAD_PATH), None
+        match = self._match(scope)
+        if match is not None and match.rule.public:
+            return PUBLIC, None
+        if self._allow_preflight and _is_preflight(scope):
+            return PUBLIC, None
+
+        text, carrier = read_credential(scope["headers"])
         if isinstance(text, Reason):
-            return Judged(Denied(text), match)
+            return Denied(text), None
         entry = self._proofs.get(text)
         if entry is not None and self._freshness.is_current():
             self._stats.cache_hits += 1
         else:
             identified = await self._identify_or_refuse(text)
             if isinstance(identified, Denied):
-                return Judged(identified, match)
+                return identified, None
             entry = identified
 
         # No await from the last look at the freshness to here, nor below.
         now, address = self._now(), self._addresses.of(scope)
         verdict = judge(entry, match, address, now)
-        if type(verdict) is Granted:
+        if isinstance(verdict, Granted):
             self._usage.note_use(entry.key_id, now, address, admitted=True)
         elif is_key_valid(verdict):
             self._usage.note_use(entry.key_id, now, address, admitted=False)
         else:
             self._usage.note_refused(entry.key_id, now)
-        return Judged(verdict, match, address, entry)
+        return verdict, carrier
+
+    def still_admits(self, entry: Entry, scope: Scope, now: float) -> bool:
+        """Whether *entry* may still do what the request of *scope* was admitted for; not counted as use."""
+        return type(judge(entry, self._match(scope), self._addresses.of(scope), now)) is Granted
+
+    def _match(self, scope: Scope) -> Match | None:
+        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
+        if method == WEBSOCKET and scope["type"] == "http":
+            return None  # HTTP lets a client call its method WS; that is no handshake
+        return self._rules.match(method, get_route_path(scope) or "/")
 
     async def _identify_or_refuse(self, text: bytes) -> Entry | Denied:
         """Find out what *text* is; that it cannot be said is a reason, too."""
@@ -119,7 +119,7 @@ class Gate:
             return Denied(Reason.UNAVAILABLE)
 
 
-def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Verdict:  # noqa: PLR0911 - the contract has as many
+def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Granted | Denied:  # noqa: PLR0911 - the contract has as many
     """Whether a proved key may do what *match* asks, from *address*, at *now*. Pure; the order is the contract's."""
     reason = entry.why_invalid(now)
     if reason is not None:
@@ -144,12 +144,14 @@ _FORBIDDEN = frozenset(
 )
 
 
-def is_key_valid(verdict: Verdict) -> bool:
-    """Whether the key was accepted, though perhaps not for this request: 200 or 403, not 401."""
-    return isinstance(verdict, Granted) or verdict.reason in _FORBIDDEN
+def is_key_valid(denied: Denied) -> bool:
+    """Whether the key was accepted, though not for this request: 403, not 401."""
+    return denied.reason in _FORBIDDEN
 
 
-def _is_preflight(headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_preflight(scope: Scope) -> bool:
     """Whether this is a CORS preflight as browsers send it (Fetch, section 3.2.2)."""
-    names = {name for name, _ in headers}
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
     return b"origin" in names and b"access-control-request-method" in names

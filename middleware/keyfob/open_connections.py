@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-from keyfob.gate import judge
 from keyfob.proofs import Entry
-from keyfob.verdict import Granted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from keyfob.gate import Judged
+    from keyfob.gate import Gate
     from keyfob.record import KeyRecord
+    from keyfob.verdict import Granted
 
 log = logging.getLogger("keyfob")
 
@@ -30,14 +30,31 @@ class KeyFellError(ConnectionError):
     """The application sends on a connection whose key is no longer good (an OSError, as ASGI asks for)."""
 
 
-class Connection(Protocol):
-    """Something open that a key was admitted for."""
+class Connection(ABC):
+    """Something open that a key was admitted for: which key, by which gate, to do what."""
 
-    judged: Judged
+    __slots__ = ("_gate", "_scope", "grant", "ring_char")
 
+    def __init__(self, gate: Gate, granted: Granted, scope: Scope) -> None:
+        """*scope* is the connection's own."""
+        self._gate = gate
+        self._scope = scope
+        self.grant, self.ring_char = granted
+
+    def has_run_out(self, now: float) -> bool:
+        """Whether the key is past its expiry at *now* (seconds since the epoch)."""
+        expires_at = self.grant.expires_at
+        return expires_at is not None and expires_at.timestamp() <= now
+
+    def survives(self, record: KeyRecord, now: float, *, suspended: bool) -> bool:
+        """Whether the key, as *record* has it now, still allows the connection."""
+        entry = Entry(b"", record, ring_char=self.ring_char, suspended=suspended, as_of=record.revision)
+        self.grant = entry.grant
+        return self._gate.still_admits(entry, self._scope, now)
+
+    @abstractmethod
     def fall(self) -> None:
         """End it, because its key no longer allows it."""
-        ...
 
 
 class OpenConnections:
@@ -50,15 +67,16 @@ class OpenConnections:
 
     def add(self, connection: Connection) -> None:
         """Watch *connection* from now on."""
-        self._by_key.setdefault(_key_id(connection), set()).add(connection)
+        self._by_key.setdefault(connection.grant.key_id, set()).add(connection)
 
     def remove(self, connection: Connection) -> None:
         """It ended by itself."""
-        of_key = self._by_key.get(_key_id(connection))
+        key_id = connection.grant.key_id
+        of_key = self._by_key.get(key_id)
         if of_key is not None:
             of_key.discard(connection)
             if not of_key:
-                del self._by_key[_key_id(connection)]
+                del self._by_key[key_id]
 
     def open_keys(self) -> frozenset[str]:
         """The ids of the keys that something is open for."""
@@ -68,63 +86,46 @@ class OpenConnections:
         """End what the keys in *records* no longer allow, at *now* (seconds since the epoch)."""
         for record in records:
             for connection in list(self._by_key.get(record.id, ())):
-                was = connection.judged.entry
-                if was is None:
-                    continue
                 suspended = self._suspends(record.plan, record.key_type)
-                entry = Entry(was.digest, record, ring_char=was.ring_char, suspended=suspended, as_of=record.revision)
-                connection.judged = connection.judged._replace(entry=entry)
-                self._review(connection, now)
+                if not connection.survives(record, now, suspended=suspended):
+                    self._end(connection)
 
     def review_all(self, now: float, is_retired: Callable[[str], bool]) -> None:
         """End what has run out by *now*, and what a retired ring character stood behind."""
         for connection in [connection for of_key in self._by_key.values() for connection in of_key]:
-            entry = connection.judged.entry
-            if entry is not None and is_retired(entry.ring_char):
+            if connection.has_run_out(now) or is_retired(connection.ring_char):
                 self._end(connection)
-            else:
-                self._review(connection, now)
 
     def end_key(self, key_id: str) -> None:
         """End everything that is open for a key that is no more."""
         for connection in list(self._by_key.get(key_id, ())):
             self._end(connection)
 
-    def _review(self, connection: Connection, now: float) -> None:
-        judged = connection.judged
-        if judged.entry is None or type(judge(judged.entry, judged.match, judged.address, now)) is not Granted:
-            self._end(connection)
-
     def _end(self, connection: Connection) -> None:
-        log.info("closing a connection of key %s, which no longer allows it", _key_id(connection))
+        log.info("closing a connection of key %s, which no longer allows it", connection.grant.key_id)
         self.remove(connection)
         connection.fall()
 
 
-def _key_id(connection: Connection) -> str:
-    entry = connection.judged.entry
-    return "" if entry is None else entry.key_id
-
-
-class OpenResponse:
+class OpenResponse(Connection):
     """One HTTP response. When its key falls it is cut off, never ended as if it were complete."""
 
-    __slots__ = ("_connections", "_has_fallen", "_is_watched", "_send", "_task", "judged")
+    __slots__ = ("_connections", "_has_fallen", "_is_watched", "_send", "_task")
 
-    def __init__(self, connections: OpenConnections, judged: Judged, send: Send) -> None:
+    def __init__(self, gate: Gate, granted: Granted, scope: Scope, connections: OpenConnections, send: Send) -> None:
         """*send* is the server's."""
+        super().__init__(gate, granted, scope)
         self._connections = connections
         self._send = send
         self._is_watched = False
         self._has_fallen = False
         self._task: asyncio.Task[object] | None = None
-        self.judged = judged
 
-    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+    async def run(self, app: ASGIApp, receive: Receive) -> None:
         """Let *app* answer."""
         self._task = asyncio.current_task()
         try:
-            await app(scope, receive, self.send)
+            await app(self._scope, receive, self.send)
         except asyncio.CancelledError:
             if not self._has_fallen or self._task is None:
                 raise
@@ -154,25 +155,33 @@ class OpenResponse:
             self._task.cancel()
 
 
-class OpenSocket:
+class OpenSocket(Connection):
     """One WebSocket. When its key falls it is closed with 1008."""
 
-    __slots__ = ("_closing", "_connections", "_has_fallen", "_receive", "_send", "judged")
+    __slots__ = ("_closing", "_connections", "_has_fallen", "_receive", "_send")
 
-    def __init__(self, connections: OpenConnections, judged: Judged, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        granted: Granted,
+        scope: Scope,
+        connections: OpenConnections,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """*receive* and *send* are the server's."""
+        super().__init__(gate, granted, scope)
         self._connections = connections
         self._receive = receive
         self._send = send
         self._has_fallen = False
         self._closing: asyncio.Task[None] | None = None
-        self.judged = judged
 
-    async def run(self, app: ASGIApp, scope: Scope) -> None:
+    async def run(self, app: ASGIApp) -> None:
         """Let *app* talk."""
         self._connections.add(self)
         try:
-            await app(scope, self.receive, self.send)
+            await app(self._scope, self.receive, self.send)
         except Exception:
             if not self._has_fallen:
                 raise

@@ -70,7 +70,7 @@ class Entry:
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
         )
-        self.granted = Granted(self.grant)
+        self.granted = Granted(self.grant, self.ring_char)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         self.expires_at = record.expires_at.timestamp() if record.expires_at else _NEVER

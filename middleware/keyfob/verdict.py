@@ -53,9 +53,14 @@ class Grant:
 
 
 class Granted(NamedTuple):
-    """The request may pass; *grant* is None on a public path and for a preflight."""
+    """The request may pass with *grant*, by a key that carries *ring_char*."""
 
-    grant: Grant | None
+    grant: Grant
+    ring_char: str
+
+
+class Public(NamedTuple):
+    """The request may pass without a key: on a public path, or as a preflight."""
 
 
 class Denied(NamedTuple):
@@ -66,4 +71,4 @@ class Denied(NamedTuple):
     needed: tuple[str, ...] = ()
 
 
-Verdict = Granted | Denied
+Verdict = Granted | Public | Denied
