@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FACTORY = "keyfob_admin.server:application"
 BACKLOG = 2048
+NOT_STARTED = 3  # the exit code of a uvicorn worker that could not
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
 
 
@@ -93,9 +94,14 @@ def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None]) -> boo
     return server.started
 
 
-def run_workers(taken: socket.socket, *, workers: int) -> None:
-    """Serve `application` from *workers* processes, which all read the configuration anew, until SIGINT or SIGTERM."""
-    Multiprocess(_config(FACTORY, factory=True, workers=workers), sockets=[taken]).run()
+def run_workers(taken: socket.socket, *, workers: int) -> bool:
+    """Serve `application` from *workers* processes, which all read the configuration anew, until SIGINT or SIGTERM.
+
+    False if they could not start.
+    """
+    supervisor = Multiprocess(_config(FACTORY, factory=True, workers=workers), sockets=[taken])
+    supervisor.run()
+    return not any(worker.process.exitcode == NOT_STARTED for worker in supervisor.processes)
 
 
 def _config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's

@@ -164,3 +164,49 @@ def test_observe_mode_and_the_admin_api_do_not_go_together(home: Home) -> None:
 def test_the_version_is_told() -> None:
     """--version names program and version."""
     assert typed("--version").out.startswith("keyfob, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["keys", "create", "\udcff"],
+        ["keys", "create", "x", "--team", "\udcff"],
+        ["keys", "create", "x", "--permission", "\udcff"],
+        ["keys", "show", "\udcff"],
+        ["keys", "list", "--team", "\udcff"],
+        ["keys", "list", "--type", "\udcff"],
+        ["teams", "create", "\udcff"],
+        ["teams", "set-plan", "\udcff", "teams"],
+        ["audit", "tail", "--actor", "\udcff"],
+        ["audit", "tail", "--action", "\udcff"],
+        ["db", "backup", "\udcff/x"],
+        ["ring", "retire", "\udcff"],
+    ],
+)
+def test_bytes_that_are_no_text_are_one_line(home: Home, arguments: list[str]) -> None:
+    """Arguments that are not UTF-8 reach the program as they are, and are refused like any wrong value."""
+    failed = run(*arguments)
+
+    assert failed.code in {1, 2, 4}
+    assert ("", 1) == (failed.out, len(failed.err.splitlines()))
+
+
+def test_a_terminal_without_unicode_shows_what_it_can(home: Home) -> None:
+    """Names that the terminal's encoding lacks are escaped, not a crash."""
+    home.make("Zoë")
+    listed = run("keys", "list", PYTHONIOENCODING="koi8-r", PYTHONUTF8="0")
+
+    assert 0 == listed.code
+    assert "Zo\\xeb" in listed.out
+
+
+def test_what_looks_like_a_secret_is_never_repeated(home: Home) -> None:
+    """Wherever a key is typed by mistake, no message shows it again."""
+    _, secret = home.make("ci")
+    for arguments in (["keys", secret], ["teams", "create", secret], ["keys", "list", "--team", secret],
+                      ["audit", "tail", "--key", secret], ["audit", "tail", "--actor", secret], [secret],
+                      ["keys", "create", "x", "--type", secret], ["keys", "create", "x", "--permission", secret],
+                      ["keys", "create", "x", "--expires", secret], ["--config", secret, "keys", "list"],
+                      ["keys", "list", secret], ["ring", "retire", secret], ["db", "restore", secret]):  # fmt: skip
+        failed = typed(*arguments)
+        assert secret[-30:] not in failed.out + failed.err, arguments

@@ -130,3 +130,19 @@ def test_a_demo_serves_beside_another(demo: Running) -> None:
         assert 401 == httpx.get(f"{other['app_url']}/hello", headers=headers).status_code
     finally:
         end(process)
+
+
+def test_it_leaves_the_environments_installation_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings in the environment are for the real installation; the demo neither reads nor writes there."""
+    monkeypatch.setenv("KEYFOB_STORE_URL", f"sqlite:///{tmp_path}/real.db")
+    monkeypatch.setenv("KEYFOB_RING", str(tmp_path / "real.ring"))
+    process = start("--json")
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        headers = {"Authorization": f"Bearer {told['keys']['reader']}"}
+        assert 200 == httpx.get(f"{told['app_url']}/hello", headers=headers).status_code
+    finally:
+        end(process)
+
+    assert [] == list(tmp_path.iterdir())

@@ -119,8 +119,6 @@ def _finding(key: KeyText, verdict: Granted | Denied, required: tuple[str, ...])
     if isinstance(verdict, Denied):
         return Finding(key, WHY.get(verdict.reason, verdict.reason), admitted=False, reason=verdict.reason)
     grant = verdict.grant
-    if grant is None:
-        return Finding(key, "no key is asked for", admitted=True)
     lacking = [name for name in required if not grant.covers(name)]
     if lacking:
         words = f"{WHY[Reason.PERMISSION]} {', '.join(lacking)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,8 @@ class Program(Group):
 
     def main(self, args: Sequence[str] | None = None, **settings: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's
         """Run the command line, and leave the process."""
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows what it can
         settings |= {"prog_name": NAME, "standalone_mode": False}
         try:
             status = super().main(args, **settings)

@@ -42,9 +42,11 @@ def serve(*, port: int, host: str, workers: int) -> None:
 
         if workers > 1:
             ready()
-            server.run_workers(taken, workers=workers)
-        elif not server.run(server.application(), taken, ready=ready):
-            raise Fault("the server did not start; `keyfob doctor` looks for the cause")
+            has_started = server.run_workers(taken, workers=workers)
+        else:
+            has_started = server.run(server.application(), taken, ready=ready)
+    if not has_started:
+        raise Fault("the server did not start; `keyfob doctor` looks for the cause")
 
 
 async def _is_usable(_: Desk) -> None:
