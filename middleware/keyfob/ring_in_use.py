@@ -35,12 +35,11 @@ class RingInUse:
     def apply(self, marks: Iterable[RingMark]) -> bool:
         """Take over the database's word. Answers whether anything is different now."""
         fresh = {mark.char: mark for mark in marks}
-        if fresh == self._marks:
-            return False
+        is_news = fresh != self._marks
         self._marks = fresh
-        if any(mark.char not in self._ring.entries for mark in self._active()):
-            self._reload()
-        return True
+        # The file may be handed to this host later than the entry was activated; so it is looked at until it fits.
+        is_reloaded = not self._fits() and self._reload(at_once=is_news)
+        return is_news or is_reloaded
 
     def check(self) -> None:
         """Raise ConfigError unless every active character is here with its fingerprint."""
@@ -98,17 +97,22 @@ class RingInUse:
         """Every entry of the ring file, by its character."""
         return dict(self._ring.entries)
 
+    def _fits(self) -> bool:
+        fingerprints = {char: entry.fingerprint for char, entry in self._ring.entries.items()}
+        return all(fingerprints.get(mark.char) == mark.fingerprint for mark in self._active())
+
     def _active(self) -> list[RingMark]:
         return [mark for mark in self._marks.values() if mark.state is RingState.ACTIVE]
 
-    def _reload(self) -> bool:
+    def _reload(self, *, at_once: bool = False) -> bool:
+        """Read the file again, unless that was done just now. Answers whether it holds another ring."""
         now = self._clock()
-        if now - self._loaded_at < _RELOAD_AT_MOST_EVERY:
+        if now - self._loaded_at < _RELOAD_AT_MOST_EVERY and not at_once:
             return False
         self._loaded_at = now
+        before = self._ring
         try:
             self._ring = self._load()
         except ConfigError as wrong:
             log.warning("the ring could not be read again: %s", wrong)
-            return False
-        return True
+        return self._ring != before

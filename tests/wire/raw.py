@@ -126,6 +126,17 @@ class Wire:
         data, self._unread = self._unread, b""
         return data
 
+    def rest_now(self) -> bytes:
+        """Return what the server sends within a moment, over and above what was read."""
+        self._socket.settimeout(0.2)
+        try:
+            self._more()
+        except TimeoutError:
+            pass
+        finally:
+            self._socket.settimeout(PATIENCE)
+        return self._unread
+
     def _line(self) -> bytes:
         while b"\r\n" not in self._unread:
             if not self._more():
