@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from starlette.authentication import AuthCredentials, BaseUser
 
 from keyfob.config import load_settings
-from keyfob.credential import stripped
+from keyfob.credential import stripped, unusual
 from keyfob.lifespan import Lifespan
 from keyfob.open_connections import OpenResponse, OpenSocket
 from keyfob.permission import Scopes
@@ -114,28 +114,27 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        verdict, carrier = await self.gate.admit(scope)
+        headers = scope["headers"]
+        odd = unusual(headers)
+        verdict, carrier = await self.gate.admit(scope, odd)
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
-            scope["headers"] = stripped(scope["headers"], None if self._forwards_credential else carrier)
+            scope["headers"] = stripped(headers, odd, None if self._forwards_credential else carrier)
             scope["keyfob"] = grant = verdict.grant
             scope["user"] = KeyUser(grant)
             scope["auth"] = KeyCredentials(grant)
-            await self._serve(verdict, scope, receive, send)
+            if kind == "websocket":
+                await OpenSocket(self._connections, self.gate, verdict, scope).run(self.app, receive, send)
+            elif self._closes_streams:
+                await OpenResponse(self._connections, self.gate, verdict, scope).run(self.app, receive, send)
+            else:
+                await self.app(scope, receive, send)
         elif isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
             await self._refusals.refuse(verdict, scope, send)
         else:
-            scope["headers"] = stripped(scope["headers"], None)
+            scope["headers"] = stripped(headers, odd, None)
             scope["keyfob"] = None
-            await self.app(scope, receive, send)
-
-    async def _serve(self, granted: Granted, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await OpenSocket(self.gate, granted, scope, self._connections, receive, send).run(self.app)
-        elif self._closes_streams:
-            await OpenResponse(self.gate, granted, scope, self._connections, send).run(self.app, receive)
-        else:
             await self.app(scope, receive, send)
 
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:

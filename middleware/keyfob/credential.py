@@ -34,14 +34,20 @@ _ORDINARY = frozenset(
 _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
 
 
-def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header | None]:
-    """Return the presented text and the header that carried it.
+def unusual(headers: Iterable[Header]) -> list[Header]:
+    """Those of *headers* that are worth a second look: credentials, forgeries, and whatever is rare."""
+    return [header for header in headers if header[0] not in _ORDINARY]
 
-    Where there is not exactly one, the text is `Reason.MISSING` or `Reason.AMBIGUOUS`. It can hold any bytes.
+
+def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header | None]:
+    """Return the presented text and the header that carried it. The ordinary headers may be left out.
+
+    Where there is not exactly one, the text is `Reason.MISSING` or `Reason.AMBIGUOUS`. It can hold any bytes, and
+    has to go through `one_key` unless it is known already.
     """
     authorization: Header | None = None
     api_key: Header | None = None
-    for header in [header for header in headers if header[0] not in _ORDINARY]:
+    for header in headers:
         name = header[0].lower()
         if name == _AUTHORIZATION:
             if authorization is not None:
@@ -51,27 +57,39 @@ def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header |
             if api_key is not None:
                 return Reason.AMBIGUOUS, None
             api_key = header
-    if authorization is None:
-        return (Reason.MISSING, None) if api_key is None else (_unjoined(api_key[1]), api_key)
-    bearer = _bearer(authorization[1])
-    if bearer is not None:
-        return (Reason.AMBIGUOUS, None) if api_key is not None else (_one(bearer), authorization)
-    if _JOINED.search(authorization[1]):
-        return Reason.AMBIGUOUS, None
-    return (Reason.MISSING, None) if api_key is None else (_unjoined(api_key[1]), api_key)
+    if authorization is not None:
+        bearer = _bearer(authorization[1])
+        if bearer is not None:
+            return (Reason.AMBIGUOUS, None) if api_key is not None else (bearer, authorization)
+        if _JOINED.search(authorization[1]):
+            return Reason.AMBIGUOUS, None
+    return (Reason.MISSING, None) if api_key is None else (api_key[1], api_key)
 
 
-def stripped(headers: Iterable[Header], carrier: Header | None) -> list[Header]:
-    """The *headers* as the application may see them.
+def one_key(text: bytes, carrier: Header) -> bytes | Reason:
+    """The one key in what *carrier* presents.
+
+    A Bearer value holds neither space nor comma (RFC 6750, section 2.1). In X-API-Key a comma is how a proxy joins
+    repeated headers; a space makes it only a bad key.
+    """
+    text = text.strip(b" \t") if len(carrier[0]) == len(_API_KEY) else text.strip(b" ")
+    if not text or b"," in text:
+        return Reason.AMBIGUOUS
+    if len(carrier[0]) != len(_API_KEY) and (b" " in text or b"\t" in text):
+        return Reason.AMBIGUOUS
+    return text
+
+
+def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header | None) -> list[Header]:
+    """The *headers* as the application may see them; *odd* are the `unusual` ones among them.
 
     ``X-Keyfob-*`` is taken out, because only Keyfob may set it, and so is *carrier*, the header that carried the key;
     an ``Authorization: Basic`` beside an X-API-Key stays.
     """
     kept = list(headers)
-    if carrier is not None:
-        kept.remove(carrier)
-    for header in [header for header in kept if header[0] not in _ORDINARY and _is_ours(header[0])]:
-        kept.remove(header)
+    for header in odd:
+        if header is carrier or _is_ours(header[0]):
+            kept.remove(header)
     return kept
 
 
@@ -88,18 +106,3 @@ def _bearer(authorization: bytes) -> bytes | None:
     if value[:6].lower() == b"bearer" and value[6:7] in b" \t":  # nothing at all is in it, too
         return value[6:]
     return None
-
-
-def _one(text: bytes) -> bytes | Reason:
-    """The one key in a Bearer value, which can hold neither space nor comma (RFC 6750, section 2.1)."""
-    if b" " in text or b"\t" in text:
-        text = text.strip(b" ")
-        if b" " in text or b"\t" in text:
-            return Reason.AMBIGUOUS
-    return Reason.AMBIGUOUS if not text or b"," in text else text
-
-
-def _unjoined(text: bytes) -> bytes | Reason:
-    """The one key in X-API-Key: not nothing, nor several that a proxy joined. A space makes it only a bad key."""
-    text = text.strip(b" \t")
-    return Reason.AMBIGUOUS if not text or b"," in text else text

@@ -7,14 +7,15 @@ dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 
 from starlette._utils import get_route_path
 
-from keyfob.credential import read_credential
+from keyfob.credential import one_key, read_credential
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.rule_table import WEBSOCKET
-from keyfob.safe_path import is_safe_path
+from keyfob.rule_table import WEBSOCKET, Match, Rule
+from keyfob.safe_path import hides_separators, is_safe_path
 from keyfob.verdict import Denied, Granted, Public, Reason
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from keyfob.freshness import Freshness
     from keyfob.identification import Identification
     from keyfob.proofs import Entry, Proofs
-    from keyfob.rule_table import Match, RuleTable
+    from keyfob.rule_table import RuleTable
     from keyfob.stats import Stats
     from keyfob.usage import Usage
     from keyfob.verdict import Verdict
 
 PUBLIC = Public()
+BAD_PATH = Match(Rule("", frozenset(), ()), {})
+
+_PATHS_KEPT = 4096
+_LONGEST_KEPT = 256  # characters; so that paths made up by strangers fill a few megabytes at most
 
 
 class Gate:
@@ -62,28 +67,29 @@ class Gate:
         self._encoded_slash = encoded_slash
         self._allow_preflight = allow_preflight
         self._now = now
+        self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
-    async def admit(self, scope: Scope) -> tuple[Verdict, Header | None]:
+    async def admit(self, scope: Scope, odd: list[Header]) -> tuple[Verdict, Header | None]:
         """Judge one request; beside a grant stands the header that presented its key.
 
-        Waits only if the key is not in the cache, or the cache may not be relied on.
+        Waits only if the key is not in the cache, or the cache may not be relied on. *odd* are the `unusual` headers.
         """
-        if not is_safe_path(scope["path"], scope.get("raw_path"), encoded_slash=self._encoded_slash):
-            return Denied(Reason.BAD_PATH), None
         match = self._match(scope)
+        if match is BAD_PATH:
+            return Denied(Reason.BAD_PATH), None
         if match is not None and match.rule.public:
             return PUBLIC, None
         if self._allow_preflight and _is_preflight(scope):
             return PUBLIC, None
 
-        text, carrier = read_credential(scope["headers"])
+        text, carrier = read_credential(odd)
         if isinstance(text, Reason):
             return Denied(text), None
         entry = self._proofs.get(text)
         if entry is not None and self._freshness.is_current():
             self._stats.cache_hits += 1
         else:
-            identified = await self._identify_or_refuse(text)
+            identified = await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
             if isinstance(identified, Denied):
                 return identified, None
             entry = identified
@@ -104,13 +110,29 @@ class Gate:
         return type(judge(entry, self._match(scope), self._addresses.of(scope), now)) is Granted
 
     def _match(self, scope: Scope) -> Match | None:
-        method = scope["method"] if scope["type"] == "http" else WEBSOCKET
-        if method == WEBSOCKET and scope["type"] == "http":
-            return None  # HTTP lets a client call its method WS; that is no handshake
-        return self._rules.match(method, get_route_path(scope) or "/")
+        """The rule for a request, or BAD_PATH."""
+        raw_path = scope.get("raw_path")
+        if raw_path is not None and b"%" in raw_path and hides_separators(raw_path, encoded_slash=self._encoded_slash):
+            return BAD_PATH
+        path = scope["path"]
+        method = scope["method"] if scope["type"] == "http" else None
+        # A path is looked at once: what is judged depends on nothing else.
+        return (self._route if len(path) <= _LONGEST_KEPT else self._find_route)(
+            method, path, scope.get("root_path", "")
+        )
 
-    async def _identify_or_refuse(self, text: bytes) -> Entry | Denied:
+    def _find_route(self, method: str | None, path: str, root_path: str) -> Match | None:
+        """*method* is None for a WebSocket."""
+        if not is_safe_path(path):
+            return BAD_PATH
+        if method == WEBSOCKET:
+            return None  # HTTP lets a client call its method WS; that is no handshake
+        return self._rules.match(method or WEBSOCKET, get_route_path({"path": path, "root_path": root_path}) or "/")
+
+    async def _identify_or_refuse(self, text: bytes | Reason) -> Entry | Denied:
         """Find out what *text* is; that it cannot be said is a reason, too."""
+        if isinstance(text, Reason):
+            return Denied(text)
         try:
             return await self._identification.identify(text)
         except Saturated:

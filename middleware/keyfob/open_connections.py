@@ -33,23 +33,37 @@ class KeyFellError(ConnectionError):
 class Connection(ABC):
     """Something open that a key was admitted for: which key, by which gate, to do what."""
 
-    __slots__ = ("_gate", "_scope", "grant", "ring_char")
+    # Set when it happens, so that an ordinary request, for which nothing happens, pays for nothing.
+    _has_fallen = False
+    _is_watched = False
+    _send: Send
 
-    def __init__(self, gate: Gate, granted: Granted, scope: Scope) -> None:
+    def __init__(self, connections: OpenConnections, gate: Gate, granted: Granted, scope: Scope) -> None:
         """*scope* is the connection's own."""
+        self._connections = connections
         self._gate = gate
         self._scope = scope
-        self.grant, self.ring_char = granted
+        self._granted = granted
+
+    @property
+    def key_id(self) -> str:
+        """The key's id."""
+        return self._granted.grant.key_id
+
+    @property
+    def ring_char(self) -> str:
+        """The ring character of the key."""
+        return self._granted.ring_char
 
     def has_run_out(self, now: float) -> bool:
         """Whether the key is past its expiry at *now* (seconds since the epoch)."""
-        expires_at = self.grant.expires_at
+        expires_at = self._granted.grant.expires_at
         return expires_at is not None and expires_at.timestamp() <= now
 
     def survives(self, record: KeyRecord, now: float, *, suspended: bool) -> bool:
         """Whether the key, as *record* has it now, still allows the connection."""
         entry = Entry(b"", record, ring_char=self.ring_char, suspended=suspended, as_of=record.revision)
-        self.grant = entry.grant
+        self._granted = entry.granted
         return self._gate.still_admits(entry, self._scope, now)
 
     @abstractmethod
@@ -67,16 +81,15 @@ class OpenConnections:
 
     def add(self, connection: Connection) -> None:
         """Watch *connection* from now on."""
-        self._by_key.setdefault(connection.grant.key_id, set()).add(connection)
+        self._by_key.setdefault(connection.key_id, set()).add(connection)
 
     def remove(self, connection: Connection) -> None:
         """It ended by itself."""
-        key_id = connection.grant.key_id
-        of_key = self._by_key.get(key_id)
+        of_key = self._by_key.get(connection.key_id)
         if of_key is not None:
             of_key.discard(connection)
             if not of_key:
-                del self._by_key[key_id]
+                del self._by_key[connection.key_id]
 
     def open_keys(self) -> frozenset[str]:
         """The ids of the keys that something is open for."""
@@ -102,7 +115,7 @@ class OpenConnections:
             self._end(connection)
 
     def _end(self, connection: Connection) -> None:
-        log.info("closing a connection of key %s, which no longer allows it", connection.grant.key_id)
+        log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
         self.remove(connection)
         connection.fall()
 
@@ -110,19 +123,9 @@ class OpenConnections:
 class OpenResponse(Connection):
     """One HTTP response. When its key falls it is cut off, never ended as if it were complete."""
 
-    __slots__ = ("_connections", "_has_fallen", "_is_watched", "_send", "_task")
-
-    def __init__(self, gate: Gate, granted: Granted, scope: Scope, connections: OpenConnections, send: Send) -> None:
-        """*send* is the server's."""
-        super().__init__(gate, granted, scope)
-        self._connections = connections
+    async def run(self, app: ASGIApp, receive: Receive, send: Send) -> None:
+        """Let *app* answer. *receive* and *send* are the server's."""
         self._send = send
-        self._is_watched = False
-        self._has_fallen = False
-        self._task: asyncio.Task[object] | None = None
-
-    async def run(self, app: ASGIApp, receive: Receive) -> None:
-        """Let *app* answer."""
         self._task = asyncio.current_task()
         try:
             await app(self._scope, receive, self.send)
@@ -158,27 +161,12 @@ class OpenResponse(Connection):
 class OpenSocket(Connection):
     """One WebSocket. When its key falls it is closed with 1008."""
 
-    __slots__ = ("_closing", "_connections", "_has_fallen", "_receive", "_send")
+    _closing: asyncio.Task[None] | None = None
 
-    def __init__(
-        self,
-        gate: Gate,
-        granted: Granted,
-        scope: Scope,
-        connections: OpenConnections,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        """*receive* and *send* are the server's."""
-        super().__init__(gate, granted, scope)
-        self._connections = connections
+    async def run(self, app: ASGIApp, receive: Receive, send: Send) -> None:
+        """Let *app* talk. *receive* and *send* are the server's."""
         self._receive = receive
         self._send = send
-        self._has_fallen = False
-        self._closing: asyncio.Task[None] | None = None
-
-    async def run(self, app: ASGIApp) -> None:
-        """Let *app* talk."""
         self._connections.add(self)
         try:
             await app(self._scope, self.receive, self.send)

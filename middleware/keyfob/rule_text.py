@@ -47,7 +47,7 @@ def read_target(text: str) -> Target:
         reject(text, "paths are matched decoded: write the characters themselves instead of percent-encoding")
     if "?" in path or "#" in path:
         reject(text, 'only paths are matched: leave out what follows "?" or "#"')
-    if not is_safe_path(path, None, encoded_slash=False):
+    if not is_safe_path(path):
         reject(text, "no request with control characters, backslashes, dot segments or empty segments is let in")
     return Target(named, _read_template(text, path))
 

@@ -17,16 +17,14 @@ _HIDDEN = re.compile(rb"\A[^?]*?%(?:2f|5c|00)", re.IGNORECASE)
 _HIDDEN_BUT_SLASH = re.compile(rb"\A[^?]*?%(?:5c|00)", re.IGNORECASE)
 
 
-def is_safe_path(path: str, raw_path: bytes | None, *, encoded_slash: bool) -> bool:
-    """Whether *path* (decoded) and *raw_path* (as it came, where the server tells) may be judged by the rules.
+def hides_separators(raw_path: bytes, *, encoded_slash: bool) -> bool:
+    """Whether *raw_path*, as it came, holds a slash, backslash or NUL behind percent-encoding.
 
-    With *encoded_slash*, ``%2f`` in *raw_path* is let pass and counts as the slash that it is in *path*.
+    With *encoded_slash*, ``%2f`` is let pass and counts as the slash that it is in the decoded path.
     """
-    if raw_path is not None and b"%" in raw_path:
-        hidden = _HIDDEN_BUT_SLASH if encoded_slash else _HIDDEN
-        if hidden.match(raw_path):
-            return False
-    # The usual path has none of the four; only the others pay for the regular expression.
-    if path.isprintable() and "/." not in path and "//" not in path and "\\" not in path and path[:1] == "/":
-        return True
+    return (_HIDDEN_BUT_SLASH if encoded_slash else _HIDDEN).match(raw_path) is not None
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether *path*, decoded, may be judged by the rules."""
     return _UNSAFE.search(path) is None
