@@ -1,1 +1,1 @@
-"""What Keyfob costs, beside a bare baseline: `scripts/bench`."""
+"""What Keyfob costs, each figure beside a bare baseline, in one run. `scripts/bench [part]` repeats them."""

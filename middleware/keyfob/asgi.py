@@ -70,6 +70,12 @@ class KeyCredentials(AuthCredentials):
         return _scopes(self._grant.permissions)
 
 
+def _attach(granted: Granted) -> tuple[object, object]:
+    """Make what Starlette looks at, once for each state of a key."""
+    granted.attached = KeyUser(granted.grant), KeyCredentials(granted.grant)
+    return granted.attached
+
+
 class APIKeyMiddleware:
     """Lets through to *app* only requests whose API key may do what they ask.
 
@@ -121,9 +127,8 @@ class APIKeyMiddleware:
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
             scope["headers"] = stripped(headers, odd, None if self._forwards_credential else carrier)
-            scope["keyfob"] = grant = verdict.grant
-            scope["user"] = KeyUser(grant)
-            scope["auth"] = KeyCredentials(grant)
+            scope["keyfob"] = verdict.grant
+            scope["user"], scope["auth"] = verdict.attached or _attach(verdict)
             if kind == "websocket":
                 await OpenSocket(self._connections, self.gate, verdict, scope).run(self.app, receive, send)
             elif self._closes_streams:

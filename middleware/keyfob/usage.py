@@ -23,12 +23,13 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 class _Pending:
     """What one key did since the last flush. Counts are per day; nearly always there is one day."""
 
-    __slots__ = ("admitted", "at", "day", "denied", "earlier", "ip")
+    __slots__ = ("admitted", "at", "day", "denied", "earlier", "ends", "ip")
 
     def __init__(self, day: int) -> None:
         self.at = 0.0
         self.ip: str | None = None
         self.day = day
+        self.ends = (day + 1) * _DAY  # seconds since the epoch
         self.admitted = 0
         self.denied = 0
         self.earlier: list[tuple[int, int, int]] = []
@@ -37,6 +38,7 @@ class _Pending:
         """Put the counts of the day that ended aside."""
         self.earlier.append((self.day, self.admitted, self.denied))
         self.day, self.admitted, self.denied = day, 0, 0
+        self.ends = (day + 1) * _DAY
 
     def as_use(self) -> Use:
         use = Use(datetime.fromtimestamp(self.at, UTC) if self.at else None, self.ip)
@@ -62,7 +64,9 @@ class Usage:
 
     def note_use(self, key_id: str, now: float, ip: str | None, *, admitted: bool) -> None:
         """The key was accepted at *now* (seconds since the epoch); *admitted* is False for a 403."""
-        pending = self._of_day(key_id, now)
+        pending = self._pending.get(key_id)
+        if pending is None or pending.ends <= now:
+            pending = self._of_day(key_id, now)
         pending.at, pending.ip = now, ip
         if admitted:
             pending.admitted += 1

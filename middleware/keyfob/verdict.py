@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,11 +52,13 @@ class Grant:
         return covers(self.permissions, needed)
 
 
-class Granted(NamedTuple):
-    """The request may pass with *grant*, by a key that carries *ring_char*."""
+@dataclass(slots=True)
+class Granted:
+    """The request may pass with *grant*, by a key that carries *ring_char*. One object serves a key's every request."""
 
     grant: Grant
     ring_char: str
+    attached: tuple[object, object] | None = field(default=None, compare=False, repr=False)  # the edge's, made once
 
 
 class Public(NamedTuple):

@@ -1,0 +1,41 @@
+"""`python -m bench [part …]`: measure, print a table of medians and ratios, and keep the raw figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import admit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from bench.table import Measured
+
+PARTS: dict[str, Callable[[], Coroutine[Any, Any, Measured]]] = {"admit": admit.measure}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(asked: list[str]) -> int:
+    """Run the parts that were *asked* for, or all."""
+    unknown = [name for name in asked if name not in PARTS]
+    if unknown:
+        print(f"there is no part {', '.join(unknown)}; there are: {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    for name in asked or PARTS:
+        measured = asyncio.run(PARTS[name]())
+        print(measured.table())
+        machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+        RESULTS.mkdir(exist_ok=True)
+        text = json.dumps({"part": name, **machine, **measured.as_json()}, indent=1)
+        (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

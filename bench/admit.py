@@ -1,0 +1,149 @@
+"""The cost of judging one request, in process: no network, no server, only the ASGI call."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, SimpleUser
+from starlette.middleware.authentication import AuthenticationMiddleware
+
+from bench.table import Measured
+from keyfob import APIKeyMiddleware
+from keyfob.key_format import compose, new_key_id, new_secret
+from keyfob.testing import installation
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ROUNDS = 40
+CALLS = 500  # in each round
+MANY = {f"GET /api/v1/things{number}/{{id}}": "items:read" for number in range(500)}
+RULES: dict[str, object] = {"GET /items": "items:read", "GET /items/{id}": "items:read", "POST /items": "items:write"}
+
+
+async def bare(_: Scope, __: Receive, send: Send) -> None:
+    """Answer as little as ASGI allows: the baseline."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class PassThrough:
+    """A middleware that does nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call what is inside."""
+        await self.app(scope, receive, send)
+
+
+class DictBackend(AuthenticationBackend):
+    """What one writes by hand: Starlette's authentication with the keys, in the clear, in a dictionary."""
+
+    def __init__(self, keys: dict[str, tuple[str, list[str]]]) -> None:
+        self.keys = keys
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
+        """Look the key up."""
+        header = conn.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, key = header.partition(" ")
+        if scheme.lower() != "bearer" or key not in self.keys:
+            raise AuthenticationError("invalid key")
+        name, permissions = self.keys[key]
+        return AuthCredentials(permissions), SimpleUser(name)
+
+
+def request(path: str, key: str | None = None) -> Scope:
+    """A request as uvicorn hands it on, with the headers of an ordinary client."""
+    headers = [
+        (b"host", b"127.0.0.1:8000"),
+        (b"accept", b"*/*"),
+        (b"accept-encoding", b"gzip, deflate"),
+        (b"connection", b"keep-alive"),
+        (b"user-agent", b"python-httpx/0.28.1"),
+    ]
+    if key is not None:
+        headers.append((b"authorization", b"Bearer " + key.encode()))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+        "extensions": {},
+        "state": {},
+    }
+
+
+async def calls(app: ASGIApp, scope: Scope, status: int) -> float:
+    """The mean time of one call, in microseconds; an answer with another *status* must not be measured."""
+    seen: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def check(message: Message) -> None:
+        seen.append(message.get("status", 0))
+
+    async def send(message: Message) -> None:
+        pass
+
+    await app(dict(scope), receive, check)
+    assert status == seen[0], (status, seen)
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        await app(dict(scope), receive, send)
+    return (time.perf_counter() - began) / CALLS * 1e6
+
+
+async def measure() -> Measured:
+    """Measure admitted and refused requests, on few and on many rules, beside what one writes by hand."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with installation(Path(folder)) as here:
+            good = await here.issue("items:read")
+            disabled = await here.issue("items:read", disabled_at=datetime.now(UTC))
+            forged = compose(
+                key_type="api",
+                key_id=new_key_id(),
+                secret=new_secret(),
+                ring_char=here.signing.char,
+                tag=lambda _: "0" * 14,
+            )
+            few = APIKeyMiddleware(bare, **here.options, rules=RULES)
+            many = APIKeyMiddleware(bare, **here.options, rules={**RULES, **MANY})
+            by_hand = AuthenticationMiddleware(bare, DictBackend({good.text: ("key", ["items:read"])}))
+            rows: dict[str, tuple[Any, Scope, int]] = {
+                "bare app": (bare, request("/items", good.text), 200),
+                "pass-through middleware": (PassThrough(bare), request("/items", good.text), 200),
+                "AuthenticationMiddleware with a dict": (by_hand, request("/items", good.text), 200),
+                "Keyfob, admitted": (few, request("/items", good.text), 200),
+                "Keyfob, admitted, path parameter": (few, request("/items/42", good.text), 200),
+                "Keyfob, admitted, 500 rules": (many, request("/api/v1/things77/42", good.text), 200),
+                "Keyfob, missing key": (few, request("/items"), 401),
+                "Keyfob, malformed key": (few, request("/items", "junk"), 401),
+                "Keyfob, forged key": (few, request("/items", forged.text), 401),
+                "Keyfob, disabled key": (few, request("/items", disabled.text), 401),
+                "Keyfob, forbidden": (few, request("/unknown", good.text), 403),
+            }
+            rounds: dict[str, list[float]] = {row: [] for row in rows}
+            for _ in range(ROUNDS):
+                for row, (app, scope, status) in rows.items():
+                    rounds[row].append(await calls(app, scope, status))
+            await few.runtime.stop()
+            await many.runtime.stop()
+    return Measured("One request, in process", "µs", rounds, "bare app", "AuthenticationMiddleware with a dict")
