@@ -3,13 +3,19 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import run, typed
+from keyfob_admin.cli.audit import at_rest
+from keyfob_admin.cli.failing import Fault
+from tests.cli.conftest import PROGRAM, run, typed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.cli.conftest import Home
 
 SECRET = re.compile(r"kf_[a-z]+_[0-9A-Za-z]{16}_[0-9A-Za-z]+")
@@ -108,10 +114,6 @@ def test_the_export_is_the_whole_log_in_lines(home: Home) -> None:
 
 def test_a_reader_that_leaves_is_no_error_to_show(home: Home) -> None:
     """Who pipes into `head` sees no traceback."""
-    import subprocess  # noqa: PLC0415
-
-    from tests.cli.conftest import PROGRAM  # noqa: PLC0415
-
     for n in range(3):
         typed("teams", "create", f"team-{n}", "--name", "x" * 100)
     piped = " ".join(PROGRAM) + " audit export | true"
@@ -121,6 +123,34 @@ def test_a_reader_that_leaves_is_no_error_to_show(home: Home) -> None:
 
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+class BusyStore:
+    """A log to which somebody adds an event while it is being read, the first *times* times."""
+
+    def __init__(self, times: int) -> None:
+        self.events = [1]
+        self.times = times
+
+    async def audit_head(self) -> tuple[int, bytes]:
+        return len(self.events), b"head"
+
+    async def every_event(self) -> AsyncIterator[int]:
+        for event in list(self.events):
+            yield event
+        if self.times > 0:
+            self.times -= 1
+            self.events.append(1)
+
+
+async def test_an_event_that_is_added_meanwhile_is_no_fault() -> None:
+    """A log that grows while it is read is read again, until what was read is what there is."""
+    desk = SimpleNamespace(store=BusyStore(times=2))
+    count, _, events = await at_rest(desk)  # type: ignore[arg-type]
+
+    assert (3, 3) == (count, len(events))
+    with pytest.raises(Fault, match="faster"):
+        await at_rest(SimpleNamespace(store=BusyStore(times=1000)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def verify(*, as_json: bool) -> None:
     faults: list[chain.Fault] = []
 
     async def work(desk: Desk) -> None:
-        count, head, events = await _at_rest(desk)
+        count, head, events = await at_rest(desk)
         keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
         faults.extend(await asyncio.to_thread(_faults, events, count, head, keys))
         if as_json:
@@ -97,7 +97,7 @@ def verify(*, as_json: bool) -> None:
     click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
 
 
-async def _at_rest(desk: Desk) -> tuple[int, bytes, list[SealedEvent]]:
+async def at_rest(desk: Desk) -> tuple[int, bytes, list[SealedEvent]]:
     """Read the log and where it ends, anew if an event was added meanwhile: that is no fault."""
     for _ in range(ATTEMPTS):
         ending = await desk.store.audit_head()
