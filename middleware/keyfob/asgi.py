@@ -125,8 +125,9 @@ class APIKeyMiddleware:
         verdict, carrier = await self.gate.admit(scope, odd)
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
-            # Changed in place, as Starlette does: so that no outer frame, and no traceback of it, still holds the key.
+            # Changed in place, as Starlette does: so that no frame, nor any traceback of one, still holds the key.
             scope["headers"] = stripped(headers, odd, None if self._forwards_credential else carrier)
+            del headers, odd, carrier
             scope["keyfob"] = verdict.grant
             scope["user"], scope["auth"] = verdict.attached or _attach(verdict)
             if kind == "websocket":
