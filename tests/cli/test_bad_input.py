@@ -210,3 +210,10 @@ def test_what_looks_like_a_secret_is_never_repeated(home: Home) -> None:
                       ["keys", "list", secret], ["ring", "retire", secret], ["db", "restore", secret]):  # fmt: skip
         failed = typed(*arguments)
         assert secret[-30:] not in failed.out + failed.err, arguments
+
+
+def test_a_mistake_of_ours_is_not_dressed_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no user can cause keeps its traceback, so that it can be reported."""
+    monkeypatch.setattr("keyfob_admin.cli.desk.login_name", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        typed("keys", "list")

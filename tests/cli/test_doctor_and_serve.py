@@ -5,16 +5,17 @@ import socket
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from keyfob_admin.cli.doctor_checks import file_system_of
 from tests.cli.conftest import PROGRAM, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.cli.conftest import Home
 
@@ -61,6 +62,7 @@ HARM: dict[str, tuple[str, Callable[[Home], object]]] = {
         "rules",
         lambda home: home.configure(lambda text: text.replace('= "items:write"', '= "items:wr"')),
     ),
+    "bell open to others": ("doorbell", lambda home: (home.folder / "keyfob.db-bell").chmod(0o666)),
     "no bell": ("doorbell", lambda home: replace_by_folder(home.folder / "keyfob.db-bell")),
 }
 
@@ -107,6 +109,50 @@ def test_an_empty_table_of_rules_is_a_warning(home: Home) -> None:
 
     assert 0 == code
     assert any("every request is refused" in finding["detail"] for finding in found["warn"])
+
+
+def test_a_ring_on_its_way_is_a_warning(home: Home) -> None:
+    """An entry that is not activated yet, and one that is lost, are named with what comes next."""
+    typed("ring", "add")
+    assert any("b is not activated" in finding["detail"] for finding in findings()[1]["warn"])
+    typed("ring", "activate")
+    typed("ring", "lost", "a", "--yes")
+    code, found = findings()
+
+    assert 0 == code
+    assert any("a is lost" in finding["detail"] for finding in found["warn"])
+
+
+def test_a_password_that_others_can_read_is_a_warning(home: Home) -> None:
+    """A store's url with a password belongs into a file of one's own, and is not repeated."""
+    url = "postgresql://keyfob:hush@localhost:1/keyfob"
+    home.configure(lambda text: text.replace("sqlite:///keyfob.db", url))
+    said = typed("doctor")
+
+    assert "others can read the password" in said.out
+    assert "hush" not in said.out + said.err
+    (home.folder / "keyfob.toml").chmod(0o600)
+    assert "others can read the password" not in typed("doctor").out
+
+
+def test_settings_may_all_be_in_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container needs no file: url and ring are enough."""
+    (home.folder / "keyfob.toml").unlink()
+    monkeypatch.setenv("KEYFOB_STORE_URL", "sqlite:///keyfob.db")
+    monkeypatch.setenv("KEYFOB_RING_DATA", (home.folder / "keyfob.ring").read_text())
+    (home.folder / "keyfob.ring").unlink()
+    said = typed("doctor")
+
+    assert 0 == said.code
+    assert "from the environment" in said.out
+    monkeypatch.delenv("KEYFOB_RING_DATA")
+    assert 3 == typed("doctor").code
+
+
+def test_file_systems_are_told_apart() -> None:
+    """The kind of the innermost mount is what counts."""
+    assert "proc" == file_system_of(Path("/proc/self/status"))
+    assert file_system_of(Path("/")) not in {None, "proc"}
 
 
 def test_keys_that_hold_what_nothing_knows_are_named(home: Home) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keyfob import parse_key
+from keyfob.ring import Ring
 from tests.cli.conftest import CHEAP, run, typed
 
 if TYPE_CHECKING:
@@ -156,3 +158,23 @@ def test_the_environment_says_where(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert 0 == typed("init").code
     assert {"my.toml", "keyfob.ring", "keyfob.db"} <= {path.name for path in (folder / "etc").iterdir()}
     assert 0 == typed("keys", "list").code
+
+
+def test_a_ring_in_the_environment_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the ring's contents are in the environment, init writes no ring file."""
+    monkeypatch.setenv("KEYFOB_RING_DATA", Ring.new(datetime.now(UTC)).dump())
+    done = typed("init")
+
+    assert 0 == done.code
+    assert not (folder / "keyfob.ring").exists()
+    assert 0 == typed("keys", "check", "-", stdin=done.out).code
+
+
+@pytest.mark.parametrize("text", ['[store]\nurl = "sqlite:///keyfob.db"\n', '[store]\nring = "keyfob.ring"\n'])
+def test_a_configuration_without_a_place_is_explained(folder: Path, text: str) -> None:
+    """A file that names no store or no ring is used as it is, so what it lacks is said."""
+    (folder / "keyfob.toml").write_text(text)
+    failed = typed("init")
+
+    assert (1, "", 1) == (failed.code, failed.out, len(failed.err.splitlines()))
+    assert "[store]" in failed.err

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -239,3 +239,17 @@ def test_a_plan_without_the_type_refuses(home: Home) -> None:
     assert 3 == typed("keys", "check", "-", stdin=secret).code
     assert 0 == typed("teams", "set-plan", "default", "enterprise").code
     assert 0 == typed("keys", "check", "-", stdin=secret).code
+
+
+def test_an_account_without_a_name_is_known_by_its_number(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose user has no name the audit log says the number."""
+
+    def nobody(_: int) -> NoReturn:
+        raise KeyError
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    key_id, _ = home.make("ci")
+
+    assert typed("keys", "show", key_id, "--json").data["created_by"]["name"].startswith("uid ")

@@ -104,3 +104,8 @@ def test_another_brand_is_no_key_here(home: Home) -> None:
     home.configure(lambda text: f'{text}\n[keys]\nbrand = "acme"\n')
     assert "forged" == check(made_up("acme"))[1]["reason"]
     assert 3 == check(home.admin_key)[0]
+
+
+def test_require_without_a_configuration_is_a_usage_error(folder: Path) -> None:
+    """Nobody can be asked, so the check is not pretended."""
+    assert 2 == typed("keys", "check", "-", "--require", "items:read", stdin=made_up()).code

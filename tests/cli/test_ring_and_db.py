@@ -65,6 +65,7 @@ def test_a_ring_lost_for_good_is_replaced(home: Home) -> None:
 
     assert 1 == typed("keys", "list").code
     assert 1 == typed("ring", "add").code
+    assert 1 == typed("ring", "activate").code
     assert 0 == typed("ring", "add", "--new-file").code
     assert 0 == typed("ring", "activate").code
     assert 2 == typed("ring", "lost", "a").code

@@ -29,6 +29,7 @@ def test_teams_are_made_and_listed(home: Home) -> None:
 
     assert {"id": "acme", "name": "Acme Ltd", "plan": "teams"} == listed["acme"]
     assert "enterprise" == listed["plain"]["plan"]
+    assert "Acme Ltd" in typed("teams", "list").out
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -237,8 +238,13 @@ def file_system_of(path: Path) -> str | None:
         return None
     real = path.resolve()
     found = [line.split()[1:3] for line in mounts]
-    fitting = [(where, kind) for where, kind in found if real.is_relative_to(where.encode().decode("unicode_escape"))]
+    fitting = [(where, kind) for where, kind in found if real.is_relative_to(_unescaped(where))]
     return max(fitting, key=lambda mount: len(mount[0]))[1] if fitting else None
+
+
+def _unescaped(where: str) -> str:
+    """Undo how the table of mounts writes blanks: as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), where)
 
 
 def _is_open(path: Path) -> bool:
