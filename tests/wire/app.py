@@ -106,6 +106,7 @@ async def _scope(request: Request) -> Response:
 
 
 async def _block(request: Request) -> Response:
+    logging.getLogger("uvicorn.error").info("blocking the loop")
     time.sleep(float(request.query_params["seconds"]))  # noqa: ASYNC251 - the mistake of an application that is tried here
     return PlainTextResponse("slept")
 

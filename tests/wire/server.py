@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PORT = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 _STARTED = "Application startup complete."
+_LOOPS = {"h11": "asyncio", "httptools": "auto"}  # pure Python throughout, or whatever is the fastest here
 _PATIENCE = 30.0  # seconds for starting and for ending
 
 
@@ -57,6 +58,7 @@ class Server:
         place = {"store": here.options["store"], "ring": str(here.options["ring"])}
         wire = {**(wiring or {}), "options": {**place, **options}}
         arguments = ["--factory", "tests.wire.app:make", "--port=0", f"--http={http}", f"--workers={workers}"]
+        arguments.append(f"--loop={_LOOPS[http]}")
         arguments += ["--no-proxy-headers", "--timeout-keep-alive=60", "--timeout-graceful-shutdown=10"]
         if wire.get("verbose"):
             arguments.append("--log-level=debug")
