@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tests.wire.raw import Answer, Headers, Wire, request
 
@@ -136,9 +136,3 @@ class StartError(RuntimeError):
 
     def __init__(self, returncode: int | None, printed: str) -> None:
         super().__init__(f"uvicorn ended with {returncode}:\n{printed}")
-
-
-def never() -> NoReturn:
-    """Stand where the test must not get."""
-    message = "this must not be reached"
-    raise AssertionError(message)

@@ -28,7 +28,10 @@ HANDSHAKE = {
 
 
 def _open(server: Server, headers: dict[str, str] | None = None, path: str = "/ws", **more: Any) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, proxy=None, **more)
+    socket: ClientConnection = connect(
+        f"ws://127.0.0.1:{server.port}{path}", additional_headers=headers, proxy=None, **more
+    )
+    return socket
 
 
 def _refused(server: Server, headers: dict[str, str] | None = None, path: str = "/ws", **more: Any) -> Answer:
@@ -134,8 +137,7 @@ def test_ws_08_a_stream_is_cut_when_its_key_is_disabled(stream: tuple[Wire, Issu
 
     wire.wait_at_most(WITHIN)
     with pytest.raises(CutOffError):
-        while chunk := wire.chunk():
-            assert b"data: more\n\n" == chunk
+        list(iter(wire.chunk, b""))
 
 
 def test_ws_08_a_stream_goes_on_where_that_is_wished(shared: Callable[..., Server], place: Place) -> None:
