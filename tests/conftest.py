@@ -17,3 +17,10 @@ def require(component: str, reason: str) -> NoReturn:
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(f"{sentence}. Where CI=true nothing real may be missing.")
     pytest.skip(sentence)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the settings of an installation that happens to be set in the environment."""
+    for name in [name for name in os.environ if name.startswith("KEYFOB_") and not name.startswith("KEYFOB_TEST_")]:
+        monkeypatch.delenv(name)

@@ -257,12 +257,24 @@ def test_a_loop_that_ends_during_a_hash_leaves_the_pool_usable(
 
 async def test_closing_leaves_no_threads(made: Callable[[int, int], Argon2Pool]) -> None:
     """After `close` no thread of the pool is left; closing again changes nothing."""
+    before = {*threading.enumerate()}
     pool = made(3, 3)
     await asyncio.gather(*(pool.run(max, 2, 3) for _ in range(6)))
     pool.close()
     pool.close()
 
-    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith(THREADS)]
+    assert [] == [thread.name for thread in {*threading.enumerate()} - before if thread.name.startswith(THREADS)]
+
+
+async def test_a_closed_pool_can_be_opened_again(made: Callable[[int, int], Argon2Pool]) -> None:
+    """After `open` a closed pool computes as before; opening an open one changes nothing."""
+    pool = made(1, 1)
+    pool.close()
+
+    pool.open()
+    pool.open()
+
+    assert 3 == await pool.run(max, 2, 3)
 
 
 async def test_sf_12_closing_finishes_what_runs_and_drops_what_waits(
