@@ -137,6 +137,9 @@ class APIKeyMiddleware:
             else:
                 await self.app(scope, receive, send)
         elif isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
+            # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
+            scope["headers"] = stripped(headers, odd, carrier)
+            del headers, odd, carrier
             await self._refusals.refuse(verdict, scope, send)
         else:
             scope["headers"] = stripped(headers, odd, None)

@@ -36,6 +36,7 @@ RULES: dict[str, Any] = {
     "POST /items": "items:write",
     "GET /items/{id}": "items:read",
     "/docs/private": "docs:secret",
+    "GET /docs/own/{id}": "docs:secret",
     "/docs/{p:path}": {"public": True},
     "GET /m/x": "m:read",
     "WS /ws": "ws:connect",

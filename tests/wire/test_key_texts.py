@@ -11,6 +11,7 @@ from keyfob.ring import Ring
 from keyfob.ring_file import load_ring, write_ring
 from keyfob.store import RingMark, RingState
 from tests.wire.forging import forged, parsed, resummed
+from tests.wire.raw import CutOffError, request
 from tests.wire.refusals import kind_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ def test_kf_08_a_ring_is_rotated_without_a_restart(rotation: Rotation, alone: Ca
     assert 200 == server.ask("/items", old.headers).status
     assert 200 == server.ask("/items", new.headers).status
 
-    rotation.place.run(_mark(rotation.first, RingState.RETIRED, rotation.first.created_at))
+    with server.wire() as stream:
+        stream.send(request("/sse", old.headers))
+        assert 200 == stream.start().status
+        rotation.place.run(_mark(rotation.first, RingState.RETIRED, rotation.first.created_at))
+        with pytest.raises(CutOffError):
+            list(iter(stream.chunk, b""))
     assert 200 == server.ask("/items", new.headers).status
     with server.unmoved("handled", "store_reads", "argon2_verifications"):
         assert "B401" == kind_of(server.ask("/items", old.headers), old.text)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +118,17 @@ def test_a_socket_is_closed_when_its_key_is_narrowed(server: Server, place: Plac
             socket.recv(timeout=WITHIN)
         assert closed.value.rcvd is not None
         assert 1008 == closed.value.rcvd.code
+
+
+def test_a_socket_is_closed_when_its_key_runs_out(server: Server, place: Place) -> None:
+    """An open WebSocket does not outlive its key, though nothing is written when that expires."""
+    issued = place.issue("ws:connect", expires_at=datetime.now(UTC) + timedelta(seconds=0.5))
+    with _open(server, issued.headers) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=0.5 + WITHIN)
+
+    assert closed.value.rcvd is not None
+    assert 1008 == closed.value.rcvd.code
+    assert "B401" == kind_of(_refused(server, issued.headers), issued.text)
 
 
 @pytest.fixture(params=["/sse", "/sse?quiet=1"])

@@ -84,6 +84,12 @@ def test_pm_12_a_public_wildcard_yields_to_what_is_protected(
     for path in ("/docs/private", "/docs/private/", "/docs/%70rivate", "/docs/privat%65"):
         for method in ("GET", "HEAD", "POST", "DELETE"):
             assert 401 == server.ask(path, method=method).status
+    for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):  # though the rule that is more specific names but one
+        assert 401 == server.ask("/docs/own/1", method=method).status
+    assert ("F403", None) == (
+        kind_of(posted := server.ask("/docs/own/1", keys.writer.headers, method="POST")),
+        scope_of(posted),
+    )
     assert ("F403", "docs:secret") == _kind_and_scope(server, "/docs/private", keys)
     assert 200 == server.ask("/docs/private", keys.writer.headers).status
     for path in ("/docs/public", "/docs/a/b", "/docs/privates", "/docs/privat", "/docs/Private"):
