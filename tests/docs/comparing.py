@@ -20,6 +20,8 @@ _VARYING = [
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b"), "<hex>"),
     (re.compile(r"\b[0-9A-Za-z]{16}\b"), "<id>"),
+    (re.compile(r'(?<=etag: ")\d+(?=")|(?<="\\")\d+(?=\\"")'), "1"),
+    (re.compile(r'(?<="seq": )\d+|(?<="seq":)\d+'), "1"),
 ]
 
 
@@ -117,5 +119,7 @@ def _differs_as_list(said: list[Any], was: list[Any], where: str) -> str | None:
     wanted = said[:-1] if is_open else said
     if len(was) < len(wanted) or (len(was) > len(wanted) and not is_open):
         return f"said {where or '/'} has {len(wanted)} elements, but it had {len(was)}"
-    found = (_differs_as_data(one, other, f"{where}/{n}") for n, (one, other) in enumerate(zip(wanted, was, strict=False)))
+    found = (
+        _differs_as_data(one, other, f"{where}/{n}") for n, (one, other) in enumerate(zip(wanted, was, strict=False))
+    )
     return next((what for what in found if what), None)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # comes with schemathesis, without its types
 
 from keyfob.catalogue import build_catalogue
 from keyfob.config import load_settings

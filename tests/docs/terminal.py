@@ -77,13 +77,15 @@ class Terminal:
         port = int(named[1]) if named else 8700 if command.startswith("keyfob serve") else 8000
         if port in self._servers:
             self._servers.pop(port).stop()
-        words = shlex.split(command.split("#")[0])
+        words = shlex.split(command.split("#", maxsplit=1)[0])
         words = ["keyfob", "demo", *words[1:]] if words[0] == _DEMO else words
         if named:
             words[words.index("--port") + 1] = str(self._ports[port])
         else:
             words += ["--port", str(self._ports[port])]
-        server = _Server(words, self.folder, self.folder / f".server-{len(self._servers)}-{port}.log", self._ports[port])
+        server = _Server(
+            words, self.folder, self.folder / f".server-{len(self._servers)}-{port}.log", self._ports[port]
+        )
         self._servers[port] = server
         return self._as_documented(server.printed())
 

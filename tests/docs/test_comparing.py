@@ -29,6 +29,8 @@ PASSES = [
     ('{"a": [1, …]}', '{"a":[1,2]}'),
     ('{\n  "id": "7Qx2mB9tKd03LpWz"\n}', '{"id":"0000000000000000"}'),
     ('HTTP/1.1 200 OK\n…\n{"a": …}', 'HTTP/1.1 200 OK\ndate: now\n\n{"a":null}'),
+    (r'{"etag": "\"6\"", "seq": 3}', r'{"etag":"\"12\"","seq":14}'),
+    ('etag: "6"', 'etag: "12"'),
     ('{"secret": "kf_api_…"}', f'{{"secret":"kf_api_{"b" * 16}_{BODY}"}}'),
 ]
 
