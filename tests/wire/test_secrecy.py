@@ -65,7 +65,7 @@ def test_se_02_a_client_that_leaves_gives_no_key_away(server: Server, keys: Keys
                 wire.send(request(path, headers) + b"garbage\r\n\r\n")
             with server.wire() as wire:  # while h11 reads the broken body, nothing can be sent any more
                 broken = {**headers, "Transfer-Encoding": "chunked"}
-                wire.send(request(path, broken, method="POST") + b"5\r\nGET /\r\n19\r\ntoo short\r\n\r\n0\r\n\r\n")
+                wire.send(request(path, broken, method="POST") + b"5\r\nmore than five\r\n0\r\n\r\n")
                 wire.rest_now()
     assert 200 == server.ask("/open").status
     assert [] == leaks([server.log], [keys.reader.text[-64:-21]])
