@@ -61,7 +61,7 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         hint = did_you_mean(draft.key_type, catalogue.key_types)
         raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{hint}"))
     if not catalogue.allows(plan, draft.key_type):
-        raise PlanRequired(f"the plan {plan} does not include {catalogue.key_types[draft.key_type].label} keys")
+        raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
     return Accepted(
         name=cast("str", clean["name"]),

@@ -129,7 +129,8 @@ class Runtime:
         """What can be done with keys."""
         settings = self.settings
         minter = Minter(self.ring.signing, self.pool, self.parameters, settings.brand, settings.persist_proofs)
-        return KeyLifecycle(self.store, minter, self.catalogue, now=self.now, max_staleness=settings.max_staleness)
+        staleness = settings.max_staleness + settings.max_stale_on_outage
+        return KeyLifecycle(self.store, minter, self.catalogue, now=self.now, max_staleness=staleness)
 
     @cached_property
     def teams(self) -> Teams:
