@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two digits at a time take half the steps
 ID_LENGTH = 16
 SECRET_LENGTH = 43  # 62**43 is just above 2**256
 TAG_LENGTH = 14
@@ -138,12 +139,14 @@ def base62(number: int, width: int) -> str:
 
     """
     digits = []
-    for _ in range(width):
-        number, digit = divmod(number, len(ALPHABET))
-        digits.append(ALPHABET[digit])
-    if number:
+    rest = number
+    for _ in range((width + 1) // 2):
+        rest, pair = divmod(rest, len(_PAIRS))
+        digits.append(_PAIRS[pair])
+    text = "".join(reversed(digits))
+    if rest or (len(text) > width and text[0] != ALPHABET[0]):
         raise ValueError(f"the number does not fit into {width} digits")
-    return "".join(reversed(digits))
+    return text[-width:]
 
 
 def _taken_apart(brand: str, key_type: str, key_id: str, text: str) -> KeyText:
