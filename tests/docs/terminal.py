@@ -26,6 +26,7 @@ PORTS = (8000, 8700)  # of the application and of `keyfob serve`, in every docum
 _DEMO = "scripts/demo"
 _SERVES = re.compile(r"(scripts/demo|keyfob demo|keyfob serve|uvicorn)\b")
 _PASTED = re.compile(r"(\w+)=kf_\w*…")
+_OURS = ("KEYFOB_", "CURL_", "COVERAGE_")  # the last: what documents run is measured by tests of its own
 _PATIENCE = 30.0  # seconds for a server to answer
 
 
@@ -157,7 +158,7 @@ def _environment(folder: Path) -> Mapping[str, str]:
     home = folder / ".home"
     home.mkdir(exist_ok=True)
     (home / ".curlrc").write_text("no-progress-meter\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KEYFOB_", "CURL_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {
         **kept,
         "HOME": str(home),
