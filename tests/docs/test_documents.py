@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from keyfob import APIKeyMiddleware
+from tests.conftest import require
 from tests.docs.blocks import blocks_of
 from tests.docs.running import faults_of
 from tests.docs.terminal import ROOT
@@ -34,6 +36,9 @@ def anchors_of(page: Path) -> set[str]:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_a_document_is_true_from_its_first_block_to_its_last(path: Path, tmp_path: Path) -> None:
     """Every program runs, every command prints what stands below it, every configuration can be used."""
+    if shutil.which("curl") is None:
+        require("curl", "the documents ask servers with it")
+
     assert [] == faults_of(path.read_text(), tmp_path)
 
 
