@@ -39,12 +39,16 @@ class Argon2Pool:
         count = max(1, min(MOST_THREADS, _cores() // 2)) if threads is None else threads
         self._room = count + (QUEUE_PER_THREAD * count if queue is None else queue)
         self._threads = count
+        self._computed = 0
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._executor = self._new_executor()
         self._lock = threading.Lock()  # callbacks come from the threads
         self._of_key: Counter[str] = Counter()
         self._admitted = 0
-        self._computed = 0
-        self._closed = False
 
     @property
     def computed(self) -> int:
@@ -91,6 +95,8 @@ class Argon2Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _admit(self, fn: Callable[[*Ts], T], args: tuple[*Ts], key_id: str | None) -> Future[T]:
+        if self._pid != os.getpid():  # a fork inherits neither the threads nor what they were doing
+            self._begin()
         with self._lock:
             if self._closed or self._admitted >= self._room or (key_id is not None and self._of_key[key_id] >= PER_KEY):
                 raise Saturated("too many Argon2id checks are waiting")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ class Opening:
         self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
         self._closed = False
+        self._pid = os.getpid()  # of the process that holds connections, if any are held
 
     def present(self) -> FileId:
         """The identity of the database at the path. Raises StoreUnavailable where there is none, or an empty file."""
@@ -76,6 +78,7 @@ class Opening:
         """The connections of the running loop to the file that is at the path now."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
+        self._demand_own_process()
         loop = asyncio.get_running_loop()
         held = self._by_loop.get(loop)
         if held is not None and held.id == self.present():
@@ -97,11 +100,27 @@ class Opening:
     async def close(self) -> None:
         """Close the running loop's connections and stop the threads of all others."""
         self._closed = True
+        if self._is_inherited():
+            return
         own = self._by_loop.pop(asyncio.get_running_loop(), None)
         if own is not None:
             await own.close()
         for loop in list(self._by_loop):
             await self._abandon(loop)
+
+    def _is_inherited(self) -> bool:
+        """Whether the connections that are held are those of the process that this one was forked from."""
+        return bool(self._by_loop) and self._pid != os.getpid()
+
+    def _demand_own_process(self) -> None:
+        """Raise StoreUnavailable in a fork of a process that has the database open.
+
+        SQLite's locks stay with the parent while its memory of holding them is inherited, so that the child could
+        lose what it was told is written. It may not even close what it inherited.
+        """
+        if self._is_inherited():
+            raise StoreUnavailable("this process was forked after the database was opened; stop Keyfob before a fork")
+        self._pid = os.getpid()
 
     async def _open(self) -> Connections:
         before = self.present()

@@ -24,6 +24,8 @@ WRITER = (*_ALWAYS, "PRAGMA synchronous = FULL")  # a commit is on the disk befo
 NOTES = (*_ALWAYS, "PRAGMA synchronous = NORMAL")  # survives a killed process, may lose seconds with the power
 READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
+_NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
+
 
 @contextmanager
 def answering() -> Iterator[None]:
@@ -55,22 +57,49 @@ def make_private(path: Path, *, exclusively: bool) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def needing_wal(path: Path) -> Iterator[None]:
+    """Say in plain words, as ConfigError, when the file system of *path* cannot share or lock memory."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", None) in _NO_SHARED_MEMORY:
+            raise ConfigError(_no_wal(path)) from error
+        raise
+
+
 def open_plainly(path: Path) -> sqlite3.Connection:
-    """Open *path* for work that is not part of serving requests. Raises sqlite3.OperationalError."""
+    """Open *path* for work that is not part of serving requests.
+
+    Raises:
+        ConfigError: its file system cannot do write-ahead logging.
+        sqlite3.Error: it is not there, or is no database.
+    """
     connection = sqlite3.connect(address(path), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
-    for pragma in WRITER:
-        connection.execute(pragma)
+    try:
+        with needing_wal(path):
+            for pragma in WRITER:
+                connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def require_wal(connection: sqlite3.Connection, path: Path) -> None:
     """Switch to write-ahead logging. Raises ConfigError where the file system cannot do it."""
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    with needing_wal(path):
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # only now is memory shared
     if mode != "wal":
-        raise ConfigError(
-            f"the file system of {path} does not support SQLite's write-ahead log, which Keyfob needs to see changes "
-            "at once; move the database to a local disk (network and some container mounts cannot hold it)"
-        )
+        raise ConfigError(_no_wal(path))
+
+
+def _no_wal(path: Path) -> str:
+    return (
+        f"the file system of {path} does not support SQLite's write-ahead log, which Keyfob needs to see changes "
+        "at once; move the database to a local disk (network and some container mounts cannot hold it)"
+    )
 
 
 async def open_connection(path: Path, pragmas: tuple[str, ...]) -> aiosqlite.Connection:

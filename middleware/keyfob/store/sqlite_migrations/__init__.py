@@ -147,7 +147,10 @@ async def check_schema(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 def check_schema_now(path: Path) -> None:
-    """The same at start, for a file that may not be there yet or not be readable just now: then nothing is said."""
+    """The same at start, for a file that may not be there yet or not be readable just now: then nothing is said.
+
+    That its file system cannot do write-ahead logging, however, is.
+    """
     try:
         connection = open_plainly(path)
     except sqlite3.Error:
