@@ -303,8 +303,11 @@ async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, gu
     assert 401 == (await ask(app, "/items", issued.headers)).status
 
 
-async def test_cr_05_the_state_is_looked_at_again_after_argon2(here: Installation, guard: Guard) -> None:
-    """A key that is disabled while its hash is computed is refused when the hash is done (CR-05)."""
+@pytest.mark.parametrize("merged_meanwhile", [True, False])
+async def test_cr_05_the_state_is_looked_at_again_after_argon2(
+    here: Installation, guard: Guard, *, merged_meanwhile: bool
+) -> None:
+    """A key that is disabled while its hash is computed is refused when the hash is done, polled meanwhile or not."""
     issued = await here.issue("items:read")
     app = guard(persist_proofs=False)
     await ask(app, "/items", (await here.issue("items:read")).headers)
@@ -322,9 +325,12 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(here: Installatio
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await started.wait()
     await here.disable(issued)
+    if merged_meanwhile:
+        await app.runtime.freshness.refresh()
     may_go_on.set()
 
     assert 401 == (await asking).status
+    assert 401 == (await ask(app, "/items", issued.headers)).status
 
 
 async def test_the_poll_alone_carries_a_change_where_no_bell_rings(here: Installation, guard: Guard) -> None:

@@ -45,7 +45,9 @@ async def test_at_the_root_of_a_mount_the_path_is_a_slash(here: Installation, gu
     """Inside a mount, the mount's own path is ruled by "/"."""
     issued = await here.issue("items:read")
     app = guard(rules={"GET /": "items:read"})
+    wide = guard(rules={"/{rest:path}": "items:read"})
 
+    assert 200 == (await ask(wide, "/m", issued.headers, root_path="/m")).status
     assert 200 == (await ask(app, "/m", issued.headers, root_path="/m")).status
     assert 200 == (await ask(app, "/m/", issued.headers, root_path="/m")).status
 
