@@ -60,7 +60,11 @@ def _read_private(path: str | PathLike[str]) -> str:
                 _refuse(path, f"others can use it (mode {mode:04o}); mend it with: chmod 600 {os.fspath(path)}")
             return file.read().decode()
     except FileNotFoundError:
-        _refuse(path, "it is missing; `keyfob init` writes one, or name the right file (setting `ring`, KEYFOB_RING)")
+        _refuse(
+            path,
+            "it is missing; `keyfob init` makes one for a new installation; otherwise copy it here, name the right file "
+            "(setting `ring`, KEYFOB_RING), or, if every copy is lost, run `keyfob ring add --new-file`",
+        )
     except OSError as error:
         _refuse(path, f"it cannot be read: {error.strerror}")
     except UnicodeDecodeError:
