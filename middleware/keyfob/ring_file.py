@@ -62,7 +62,7 @@ def _read_private(path: str | PathLike[str]) -> str:
     except FileNotFoundError:
         _refuse(
             path,
-            "it is missing; `keyfob init` makes one for a new installation; otherwise copy it here, name the right file "
+            "it is missing; `keyfob init` makes one for a new installation; else copy it here, name the right file "
             "(setting `ring`, KEYFOB_RING), or, if every copy is lost, run `keyfob ring add --new-file`",
         )
     except OSError as error:
