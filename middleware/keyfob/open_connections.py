@@ -43,6 +43,7 @@ class Connection(ABC):
         self._connections = connections
         self._gate = gate
         self._scope = scope
+        self._asked = dict(scope)  # routers inside write into the scope; a second judgement has to see the first one's
         self._granted = granted
 
     @property
@@ -64,7 +65,7 @@ class Connection(ABC):
         """Whether the key, as *record* has it now, still allows the connection."""
         entry = Entry(b"", record, ring_char=self.ring_char, suspended=suspended, as_of=record.revision)
         self._granted = entry.granted
-        return self._gate.still_admits(entry, self._scope, now)
+        return self._gate.still_admits(entry, self._asked, now)
 
     @abstractmethod
     def fall(self) -> None:

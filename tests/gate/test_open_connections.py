@@ -141,6 +141,27 @@ async def test_a_socket_stays_open_through_changes_that_leave_its_right(here: In
     assert not app.runtime.connections.open_keys()
 
 
+async def test_what_is_judged_again_is_what_was_asked(here: Installation, guard: Guard) -> None:
+    """Routers inside rewrite the scope, as a mount does; a second judgement goes by the first one's path."""
+
+    async def mounts(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.update(root_path="/ws", path="/elsewhere", client=None)
+        await talks(scope, receive, send)
+
+    issued = await here.issue("ws:connect", ip_allow=("203.0.113.0/24",))
+    socket = Socket()
+    running = socket.open(guard(mounts, **BRISK), issued)
+    await until(lambda: "websocket.accept" in socket.types)
+
+    await here.change(issued, name="another name")
+    await asyncio.sleep(0.4)
+    assert ["websocket.accept"] == socket.types
+    await here.change(issued, permissions=("items:read",))
+    await running
+
+    assert ["websocket.accept", "websocket.close"] == socket.types
+
+
 async def test_sf_16_sockets_are_looked_at_again_in_another_history(here: Installation, guard: Guard) -> None:
     """When the database is replaced, the keys of open sockets are read anew; one that is not there closes its own."""
     stays = await here.issue("ws:connect")
