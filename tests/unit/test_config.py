@@ -283,7 +283,9 @@ def test_an_empty_list_in_the_environment_empties_the_files_list(tmp_path: Path)
 
 def test_other_variables_are_none_of_our_business() -> None:
     """A name that belongs to no section is left alone, so that scripts may use it."""
-    assert Settings() == load_settings(environ={"KEYFOB_DEMO_KEY": "x", "KEYFOB_ADMIN_KEY": "z", "KEYFOBX": "y", "PATH": "/bin"})
+    assert Settings() == load_settings(
+        environ={"KEYFOB_DEMO_KEY": "x", "KEYFOB_ADMIN_KEY": "z", "KEYFOBX": "y", "PATH": "/bin"}
+    )
 
 
 def test_the_environment_can_name_the_file(tmp_path: Path) -> None:

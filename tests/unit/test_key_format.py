@@ -206,9 +206,7 @@ def test_a_brand_that_cannot_be_matches_nothing(brand: str) -> None:
 
 @settings(deadline=None)
 @given(words, words, letters_of(16), letters_of(43), letters, letters_of(14))
-def test_what_is_composed_is_parsed(  # noqa: PLR0917 (the fields of the drawing)
-    brand: str, key_type: str, key_id: str, secret: str, char: str, tag: str
-) -> None:
+def test_what_is_composed_is_parsed(brand: str, key_type: str, key_id: str, secret: str, char: str, tag: str) -> None:
     """Every key that can be written can be read, and reading gives the same fields."""
     key = compose(key_type=key_type, key_id=key_id, secret=secret, ring_char=char, tag=lambda _: tag, brand=brand)
 

@@ -264,7 +264,6 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         ...
 
 
-
 def __getattr__(name: str) -> object:
     """Give ``open_store`` to who asks for it; who only needs the contract loads no driver."""
     if name == "open_store":
