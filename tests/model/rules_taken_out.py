@@ -1,0 +1,149 @@
+"""The product with one rule taken out at a time, to see that the model would notice.
+
+A rule is named by the very text that states it in the product, so a rule that is rewritten there has to be found anew
+here: a mutation whose text is gone is an error, not a pass.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.model.schedule import REAL, Rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """In *method* of the class in *room*, every `before` becomes `after`."""
+
+    name: str
+    room: str  # the field of `Rooms`
+    method: str
+    changes: tuple[tuple[str, str], ...]
+
+    def rooms(self) -> Rooms:
+        """The real rooms, but for this one. Raises LookupError if the product states the rule in other words."""
+        real: type[Any] = getattr(REAL, self.room)
+        source = textwrap.dedent(inspect.getsource(getattr(real, self.method)))
+        for before, after in self.changes:
+            if source.count(before) != 1:
+                raise LookupError(f"{real.__name__}.{self.method} does not say {before!r} once")
+            source = source.replace(before, after)
+        names = dict(vars(sys.modules[real.__module__]))
+        exec(f"from __future__ import annotations\n{source}", names)  # noqa: S102 - the product's own lines
+        mutant = type(real.__name__, (real,), {"__slots__": (), self.method: names[self.method]})
+        return replace(REAL, **{self.room: mutant})
+
+
+def _without(rule: str) -> tuple[tuple[str, str], ...]:
+    return ((rule, ""),)
+
+
+MUTATIONS = (
+    Mutation("the lease", "freshness", "is_current", _without(" <= self._until")),
+    Mutation(
+        "the lease counts from the beginning of the read",
+        "freshness",
+        "_read",
+        (("self._until = began, began + ", "self._until = began, self._clock() + "),),
+    ),
+    Mutation(
+        "an outage is ridden out for a while only",
+        "freshness",
+        "_rides_out_outage",
+        _without(" <= self._until + self._outage_allowance"),
+    ),
+    Mutation("the doorbell is compared", "freshness", "is_current", _without("self._doorbell[0] == self._rung and ")),
+    Mutation(
+        "the doorbell is looked at before the read",
+        "freshness",
+        "_read",
+        (("self._rung = feed.doorbell, rung", "self._rung = feed.doorbell, feed.doorbell[0]"),),
+    ),
+    Mutation(
+        "the doorbell ends the patience with an outage",
+        "freshness",
+        "_rides_out_outage",
+        _without(" or self._doorbell[0] != self._rung"),
+    ),
+    Mutation(
+        "another history drops every answer",
+        "freshness",
+        "_apply",
+        (("changes.epoch != self.epoch or changes.revision < self.revision", "False"),),
+    ),
+    Mutation(
+        "a caller who leaves does not end a read that others wait for",
+        "freshness",
+        "refresh",
+        (("asyncio.shield(flight)", "flight"),),
+    ),
+    Mutation(
+        "a row is as new as the last merge",
+        "recogniser",
+        "_is_as_new_as_the_last_merge",
+        _without(" and found.revision >= self._freshness.revision"),
+    ),
+    Mutation(
+        "a row is of the same history as the last merge",
+        "recogniser",
+        "_is_as_new_as_the_last_merge",
+        _without("found.epoch == self._freshness.epoch and "),
+    ),
+    Mutation(
+        "the state is looked at again after Argon2id",
+        "recogniser",
+        "_prove",
+        (("if self._is_as_new_as_the_last_merge(found):", "if True:"),),
+    ),
+    Mutation(
+        "work is shared by the whole text",
+        "recogniser",
+        "recognise",
+        (
+            ("self._flights.get(digest)", "self._flights.get(key.key_id)"),
+            ("self._flights[digest] = flight", "self._flights[key.key_id] = flight"),
+            ("self._landed(digest, done)", "self._landed(key.key_id, done)"),
+        ),
+    ),
+    Mutation(
+        "a caller who leaves does not end a check that others wait for",
+        "recogniser",
+        "recognise",
+        (("asyncio.shield(flight)", "flight"),),
+    ),
+    Mutation(
+        "a newer state replaces an older one, never the other way",
+        "proofs",
+        "merge",
+        _without(" and record.revision > entry.revision"),
+    ),
+    Mutation(
+        "a change reaches the keys that are cached",
+        "proofs",
+        "merge",
+        (("if entry is not None and ", "if False and "),),
+    ),
+    Mutation("a change ends what was refused before", "proofs", "merge", (("if changed:", "if False:"),)),
+    Mutation(
+        "what was looked up is still so when its caller goes on",
+        "identification",
+        "identify",
+        _without("still_so and "),
+    ),
+    Mutation(
+        "what was looked up may still be believed when its caller goes on",
+        "identification",
+        "identify",
+        _without(" and self._freshness.is_current()"),
+    ),
+    Mutation(
+        "a cached key is believed only while the cache is current",
+        "gate",
+        "admit",
+        _without(" and self._freshness.is_current()"),
+    ),
+)
