@@ -132,7 +132,7 @@ def _statements(script: str) -> list[str]:
 
 def judge_schema(number: int | None, min_reader: int | None, path: Path) -> None:
     """Raise ConfigError unless this code can work with a database of schema *number*."""
-    if number is None or min_reader is None or number < SCHEMA:
+    if not isinstance(number, int) or not isinstance(min_reader, int) or number < SCHEMA:
         raise ConfigError(f"{path} has not got the present schema; run `keyfob db migrate`")
     if min_reader > SCHEMA:
         raise ConfigError(
@@ -153,11 +153,11 @@ def check_schema_now(path: Path) -> None:
     """
     try:
         connection = open_plainly(path)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite's message may quote what is damaged
         return
     try:
         number, min_reader = connection.execute(_READY).fetchone()
-    except (sqlite3.Error, TypeError):
+    except (sqlite3.Error, UnicodeDecodeError, TypeError):
         return
     finally:
         connection.close()
