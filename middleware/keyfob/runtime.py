@@ -166,6 +166,7 @@ class Runtime:
 
         Raises ConfigError if the ring is not the one that the database knows, or the database cannot be used.
         """
+        self._open()
         with suppress(StoreUnavailable):
             await self.freshness.refresh()
             self._refuse_wrong_ring()
@@ -194,9 +195,12 @@ class Runtime:
         self.pool.close()
         await self.store.close()
 
-    def _begin(self) -> None:
+    def _open(self) -> None:
         self.pool.open()
         self.store.open()
+
+    def _begin(self) -> None:
+        self._open()
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),

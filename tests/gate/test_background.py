@@ -286,7 +286,9 @@ async def test_start_and_stop_reach_keyfob_whatever_the_application_does(
     assert LastUse(NOON, None) == view.last_used
 
 
-async def test_a_server_can_start_and_stop_again(here: Installation, guard: Guard) -> None:
+async def test_a_server_can_start_and_stop_again(
+    here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
     """A second life of the same middleware, as a test suite gives it, works like the first."""
     issued = await here.issue("items:read")
     middleware = guard(well_behaved)
@@ -294,6 +296,7 @@ async def test_a_server_can_start_and_stop_again(here: Installation, guard: Guar
         await Server().play(middleware)
         assert not isinstance(await middleware.runtime.inspect(issued.text), Denied)
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == await Server().play(middleware)
+    assert "" == caplog.text
 
 
 async def test_an_application_that_fails_to_start_is_heard(guard: Guard) -> None:
