@@ -1,0 +1,241 @@
+"""More work than there is room for: what junk costs, what is turned away, and what stays in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob.hashing import Argon2Parameters, hash_secret
+from keyfob.key_format import new_secret
+from keyfob.minting import Minter
+from keyfob.record import Creator, KeyRecord
+from keyfob.store import StoredSecret
+from keyfob.testing import Issued
+from tests.faults.conftest import ROUNDS, database, kind, kinds
+from tests.wire.forging import forged, tagged
+from tests.wire.raw import request
+from tests.wire.refusals import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from keyfob.store import Transaction
+    from keyfob.testing import Installation
+    from tests.wire.conftest import Place
+    from tests.wire.raw import Wire
+    from tests.wire.server import Server
+
+JUNK = ROUNDS * 500  # distinct bad keys
+ROOM = 33  # hashes computed or waiting, with one thread
+COSTLY = Argon2Parameters(memory_kib=16_384, time=2)
+
+
+def _issue_many(place: Place, count: int, parameters: Argon2Parameters, phc: str | None = None) -> list[Issued]:
+    """Make *count* keys in one transaction; with *phc*, that is what is stored of every secret."""
+
+    async def make(here: Installation) -> list[Issued]:
+        minter = Minter(lambda: here.signing, here.pool, parameters, "kf", persist_proofs=True)
+        minted = [await minter.mint("api") for _ in range(count)]
+        made = [Issued(each.text, _record(here, each.key_id)) for each in minted]
+
+        async def work(rows: Transaction) -> None:
+            for each, issued in zip(minted, made, strict=True):
+                await rows.add_key(issued.record, each.secret if phc is None else StoredSecret(phc, None))
+
+        await here.store.change(work)
+        return made
+
+    done: list[Issued] = place.run(make)
+    return done
+
+
+def _record(here: Installation, key_id: str) -> KeyRecord:
+    return KeyRecord(
+        id=key_id,
+        name="one of many",
+        key_type="api",
+        team="default",
+        plan="enterprise",
+        permissions=("items:read",),
+        created_at=here.signing.created_at,
+        created_by=Creator("system", None, "tests"),
+    )
+
+
+def _memory(server: Server, name: str = "VmRSS") -> float:
+    """What the worker takes now, or took at most, in MiB."""
+    status = Path(f"/proc/{server.stats()['pid']}/status")
+    if not status.exists():
+        pytest.skip("only Linux says what another process's memory is")
+    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith(name))
+
+
+def _answers(wire: Wire, texts: Iterable[str], batch: int = 50) -> Counter[str]:
+    """How often each kind of answer came for *texts*, one request each."""
+    seen: Counter[str] = Counter()
+    pending = list(texts)
+    for start in range(0, len(pending), batch):
+        some = pending[start : start + batch]
+        wire.send(b"".join(request("/items", {"X-API-Key": text}) for text in some))
+        seen.update(kind_of(wire.answer()) for _ in some)
+    return seen
+
+
+def _timed(server: Server, issued: Issued, is_over: Callable[[], bool]) -> tuple[set[str], list[float]]:
+    """Ask with a good key, one request after the other; the answers, and how long each took in seconds."""
+    seen: set[str] = set()
+    took: list[float] = []
+    with server.wire() as wire:
+        while not is_over() or not took:
+            began = time.perf_counter()
+            seen.update(kinds(wire, issued))
+            took.append(time.perf_counter() - began)
+            time.sleep(0.005)
+    return seen, sorted(took)
+
+
+def _p99(took: list[float]) -> str:
+    return f"p99 {1000 * took[int(len(took) * 0.99) - 1]:.2f} ms of {len(took)}"
+
+
+def test_dl_01_bogus_keys_cost_neither_a_read_nor_a_hash(alone: Callable[..., Server], own: Place) -> None:
+    """Amid a flood of forged keys good ones pass as ever, and the forged ones reach neither database nor Argon2id."""
+    server, issued = alone(own, http="httptools"), own.issue("items:read")
+    assert "200" == kind(server, issued)
+    bogus, over = [forged() for _ in range(4000)], Event()
+    count = iter(range(150))
+    idle = _timed(server, issued, lambda: next(count, None) is None)[1]
+    before = server.stats()
+    with ThreadPoolExecutor(1) as other, server.wire() as wire, server.unmoved("store_reads", "argon2_verifications"):
+        asking = other.submit(_timed, server, issued, over.is_set)
+        seen = _answers(wire, bogus)
+        over.set()
+        good, flooded = asking.result()
+    print(f"idle: {_p99(idle)}; amid {len(bogus)} bogus keys: {_p99(flooded)}")  # noqa: T201
+
+    assert ({"B401": len(bogus)}, {"200"}) == (seen, good)
+    assert len(bogus) == server.stats()["refused_by_tag"] - before["refused_by_tag"]
+
+
+@pytest.mark.cases("DL-02", "DL-12")
+def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[..., Server], own: Place) -> None:
+    """Of many wrong secrets under right tags a bounded number is hashed, the rest is 503, and cached keys pass."""
+    server, issued = alone(own, http="httptools", argon2_threads=1), own.issue("items:read")
+    victims = _issue_many(own, 30, Argon2Parameters(8, 1), hash_secret(new_secret(), COSTLY))
+    flood = [tagged(own.here.signing, victim.record.id) for victim in victims for _ in range(5)]
+    assert "200" == kind(server, issued)
+    before = server.stats()
+    with ExitStack() as stack:
+        wires = [stack.enter_context(server.wire()) for _ in flood]
+        for wire, text in zip(wires, flood, strict=True):
+            wire.send(request("/items", {"X-API-Key": text}))
+        with server.wire() as wire:
+            assert ["200"] * 50 == kinds(wire, issued, 50)
+        handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        handshake |= {
+            "Sec-WebSocket-Key": "A" * 22 + "==",
+            "X-API-Key": tagged(own.here.signing, victims[-1].record.id),
+        }
+        socket = server.ask("/ws", handshake)
+        answers = [wire.answer() for wire in wires]
+    after = server.stats()
+    seen = Counter(kind_of(answer, text) for answer, text in zip(answers, flood, strict=True))
+    shed = after["shed"] - before["shed"]
+    hashed = after["argon2_verifications"] - before["argon2_verifications"] - shed
+
+    assert {"B401": hashed, "S503": len(flood) - hashed} == seen
+    assert (len(flood) - hashed + 1, "S503") == (shed, kind_of(socket))
+    assert hashed <= 2 * ROOM  # those that fit at once, and those for whom room was made while the flood came in
+    assert 1 == len({str(answer.without_date) for answer in answers if answer.status == 503})
+    print(f"{len(flood)} wrong secrets at once: {hashed} hashed, {shed} turned away")  # noqa: T201
+
+
+def test_dl_06_two_hundred_cold_keys_at_once_are_never_401(alone: Callable[..., Server], own: Place) -> None:
+    """When all keys are new to a worker at once, each passes or is 503, memory stays bounded, and all pass later."""
+    cost = Argon2Parameters(4096, 1)
+    place = {"memory_kib": cost.memory_kib, "time": cost.time}
+    server = alone(own, http="httptools", argon2_threads=1, persist_proofs=False, argon2=place)
+    cold = _issue_many(own, 200, cost)
+    before = _memory(server)
+    with ExitStack() as stack:
+        wires = [stack.enter_context(server.wire()) for _ in cold]
+        for wire, issued in zip(wires, cold, strict=True):
+            wire.send(request("/items", issued.headers))
+        first = [kind_of(wire.answer(), issued.text) for wire, issued in zip(wires, cold, strict=True)]
+    rise = _memory(server, "VmHWM") - before
+
+    assert {"200", "S503"} == set(first)
+    assert rise <= 4 + 100  # MiB: one hash at a time, and what is told besides
+    turned_away = [issued for issued, kind in zip(cold, first, strict=True) if kind == "S503"]
+    with server.wire() as wire:
+        assert {"200": len(turned_away)} == _answers(wire, [issued.text for issued in turned_away])
+    print(f"of 200 cold keys {len(turned_away)} were asked to come again; memory rose by {rise:.1f} MiB")  # noqa: T201
+
+
+def test_dl_07_ten_thousand_changed_rows_cost_no_hash(alone: Callable[..., Server], own: Place) -> None:
+    """When every key of a team changes at once, keys that a worker knows pass on without a read or a hash."""
+    server = alone(own, http="httptools", persist_proofs=False)
+    known = _issue_many(own, 60, Argon2Parameters(8, 1))
+    with closing(sqlite3.connect(database(own))) as connection:
+        columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(keys)")][1:]
+        connection.execute(
+            f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+            INSERT INTO keys SELECT hex(randomblob(8)), {", ".join(columns)}
+            FROM n, (SELECT * FROM keys LIMIT 1)"""  # noqa: S608 (columns of our own table)
+        )
+        connection.commit()
+    texts = [issued.text for issued in known]
+    with server.wire() as wire:
+        assert {"200": len(known)} == _answers(wire, texts)
+        own.disable(known[0])  # so that the change is known to have been taken over
+        assert {"B401": 1} == _answers(wire, texts[:1])
+        with server.unmoved("argon2_verifications", "store_reads"):
+            own.run(lambda here: here.store.change(lambda rows: rows.stamp_team_keys("default")))
+            assert {"200": len(known) - 1} == _answers(wire, texts[1:])
+
+
+@pytest.mark.timeout(60 + JUNK // 200)
+@pytest.mark.cases("CR-11", "DL-11")
+def test_cr_11_distinct_bad_keys_do_not_fill_the_memory(alone: Callable[..., Server], own: Place) -> None:
+    """However many different bad keys come, the worker grows by less than 20 MiB, and good keys stay cached."""
+    server, issued, ring = alone(own, http="httptools"), own.issue("items:read"), own.here.signing
+
+    def junk(count: int) -> Iterable[str]:
+        for number in range(count):
+            text = tagged(ring) if number % 4 == 0 else forged()
+            yield text if number % 4 != 1 else text[:-1] + "-"
+
+    with server.wire() as wire:
+        assert ["200"] == kinds(wire, issued)
+        _answers(wire, junk(1000))
+        before, hashes = _memory(server), server.stats()["argon2_verifications"]
+        for _ in range(0, JUNK, 2000):
+            assert {"B401": 2000} == _answers(wire, junk(2000))
+            with server.unmoved("store_reads"):
+                assert ["200"] == kinds(wire, issued)
+        rise = _memory(server) - before
+    assert hashes == server.stats()["argon2_verifications"]
+    assert rise < 20
+    print(f"{JUNK} distinct bad keys: memory rose by {rise:.1f} MiB")  # noqa: T201
+
+
+def test_dl_11_more_good_keys_than_the_cache_holds_leave_memory_flat(alone: Callable[..., Server], own: Place) -> None:
+    """Keys that push each other out of a small cache all pass, round after round, and nothing is left behind."""
+    server = alone(own, http="httptools", cache_size=50)
+    texts = [issued.text for issued in _issue_many(own, 500, Argon2Parameters(8, 1))]
+    with server.wire() as wire:
+        assert {"200": len(texts)} == _answers(wire, texts)
+        before = _memory(server)
+        for _ in range(max(3, ROUNDS // 10)):
+            assert {"200": len(texts)} == _answers(wire, texts)
+        rise = _memory(server) - before
+    assert rise < 8
+    print(f"{len(texts)} good keys through a cache of 50: memory rose by {rise:.1f} MiB")  # noqa: T201
