@@ -129,12 +129,6 @@ MUTATIONS = (
     ),
     Mutation("a change ends what was refused before", "proofs", "merge", (("if changed:", "if False:"),)),
     Mutation(
-        "what was looked up is still so when its caller goes on",
-        "identification",
-        "identify",
-        _without("still_so and "),
-    ),
-    Mutation(
         "what was looked up may still be believed when its caller goes on",
         "identification",
         "identify",

@@ -127,7 +127,7 @@ class Plan:
     persist_proofs: bool
     argon2_time: int  # 1 is what the stored hashes were made with, so 2 lets every check hash anew
     wall_step: float  # seconds that the wall clock jumps
-    is_narrow: bool  # one key alone, switched to and fro while it is asked for
+    is_narrow: bool  # one key alone is switched to and fro, and room for one only
     changes: tuple[float, ...]  # when something is changed
     early: float  # how likely a request comes before a change: without any, keys stay cold
     weather: Weather
@@ -139,13 +139,15 @@ class Plan:
         slow = {leg: 0.0 if is_calm else rng.choice((0.0, 0.0, 0.1, 0.7)) for leg in Leg}
         grid = rng.choice((0.0, 0.1))
         changes = [rng.uniform(0.2, 3.0)]
-        is_narrow = rng.random() < 0.3
-        for _ in range(2 if is_narrow else rng.choice((0, 0, 1, 2))):
-            changes.append(changes[-1] + rng.choice((0.02, 0.5, 2.5)) * rng.random())
+        is_narrow = not is_calm and rng.random() < 0.25
+        if is_narrow:
+            slow = dict.fromkeys(Leg, 0.0) | {Leg.CHANGES: 0.7}
+        for _ in range(3 if is_narrow else rng.choice((0, 0, 1, 2))):
+            changes.append(changes[-1] + rng.choice((0.02, 0.5, 0.5 if is_narrow else 2.5)) * rng.random())
         return cls(
-            hears=rng.random() < 0.5,
+            hears=rng.random() < (0.2 if is_narrow else 0.5),
             is_calm=is_calm,
-            cache_size=rng.choice((0, 1, 1, 2, 3)),
+            cache_size=1 if is_narrow else rng.choice((0, 1, 1, 2, 3)),
             allowance=rng.choice((0.0, 0.0, 1.0)),
             persist_proofs=rng.random() < 0.5,
             argon2_time=rng.choice((1, 1, 2)),
@@ -153,7 +155,9 @@ class Plan:
             is_narrow=is_narrow,
             changes=tuple(changes),
             early=rng.choice((0.0, 0.2, 0.5)),
-            weather=Weather(slow, rng.choice((0.5, 1.9, 1.9, 4.0)), grid, () if is_calm else _outages(rng, changes)),
+            weather=Weather(
+                slow, rng.choice((0.5, 1.9, 1.9, 4.0)), grid, () if is_calm or is_narrow else _outages(rng, changes)
+            ),
             pause_chance=0.0 if is_calm else rng.choice((0.0, 0.01, 0.05)),
         )
 
@@ -215,7 +219,7 @@ class Schedule:
         plan, rng = self._plan, self._rng
         for change in plan.changes:
             self._foresee_change(plan.weather.lasting(change))
-        for _ in range(rng.randint(4, 8)):
+        for _ in range(20 if plan.is_narrow else rng.randint(4, 8)):
             self._foresee_requests(plan.weather.lasting(max(0.0, self._moment(rng.choice(plan.changes)))))
 
     def _moment(self, change: float) -> float:
@@ -224,7 +228,7 @@ class Schedule:
         if rng.random() < self._plan.early:
             return change - rng.random()
         kind = rng.random()
-        if kind < 0.45:
+        if kind < 0.45 or self._plan.is_narrow:
             return change + rng.choice((0.01, 0.1, 0.5)) * rng.random()
         if kind < 0.85:
             return change + patience + rng.choice((0.05, 0.5, 2.0)) * rng.random()
@@ -273,7 +277,7 @@ class Schedule:
         text = GUESS.text if luck > 0.95 else KEYS[0 if luck < 0.65 else rng.randrange(1, 3)].text
         method = rng.choice(("GET", "POST"))
         if self._plan.is_narrow:
-            text, method = KEYS[0].text, "POST"
+            text, method = KEYS[luck > 0.8].text, "POST"
         for _ in range(rng.choice((1, 1, 1, 3))):
             leaves_after = rng.choice((0.01, 1.0)) * rng.random() if rng.random() < 0.15 else None
             self._outside.at(when, partial(self._begin, text, method, leaves_after))
