@@ -59,6 +59,7 @@ class Server:
         wire = {**(wiring or {}), "options": {**place, **options}}
         arguments = ["--factory", "tests.wire.app:make", "--port=0", f"--http={http}", f"--workers={workers}"]
         arguments.append(f"--loop={_LOOPS[http]}")
+        arguments.append("--timeout-worker-healthcheck=60")  # a busy machine is no reason to replace a worker
         arguments += ["--no-proxy-headers", "--timeout-keep-alive=60", "--timeout-graceful-shutdown=10"]
         if wire.get("verbose"):
             arguments.append("--log-level=debug")

@@ -159,6 +159,7 @@ def test_lc_09_a_clock_that_is_set_changes_nothing(
     server = alone(place, http=http, environ=environ, max_staleness=0.6)
     issued = [place.issue("items:read") for _ in range(3)]
     each_once = b"".join(request("/items", key.headers) for key in issued)
+    wait_for(lambda: server.ask("/items", issued[0].headers).status == 200)
     with server.wire() as wire:
         wire.send(each_once)
         assert [200] * 3 == [wire.answer().status for _ in issued]
