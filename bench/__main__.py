@@ -1,4 +1,4 @@
-"""`python -m bench [part …]`: measure, print a table of medians and ratios, and keep the raw figures."""
+"""`python -m bench [part …]`: measure, print a table, and keep the raw figures."""
 
 from __future__ import annotations
 
@@ -7,17 +7,30 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit
+from bench import admit, revocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import Any
 
-    from bench.table import Measured
 
-PARTS: dict[str, Callable[[], Coroutine[Any, Any, Measured]]] = {"admit": admit.measure}
+class Result(Protocol):
+    """What a part found out."""
+
+    def table(self) -> str:
+        """For people."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        ...
+
+
+PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
+    "admit": admit.measure,
+    "revocation": revocation.measure,
+}
 RESULTS = Path(__file__).parent / "results"
 
 

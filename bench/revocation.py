@@ -107,7 +107,7 @@ def _figures(revocation: Revocation, requests: list[Request]) -> tuple[float, ..
     last = max((one.started for one in requests if one.status == ADMITTED), default=revocation.called)
     return (
         revocation.returned - revocation.called,
-        min(refused) - revocation.called,
+        min(refused, default=revocation.enable_called) - revocation.called,
         last - revocation.called,
         max(0.0, last - revocation.returned),
     )

@@ -20,7 +20,6 @@ CONNECTIONS = 2  # to each worker
 _KEYS = 8
 _TO_THE_VICTIM = 0.7  # of all requests; the rest go to the other keys, so that all of them stay warm
 _MOST_CONNECTIONS = 400  # tried, until every worker has taken enough
-_TICK = 0.0005  # seconds between two looks at how far the others are
 
 
 class Caller:
@@ -65,6 +64,7 @@ class Load:
         self._rng = random.Random(4)  # noqa: S311 - which key a request carries is no secret
         self._keys: list[Issued] = []
         self._victim: Issued
+        self._news = asyncio.Event()
 
     async def revoke(self, rounds: int) -> list[Event]:
         """Switch a key off and on *rounds* times under load, by turns from here and from within each worker."""
@@ -87,13 +87,17 @@ class Load:
 
     async def _off_and_on(self, victim: Issued, callers: list[Caller], writer: Caller | None) -> None:
         began = time.monotonic()
-        while min(caller.admitted for caller in callers) < began:  # every connection finds the key warm
-            await asyncio.sleep(_TICK)
+        while min(caller.admitted for caller in callers) < began:  # until every connection found the key warm
+            await self._next_answer()
         await self._switch(victim, What.DISABLE_CALLED, What.DISABLE_RETURNED, writer)
         began = time.monotonic()
-        while min(caller.answered for caller in callers) < began:  # every connection has tried it since
-            await asyncio.sleep(_TICK)
+        while min(caller.answered for caller in callers) < began:  # until every connection has tried it since
+            await self._next_answer()
         await self._switch(victim, What.ENABLE_CALLED, What.ENABLE_RETURNED, writer)
+
+    async def _next_answer(self) -> None:
+        self._news.clear()
+        await self._news.wait()
 
     async def _switch(self, key: Issued, called: What, returned: What, writer: Caller | None) -> None:
         is_off = called is What.DISABLE_CALLED
@@ -119,6 +123,7 @@ class Load:
             if key is self._victim:
                 caller.answered = started
                 caller.admitted = started if status == 200 else caller.admitted
+            self._news.set()
 
     async def _connect(self) -> dict[int, list[Caller]]:
         """Open connections until every worker has its share, and one for changes."""

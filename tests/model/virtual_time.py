@@ -29,6 +29,7 @@ class Outside:
         self._pauses = pauses
         self._to_come: list[Happening] = []
         self._count = 0
+        self._may_pause = True
 
     def at(self, when: float, what: Callable[[], None]) -> None:
         """Let *what* happen at *when*; what is planned first for one moment happens first."""
@@ -41,12 +42,19 @@ class Outside:
         self._pause_chance = 0.0
 
     def clock(self) -> float:
-        """The process's clock. Reading it is a step like others: the machine may pause just before."""
-        self._perhaps_pause()
+        """The process's clock. The machine may pause just before it is read.
+
+        It does so only the first time after a wait: whoever looks twice in one step must not be stopped in between,
+        because nothing can be promised of a process that is stopped between its last look and its answer.
+        """
+        if self._may_pause:
+            self._may_pause = False
+            self._perhaps_pause()
         return self.now
 
     def wait(self, timeout: float | None) -> None:
         """The loop has nothing to do for *timeout* seconds, or until something happens if that is None."""
+        self._may_pause = True
         if self._perhaps_pause():
             return
         if timeout is None:
