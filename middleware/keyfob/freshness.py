@@ -159,15 +159,6 @@ class Freshness:
         if self._behind == 3:  # noqa: PLR2004
             log.warning("the doorbell stays behind: revocation takes up to %s s on this host", self._max_staleness)
 
-    async def keep(self) -> None:
-        """Poll for as long as the task lives; a failure is noted, and the next poll tries again."""
-        while True:
-            await asyncio.sleep(self._max_staleness / 4)
-            try:
-                await self.refresh()
-            except StoreUnavailable:
-                continue
-
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:
     # The callers may all have left; asyncio would otherwise complain of an exception that nobody looked at.

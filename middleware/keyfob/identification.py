@@ -49,9 +49,7 @@ class Identification:
         key = self._recogniser.parse(text)
         if key is None:
             return Denied(Reason.MALFORMED)
-        await self._awaken()
-        if self._freshness.epoch is None:
-            await self._freshness.ensure()  # what the database says of the ring is not known yet
+        await self._awaken()  # and with that, what the database says of the ring is known
         reason = self._recogniser.refuses(key)
         if reason is not None:
             return Denied(reason)

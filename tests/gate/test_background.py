@@ -16,6 +16,7 @@ from keyfob.key_format import compose, new_secret
 from keyfob.record import LastUse
 from keyfob.ring import Ring
 from keyfob.ring_file import load_ring, write_ring
+from keyfob.ring_in_use import RingInUse
 from keyfob.stats import Stats
 from keyfob.store import RingMark, RingState, Use, UseDay
 from keyfob.testing import installation
@@ -447,6 +448,46 @@ async def test_an_active_entry_that_is_not_here_is_told(
 
     assert 503 == (await ask(app, "/items", issued.headers)).status
     assert "the ring lacks entry 'z'" in caplog.text
+
+
+async def test_a_ring_that_cannot_be_read_again_is_told(
+    here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that others can read by now is not taken over; the log says why, and known entries go on to work."""
+    monkeypatch.setattr("keyfob.ring_in_use._RELOAD_AT_MOST_EVERY", 0.0)
+    issued = await here.issue("items:read")
+    app = guard()
+    (here.folder / "keyfob.ring").chmod(0o644)
+    strange = compose(key_type="api", key_id="0" * 16, secret=new_secret(), ring_char="z", tag=lambda _: "0" * 14)
+
+    assert 401 == (await ask(app, "/items", {"X-API-Key": strange.text})).status
+
+    assert "chmod 600" in caplog.text
+    assert 200 == (await ask(app, "/items", issued.headers)).status
+
+
+async def test_a_database_without_a_ring_entry_is_told(tmp_path: Path) -> None:
+    """Before anything was activated nothing can be judged or made, and the message names the command."""
+    ring = Ring.new(NOON)
+    in_use = RingInUse(lambda: ring, lambda: 0.0)
+
+    with pytest.raises(ConfigError, match="keyfob init"):
+        in_use.check()
+    with pytest.raises(ConfigError, match="keyfob ring show"):
+        in_use.signing()
+    assert {"a"} == in_use.entries().keys()
+
+
+def test_counts_are_attributes_and_a_mapping() -> None:
+    """Stats can be read either way, and shown."""
+    stats = Stats()
+    stats.admitted += 2
+
+    assert (2, 2, 8) == (stats.admitted, stats["admitted"], len(stats))
+    assert {"admitted": 2} == {name: count for name, count in stats.items() if count}
+    assert "admitted=2, denied=0" in repr(stats)
+    with pytest.raises(KeyError):
+        stats["nothing"]
 
 
 async def test_nothing_secret_is_logged(here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture) -> None:

@@ -255,6 +255,21 @@ async def test_a_store_that_never_answers_is_given_up(parts: Parts, monkeypatch:
     assert freshness.is_current()
 
 
+async def test_changes_without_end_are_given_up(parts: Parts) -> None:
+    """If every read is overtaken by another ring, the request is not held for ever."""
+    feed = parts[0]
+    changes = feed.changes
+
+    async def overtaken(since: int | None) -> Changes:
+        feed.bell[0] += 1
+        return await changes(since)
+
+    feed.changes = overtaken  # type: ignore[method-assign]
+
+    with pytest.raises(StoreUnavailable, match="faster than they could be read"):
+        await fresh(parts).ensure()
+
+
 async def test_a_doorbell_that_stays_behind_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     """Three reads in a row of a revision beyond the doorbell's are logged, once."""
     feed = parts[0]
