@@ -47,12 +47,12 @@ def _insist(server: Server, issued: Issued) -> tuple[int, int]:
         return sent, admitted
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize(("http", "interval"), [("h11", 0.05), ("httptools", 1.0)])
 def test_sf_12_workers_stopped_under_load_write_all_that_they_answered(
-    alone: Callable[..., Server], own: Place, http: str
+    alone: Callable[..., Server], own: Place, http: str, interval: float
 ) -> None:
     """SIGTERM amid requests, hashes and flushes: every use that was answered is written, and nobody complains."""
-    server = alone(own, http=http, workers=2, usage_interval=0.05, persist_proofs=False)
+    server = alone(own, http=http, workers=2, usage_interval=interval, persist_proofs=False)
     busy = [own.issue("items:read") for _ in range(4)]
     with ThreadPoolExecutor(4) as callers:
         asking = [callers.submit(_insist, server, issued) for issued in busy]
