@@ -89,7 +89,7 @@ class Freshness:
 
     def believes(self, until: float) -> bool:
         """Whether *until* is still to come."""
-        return self._clock() < until <= self._clock() + self._max_staleness
+        return 0 < until - self._clock() <= self._max_staleness
 
     async def ensure(self) -> None:
         """Return once cached answers may be given. Raises StoreUnavailable."""
