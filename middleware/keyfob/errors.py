@@ -26,6 +26,10 @@ class Saturated(StoreUnavailable):
     """Too many Argon2id checks are waiting already. The request is answered 503."""
 
 
+class NotMigrated(StoreUnavailable):
+    """The database has not got the schema that this code works with."""
+
+
 class Refused(KeyfobError):
     """A lifecycle call that may not happen; `code` is what the admin API answers."""
 

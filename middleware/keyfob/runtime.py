@@ -208,7 +208,7 @@ class Runtime:
 
     async def _keep_fresh(self) -> None:
         while True:
-            await asyncio.sleep(self.settings.max_staleness / 4)
+            await self.store.news(self.settings.max_staleness / 4)
             with suppress(StoreUnavailable):
                 await self.freshness.refresh()
             self.connections.review_all(time.time(), self.ring.is_retired)

@@ -227,6 +227,10 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         """Whether every process that serves these keys has seen a change when `change` returns."""
         ...
 
+    async def news(self, patience: float) -> None:
+        """Return after *patience* seconds, or sooner on a hint that `changes` has something new. Never raises."""
+        ...
+
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run *work* in one transaction, ring the doorbell, and return what it returned.
 

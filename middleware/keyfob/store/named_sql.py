@@ -1,6 +1,6 @@
 """Reads a file of statements, each under a line ``-- name: …``.
 
-``{key_columns}`` in a statement stands for the one of that name.
+``{key_columns}`` in a statement stands for the one of that name, and so for every other name.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_INSERTED = re.compile(r"\{(\w+)\}")
 
 
 def read_statements(file_name: str) -> dict[str, str]:
@@ -16,4 +17,4 @@ def read_statements(file_name: str) -> dict[str, str]:
     text = files(__package__).joinpath(file_name).read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
     statements = {name: statement.strip() for name, statement in zip(parts[::2], parts[1::2], strict=True)}
-    return {name: sql.replace("{key_columns}", statements["key_columns"]) for name, sql in statements.items()}
+    return {name: _INSERTED.sub(lambda found: statements[found[1]], sql) for name, sql in statements.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def open_store(url: str, *, seal_with: Callable[[], RingKey] | None = None, crea
     """Open the store at *url*; connections are made when they are first needed.
 
     Args:
-        url: ``sqlite:///relative/path.db`` or ``sqlite:////absolute/path.db``.
+        url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db`` or ``postgresql://user@host/db``.
         seal_with: gives the ring entry that seals audit events; without it nothing can be appended to the log.
         create: make the database if it is missing and bring it to the present schema.
 
@@ -31,7 +32,7 @@ def open_store(url: str, *, seal_with: Callable[[], RingKey] | None = None, crea
     if url.startswith(_SQLITE):
         return _open_sqlite(url.removeprefix(_SQLITE), seal_with=seal_with, create=create)
     if url.startswith(_POSTGRES):
-        raise ConfigError("PostgreSQL needs the extra: pip install 'keyfob[postgres]'")
+        return _open_postgres(url, seal_with=seal_with, create=create)
     raise ConfigError("store url must begin with sqlite:/// or postgresql://")
 
 
@@ -49,3 +50,16 @@ def _open_sqlite(path: str, *, seal_with: Callable[[], RingKey] | None, create: 
     else:
         check_schema_now(file)
     return SQLiteStore(file, seal_with=seal_with)
+
+
+def _open_postgres(url: str, *, seal_with: Callable[[], RingKey] | None, create: bool) -> KeyStore:
+    if find_spec("asyncpg") is None:
+        raise ConfigError("PostgreSQL needs the extra: pip install 'keyfob[postgres]'")
+    from keyfob.store.postgres import PostgresStore  # noqa: PLC0415 (only who uses PostgreSQL loads its driver)
+    from keyfob.store.postgres_address import read_address  # noqa: PLC0415 (likewise)
+    from keyfob.store.postgres_migrations import migrate_now  # noqa: PLC0415 (likewise)
+
+    address = read_address(url)
+    if create:
+        migrate_now(address)
+    return PostgresStore(address, seal_with=seal_with)

@@ -1,0 +1,142 @@
+-- Times are whole microseconds since 1970-01-01 UTC. Lists are JSON. Texts are compared by code point.
+
+CREATE TABLE keyfob.meta (
+    only_row    integer PRIMARY KEY CHECK (only_row = 1),
+    revision    bigint NOT NULL,    -- goes up by one with every change, in the order of the commits
+    epoch       text NOT NULL,      -- random; renewed when another database takes this one's place
+    audit_count bigint NOT NULL,
+    audit_head  bytea NOT NULL,     -- the seal of the newest event
+    min_reader  integer NOT NULL    -- the oldest schema number whose code still understands this database
+);
+INSERT INTO keyfob.meta
+VALUES (1, 0, replace(gen_random_uuid()::text, '-', ''), 0, decode(repeat('00', 32), 'hex'), 1);
+
+CREATE TABLE keyfob.ring_marks (
+    ring_char    text COLLATE "C" PRIMARY KEY,
+    fingerprint  text NOT NULL,
+    state        text NOT NULL CHECK (state IN ('active', 'retired', 'lost')),
+    activated_at bigint NOT NULL
+);
+
+CREATE TABLE keyfob.teams (
+    id         text COLLATE "C" PRIMARY KEY,
+    name       text NOT NULL,
+    plan       text NOT NULL,
+    created_at bigint NOT NULL
+);
+
+CREATE TABLE keyfob.keys (
+    id              text COLLATE "C" PRIMARY KEY,
+    name            text NOT NULL,
+    name_folded     text COLLATE "C" NOT NULL,  -- for search and order in any case of letters
+    key_type        text NOT NULL,
+    team            text COLLATE "C" NOT NULL REFERENCES keyfob.teams (id),
+    permissions     jsonb NOT NULL,
+    created_at      bigint NOT NULL,
+    creator_kind    text NOT NULL,
+    creator_id      text,
+    creator_name    text NOT NULL,
+    description     text,
+    ip_allow        jsonb NOT NULL,
+    duplicated_from text,
+    expires_at      bigint,
+    disabled_at     bigint,
+    deleted_at      bigint,
+    revision        bigint NOT NULL
+);
+CREATE INDEX keys_by_revision ON keyfob.keys (revision);
+CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_name ON keyfob.keys (team, name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_type ON keyfob.keys (team, key_type) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_age ON keyfob.keys (created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_name ON keyfob.keys (name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_of_admins ON keyfob.keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+CREATE TABLE keyfob.key_secrets (
+    key_id text COLLATE "C" PRIMARY KEY REFERENCES keyfob.keys (id),
+    hash   text NOT NULL,
+    proof  bytea
+);
+
+-- One row for every key that is not deleted, made with the key, so that "never used" can be ordered by an index.
+CREATE TABLE keyfob.key_usage (
+    key_id       text COLLATE "C" PRIMARY KEY REFERENCES keyfob.keys (id),
+    team         text COLLATE "C" NOT NULL,
+    last_used_at bigint NOT NULL DEFAULT 0,     -- 0: never
+    last_used_ip text COLLATE "C"
+);
+CREATE INDEX usage_by_team ON keyfob.key_usage (team, last_used_at, key_id);
+CREATE INDEX usage_by_time ON keyfob.key_usage (last_used_at, key_id);
+
+CREATE TABLE keyfob.key_use_days (
+    key_id   text COLLATE "C" NOT NULL REFERENCES keyfob.key_usage (key_id),
+    day      integer NOT NULL,  -- proleptic Gregorian ordinal
+    admitted bigint NOT NULL,
+    denied   bigint NOT NULL,
+    PRIMARY KEY (key_id, day)
+);
+
+CREATE TABLE keyfob.audit_events (
+    seq        bigint PRIMARY KEY,
+    at         bigint NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id   text,
+    actor_name text NOT NULL,
+    ip         text,
+    action     text NOT NULL,
+    team       text,
+    key_id     text,
+    detail     text NOT NULL,
+    ring_char  text NOT NULL,
+    seal       bytea NOT NULL
+);
+CREATE INDEX audit_events_by_team ON keyfob.audit_events (team, seq);
+CREATE INDEX audit_events_by_key ON keyfob.audit_events (key_id, seq);
+CREATE INDEX audit_events_by_action ON keyfob.audit_events (action, seq);
+
+CREATE TABLE keyfob.idempotency (
+    scope       text COLLATE "C" PRIMARY KEY,
+    body_digest bytea NOT NULL,
+    key_id      text NOT NULL,
+    at          bigint NOT NULL
+);
+CREATE INDEX idempotency_by_time ON keyfob.idempotency (at);
+
+-- The console. What a browser or a link holds is kept only as a digest.
+CREATE TABLE keyfob.sessions (
+    id_hash    bytea PRIMARY KEY,
+    key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
+    csrf       bytea NOT NULL,
+    ip         text,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL
+);
+CREATE INDEX sessions_by_key ON keyfob.sessions (key_id);
+CREATE INDEX sessions_by_expiry ON keyfob.sessions (expires_at);
+
+CREATE TABLE keyfob.sign_in_links (
+    hash       bytea PRIMARY KEY,
+    key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    used_at    bigint
+);
+CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);
+CREATE INDEX sign_in_links_by_expiry ON keyfob.sign_in_links (expires_at);
+
+-- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
+CREATE TABLE keyfob.drafts (
+    token_hash bytea PRIMARY KEY,
+    session    bytea NOT NULL REFERENCES keyfob.sessions (id_hash) ON DELETE CASCADE,
+    created_at bigint NOT NULL,
+    used_at    bigint,
+    key_id     text COLLATE "C"
+);
+CREATE INDEX drafts_by_session ON keyfob.drafts (session);
+CREATE INDEX drafts_by_key ON keyfob.drafts (key_id);
+
+CREATE TABLE keyfob.sign_in_throttle (
+    bucket        text COLLATE "C" PRIMARY KEY,
+    failures      integer NOT NULL,
+    blocked_until bigint NOT NULL
+);

