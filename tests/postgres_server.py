@@ -77,8 +77,6 @@ async def _template() -> str:
         await migrate(read_address(f"{server_url()}/{_TEMPLATE}"))
         _made.append(_TEMPLATE)
         atexit.register(lambda: asyncio.run(run_sql(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")))
-        while await run_sql(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{_TEMPLATE}'"):  # noqa: S608
-            await asyncio.sleep(0.01)
     return _TEMPLATE
 
 
@@ -98,7 +96,7 @@ def _start(programs: Path) -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     account = _unprivileged(folder)
     data, log = folder / "data", folder / "log"
-    make = [programs / "initdb", "-D", data, "-U", "keyfob", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    make = f"{programs}/initdb -D {data} -U keyfob -A trust -E UTF8 --locale=C --no-sync".split()
     subprocess.run(make, check=True, capture_output=True, cwd=folder, **account)
     port = _free_port()
     settings = {
@@ -108,9 +106,9 @@ def _start(programs: Path) -> str:
         "max_connections": "200",
         "fsync": "off",  # these tests kill connections and processes, never the power
     }
-    serve = [programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())]
+    serve = [f"{programs}/postgres", "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
     with log.open("wb") as output:
-        server = subprocess.Popen(serve, stdout=output, stderr=output, cwd=folder, **account)
+        server: subprocess.Popen[bytes] = subprocess.Popen(serve, stdout=output, stderr=output, cwd=folder, **account)
     atexit.register(_stop, server)
     url = f"postgresql://keyfob@127.0.0.1:{port}"
     _wait_until_it_serves(server, port, log)

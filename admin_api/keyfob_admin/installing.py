@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.argon2_pool import Argon2Pool
-from keyfob.errors import AlreadyInstalled, ConfigError
+from keyfob.errors import AlreadyInstalled, ConfigError, NotMigrated
 from keyfob.hashing import Argon2Parameters
 from keyfob.installation import bootstrap
 from keyfob.limits import clean_name, clean_team_id
@@ -56,13 +56,16 @@ async def refuse_second(settings: Settings) -> None:
         return
     store = open_store(url)
     try:
-        if await store.teams():
-            raise AlreadyInstalled(
-                "this installation is complete already, and nothing was changed; "
-                "`keyfob keys create NAME --type admin --permission '*'` makes another admin key"
-            )
+        teams = await store.teams()
+    except NotMigrated:
+        teams = []
     finally:
         await store.close()
+    if teams:
+        raise AlreadyInstalled(
+            "this installation is complete already, and nothing was changed; "
+            "`keyfob keys create NAME --type admin --permission '*'` makes another admin key"
+        )
 
 
 def _has_content(path: Path) -> bool:

@@ -65,7 +65,7 @@ class KeyContract:
         assert (None, None, 1) == (found.record, found.secret, found.revision)
 
     async def test_a_change_is_seen_by_others_when_it_returns(self, store: KeyStore, other: KeyStore) -> None:
-        """Another process reads what a returned change has written; the doorbell shows another number, where it rings."""
+        """Another process reads what a returned change has written, and hears the bell if all are to hear it."""
         await store.changes(None)
         await other.changes(None)
         rung = store.doorbell[0], other.doorbell[0]

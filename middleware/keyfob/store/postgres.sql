@@ -24,7 +24,7 @@ SELECT m.in_recovery, m.revision, m.epoch, m.min_reader,
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.revision > $1 LEFT JOIN keyfob.teams t ON t.id = k.team
 
 -- name: readiness
-SELECT (SELECT max(number) FROM keyfob.migrations), min_reader, pg_backend_pid() FROM keyfob.meta
+SELECT (SELECT max(number) FROM keyfob.migrations), min_reader FROM keyfob.meta
 
 -- name: remember_proof
 UPDATE keyfob.key_secrets s SET hash = $1, proof = $2

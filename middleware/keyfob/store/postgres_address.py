@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from keyfob.config_values import shown_url
 from keyfob.errors import ConfigError
@@ -52,6 +53,6 @@ async def connect(address: Address, *, within: float) -> Connection[Any]:
         address.dsn,
         timeout=within,
         statement_cache_size=0,
-        target_session_attrs="primary",
+        target_session_attrs=SessionAttribute.primary,
         server_settings={"application_name": "keyfob"},
     )

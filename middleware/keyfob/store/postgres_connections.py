@@ -92,7 +92,7 @@ class Line:
         async with answering(CONNECT_LIMIT):
             connection = await connect(self._address, within=CONNECT_LIMIT)
             try:
-                number, min_reader, _ = await connection.fetchrow(SQL["readiness"])
+                ((number, min_reader),) = await connection.fetch(SQL["readiness"])
                 judge_schema(number, min_reader)
             except BaseException:
                 connection.terminate()

@@ -35,7 +35,15 @@ SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synch
 SELECT revision FROM keyfob.meta FOR UPDATE
 """
 _IDEMPOTENCY_LASTS = timedelta(hours=24)
-_TRACES = ("erase_secret", "hold_one_usage", "erase_days", "erase_usage", "erase_drafts", "erase_sessions", "erase_links")
+_TRACES = (
+    "erase_secret",
+    "hold_one_usage",
+    "erase_days",
+    "erase_usage",
+    "erase_drafts",
+    "erase_sessions",
+    "erase_links",
+)
 
 
 class PostgresTransaction:
