@@ -7,7 +7,7 @@
         app = APIKeyMiddleware(my_app, **here.options, rules={"GET /orders": "orders:read"})
         # … request it with {"Authorization": f"Bearer {issued.text}"}
 
-Everything is real: the ring, the SQLite file, the hashes. Only Argon2id is made cheap, which no installation
+Everything is real: the ring, the database, the hashes. Only Argon2id is made cheap, which no installation
 outside tests may be.
 """
 
@@ -59,17 +59,18 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A ring and a database in *folder*, with the team ``default``."""
+    """A ring and a database in *folder*, or one at *url*, with the team ``default``."""
 
     folder: Path
     store: KeyStore
     signing: RingKey
     pool: Argon2Pool
+    url: str | None = None
 
     @property
     def options(self) -> Place:
         """The settings that lead a middleware here."""
-        return {"store": f"sqlite:///{self.folder / 'keyfob.db'}", "ring": self.folder / "keyfob.ring"}
+        return {"store": self.url or _beside(self.folder), "ring": self.folder / "keyfob.ring"}
 
     async def issue(self, *permissions: str, key_type: str = "api", **fields: Any) -> Issued:  # noqa: ANN401
         """Make a key that holds *permissions* (the fixed ones, for a type that has some).
@@ -142,13 +143,13 @@ async def issue_test_key(
 
 
 @asynccontextmanager
-async def installation(folder: Path) -> AsyncIterator[Installation]:
-    """Make a ring and a database in *folder*, which must exist and hold neither."""
+async def installation(folder: Path, *, url: str | None = None) -> AsyncIterator[Installation]:
+    """Make a ring in *folder*, which must exist, and a database there or in the empty one at *url*."""
     now = datetime.now(UTC)
     ring = Ring.new(now)
     entry = ring.newest
     write_ring(folder / "keyfob.ring", ring)
-    store = open_store(f"sqlite:///{folder / 'keyfob.db'}", seal_with=lambda: entry, create=True)
+    store = open_store(url or _beside(folder), seal_with=lambda: entry, create=True)
     pool = Argon2Pool(threads=1)
 
     async def work(transaction: Transaction) -> None:
@@ -157,7 +158,11 @@ async def installation(folder: Path) -> AsyncIterator[Installation]:
 
     try:
         await store.change(work)
-        yield Installation(folder, store, entry, pool)
+        yield Installation(folder, store, entry, pool, url)
     finally:
         pool.close()
         await store.close()
+
+
+def _beside(folder: Path) -> str:
+    return f"sqlite:///{folder / 'keyfob.db'}"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
-from keyfob.store.postgres_answering import answering
-from keyfob.store.postgres_connections import Opening
+from keyfob.store.postgres_connections import Opening, Purpose
 from keyfob.store.postgres_listing import event_listing, key_listing
 from keyfob.store.postgres_migrations import SCHEMA
 from keyfob.store.postgres_statements import SQL, bound, holds_nul
@@ -28,9 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HOT_LIMIT = 1.5  # seconds that a request waits for the database; the rest of two seconds is for everything else
+REQUEST_LIMIT = 1.5  # seconds that a request waits for the database; the rest of two seconds is for everything else
 READ_LIMIT = 10.0  # seconds for lists, which may be long
-TURN_LIMIT = 5.0  # seconds that a change waits for those before it in this process
 _BEYOND_REVISIONS = 2**63 - 1
 _ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn on the loop
 
@@ -60,7 +58,7 @@ class PostgresStore:
 
     async def find(self, key_id: str) -> Found:
         """Read one key and the revision in one snapshot."""
-        (row,) = await self._read_hot(SQL["find"], key_id)
+        (row,) = await self._ask(SQL["find"], key_id)
         in_recovery, revision, epoch, phc, proof, *columns = row
         _demand_primary(in_recovery)
         record = None if columns[0] is None else rows.record_of(columns)
@@ -69,11 +67,11 @@ class PostgresStore:
 
     async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
         """Keep *secret* if the key still has *checked_hash* and is not deleted."""
-        await self._read_hot(SQL["remember_proof"], secret.hash, secret.proof, key_id, checked_hash)
+        await self._ask(SQL["remember_proof"], secret.hash, secret.proof, key_id, checked_hash)
 
     async def changes(self, since: int | None) -> Changes:
         """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
-        found = await self._read_hot(SQL["changes"], _BEYOND_REVISIONS if since is None else since)
+        found = await self._ask(SQL["changes"], _BEYOND_REVISIONS if since is None else since)
         in_recovery, revision, epoch, min_reader, marks, *_ = found[0]
         _demand_primary(in_recovery)
         if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
@@ -158,12 +156,12 @@ class PostgresStore:
         text, values = bound(sql, parameters)
         if holds_nul(values):
             return []
-        async with answering(READ_LIMIT), self._opening.connections().desk.connection(within=TURN_LIMIT) as connection:
+        async with self._opening.connections().lend(Purpose.DESK, within=READ_LIMIT) as connection:
             return list(await connection.fetch(text, *values))
 
-    async def _read_hot(self, sql: str, *values: object) -> list[Sequence[Any]]:
+    async def _ask(self, sql: str, *values: object) -> list[Sequence[Any]]:
         """Run one statement that requests wait for."""
-        async with answering(HOT_LIMIT), self._opening.connections().hot.connection(within=HOT_LIMIT) as connection:
+        async with self._opening.connections().lend(Purpose.REQUEST, within=REQUEST_LIMIT) as connection:
             return list(await connection.fetch(sql, *values))
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
@@ -174,7 +172,7 @@ class PostgresStore:
         return await asyncio.shield(task)
 
     async def _change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self._opening.connections().desk.connection(within=TURN_LIMIT) as connection:
+        async with self._opening.connections().lend(Purpose.DESK) as connection:
             transaction = PostgresTransaction(connection, self._seal_with)
             await transaction.begin()
             try:
@@ -193,7 +191,7 @@ class PostgresStore:
         raise refused
 
     async def _add_usage(self, uses: Mapping[str, Use]) -> None:
-        async with self._opening.connections().desk.connection(within=TURN_LIMIT) as connection:
+        async with self._opening.connections().lend(Purpose.DESK) as connection:
             await write_usage(connection, uses)
 
 

@@ -19,8 +19,8 @@ _NO_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg
 
 
 @asynccontextmanager
-async def answering(within: float) -> AsyncIterator[None]:
-    """Raise StoreUnavailable for what goes wrong inside, and after *within* seconds.
+async def answering(within: float | None) -> AsyncIterator[None]:
+    """Raise StoreUnavailable for what goes wrong inside, and after *within* seconds, if there is such a limit.
 
     Only the name of the error goes into the message: its text may quote what is in a row.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -28,57 +28,74 @@ if TYPE_CHECKING:
     from keyfob.store.postgres_address import Address
 
 CONNECT_LIMIT = 1.5  # seconds, for the way to a connection that can be used
+TURN_LIMIT = 5.0  # seconds that people wait for those before them in this process
 IDLE_LIMIT = 60.0  # seconds after which a connection that nobody needed is closed
-HOT_SIZE = 4  # connections of one event loop for what requests wait for
-DESK_SIZE = 4  # connections of one event loop for what people do: changes and lists
+AT_ONCE = 4  # connections of one event loop for each purpose
 
 
-class Line:
-    """Connections for one purpose, at most *size* of them; the one that was used last is used first."""
+class Purpose(Enum):
+    """What a connection is wanted for. What requests wait for does not queue behind what people do."""
 
-    def __init__(self, address: Address, size: int) -> None:
+    REQUEST = "request"
+    DESK = "desk"  # changes, lists, and the writing of usage
+
+
+class Connections:
+    """What one event loop holds open. The connection that was used last is used first."""
+
+    def __init__(self, address: Address) -> None:
         self._address = address
-        self._places = asyncio.Semaphore(size)
+        self._places = {purpose: asyncio.Semaphore(AT_ONCE) for purpose in Purpose}
         self._idle: list[tuple[Connection[Any], float]] = []
         self._in_use: set[Connection[Any]] = set()
+        self.hints = Hints(address)
+        self._keeper = asyncio.create_task(self._keep(), name="keyfob-connections")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the event loop still takes care of this."""
+        return not self._keeper.done()
 
     @asynccontextmanager
-    async def connection(self, *, within: float) -> AsyncIterator[Connection[Any]]:
-        """Lend a connection. It is cut if anything is raised meanwhile, because nobody knows what it still awaits."""
-        async with answering(within):
-            await self._places.acquire()
+    async def lend(self, purpose: Purpose, *, within: float | None = None) -> AsyncIterator[Connection[Any]]:
+        """Lend a connection. Raises StoreUnavailable, also *within* so many seconds from now.
+
+        A connection is cut if anything is raised meanwhile, because nobody knows what it still awaits; and all that
+        are idle with it if the database did not answer, because they may be as dead.
+        """
         try:
-            connection = await self._take()
-            self._in_use.add(connection)
-            try:
+            async with answering(within), self._place(purpose), self._connection() as connection:
                 yield connection
-            except BaseException:
-                connection.terminate()
-                self.drop_idle(monotonic())  # the others may be as dead
-                raise
-            finally:
-                self._in_use.discard(connection)
-            self._give_back(connection)
+        except StoreUnavailable:
+            self._drop_idle(monotonic())
+            raise
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        await asyncio.sleep(0)  # the loop lets go of the sockets in its next round
+
+    @asynccontextmanager
+    async def _place(self, purpose: Purpose) -> AsyncIterator[None]:
+        async with answering(TURN_LIMIT):
+            await self._places[purpose].acquire()
+        try:
+            yield
         finally:
-            self._places.release()
+            self._places[purpose].release()
 
-    def cut(self) -> None:
-        """Cut every connection, also those that are in use."""
-        self.drop_idle(monotonic())
-        for connection in list(self._in_use):
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection[Any]]:
+        connection = await self._take()
+        self._in_use.add(connection)
+        try:
+            yield connection
+        except BaseException:
             connection.terminate()
-
-    def drop_idle(self, since: float) -> None:
-        """Cut the connections that nobody has used since *since*."""
-        kept: list[tuple[Connection[Any], float]] = []
-        for connection, last_used in self._idle:
-            if last_used > since:
-                kept.append((connection, last_used))
-            else:
-                connection.terminate()
-        self._idle = kept
-
-    def _give_back(self, connection: Connection[Any]) -> None:
+            raise
+        finally:
+            self._in_use.discard(connection)
         if connection.is_closed() or connection.is_in_transaction():
             connection.terminate()
         else:
@@ -99,21 +116,24 @@ class Line:
                 raise
             return connection
 
+    def _drop_idle(self, since: float) -> None:
+        """Cut the connections that nobody has used since *since*."""
+        old = [connection for connection, last_used in self._idle if last_used <= since]
+        self._idle = [entry for entry in self._idle if entry[1] > since]
+        for connection in old:
+            connection.terminate()
 
-@dataclass(slots=True)
-class Connections:
-    """What one event loop holds open. What requests wait for does not queue behind what people do."""
-
-    hot: Line
-    desk: Line
-    hints: Hints
-    keeper: asyncio.Task[None]
-
-    async def close(self) -> None:
-        """Cut every connection."""
-        self.keeper.cancel()
-        await asyncio.gather(self.keeper, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop lets go of the sockets in its next round
+    async def _keep(self) -> None:
+        """Close what is idle for long, and everything when the loop ends or the store is closed."""
+        try:
+            while True:
+                await asyncio.sleep(IDLE_LIMIT / 2)
+                self._drop_idle(monotonic() - IDLE_LIMIT)
+        finally:
+            self.hints.close()
+            self._drop_idle(monotonic())
+            for connection in list(self._in_use):
+                connection.terminate()
 
 
 class Opening:
@@ -125,15 +145,15 @@ class Opening:
         self._closed = False
 
     def connections(self) -> Connections:
-        """The connections of the running loop; each is made when it is needed."""
+        """The connections of the running loop; each is made when it is needed. Raises StoreUnavailable if closed."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         loop = asyncio.get_running_loop()
         held = self._by_loop.get(loop)
-        if held is None or held.keeper.done():
+        if held is None or not held.is_alive:
             for other in [other for other in list(self._by_loop) if other.is_closed()]:
                 self._by_loop.pop(other, None)
-            held = self._by_loop[loop] = self._make()
+            held = self._by_loop[loop] = Connections(self._address)
         return held
 
     def open(self) -> None:
@@ -146,22 +166,3 @@ class Opening:
         own = self._by_loop.pop(asyncio.get_running_loop(), None)
         if own is not None:
             await own.close()
-
-    def _make(self) -> Connections:
-        hot, desk = Line(self._address, HOT_SIZE), Line(self._address, DESK_SIZE)
-        hints = Hints(self._address)
-        keeper = asyncio.create_task(_keep(hot, desk, hints), name="keyfob-connections")
-        return Connections(hot, desk, hints, keeper)
-
-
-async def _keep(hot: Line, desk: Line, hints: Hints) -> None:
-    """Close what is idle for long, and everything when the loop ends or the store is closed."""
-    try:
-        while True:
-            await asyncio.sleep(IDLE_LIMIT / 2)
-            for line in (hot, desk):
-                line.drop_idle(monotonic() - IDLE_LIMIT)
-    finally:
-        hints.close()
-        hot.cut()
-        desk.cut()
