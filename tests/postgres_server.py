@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from tests.conftest import require
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 _PATIENCE = 30.0  # seconds for the server to start
 _TEMPLATE = f"keyfob_template_{os.getpid()}"
@@ -94,11 +94,34 @@ def _start(programs: Path) -> str:
     """Make a database cluster in a temporary folder and serve it to this machine."""
     folder = Path(tempfile.mkdtemp(prefix="keyfob-postgres-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    account = _unprivileged(folder)
-    data, log = folder / "data", folder / "log"
-    make = f"{programs}/initdb -D {data} -U keyfob -A trust -E UTF8 --locale=C --no-sync".split()
-    subprocess.run(make, check=True, capture_output=True, cwd=folder, **account)
-    port = _free_port()
+    make = f"{programs}/initdb -D {folder}/data -U keyfob -A trust -E UTF8 --locale=C --no-sync".split()
+    subprocess.run(make, check=True, capture_output=True, cwd=folder, **_unprivileged(folder))
+    server, port = _serve(programs, folder)
+    atexit.register(_stop, server)
+    return f"postgresql://keyfob@127.0.0.1:{port}"
+
+
+@contextmanager
+def replica() -> Iterator[str]:
+    """Serve a copy that follows the server a moment later: its ``host:port``."""
+    url = server_url()
+    if "KEYFOB_TEST_POSTGRES" in os.environ:
+        require("a server of the tests' own", "a replica is made of it")
+    programs = _programs()
+    with tempfile.TemporaryDirectory(prefix="keyfob-replica-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        copy = [f"{programs}/pg_basebackup", "-D", f"{folder}/data", "-d", url, "-R", "-c", "fast", "--no-sync"]
+        subprocess.run(copy, check=True, capture_output=True, cwd=folder, **_unprivileged(folder))
+        server, port = _serve(programs, folder)
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            _stop(server)
+
+
+def _serve(programs: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Serve the cluster in *folder* on a port that is free."""
+    port, log = _free_port(), folder / "log"
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -106,13 +129,18 @@ def _start(programs: Path) -> str:
         "max_connections": "200",
         "fsync": "off",  # these tests kill connections and processes, never the power
     }
-    serve = [f"{programs}/postgres", "-D", str(data), *(f"--{name}={value}" for name, value in settings.items())]
+    command = [
+        f"{programs}/postgres",
+        "-D",
+        f"{folder}/data",
+        *(f"--{name}={value}" for name, value in settings.items()),
+    ]
     with log.open("wb") as output:
-        server: subprocess.Popen[bytes] = subprocess.Popen(serve, stdout=output, stderr=output, cwd=folder, **account)
-    atexit.register(_stop, server)
-    url = f"postgresql://keyfob@127.0.0.1:{port}"
+        server: subprocess.Popen[bytes] = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=folder, **_unprivileged(folder)
+        )
     _wait_until_it_serves(server, port, log)
-    return url
+    return server, port
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:
@@ -132,7 +160,7 @@ def _free_port() -> int:
 
 def _wait_until_it_serves(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while "ready to accept connections" not in log.read_text(errors="replace"):
+    while "ready to accept" not in log.read_text(errors="replace"):
         if server.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"PostgreSQL did not start on port {port}:\n{log.read_text(errors='replace')}")
         time.sleep(0.02)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -34,7 +33,7 @@ class Pooler:
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
-        self._rested: deque[Ends] = deque()
+        self._rested: asyncio.Queue[Ends] = asyncio.Queue()
         self._greeting = b""
         self._port = 0
         self.transactions = 0
@@ -47,14 +46,15 @@ class Pooler:
     async def serve(self) -> asyncio.Server:
         """Connect to the server and begin to accept clients."""
         for _ in range(_SERVERS):
-            self._rested.append(await self._connect())
+            self._rested.put_nowait(await self._connect())
         server = await asyncio.start_server(self._client, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         return server
 
     def close(self) -> None:
         """Leave the server."""
-        for _, writer in self._rested:
+        while not self._rested.empty():
+            _, writer = self._rested.get_nowait()
             writer.transport.abort()
 
     async def _connect(self) -> Ends:
@@ -93,9 +93,7 @@ class Pooler:
 
     async def _transaction(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Lend the client a server connection until the server says that no transaction is open."""
-        while not self._rested:
-            await asyncio.sleep(0.001)
-        ends = self._rested.popleft()
+        ends = await self._rested.get()
         self.transactions += 1
         ends[1].write(first)
         forward = asyncio.create_task(self._forward(reader, ends[1]))
@@ -109,11 +107,11 @@ class Pooler:
                 writer.write(text)
         except BaseException:
             ends[1].transport.abort()
-            self._rested.append(await self._connect())
+            self._rested.put_nowait(await self._connect())
             raise
         finally:
             forward.cancel()
-        self._rested.append(ends)
+        self._rested.put_nowait(ends)
 
     @staticmethod
     async def _forward(reader: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
