@@ -28,6 +28,7 @@ from tests.conftest import require
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+_GIVEN = os.environ.get("KEYFOB_TEST_POSTGRES", "").rstrip("/")  # read before a test clears the environment
 _PATIENCE = 30.0  # seconds for the server to start
 _TEMPLATE = f"keyfob_template_{os.getpid()}"
 _numbers = count(1)
@@ -38,8 +39,7 @@ def server_url() -> str:
     """The address of the server without a database: ``postgresql://user@host:port``."""
     if find_spec("asyncpg") is None:
         require("asyncpg", "it is the driver of the PostgreSQL store")
-    given = os.environ.get("KEYFOB_TEST_POSTGRES")
-    return given.rstrip("/") if given else _start(_programs())
+    return _GIVEN or _start(_programs())
 
 
 async def run_sql(statement: str, *, database: str = "postgres") -> Any:
@@ -105,7 +105,7 @@ def _start(programs: Path) -> str:
 def replica() -> Iterator[str]:
     """Serve a copy that follows the server a moment later: its ``host:port``."""
     url = server_url()
-    if "KEYFOB_TEST_POSTGRES" in os.environ:
+    if _GIVEN:
         require("a server of the tests' own", "a replica is made of it")
     programs = _programs()
     with tempfile.TemporaryDirectory(prefix="keyfob-replica-", ignore_cleanup_errors=True) as name:

@@ -140,6 +140,8 @@ class Freshness:
             if self.epoch is not None:
                 log.warning("the database was replaced or restored: every cached answer is dropped")
             self._merging.forget()
+        elif changes.too_many:
+            self._merging.forget()
         self.epoch, self.revision = changes.epoch, changes.revision
         self._merging.merge(changes)
 

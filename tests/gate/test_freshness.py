@@ -42,6 +42,7 @@ class Feed:
         self.epoch = "a"
         self.reads = 0
         self.broken = False
+        self.too_many = False
         self.gate: asyncio.Event | None = None
 
     @property
@@ -50,7 +51,7 @@ class Feed:
 
     async def changes(self, since: int | None) -> Changes:
         self.reads += 1
-        seen = Changes(self.revision, self.epoch, (), ())
+        seen = Changes(self.revision, self.epoch, (), (), self.too_many)
         if self.gate is not None:
             await self.gate.wait()
         if self.broken:
@@ -268,6 +269,20 @@ async def test_changes_without_end_are_given_up(parts: Parts) -> None:
 
     with pytest.raises(StoreUnavailable, match="faster than they could be read"):
         await fresh(parts).ensure()
+
+
+async def test_more_changes_than_are_worth_reading_drop_every_answer(parts: Parts) -> None:
+    """Where the store names no keys because too many changed, everything is forgotten, and the lease goes on."""
+    feed, merged, _ = parts
+    freshness = fresh(parts)
+    await freshness.refresh()
+
+    feed.revision, feed.too_many = 2, True
+    await freshness.refresh()
+    feed.too_many = False
+    await freshness.refresh()
+
+    assert (2, True, 2) == (merged.forgotten, freshness.is_current(), freshness.revision)  # the first is the start's
 
 
 async def test_a_doorbell_that_stays_behind_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
 from keyfob.record import LastUse
-from keyfob.store import KeyQuery, Use, UseDay, open_store, postgres_transaction
+from keyfob.store import EventQuery, KeyQuery, Use, UseDay, open_store, postgres_transaction
 from keyfob.store.postgres import PostgresStore
 from keyfob.store.postgres_address import read_address
 from keyfob.store.postgres_connections import AT_ONCE
@@ -152,6 +153,20 @@ class TestRevisions:
 
         assert {key(number).id: f"{number} in turn 5" for number in range(writers)} == names
 
+    async def test_a_flood_of_changes_is_told_without_its_keys(
+        self, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where more keys changed than can be read within a poll, the poll succeeds and says that all are in doubt."""
+        await store.change(adding(*(key(number) for number in range(4))))
+        monkeypatch.setattr("keyfob.store.postgres.MOST_CHANGES", 4)
+        whole = await store.changes(0)
+
+        monkeypatch.setattr("keyfob.store.postgres.MOST_CHANGES", 3)
+        flood = await store.changes(0)
+
+        assert (4, False) == (len(whole.records), whole.too_many)
+        assert ((), True, whole.revision, whole.epoch) == (flood.records, flood.too_many, flood.revision, flood.epoch)
+
     async def test_a_database_that_was_put_in_place_of_another_is_another_epoch(
         self, store: PostgresStore, url: str
     ) -> None:
@@ -189,6 +204,39 @@ class TestRevisions:
             await store.change(work)
 
         assert (None, 0) == (await store.team(TEAM.id), await revision_of(store))
+
+    async def test_a_failure_that_is_swallowed_in_the_log_is_no_success(self, store: PostgresStore) -> None:
+        """The same where no key changes and nobody is notified."""
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.append(event())
+            running: PostgresTransaction = transaction  # type: ignore[assignment] # it is this store's
+            with pytest.raises(StoreUnavailable):
+                await running.run("add_usage_row", ("nobody", "nowhere"))
+
+        with pytest.raises(StoreUnavailable):
+            await store.change(work)
+
+        assert [] == await store.events(EventQuery())
+
+    async def test_lines_written_to_the_log_at_once_are_one_chain(
+        self, store: PostgresStore, other: PostgresStore
+    ) -> None:
+        """Whoever changes anything waits for the change before, so that no two events claim one place."""
+        await asyncio.gather(*(writer.change(appending(event())) for writer in (store, other) * 10))
+
+        count, head = await store.audit_head()
+        whole = [sealed async for sealed in store.every_event()]
+        assert 20 == count
+        assert [] == list(verify_chain(whole, count=count, head=head, keys={"a": RING_KEY.audit_key}))
+
+    async def test_without_a_ring_nothing_is_appended(self, url: str) -> None:
+        """A process that holds no ring cannot write a log that nobody could verify."""
+        keyless = open_store(url)
+
+        with pytest.raises(ConfigError):
+            await keyless.change(appending(event()))
+        await keyless.close()
 
     async def test_a_change_waits_only_so_long_for_the_others(
         self, store: PostgresStore, other: PostgresStore, url: str
@@ -383,6 +431,37 @@ class TestFaults:
         assert SECRET == (await store.find(KEY.id)).secret
         await until(lambda: sql(url, f"SELECT count(*) <= {2 * AT_ONCE} {OURS}"))
 
+    async def test_a_connection_that_nobody_needs_is_closed(
+        self, store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After a while without questions the server is left alone; the next question connects anew."""
+        monkeypatch.setattr("keyfob.store.postgres_connections.IDLE_LIMIT", 0.1)
+        await store.find(KEY.id)
+
+        await until(lambda: sql(url, f"SELECT count(*) = 0 {OURS}"))
+
+        assert None is (await store.find(KEY.id)).record
+
+    async def test_a_listener_that_goes_deaf_is_replaced(
+        self, distant: PostgresStore, store: PostgresStore, network: Network, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection that only seems to be alive is found out, and the next one hears again."""
+        monkeypatch.setattr("keyfob.store.postgres_hints.ALIVE_EVERY", 0.05)
+        monkeypatch.setattr("keyfob.store.postgres_hints.RETRY_AFTER", 0.05)
+        monkeypatch.setattr("keyfob.store.postgres_hints._CONNECT_LIMIT", 0.5)
+        await distant.news(0.2)
+        network.black_hole()
+        await distant.news(0.8)
+        network.recover()
+        await distant.news(1)
+
+        waiting = asyncio.create_task(distant.news(60))
+        await asyncio.sleep(0)
+        await store.change(adding(KEY))
+
+        async with asyncio.timeout(5):
+            await waiting
+
     async def test_a_cold_crowd_shares_a_few_connections(self, store: PostgresStore, url: str) -> None:
         """Two hundred questions at once are all answered, and the server sees four askers."""
         await store.change(adding(KEY))
@@ -456,6 +535,11 @@ class TestOpening:
 
         assert (dsn, listens) == (address.dsn, address.listens)
         assert "p@" not in address.shown
+
+    def test_a_host_that_cannot_be_read_is_refused(self) -> None:
+        """What is no address at all is a ConfigError."""
+        with pytest.raises(ConfigError, match="host"):
+            open_store("postgresql://[u@h/db")
 
     def test_a_listen_that_is_neither_is_refused(self) -> None:
         """A mistyped switch is not taken for one of its positions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -20,6 +20,8 @@ from keyfob_admin.cli.when import now
 
 if TYPE_CHECKING:
     from keyfob.config import Settings
+    from keyfob.store import KeyStore
+    from keyfob.store.postgres import PostgresStore
     from keyfob_admin.cli.desk import Desk
 
 ONLY_SQLITE = "this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore"
@@ -45,8 +47,7 @@ def status(*, as_json: bool) -> None:
     """Show the schema, and how much is in the database."""
 
     async def work(desk: Desk) -> None:
-        store = _sqlite(desk)
-        told = asdict(await sqlite_admin.status(store))
+        told = await _status(desk.store)
         if as_json:
             print_json({"url": desk.settings.shown_store, **told})
         else:
@@ -117,6 +118,15 @@ def verify(*, as_json: bool) -> None:
     else:
         say("\n".join(faults) if faults else "The database and its audit log are whole.")
     click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
+
+
+async def _status(store: KeyStore) -> dict[str, object]:
+    """Describe the database, whichever it is."""
+    if isinstance(store, SQLiteStore):
+        return asdict(await sqlite_admin.status(store))
+    from keyfob.store import postgres_admin  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
+
+    return asdict(await postgres_admin.status(cast("PostgresStore", store)))
 
 
 def _sqlite(desk: Desk) -> SQLiteStore:

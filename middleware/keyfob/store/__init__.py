@@ -61,6 +61,7 @@ class Changes:
     epoch: str
     records: tuple[KeyRecord, ...]
     ring: tuple[RingMark, ...]
+    too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
 
 
 @dataclass(slots=True)

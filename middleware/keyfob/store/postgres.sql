@@ -22,6 +22,7 @@ SELECT m.in_recovery, m.revision, m.epoch, m.min_reader,
        (SELECT json_agg(json_build_array(ring_char, fingerprint, state, activated_at)) FROM keyfob.ring_marks),
        {key_columns}
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.revision > $1 LEFT JOIN keyfob.teams t ON t.id = k.team
+LIMIT $2
 
 -- name: readiness
 SELECT (SELECT max(number) FROM keyfob.migrations), min_reader FROM keyfob.meta
@@ -157,3 +158,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: move_audit_head
 UPDATE keyfob.meta SET audit_count = $1, audit_head = $2
+
+-- name: status
+SELECT (SELECT max(number) FROM keyfob.migrations), revision, epoch, current_setting('server_version'),
+       (SELECT count(*) FROM keyfob.teams), (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NOT NULL), audit_count
+FROM keyfob.meta
