@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from keyfob.store import Transaction
     from keyfob.store.postgres_transaction import PostgresTransaction
 
+MANY_KEYS = """
+INSERT INTO keyfob.keys
+    (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_name, ip_allow, revision)
+SELECT 'many' || n, 'Many', 'many', 'api', 'ours', '[]', 0, 'cli', 'test', '[]', 1 FROM generate_series(1, 20000) n
+"""
+MANY_ROWS = "INSERT INTO keyfob.key_usage (key_id, team) SELECT id, team FROM keyfob.keys WHERE id LIKE 'many%'"
 PATIENT = postgres_transaction._BEGIN
 OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'keyfob'"
 
@@ -256,16 +263,19 @@ class TestRevisions:
 
 class TestUsage:
     async def test_flushes_that_cross_never_wait_for_each_other(
-        self, store: PostgresStore, other: PostgresStore
+        self, store: PostgresStore, other: PostgresStore, url: str
     ) -> None:
         """Batches of the same keys in opposite orders, beside deletions, all arrive, and each counts once."""
         ids = [key(number).id for number in range(40)]
         await store.change(adding(*(key(number) for number in range(40))))
+        await sql(url, MANY_KEYS)  # so that rows are taken one by one, in the order of the batch
+        await sql(url, MANY_ROWS)
+        await sql(url, "ANALYZE keyfob.key_usage")
         use = Use(NOON, "192.0.2.7", {TODAY: 1}, {TODAY: 1})
 
         async def flush(writer: PostgresStore, order: list[str]) -> None:
-            for _ in range(5):
-                await writer.add_usage(dict.fromkeys(order, use))
+            for turn in range(20):
+                await writer.add_usage(dict.fromkeys(order, replace(use, last_at=NOON + timedelta(seconds=turn))))
 
         async def erase() -> None:
             for gone in ids[::8]:
@@ -273,11 +283,11 @@ class TestUsage:
 
         await asyncio.gather(flush(store, ids), flush(other, ids[::-1]), flush(store, ids[::-1]), erase())
 
-        assert [UseDay(TODAY, 15, 15)] == await store.usage(ids[1], TODAY)
+        assert [UseDay(TODAY, 60, 60)] == await store.usage(ids[1], TODAY)
         assert [] == await store.usage(ids[8], TODAY)
         view = await store.view(ids[-1])
         assert view is not None
-        assert LastUse(NOON, "192.0.2.7") == view.last_used
+        assert LastUse(NOON + timedelta(seconds=19), "192.0.2.7") == view.last_used
 
     async def test_search_for_what_no_text_can_hold(self, store: PostgresStore) -> None:
         """PostgreSQL keeps no NUL, so that nothing is found by it, and nothing breaks."""
@@ -379,7 +389,7 @@ class TestFaults:
     ) -> None:
         """A database that says nothing at all, on open connections and on new ones, is not waited for."""
         await distant.change(adding(KEY))
-        await distant.find(KEY.id)
+        await asyncio.gather(*(distant.find(KEY.id) for _ in range(AT_ONCE)))  # several connections are open
         network.black_hole()
 
         for _ in range(2):  # first in the midst of a connection, then on the way to a new one
