@@ -287,6 +287,20 @@ class KeyContract:
         assert set(range(2, 10)) == {record.revision for record in records}
         assert {f"Renamed {number}" for number in range(8)} == {record.name for record in records}
 
+    async def test_a_flood_of_changes_is_told_without_its_keys(
+        self, store: KeyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where more keys changed than can be read within a poll, the poll succeeds and says that all are in doubt."""
+        await store.change(adding(*(key(number) for number in range(4))))
+        monkeypatch.setattr("keyfob.store.rows.MOST_CHANGES", 4)
+        whole = await store.changes(0)
+
+        monkeypatch.setattr("keyfob.store.rows.MOST_CHANGES", 3)
+        flood = await store.changes(0)
+
+        assert (4, False) == (len(whole.records), whole.too_many)
+        assert ((), True, whole.revision, whole.epoch) == (flood.records, flood.too_many, flood.revision, flood.epoch)
+
     async def test_a_closed_store_is_unavailable(self, store: KeyStore) -> None:
         """After `close`, every question is answered by StoreUnavailable, not by another exception."""
         await store.find(KEY.id)

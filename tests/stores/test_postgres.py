@@ -160,20 +160,6 @@ class TestRevisions:
 
         assert {key(number).id: f"{number} in turn 5" for number in range(writers)} == names
 
-    async def test_a_flood_of_changes_is_told_without_its_keys(
-        self, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Where more keys changed than can be read within a poll, the poll succeeds and says that all are in doubt."""
-        await store.change(adding(*(key(number) for number in range(4))))
-        monkeypatch.setattr("keyfob.store.postgres.MOST_CHANGES", 4)
-        whole = await store.changes(0)
-
-        monkeypatch.setattr("keyfob.store.postgres.MOST_CHANGES", 3)
-        flood = await store.changes(0)
-
-        assert (4, False) == (len(whole.records), whole.too_many)
-        assert ((), True, whole.revision, whole.epoch) == (flood.records, flood.too_many, flood.revision, flood.epoch)
-
     async def test_a_database_that_was_put_in_place_of_another_is_another_epoch(
         self, store: PostgresStore, url: str
     ) -> None:

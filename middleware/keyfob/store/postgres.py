@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 REQUEST_LIMIT = 1.5  # seconds that a request waits for the database; the rest of two seconds is for everything else
 READ_LIMIT = 10.0  # seconds for lists, which may be long
-MOST_CHANGES = 20_000  # keys; to read more of them, as after the plan of a vast team changed, would take too long
 _BEYOND_REVISIONS = 2**63 - 1
 _ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn on the loop
 
@@ -72,13 +71,13 @@ class PostgresStore:
 
     async def changes(self, since: int | None) -> Changes:
         """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
-        found = await self._ask(SQL["changes"], _BEYOND_REVISIONS if since is None else since, MOST_CHANGES + 1)
+        found = await self._ask(SQL["changes"], _BEYOND_REVISIONS if since is None else since, rows.MOST_CHANGES + 1)
         in_recovery, revision, epoch, min_reader, marks, *_ = found[0]
         _demand_primary(in_recovery)
         if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
             raise StoreUnavailable("the database belongs to a newer Keyfob")
         ring = tuple(rows.mark_of(mark) for mark in json.loads(marks or "[]"))
-        if len(found) > MOST_CHANGES:
+        if len(found) > rows.MOST_CHANGES:
             return Changes(revision, epoch, (), ring, too_many=True)
         return Changes(revision, epoch, await _records(found), ring)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
 
+MOST_CHANGES = 20_000  # keys in one poll; to read more, as after the plan of a vast team changed, takes too long
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -81,12 +81,15 @@ class SQLiteStore:
             self.bell.look_again()
             connections = await self._opening.connections()
             after = _BEYOND_REVISIONS if since is None else since
-            found = list(await connections.hot.execute_fetchall(SQL["changes"], (after,)))
+            found = list(await connections.hot.execute_fetchall(SQL["changes"], (after, rows.MOST_CHANGES + 1)))
             revision, epoch, min_reader, marks, *_ = found[0]
             if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
                 raise StoreUnavailable("the database belongs to a newer Keyfob")
             ring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
-            return Changes(revision, _epoch_of(epoch, connections.id), await _records(found), ring)
+            epoch = _epoch_of(epoch, connections.id)
+            if len(found) > rows.MOST_CHANGES:
+                return Changes(revision, epoch, (), ring, too_many=True)
+            return Changes(revision, epoch, await _records(found), ring)
 
     async def news(self, patience: float) -> None:
         """Return after *patience* seconds: whoever shares this file hears the doorbell."""

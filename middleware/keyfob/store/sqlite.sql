@@ -14,6 +14,7 @@ SELECT m.revision, m.epoch, m.min_reader,
        (SELECT json_group_array(json_array(char, fingerprint, state, activated_at)) FROM ring_marks),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
+LIMIT ?
 
 -- name: remember_proof
 UPDATE key_secrets SET hash = ?, proof = ?
