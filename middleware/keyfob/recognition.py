@@ -131,8 +131,9 @@ class Recogniser:
     async def _is_proved(self, key: KeyText, digest: bytes, secret: StoredSecret) -> bool:
         if self._persist_proofs and secret.proof is not None and hmac.compare_digest(secret.proof, digest):
             return True
+        is_right = await self._pool.run(verify, secret.hash, key.secret, key_id=key.key_id)
         self._stats.argon2_verifications += 1
-        if not await self._pool.run(verify, secret.hash, key.secret, key_id=key.key_id):
+        if not is_right:
             return False
         await self._remember(key, digest, secret)
         return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from keyfob.errors import KeyfobError
+from keyfob.errors import KeyfobError, StoreUnavailable
 from keyfob_admin.api.call import Call
 from keyfob_admin.problems import REQUEST_ID, Problem, internal, problem_of, problem_response, request_id_of
 from keyfob_admin.wire import check_body, check_query, parse, read_body
@@ -47,7 +47,9 @@ class Endpoint:
             return await self._handle(request)
         except (Problem, KeyfobError) as error:
             details = problem_of(error)
-            if details.status >= 500:  # noqa: PLR2004
+            if isinstance(error, StoreUnavailable):  # the store's own words, and no place in our code to look at
+                log.warning("request %s could not be answered: %s", request_id_of(request.scope), error)
+            elif details.status >= 500:  # noqa: PLR2004
                 log_failure(request.scope, error)
             return problem_response(request.scope, details, getattr(error, "headers", None))
         except ClientDisconnect:
