@@ -14,6 +14,7 @@ from keyfob.errors import ConfigError
 from keyfob.key_drafts import KeyDraft
 from keyfob.runtime import Runtime
 from keyfob_admin.app import build_admin
+from keyfob_admin.console import console_pages
 from keyfob_admin.installing import install
 from keyfob_admin.starting_file import starting_file
 
@@ -57,7 +58,7 @@ async def prepare(folder: Path) -> Demo:
     admin = await install(settings, team=TEAM, admin="demo admin")
     keys = await _issue(settings, tuple(example.PERMISSIONS))
     guarded = example.build(runtime=Runtime(settings))
-    app = Mounted(guarded, PREFIX, build_admin(guarded.runtime))
+    app = Mounted(guarded, PREFIX, build_admin(guarded.runtime, pages=console_pages(guarded.runtime)))
     return Demo(app, config, admin.secret or "", keys)
 
 

@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from keyfob.config import load_settings
 from keyfob.runtime import Runtime
 from keyfob_admin.app import build_admin
+from keyfob_admin.console import console_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,6 +12,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.doorbell import Doorbell
 from keyfob.store.sqlite_connections import Opening
+from keyfob.store.sqlite_console import SQLiteConsole
 from keyfob.store.sqlite_files import answering
 from keyfob.store.sqlite_listing import event_listing, key_listing
 from keyfob.store.sqlite_migrations import SCHEMA
@@ -47,6 +48,7 @@ class SQLiteStore:
         self._opening = Opening(path)
         self.bell = Doorbell(path)
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.console = SQLiteConsole(self)
 
     @property
     def doorbell(self) -> Sequence[int]:
@@ -107,40 +109,40 @@ class SQLiteStore:
     async def view(self, key_id: str) -> KeyView | None:
         """A key that is not deleted, with its last use."""
         with answering():
-            found = await self._read(SQL["view"], (key_id,))
+            found = await self.read(SQL["view"], (key_id,))
             return rows.view_of(found[0]) if found else None
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
         with answering():
-            return [rows.view_of(row) for row in await self._read(*key_listing(query))]
+            return [rows.view_of(row) for row in await self.read(*key_listing(query))]
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""
         with answering():
-            return [rows.day_of(row) for row in await self._read(SQL["usage"], (key_id, since.toordinal()))]
+            return [rows.day_of(row) for row in await self.read(SQL["usage"], (key_id, since.toordinal()))]
 
     async def team(self, team_id: str) -> Team | None:
         """One team."""
         with answering():
-            found = await self._read(SQL["team"], (team_id,))
+            found = await self.read(SQL["team"], (team_id,))
             return rows.team_of(found[0]) if found else None
 
     async def teams(self) -> list[Team]:
         """All teams, by id."""
         with answering():
-            return [rows.team_of(row) for row in await self._read(SQL["teams"])]
+            return [rows.team_of(row) for row in await self.read(SQL["teams"])]
 
     async def recall(self, scope: str) -> Remembered | None:
         """What was made under an Idempotency-Key."""
         with answering():
-            found = await self._read(SQL["recall"], (scope,))
+            found = await self.read(SQL["recall"], (scope,))
             return rows.remembered_of(found[0]) if found else None
 
     async def events(self, query: EventQuery) -> list[SealedEvent]:
         """The audit events that *query* asks for."""
         with answering():
-            return [rows.event_of(row) for row in await self._read(*event_listing(query))]
+            return [rows.event_of(row) for row in await self.read(*event_listing(query))]
 
     async def every_event(self) -> AsyncIterator[SealedEvent]:
         """The whole audit log, oldest first, in bounded memory."""
@@ -153,7 +155,7 @@ class SQLiteStore:
     async def audit_head(self) -> tuple[int, bytes]:
         """How many events there should be, and the seal of the last."""
         with answering():
-            ((count, head),) = await self._read(SQL["audit_head"])
+            ((count, head),) = await self.read(SQL["audit_head"])
             return count, bytes(head)
 
     def open(self) -> None:
@@ -166,7 +168,8 @@ class SQLiteStore:
         await asyncio.gather(*own, return_exceptions=True)
         await self._opening.close()
 
-    async def _read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
+    async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
+        """Run one statement that changes nothing."""
         connections = await self._opening.connections()
         return list(await connections.reader.execute_fetchall(sql, parameters))
 

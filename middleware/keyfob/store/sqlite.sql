@@ -102,7 +102,8 @@ DELETE FROM key_use_days WHERE key_id = ?
 DELETE FROM key_usage WHERE key_id = ?
 
 -- name: erase_drafts
-DELETE FROM drafts WHERE key_id = ?
+-- The token stays, so that going back and sending the form again makes no second key.
+UPDATE drafts SET key_id = NULL WHERE key_id = ?
 
 -- name: erase_sessions
 DELETE FROM sessions WHERE key_id = ?
@@ -134,3 +135,64 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: move_audit_head
 UPDATE meta SET audit_count = ?, audit_head = ?
+
+-- The console, whose statements take no revision.
+
+-- name: session
+SELECT id_hash, key_id, csrf, ip, created_at, expires_at FROM sessions WHERE id_hash = ?
+
+-- name: forget_sessions
+DELETE FROM sessions WHERE expires_at <= ?
+
+-- name: add_session
+INSERT INTO sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: end_session
+DELETE FROM sessions WHERE id_hash = ?
+
+-- name: forget_links
+DELETE FROM sign_in_links WHERE expires_at <= ?
+
+-- name: add_link
+INSERT INTO sign_in_links (hash, key_id, created_at, expires_at) VALUES (?, ?, ?, ?)
+
+-- name: link
+SELECT hash, key_id, created_at, expires_at, used_at FROM sign_in_links WHERE hash = ?
+
+-- name: use_link
+UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING key_id
+
+-- name: claim_draft
+INSERT INTO drafts (token_hash, session, created_at, used_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (token_hash) DO NOTHING RETURNING used_at
+
+-- name: draft
+SELECT key_id FROM drafts WHERE token_hash = ?
+
+-- name: settle_draft
+UPDATE drafts SET key_id = ? WHERE token_hash = ?
+
+-- name: give_back_draft
+DELETE FROM drafts WHERE token_hash = ? AND key_id IS NULL
+
+-- name: blocked_until
+SELECT blocked_until FROM sign_in_throttle WHERE bucket = ? AND failures >= ? AND blocked_until > ?
+
+-- name: forget_throttles
+DELETE FROM sign_in_throttle WHERE blocked_until <= ?
+
+-- name: note_failure
+-- The first failure opens the minute in which they are counted; the last one allowed opens the minute of waiting.
+INSERT INTO sign_in_throttle (bucket, failures, blocked_until) VALUES (?, 1, ?)
+ON CONFLICT (bucket) DO UPDATE SET
+    failures = failures + 1,
+    blocked_until = CASE WHEN failures + 1 = ? THEN excluded.blocked_until ELSE blocked_until END
+
+-- name: forget_failures
+DELETE FROM sign_in_throttle WHERE bucket = ?
+
+-- name: uses
+SELECT key_id, day, admitted FROM key_use_days WHERE key_id IN (SELECT value FROM json_each(?)) AND day >= ?
+
+-- name: holders
+SELECT value, count(*) FROM keys, json_each(keys.permissions) WHERE team = ? AND deleted_at IS NULL GROUP BY value

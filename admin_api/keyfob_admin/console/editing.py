@@ -1,0 +1,63 @@
+"""Edit a key: the same form as for a new one, filled in, and refused where somebody else was faster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, LastAdmin
+from keyfob_admin.console.creating import form_page
+from keyfob_admin.console.entries import Entries, mistakes_of
+from keyfob_admin.problems import STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+
+    from keyfob.record import KeyRecord
+    from keyfob_admin.console.entries import Mistake
+    from keyfob_admin.console.visit import Visit
+
+
+async def show_edit(visit: Visit) -> Response:
+    """Show the key's fields to change."""
+    record = await _record(visit)
+    return _form(visit, record, Entries.of_record(record, record.name, record.expires_at), record.revision)
+
+
+async def save(visit: Visit) -> Response:
+    """Change the key, if it is still the one that the form was filled in for. Raises PreconditionFailed."""
+    record = await _record(visit)
+    revision = _number(visit.form.get("revision"))
+    entries = Entries.of_form(visit.form, record.expires_at)
+    if mistakes := entries.mistakes(visit.now, choosing=False):
+        return _form(visit, record, entries, revision, 422, mistakes)
+    patch = entries.meaning(visit.now)
+    if not visit.runtime.catalogue.key_types[record.key_type].is_fixed:
+        patch["permissions"] = entries.permissions
+    try:
+        await visit.runtime.lifecycle.update(visit.team.id, record.id, patch, actor=visit.actor, if_match=revision)
+    except (Invalid, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
+        return _form(visit, record, entries, revision, STATUSES[type(error)], mistakes_of(error))
+    return visit.goes_to(visit.key_url(record.id, done="saved"))
+
+
+async def _record(visit: Visit) -> KeyRecord:
+    return (await visit.runtime.lifecycle.get(visit.team.id, visit.key_id, actor=visit.actor)).record
+
+
+def _form(
+    visit: Visit,
+    record: KeyRecord,
+    entries: Entries,
+    revision: int,
+    status: int = 200,
+    mistakes: Sequence[Mistake] = (),
+) -> Response:
+    key_type = visit.runtime.catalogue.key_types[record.key_type]
+    shown = {"mode": "edit", "source": record, "had": record.permissions, "revision": revision, "mistakes": mistakes}
+    return form_page(visit, key_type, entries, status, **shown)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1  # noqa: PLR2004 - what a store can hold

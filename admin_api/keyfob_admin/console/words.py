@@ -1,0 +1,135 @@
+"""Times, numbers and events as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_SOON: Final = timedelta(days=14)
+_STEPS: Final = ((timedelta(days=365), "year"), (timedelta(days=30), "month"), (timedelta(days=1), "day"))
+_SMALL_STEPS: Final = ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "key.created": "Created",
+    "key.duplicated": "Created as a duplicate",
+    "key.updated": "Changed",
+    "key.disabled": "Disabled",
+    "key.enabled": "Enabled",
+    "key.deleted": "Deleted",
+    "key.replaced": "Replaced",
+    "team.created": "Team created",
+    "team.plan_changed": "Plan changed",
+    "team.updated": "Team renamed",
+    "ring.added": "Ring entry added",
+    "ring.activated": "Ring entry activated",
+    "ring.retired": "Ring entry retired",
+    "ring.lost": "Ring entry lost",
+    "db.restored": "Database restored",
+    "installation.created": "Installed",
+}
+
+
+def day(moment: datetime | date) -> str:
+    """``20 Nov 2026``."""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def moment(at: datetime) -> str:
+    """``20 Nov 2026, 09:12 UTC``."""
+    at = at.astimezone(UTC)
+    return f"{day(at)}, {at:%H:%M} UTC"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """``3 minutes ago``."""
+    since = now - at
+    if since < timedelta(minutes=1):
+        return "just now"
+    if timedelta(days=1) <= since < timedelta(days=2):
+        return "yesterday"
+    return f"{_rough(since)} ago"
+
+
+def expires_in(at: datetime, now: datetime) -> str | None:
+    """``Expires in 6 days`` where that is soon; None otherwise."""
+    left = at - now
+    if not timedelta() < left <= _SOON:
+        return None
+    return f"Expires in {_rough(max(left, timedelta(minutes=1)))}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 key``, ``2 keys``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(items: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def seconds(number: float) -> str:
+    """``1 second``, ``2.5 seconds``."""
+    return f"{number:g} second" if number == 1 else f"{number:g} seconds"
+
+
+def able_to(labels: Sequence[str]) -> str:
+    """What a key with these permissions can do, as the end of a sentence."""
+    return ", ".join(label[:1].lower() + label[1:] for label in labels) or "nothing yet"
+
+
+def told(action: str, detail: Mapping[str, object]) -> str:
+    """What changed, in a line; empty where the action says it all."""
+    parts = [_TELLERS[field](value) for field, value in detail.items() if field in _TELLERS]
+    return "" if action in {"key.created", "key.duplicated"} else "; ".join(part for part in parts if part)
+
+
+def permission_changes(value: object) -> list[str]:
+    """``items:write added``, one for each direction."""
+    if not isinstance(value, dict):
+        return []
+    return [f"{', '.join(value[way])} {way}" for way in ("added", "removed") if value.get(way)]
+
+
+def _rough(span: timedelta) -> str:
+    for size, unit in (*_STEPS, *_SMALL_STEPS):
+        if span >= size:
+            return counted(span // size, unit)
+    return "less than a minute"
+
+
+def _renamed(value: object) -> str:
+    return f"renamed from {value['from']} to {value['to']}" if isinstance(value, dict) else ""
+
+
+def _planned(value: object) -> str:
+    return f"from {value['from']} to {value['to']}" if isinstance(value, dict) else ""
+
+
+def _expiry(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    until = value.get("to")
+    return "now expires never" if until is None else f"now expires {moment(datetime.fromisoformat(str(until)))}"
+
+
+def _addresses(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    ranges = value.get("to") or []
+    return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
+
+
+_TELLERS: Final = {
+    "name": _renamed,
+    "description": lambda value: "description changed" if value == "changed" else "",
+    "permissions": lambda value: "; ".join(permission_changes(value)),
+    "expires_at": _expiry,
+    "ip_allow": _addresses,
+    "plan": _planned,
+    "char": lambda value: f"entry {value}",
+}
