@@ -16,6 +16,7 @@ from keyfob.runtime import Runtime
 from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
 from keyfob_admin.installing import install
+from keyfob_admin.sign_in import make_link
 from keyfob_admin.starting_file import starting_file
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Demo:
     config: Path
     admin_key: str = field(repr=False)
     keys: dict[str, str] = field(repr=False)
+    sign_in: str = field(repr=False)  # the token of a one-time link to the console
 
     def told(self, url: str) -> dict[str, Any]:
         """Say where everything is, for programs."""
@@ -56,14 +58,14 @@ async def prepare(folder: Path) -> Demo:
     config.write_text(starting_file(permissions=example.PERMISSIONS, rules=example.RULES), encoding="utf-8")
     settings = load_settings(config, environ={})
     admin = await install(settings, team=TEAM, admin="demo admin")
-    keys = await _issue(settings, tuple(example.PERMISSIONS))
+    keys, sign_in = await _issue(settings, tuple(example.PERMISSIONS), admin.view.record.id)
     guarded = example.build(runtime=Runtime(settings))
     app = Mounted(guarded, PREFIX, build_admin(guarded.runtime, pages=console_pages(guarded.runtime)))
-    return Demo(app, config, admin.secret or "", keys)
+    return Demo(app, config, admin.secret or "", keys, sign_in)
 
 
-async def _issue(settings: Settings, catalogue: tuple[str, ...]) -> dict[str, str]:
-    """Make one key of each kind that is worth trying."""
+async def _issue(settings: Settings, catalogue: tuple[str, ...], admin_id: str) -> tuple[dict[str, str], str]:
+    """Make one key of each kind that is worth trying, and the token of a link into the console."""
     readable = tuple(name for name in catalogue if name.endswith(":read"))
     drafts = {
         "reader": KeyDraft("reader", permissions=readable, description="May look at everything"),
@@ -75,9 +77,10 @@ async def _issue(settings: Settings, catalogue: tuple[str, ...]) -> dict[str, st
     try:
         await runtime.freshness.ensure()
         made = [await runtime.lifecycle.create(TEAM, draft, actor=Actor.system()) for draft in drafts.values()]
+        sign_in = await make_link(runtime.store, admin_id, runtime.now())
     finally:
         await runtime.stop()
-    return {name: minted.secret or "" for name, minted in zip(drafts, made, strict=True)}
+    return {name: minted.secret or "" for name, minted in zip(drafts, made, strict=True)}, sign_in
 
 
 class Mounted:

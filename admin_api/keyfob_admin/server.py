@@ -39,7 +39,8 @@ def application() -> ASGIApp:
         ConfigError: the configuration cannot work.
 
     """
-    return build_admin(Runtime(load_settings(environ=os.environ)))
+    runtime = Runtime(load_settings(environ=os.environ))
+    return build_admin(runtime, pages=console_pages(runtime))
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -87,7 +87,7 @@ class SignIn:
         return None if key is None else await self._open(key, _NO_RING_CHAR, ip)
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
-        """Find the session of *token* if it has not ended. One whose key has fallen ends here. Raises StoreUnavailable."""
+        """Find the session of *token*, unless it has ended; one whose key has fallen ends here."""
         session = await self._console.session(digest(token)) if token else None
         if session is None:
             return None

@@ -13,12 +13,16 @@ from keyfob_admin.cli.command import Command, as_json_option, host_option
 from keyfob_admin.cli.failing import Fault
 from keyfob_admin.cli.printing import print_json, say
 from keyfob_admin.cli.serve import take_port
+from keyfob_admin.sign_in import link_address
 
 if TYPE_CHECKING:
     from keyfob_admin.demo import Demo
 
 _TRY = """\
 Keyfob guards a Teams API at {app_url}. Everything is in {folder} and gone when you press Ctrl-C.
+
+Look around in the console. This link signs you in once, within ten minutes:
+  {link}
 
 Without a key the answer is 401:
   curl -i {app_url}/hello
@@ -50,6 +54,7 @@ An identity provider would use this key:
 
 The admin API describes itself at {admin_url}/openapi.json; the command line works here, too:
   keyfob keys list --config {config}
+  keyfob console login --config {config} --url {console_url}
 """
 
 
@@ -80,4 +85,6 @@ def demo(*, port: int, host: str, as_json: bool) -> None:
 def _walk(made: Demo, told: dict[str, Any]) -> str:
     """Write what to try, with keys and addresses that work."""
     reader_id = made.keys["reader"].split("_")[2]
-    return _TRY.format(**told, **made.keys, reader_id=reader_id, config=made.config, folder=made.config.parent)
+    link = link_address(told["console_url"], made.sign_in)
+    shown = {"reader_id": reader_id, "link": link, "config": made.config, "folder": made.config.parent}
+    return _TRY.format(**told, **made.keys, **shown)

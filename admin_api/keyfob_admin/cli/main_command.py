@@ -11,6 +11,7 @@ import click
 
 from keyfob_admin.cli.audit import audit
 from keyfob_admin.cli.command import Group
+from keyfob_admin.cli.console import console
 from keyfob_admin.cli.database import db
 from keyfob_admin.cli.demo import demo
 from keyfob_admin.cli.doctor import doctor
@@ -70,5 +71,5 @@ def main() -> None:
     """
 
 
-for _command in (init, demo, serve, keys, teams, permissions, audit, ring, db, doctor):
+for _command in (init, demo, serve, console, keys, teams, permissions, audit, ring, db, doctor):
     main.add_command(_command)

@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from keyfob.errors import NotFound, Refused, StoreUnavailable
+from keyfob.errors import Forbidden, NotFound, Refused, StoreUnavailable
 from keyfob.key_drafts import KeyDraft, copy_of
 from keyfob.key_type import ADMIN
 from keyfob.lifecycle import KeySearch
 from keyfob_admin.console.choices import groups, labels_of, presets
-from keyfob_admin.console.entries import CHOOSE, Entries, mistakes_of
+from keyfob_admin.console.entries import Entries, mistakes_of
 from keyfob_admin.problems import STATUSES, Problem
 from keyfob_admin.sign_in import digest
 
@@ -50,38 +50,62 @@ class TypeChoice:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A form for a new key or, with *source*, for a copy; *token* lets it be sent once."""
+
+    visit: Visit
+    key_type: KeyType
+    entries: Entries
+    token: str
+    source: KeyRecord | None = None
+
+    def page(self, status: int = 200, mistakes: Sequence[Mistake] = ()) -> Response:
+        """Write the form."""
+        if status == 409:  # noqa: PLR2004
+            mistakes = [replace(mistake, words=taken_words(self.key_type)) for mistake in mistakes]
+        had = self.source.permissions if self.source else ()
+        shown = {"mode": "duplicate" if self.source else "new", "source": self.source, "had": had, "draft": self.token}
+        return form_page(self.visit, self.key_type, self.entries, status, **shown, mistakes=mistakes)
+
+    async def send(self, make: Callable[[], Awaitable[Minted]]) -> Response:
+        """Have the key made, unless the form is only to be shown again."""
+        if self.visit.form.has("preset"):
+            return self.page()
+        if mistakes := self.entries.mistakes(self.visit.now, choosing=not self.key_type.is_fixed):
+            return self.page(422, mistakes)
+        return await _once(self, make)
+
+
 async def show_new(visit: Visit) -> Response:
     """Ask what will use the key, and then what it shall be called and may do."""
     key_type = visit.runtime.catalogue.key_types.get(visit.asked("type") or "")
     if key_type is None:
         return visit.page("type.html", choices=[await _type_choice(visit, known) for known in _types(visit)])
-    return _new_form(visit, key_type, Entries(), _new_draft())
+    return Draft(visit, key_type, Entries(), _new_token()).page()
 
 
 async def generate(visit: Visit) -> Response:
-    """Make the key of the form."""
+    """Make the key of the form. Raises NotFound for a type that is none."""
     key_type = visit.runtime.catalogue.key_types.get(visit.asked("type") or "")
     if key_type is None:
         raise NotFound("there is no such type")
     entries = _pressed(visit, key_type, Entries.of_form(visit.form))
-    draft = _draft_of(visit)
-    if visit.form.has("preset"):
-        return _new_form(visit, key_type, entries, draft)
-    if mistakes := entries.mistakes(visit.now, choosing=not key_type.is_fixed):
-        return _new_form(visit, key_type, entries, draft, 422, mistakes)
-    chosen = None if key_type.is_fixed else entries.permissions
-    wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **entries.meaning(visit.now))  # type: ignore[arg-type] # its own fields
 
-    def again(status: int, mistakes: Sequence[Mistake]) -> Response:
-        return _new_form(visit, key_type, entries, draft, status, mistakes)
+    async def make() -> Minted:
+        chosen = None if key_type.is_fixed else entries.permissions
+        meaning: dict[str, Any] = entries.meaning(visit.now)
+        wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **meaning)
+        return await visit.runtime.lifecycle.create(visit.team.id, wanted, actor=visit.actor)
 
-    return await _once(visit, draft, lambda: visit.runtime.lifecycle.create(visit.team.id, wanted, actor=visit.actor), again)
+    return await Draft(visit, key_type, entries, _sent_token(visit)).send(make)
 
 
 async def show_duplicate(visit: Visit) -> Response:
     """Show a draft that is like the key."""
     source = await _source(visit)
-    return _copy_form(visit, source, Entries.of_record(source, _name_of_copy(visit, source), _kept(visit, source)), _new_draft())
+    entries = Entries.of_record(source, _name_of_copy(visit, source), _kept(visit, source))
+    return Draft(visit, visit.runtime.catalogue.key_types[source.key_type], entries, _new_token(), source).page()
 
 
 async def duplicate(visit: Visit) -> Response:
@@ -89,31 +113,18 @@ async def duplicate(visit: Visit) -> Response:
     source = await _source(visit)
     key_type = visit.runtime.catalogue.key_types[source.key_type]
     entries = _pressed(visit, key_type, Entries.of_form(visit.form, _kept(visit, source)))
-    draft = _draft_of(visit)
-    if visit.form.has("preset"):
-        return _copy_form(visit, source, entries, draft)
-    if mistakes := entries.mistakes(visit.now, choosing=not key_type.is_fixed):
-        return _copy_form(visit, source, entries, draft, 422, mistakes)
-    chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
-    overrides = {**entries.meaning(visit.now), **chosen}
 
-    def again(status: int, mistakes: Sequence[Mistake]) -> Response:
-        return _copy_form(visit, source, entries, draft, status, mistakes)
+    async def make() -> Minted:
+        chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
+        overrides = {**entries.meaning(visit.now), **chosen}
+        return await visit.runtime.lifecycle.duplicate(visit.team.id, source.id, overrides, actor=visit.actor)
 
-    keys = visit.runtime.lifecycle
-    return await _once(
-        visit, draft, lambda: keys.duplicate(visit.team.id, source.id, overrides, actor=visit.actor), again
-    )
+    return await Draft(visit, key_type, entries, _sent_token(visit), source).send(make)
 
 
-async def _once(
-    visit: Visit,
-    draft: str,
-    make: Callable[[], Awaitable[Minted]],
-    again: Callable[[int, Sequence[Mistake]], Response],
-) -> Response:
+async def _once(draft: Draft, make: Callable[[], Awaitable[Minted]]) -> Response:
     """Make the key if this form was not sent before. A form that made nothing may be sent again."""
-    token, store = digest(draft), visit.console.store
+    visit, token, store = draft.visit, digest(draft.token), draft.visit.console.store
     used = await store.claim_draft(token, visit.who.session.id_hash, visit.now)
     if used is not None:
         there = visit.key_url(used.key_id, again="1") if used.key_id else visit.url("/keys", again="1")
@@ -123,9 +134,9 @@ async def _once(
     except (Refused, StoreUnavailable) as error:
         with suppress(StoreUnavailable):
             await store.settle_draft(token, None)
-        if not isinstance(error, Refused) or isinstance(error, NotFound):
+        if not isinstance(error, Refused) or isinstance(error, Forbidden | NotFound):
             raise
-        return again(STATUSES[type(error)], mistakes_of(error))
+        return draft.page(STATUSES[type(error)], mistakes_of(error))
     with suppress(StoreUnavailable):  # the key is made, so its secret must be shown whatever happens now
         await store.settle_draft(token, minted.view.record.id)
     record = minted.view.record
@@ -164,22 +175,6 @@ def taken_words(key_type: KeyType) -> str:
     """Say that the team has its one key of a type."""
     label = key_type.label if key_type.label[1:2].isupper() else key_type.label[:1].lower() + key_type.label[1:]
     return f"A {label} already exists. Delete it to create a new one."
-
-
-def _new_form(
-    visit: Visit, key_type: KeyType, entries: Entries, draft: str, status: int = 200, mistakes: Sequence[Mistake] = ()
-) -> Response:
-    words = [replace(mistake, words=taken_words(key_type)) if status == 409 else mistake for mistake in mistakes]  # noqa: PLR2004
-    return form_page(visit, key_type, entries, status, mode="new", draft=draft, mistakes=words, choose=CHOOSE)
-
-
-def _copy_form(
-    visit: Visit, source: KeyRecord, entries: Entries, draft: str, status: int = 200, mistakes: Sequence[Mistake] = ()
-) -> Response:
-    key_type = visit.runtime.catalogue.key_types[source.key_type]
-    words = [replace(mistake, words=taken_words(key_type)) if status == 409 else mistake for mistake in mistakes]  # noqa: PLR2004
-    shown = {"mode": "duplicate", "draft": draft, "source": source, "had": source.permissions, "mistakes": words}
-    return form_page(visit, key_type, entries, status, **shown)
 
 
 def _pressed(visit: Visit, key_type: KeyType, entries: Entries) -> Entries:
@@ -221,11 +216,11 @@ async def _why_not(visit: Visit, key_type: KeyType) -> str | None:
     return taken_words(key_type) if is_taken(key_type, len(live.items)) else None
 
 
-def _new_draft() -> str:
+def _new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def _draft_of(visit: Visit) -> str:
+def _sent_token(visit: Visit) -> str:
     draft = visit.form.get("draft")
     if not draft:
         raise Problem(400, "bad_request", "This form is too old. Open it again.")

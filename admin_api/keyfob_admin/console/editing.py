@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 async def show_edit(visit: Visit) -> Response:
     """Show the key's fields to change."""
     record = await _record(visit)
-    return _form(visit, record, Entries.of_record(record, record.name, record.expires_at), record.revision)
+    return _form(visit, record, Entries.of_record(record, record.name, record.expires_at))
 
 
 async def save(visit: Visit) -> Response:
     """Change the key, if it is still the one that the form was filled in for. Raises PreconditionFailed."""
     record = await _record(visit)
-    revision = _number(visit.form.get("revision"))
     entries = Entries.of_form(visit.form, record.expires_at)
     if mistakes := entries.mistakes(visit.now, choosing=False):
-        return _form(visit, record, entries, revision, 422, mistakes)
+        return _form(visit, record, entries, 422, mistakes)
     patch = entries.meaning(visit.now)
     if not visit.runtime.catalogue.key_types[record.key_type].is_fixed:
         patch["permissions"] = entries.permissions
+    revision = _number(visit.form.get("revision"))
     try:
         await visit.runtime.lifecycle.update(visit.team.id, record.id, patch, actor=visit.actor, if_match=revision)
     except (Invalid, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
-        return _form(visit, record, entries, revision, STATUSES[type(error)], mistakes_of(error))
+        return _form(visit, record, entries, STATUSES[type(error)], mistakes_of(error))
     return visit.goes_to(visit.key_url(record.id, done="saved"))
 
 
@@ -47,16 +47,13 @@ async def _record(visit: Visit) -> KeyRecord:
 
 
 def _form(
-    visit: Visit,
-    record: KeyRecord,
-    entries: Entries,
-    revision: int,
-    status: int = 200,
-    mistakes: Sequence[Mistake] = (),
+    visit: Visit, record: KeyRecord, entries: Entries, status: int = 200, mistakes: Sequence[Mistake] = ()
 ) -> Response:
+    """Write the form; one that comes back keeps the revision that it was filled in for."""
     key_type = visit.runtime.catalogue.key_types[record.key_type]
-    shown = {"mode": "edit", "source": record, "had": record.permissions, "revision": revision, "mistakes": mistakes}
-    return form_page(visit, key_type, entries, status, **shown)
+    revision = visit.form.get("revision") or record.revision
+    shown = {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
+    return form_page(visit, key_type, entries, status, **shown, mistakes=mistakes)
 
 
 def _number(text: str) -> int:

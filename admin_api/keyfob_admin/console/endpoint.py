@@ -50,7 +50,8 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        visit = Visit(request=request, console=self._console, place=Place.of(request, self._console.runtime.settings.admin))
+        place = Place.of(request, self._console.runtime.settings.admin)
+        visit = Visit(request=request, console=self._console, place=place)
         response = await self._answer(visit)
         await response(scope, receive, send)
 
@@ -101,23 +102,28 @@ def message_page(visit: Visit, status: int, said: str) -> Response:
 
 
 def _what_to_say(visit: Visit, error: Exception) -> tuple[int, str]:
+    said = _in_our_words(visit, error)
+    if isinstance(error, Problem):
+        return error.status, error.detail
+    if isinstance(error, errors.PreconditionFailed):
+        return 409, CONFLICT
+    details = problem_of(error) if isinstance(error, errors.KeyfobError) else internal()
+    return details.status, said or details.detail
+
+
+def _in_our_words(visit: Visit, error: Exception) -> str | None:
+    """What the console says where the admin API says something else."""
     match error:
         case errors.NotFound():
-            return 404, KEY_GONE if "key" in visit.request.path_params else NO_PAGE
+            return KEY_GONE if "key" in visit.request.path_params else NO_PAGE
         case errors.Forbidden():
-            return 403, f"Your admin key doesn't hold {error.needed}, which this needs."
-        case errors.PreconditionFailed():
-            return 409, CONFLICT
+            return f"Your admin key doesn't hold {error.needed}, which this needs."
         case errors.KeyNotDisabled():
-            return 409, "Disable this key before you can delete it."
+            return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
-            return 503, f"{STORE_DOWN}{error}"
-        case Problem():
-            return error.status, error.detail
-        case errors.Refused():
-            return problem_of(error).status, problem_of(error).detail
+            return f"{STORE_DOWN}{error}"
         case _:
-            return 500, internal().detail
+            return None
 
 
 def _to_sign_in(visit: Visit) -> Response:
@@ -130,7 +136,10 @@ async def _in_team(visit: Visit) -> Visit:
         return visit
     actor, store = visit.actor, visit.runtime.store
     teams = tuple(await store.teams()) if actor.acts_everywhere else ()
-    team_id = await _team_of_key(visit) if "key" in visit.request.path_params else visit.asked("team") or actor.team or ""
+    if "key" in visit.request.path_params:
+        team_id = await _team_of_key(visit)
+    else:
+        team_id = visit.asked("team") or visit.who.key.team
     team = await store.team(team_id) if actor.may_see(team_id) else None
     if team is None:
         raise errors.NotFound("there is no such team")

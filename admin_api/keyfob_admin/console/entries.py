@@ -83,7 +83,7 @@ class Entries:
         return fields if self.expires == KEEP else {**fields, "expires_at": self._expiry(now)}
 
     def mistakes(self, now: datetime, *, choosing: bool) -> list[Mistake]:
-        """Everything that can be seen to be wrong before the key is made; *choosing* demands a decision on permissions."""
+        """Everything that is wrong before any key is made; *choosing* demands a decision on permissions."""
         found: list[Mistake] = []
         try:
             clean_fields(self.meaning(now), now=now)

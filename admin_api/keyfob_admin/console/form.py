@@ -45,7 +45,8 @@ async def read_form(request: Request) -> Form:
     """Read the form. Raises Problem: 415 for another content type, 413 if it is too long, 400 if it is none."""
     body = await read_body(request, media_types=(URLENCODED,))
     try:
-        return Form(parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"))
+        text = body.decode("ascii")
+        return Form(parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"))
     except ValueError:
         raise Problem(400, "bad_request", "This is not a form that the console has made.") from None
 

@@ -87,13 +87,11 @@ async def _listed(visit: Visit, filters: dict[str, str | None]) -> Listed:
     )
     page = await visit.runtime.lifecycle.list_keys(search, actor=visit.actor)
     views = page.items[::-1] if before else page.items
-    more = before is not None or page.next_token is not None
-    return Listed(
-        views,
-        start,
-        visit.url("/keys", **filters, **_previous(views, start)) if start > 1 else None,
-        visit.url("/keys", **filters, after=_token(_ORDER, views[-1]), start=start + PER_PAGE) if more and views else None,
-    )
+    previous = visit.url("/keys", **filters, **_previous(views, start)) if start > 1 else None
+    following = None
+    if views and (before is not None or page.next_token is not None):
+        following = visit.url("/keys", **filters, after=_token(_ORDER, views[-1]), start=start + PER_PAGE)
+    return Listed(views, start, previous, following)
 
 
 def _previous(views: tuple[KeyView, ...], start: int) -> dict[str, object]:

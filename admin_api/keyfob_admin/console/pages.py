@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
-    """Make the console's routes, for `keyfob_admin.app.build_admin`. Raises ConfigError if the store cannot keep sessions."""
+    """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
     console = Console(runtime, SignIn(runtime), console_of(runtime.store), Look())
 
     def get(path: str, handler: Handler) -> BaseRoute:

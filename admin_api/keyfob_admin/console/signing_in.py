@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.console.form import Form
 from keyfob_admin.console.place import BROWSER, SESSION, THEME, safe_next
 from keyfob_admin.console.visit import THEMES
 from keyfob_admin.sign_in import PAUSE
@@ -101,7 +100,7 @@ def _held_back(visit: Visit, wait: int) -> Response:
 
 
 def _sign_in_page(visit: Visit, status: int = 200, *, error: str | None = None) -> Response:
-    wanted = safe_next(_given(visit.form, "next") or visit.asked("next") or "")
+    wanted = safe_next(visit.form.get("next") or visit.asked("next") or "")
     if not visit.place.may_sign_in:
         status = 403
     return _with_browser_token(visit, "login.html", status, error=error, next=wanted)
@@ -118,7 +117,3 @@ def _with_browser_token(visit: Visit, template: str, status: int, **context: obj
 
 def _link_token(visit: Visit) -> str:
     return str(visit.request.path_params["token"])
-
-
-def _given(form: Form, name: str) -> str:
-    return form.get(name)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _SOON: Final = timedelta(days=14)
 _STEPS: Final = ((timedelta(days=365), "year"), (timedelta(days=30), "month"), (timedelta(days=1), "day"))
@@ -124,7 +124,7 @@ def _addresses(value: object) -> str:
     return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
 
 
-_TELLERS: Final = {
+_TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "name": _renamed,
     "description": lambda value: "description changed" if value == "changed" else "",
     "permissions": lambda value: "; ".join(permission_changes(value)),

@@ -108,7 +108,8 @@ class SQLiteConsole:
 
     async def holders(self, team: str) -> Mapping[str, int]:
         """How many keys of the team hold each grant, wildcards counted as what they are."""
-        return {grant: count for grant, count in await self._read("holders", (team,))}
+        found = await self._read("holders", (team,))
+        return {row[0]: row[1] for row in found}
 
     async def _read(self, name: str, parameters: Sequence[object]) -> list[Sequence[Any]]:
         with answering():

@@ -1,0 +1,72 @@
+"""``keyfob console``: a way into the web console for whoever can run commands on the server."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob.errors import NotFound
+from keyfob.key_type import ADMIN
+from keyfob.lifecycle import KeySearch
+from keyfob.record import State
+from keyfob_admin.cli.command import Group, as_json_option
+from keyfob_admin.cli.desk import at_desk
+from keyfob_admin.cli.failing import Exit, Fault
+from keyfob_admin.cli.printing import moment, print_json, say
+from keyfob_admin.sign_in import LINK_LASTS, link_address, make_link
+
+if TYPE_CHECKING:
+    from keyfob.record import KeyRecord
+    from keyfob_admin.cli.desk import Desk
+
+DEFAULT_URL = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
+
+
+@click.group(cls=Group)
+def console() -> None:
+    """The web console."""
+
+
+@console.command()
+@click.option("--as", "key", metavar="KEY", help="The admin key to act as. Without it: the oldest active * key.")
+@click.option("--url", metavar="URL", help=f"Where the console answers ([admin] url, or {DEFAULT_URL}).")
+@click.option("--open", "in_browser", is_flag=True, help="Open the link in a browser here.")
+@as_json_option
+def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) -> None:
+    """Print a link that signs in to the console, once, within ten minutes."""
+
+    async def work(desk: Desk) -> None:
+        record = await (_named(desk, key) if key else _oldest_root(desk))
+        now = desk.runtime.now()
+        base = (url or desk.settings.admin.url or DEFAULT_URL).rstrip("/")
+        link = link_address(base, await make_link(desk.store, record.id, now))
+        if as_json:
+            print_json({"url": link, "key_id": record.id, "expires_at": moment(now + LINK_LASTS)})
+        else:
+            click.echo(link)
+        say(f"It signs in as {record.name}, once, until {moment(now + LINK_LASTS)}.")
+        if in_browser and not webbrowser.open(link):
+            say("No browser could be opened here; use the link.")
+
+    at_desk(work)
+
+
+async def _named(desk: Desk, key: str) -> KeyRecord:
+    """Find the admin key that was named. Raises NotFound, and Fault if it cannot sign in."""
+    record = (await desk.key(key)).record
+    state = desk.keys.state(record)
+    if record.key_type != ADMIN or state is not State.ACTIVE:
+        what = state if record.key_type == ADMIN else f"a key of type {record.key_type}"
+        raise Fault(f"{desk.display(record)} is {what}; only an active admin key can sign in", Exit.CONFLICT)
+    return record
+
+
+async def _oldest_root(desk: Desk) -> KeyRecord:
+    """Find the oldest active key that may do everything. Raises NotFound."""
+    search = KeySearch(key_type=ADMIN, state=State.ACTIVE, permission="*", page_size=1)
+    found = (await desk.keys.list_keys(search, actor=desk.actor)).items
+    if not found:
+        raise NotFound("there is no active admin key that holds *; name another one with --as")
+    return found[0].record
