@@ -91,4 +91,4 @@ class Look:
 
 def _with_code(text: str) -> Markup:
     """Show what stands in backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped before anything is put around it
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before anything is put around it

@@ -114,7 +114,7 @@ def _expiry(value: object) -> str:
     if not isinstance(value, dict):
         return ""
     until = value.get("to")
-    return "now expires never" if until is None else f"now expires {moment(datetime.fromisoformat(str(until)))}"
+    return "now never expires" if until is None else f"now expires {moment(datetime.fromisoformat(str(until)))}"
 
 
 def _addresses(value: object) -> str:
