@@ -7,7 +7,6 @@ import html
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +29,8 @@ from tests.admin.conftest import serving
 from tests.conftest import require
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from playwright.async_api import Browser, Page
 
     from keyfob.config import Settings

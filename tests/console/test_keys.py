@@ -128,7 +128,9 @@ def test_co_01_another_sites_form_changes_nothing(visitor: Visitor, live: LiveCo
         if not headers["Sec-Fetch-Site"]:
             del foreign.headers["Sec-Fetch-Site"]
         for path in changes(key):
-            answer = foreign.post(path, data={"csrf": token, "name": "changed", "permission": "items:read", "draft": "d"})
+            answer = foreign.post(
+                path, data={"csrf": token, "name": "changed", "permission": "items:read", "draft": "d"}
+            )
             assert 403 == answer.status_code, path
     assert "untouched" in visitor.get(f"/keys/{key.id}").text
     assert "No keys match" in visitor.get("/keys?q=changed").text
@@ -155,7 +157,7 @@ def test_co_01_another_sessions_token_is_none(visitor: Visitor, live: LiveConsol
 
 
 def test_browsers_without_fetch_metadata_are_believed_by_their_origin(visitor: Visitor, live: LiveConsole) -> None:
-    """Where Sec-Fetch-Site is missing, the console's own origin passes with the token; `null` is what it sends itself."""
+    """Where Sec-Fetch-Site is missing, the console's own origin passes with the token, and so does `null`."""
     key, _ = live.make()
     token = hidden(visitor.get("/keys").text)["csrf"]
     del visitor.headers["Sec-Fetch-Site"]
@@ -176,7 +178,12 @@ def test_co_02_only_a_form_is_a_form(visitor: Visitor, live: LiveConsole, media_
 def test_a_huge_form_is_refused(visitor: Visitor) -> None:
     """More than 64 KiB, or a thousand fields, is nothing that the console has made."""
     assert 413 == visitor.post(NEW, data={"name": "x" * 70_000}).status_code
-    assert 400 == visitor.post(NEW, content="a=&" * 1500, headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code  # noqa: E501
+    assert (
+        400
+        == visitor.post(
+            NEW, content="a=&" * 1500, headers={"Content-Type": "application/x-www-form-urlencoded"}
+        ).status_code
+    )
 
 
 # ---------------------------------------------------------------- what a form says
@@ -353,7 +360,7 @@ def test_who_acts_in_one_team_sees_no_other(live: LiveConsole) -> None:
 
 
 def test_a_duplicate_is_a_draft_of_its_own(visitor: Visitor, live: LiveConsole) -> None:
-    """The form is filled in with the original, says that it stays as it is, and makes a key with a secret of its own."""
+    """The form is filled in with the original, says that it stays as it is, and makes a key of its own."""
     source, secret = live.make("billing-worker", permissions=("items:read", "users:read"), description="Why")
     page = visitor.get(f"/keys/{source.id}/duplicate").text
     said = words(page)
@@ -507,7 +514,9 @@ def test_what_the_admin_key_may_not_is_refused_in_words(live: LiveConsole) -> No
         assert 403 == visitor.send_form(NEW, name="x", permission="items:read").status_code
 
 
-@pytest.mark.parametrize("path", ["/keys/0000000000000000", "/keys/x", "/keys/kf_api_0000000000000000", "/keys/%2e%2e%2fx"])
+@pytest.mark.parametrize(
+    "path", ["/keys/0000000000000000", "/keys/x", "/keys/kf_api_0000000000000000", "/keys/%2e%2e%2fx"]
+)
 def test_a_key_that_is_not_there(visitor: Visitor, path: str) -> None:
     """What is no key is answered 404 or refused, in a page that leads on."""
     assert visitor.get(path).status_code in {400, 404}

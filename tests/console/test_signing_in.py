@@ -79,6 +79,7 @@ def test_a_key_of_other_addresses_does_not(live: LiveConsole) -> None:
 
 def test_signing_in_is_a_use_of_the_key(visitor: Visitor, live: LiveConsole) -> None:
     """The admin key's page soon says that it was used just now, from here."""
+    said = ""
     for _ in range(100):
         said = words(visitor.get(f"/keys/{live.installation.admin.id}").text)
         if "from 127.0.0.1" in said:
@@ -178,16 +179,6 @@ def change(installation: Installation, work: Callable[[Runtime], Awaitable[Any]]
     asyncio.run(opened())
 
 
-FALLS: dict[str, Callable[[Runtime, KeyRecord], Awaitable[Any]]] = {
-    "disabled": lambda runtime, key: runtime.lifecycle.disable(TEAM, key.id, actor=ANA),
-    "expired": lambda runtime, key: _expire(runtime, key),
-    "limited to other addresses": lambda runtime, key: runtime.lifecycle.update(
-        TEAM, key.id, {"ip_allow": ["203.0.113.1"]}, actor=ANA
-    ),
-    "deleted": lambda runtime, key: _delete(runtime, key),
-}
-
-
 async def _expire(runtime: Runtime, key: KeyRecord) -> None:
     soon = runtime.now() + timedelta(milliseconds=50)
     await runtime.lifecycle.update(TEAM, key.id, {"expires_at": soon}, actor=ANA)
@@ -197,6 +188,16 @@ async def _expire(runtime: Runtime, key: KeyRecord) -> None:
 async def _delete(runtime: Runtime, key: KeyRecord) -> None:
     await runtime.lifecycle.disable(TEAM, key.id, actor=ANA)
     await runtime.lifecycle.delete(TEAM, key.id, actor=ANA)
+
+
+FALLS: dict[str, Callable[[Runtime, KeyRecord], Awaitable[Any]]] = {
+    "disabled": lambda runtime, key: runtime.lifecycle.disable(TEAM, key.id, actor=ANA),
+    "expired": _expire,
+    "limited to other addresses": lambda runtime, key: runtime.lifecycle.update(
+        TEAM, key.id, {"ip_allow": ["203.0.113.1"]}, actor=ANA
+    ),
+    "deleted": _delete,
+}
 
 
 @pytest.mark.parametrize("how", FALLS)
@@ -423,7 +424,7 @@ PLACES = [
 async def test_the_cookie_is_as_safe_as_the_place(
     installation: Installation, address: str, host: str, admin: dict[str, Any], cookie: str
 ) -> None:
-    """Over https the cookie is Secure and of this host alone; on this machine it is plain; both are HttpOnly and Strict."""
+    """Over https the cookie is Secure and of this host alone; on this machine it is plain; both are Strict."""
     runtime, client = client_at(installation.with_admin(**admin), address, host)
     async with client:
         page = await client.get("/login")
@@ -480,7 +481,9 @@ def test_the_console_works_below_a_prefix(installation: Installation) -> None:
         assert "/keyfob/login" == visitor.get("/keyfob").headers["location"]
         assert "/keyfob/keys" == visitor.send_form("/keyfob/login", key=installation.admin_key).headers["location"]
         page = visitor.get("/keyfob/keys").text
-        addresses = [part.partition('"')[0] for mark in ('href="', 'action="', 'src="') for part in page.split(mark)[1:]]
+        addresses = [
+            part.partition('"')[0] for mark in ('href="', 'action="', 'src="') for part in page.split(mark)[1:]
+        ]
         assert [] == [address for address in addresses if not address.startswith(("/keyfob/", "#"))]
         assert 200 == visitor.get(next(a for a in addresses if a.endswith(".css"))).status_code
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from keyfob.store import UseDay
 
 SPARK_DAYS: Final = 30
-SPARK_HEIGHT: Final = 20
+SPARK_HEIGHT: Final = 7  # steps; a list of fifty stays light, and nobody sees more
 CHART_WIDTH: Final = 720
 CHART_HEIGHT: Final = 120
 _GAP: Final = 4
@@ -20,7 +20,7 @@ _GAP: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """A small picture of thirty days: an SVG path of one stroke a day, 90 by 20 pixels."""
+    """A small picture of thirty days: the outline of one step a day, in a box of 30 by `SPARK_HEIGHT`."""
 
     path: str
     total: int
@@ -49,12 +49,13 @@ class BarChart:
 
 
 def sparkline(uses: Mapping[date, int], days: Sequence[date]) -> Spark | None:
-    """One bar for each of *days*, scaled to the highest; None without any use."""
+    """One step for each of *days*, scaled to the highest; None without any use."""
     counts = [uses.get(day, 0) for day in days]
     highest = max(counts, default=0)
     if not highest:
         return None
-    path = "".join(f"M{3 * at + 1} {SPARK_HEIGHT}v-{_height(n, highest)}" for at, n in enumerate(counts) if n)
+    steps = "".join(f"V{SPARK_HEIGHT - _height(count, highest)}h1" for count in counts)
+    path = f"M0 {SPARK_HEIGHT}{steps}V{SPARK_HEIGHT}"
     return Spark(path, sum(counts))
 
 
@@ -77,4 +78,4 @@ def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
 
 
 def _height(count: int, highest: int) -> int:
-    return max(1, round(SPARK_HEIGHT * count / highest))
+    return max(count > 0, round(SPARK_HEIGHT * count / highest))

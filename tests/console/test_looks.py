@@ -1,0 +1,175 @@
+"""Every page as people see it: rules of accessibility, no sideways scrolling, and pictures to look at."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import axe_playwright_python
+import pytest
+
+from tests.console.conftest import ANA, OTHER_TEAM, TEAM, LiveConsole, opened, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Browser, Page
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(200)]
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+SMALL = (
+    "[...document.querySelectorAll('button, .button, select, input:not([type=hidden],[type=checkbox],[type=radio])')]"
+    ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
+)
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+LONG = "a-name-without-a-single-blank-that-is-as-long-as-names-may-be-" + "x" * 38
+
+
+async def walk(page: Page, shared: LiveConsole, look: Callable[[str], Awaitable[None]]) -> None:
+    """Go to every page and every state of it, and *look* at each."""
+    installation = shared.installation
+    active, _ = await installation.make(LONG, description="Why it is there", ip_allow=("2001:db8::/32", "10.0.0.0/8"))
+    off, _ = await installation.make("switched off")
+    async with installation.opened() as runtime:
+        await runtime.lifecycle.disable(TEAM, off.id, actor=ANA)
+    key, gone = f"/keys/{active.id}", f"/keys/{off.id}"
+    pages = {
+        "keys": "/keys",
+        "keys-empty": f"/keys?team={OTHER_TEAM}",
+        "keys-no-match": "/keys?q=nothing-like-that",
+        "create-type": "/keys/new",
+        "create-type-other-plan": f"/keys/new?team={OTHER_TEAM}",
+        "create-form": "/keys/new?type=api",
+        "create-fixed": "/keys/new?type=scim",
+        "create-admin": "/keys/new?type=admin",
+        "key": key,
+        "key-disabled": f"{gone}?done=disabled",
+        "key-permissions": f"{key}/permissions",
+        "key-activity": f"{key}/activity",
+        "edit": f"{key}/edit",
+        "duplicate": f"{key}/duplicate",
+        "disable-page": f"{key}/disable",
+        "delete-page": f"{gone}/delete",
+        "permissions": "/permissions",
+        "activity": "/activity",
+        "settings": "/settings",
+        "not-found": "/keys/0000000000000000",
+    }
+    for name, path in pages.items():
+        await page.goto(path)
+        await look(name)
+    await page.goto(key)
+    await page.get_by_role("button", name="Disable Key").first.click()
+    await look("disable-dialog")
+    await page.goto(gone)
+    await page.get_by_role("button", name="Delete Key").first.click()
+    await look("delete-dialog")
+    await page.goto("/keys/new?type=api")
+    await page.get_by_role("button", name="Generate Key").click()
+    await page.get_by_role("alert").wait_for()
+    await look("create-mistakes")
+    await page.get_by_label("Name").fill("billing-worker, production")
+    await page.get_by_label("items:read").check()
+    await page.get_by_role("button", name="Generate Key").click()
+    await page.get_by_text("Try it").click()
+    await look("reveal")
+    await page.get_by_label("I have stored").check()
+    await page.context.clear_cookies()
+    await page.goto("/login")
+    await look("sign-in")
+    await page.get_by_label("Admin key").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("alert").wait_for()
+    await look("sign-in-wrong")
+
+
+async def test_every_page_can_be_used_by_everybody(browser: Browser, shared: LiveConsole) -> None:
+    """In both themes, wide and narrow: axe finds nothing, nothing is too wide, and no button is too small."""
+    found: dict[str, object] = {}
+    async with opened(browser, shared, reduced_motion="reduce") as page:  # no colour is caught on its way to another
+
+        async def look(name: str) -> None:
+            await page.evaluate(f"window.axe || (() => {{ {AXE}\n }})(); 0")
+            for width in (1280, 320):
+                await page.set_viewport_size({"width": width, "height": 800})
+                for scheme in ("light", "dark"):
+                    await page.emulate_media(color_scheme=scheme)
+                    if wrong := await complaints(page):
+                        found[f"{name}-{scheme}-{width}"] = wrong
+                    await page.screenshot(path=picture(f"{name}-{scheme}-{width}"), full_page="dialog" not in name)
+            await page.set_viewport_size({"width": 1280, "height": 800})
+
+        await walk(page, shared, look)
+    assert {} == found
+
+
+async def complaints(page: Page) -> list[object]:
+    """What is wrong with a page as it is shown now."""
+    checked = await page.evaluate("options => axe.run(document, options)", RULES)
+    wrong: list[object] = [(one["id"], [node["target"] for node in one["nodes"]]) for one in checked["violations"]]
+    if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        wrong.append("too wide")
+    return [*wrong, *await page.evaluate(SMALL)]
+
+
+async def test_no_width_scrolls_sideways(browser: Browser, shared: LiveConsole) -> None:
+    """From a telephone to a wide screen no page is wider than the window."""
+    wide: list[tuple[str, int]] = []
+    async with opened(browser, shared) as page:
+
+        async def look(name: str) -> None:
+            for width in (360, 500, 640, 768, 900, 1024, 1152, 1440, 1600):
+                await page.set_viewport_size({"width": width, "height": 800})
+                if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wide.append((name, width))
+
+        await walk(page, shared, look)
+    assert [] == wide
+
+
+async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: LiveConsole) -> None:
+    """Forced colours keep outlines, reduced motion turns transitions off, and paper shows the content alone."""
+    async with opened(browser, shared, forced_colors="active", reduced_motion="reduce") as page:
+        await page.screenshot(path=picture("keys-forced-colours"), full_page=True)
+        border = await page.locator(".badge").first.evaluate("e => getComputedStyle(e).borderTopStyle")
+        assert "solid" == border
+        assert "0s" == await page.locator("main a.button").first.evaluate("e => getComputedStyle(e).transitionDuration")
+        await page.emulate_media(media="print")
+        await page.screenshot(path=picture("keys-print"), full_page=True)
+        assert await page.locator("table").is_visible()
+        for hidden in (".side", ".foot", ".filters"):
+            assert not await page.locator(hidden).is_visible()
+
+
+async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole) -> None:
+    """In both themes text has a contrast of at least 6.2 to 1 on its background, and fields one of 3.7 to 1."""
+    pairs = [("text", "page"), ("soft", "page"), ("soft", "card"), ("soft", "sunk"), ("blue", "card"), ("blue", "page")]
+    tinted = [(name, f"{name}-tint") for name in ("good", "warn", "bad")]
+    for scheme in ("light", "dark"):
+        async with opened(browser, shared, color_scheme=scheme) as page:
+            colours = await page.evaluate(
+                "names => Object.fromEntries(names.map(n => {"
+                " const e = document.body.appendChild(document.createElement('i'));"
+                " e.style.color = `var(--${n})`; return [n, getComputedStyle(e).color]; }))",
+                ["text", "soft", "page", "card", "sunk", "edge", "blue", "on-blue", "tint", "blue-strong"]
+                + [part for pair in tinted for part in pair],
+            )
+            for front, back in [*pairs, ("on-blue", "blue"), ("blue-strong", "tint"), *tinted]:
+                assert contrast(colours[front], colours[back]) >= 6.2, (scheme, front, back)
+            assert contrast(colours["edge"], colours["card"]) >= 3.7, scheme
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours (WCAG 2.2, "contrast ratio")."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
