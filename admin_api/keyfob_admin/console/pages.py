@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -23,53 +23,23 @@ if TYPE_CHECKING:
     from keyfob_admin.console.endpoint import Handler
     from keyfob_admin.console.visit import Visit
 
+    Row = tuple[str, str, Handler]  # method, path, and what answers
+
 
 def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
     console = Console(runtime, SignIn(runtime), console_of(runtime.store), Look())
-
-    def get(path: str, handler: Handler) -> BaseRoute:
-        return Route(path, Page(console, handler), methods=["GET"])
-
-    def post(path: str, handler: Handler) -> BaseRoute:
-        return Route(path, Page(console, handler), methods=["POST"])
-
-    def opened(method: str, path: str, handler: Handler) -> BaseRoute:
-        return Route(path, Page(console, handler, signed_in=False), methods=[method])
-
-    key = "/keys/{key}"
     return [
-        opened("GET", "/", signing_in.front),
-        opened("GET", "/login", signing_in.show_sign_in),
-        opened("POST", "/login", signing_in.sign_in),
-        opened("GET", "/login/link/{token}", signing_in.show_link),
-        opened("POST", "/login/link/{token}", signing_in.use_link),
-        post("/logout", signing_in.sign_out),
-        post("/theme", signing_in.choose_theme),
-        get("/keys", listing.show_keys),
-        get("/keys/new", creating.show_new),
-        post("/keys/new", creating.generate),
-        get(key, key_pages.show_overview),
-        get(f"{key}/permissions", key_pages.show_permissions),
-        get(f"{key}/activity", key_pages.show_activity),
-        get(f"{key}/edit", editing.show_edit),
-        post(f"{key}/edit", editing.save),
-        get(f"{key}/duplicate", creating.show_duplicate),
-        post(f"{key}/duplicate", creating.duplicate),
-        get(f"{key}/disable", key_pages.confirm_disabling),
-        post(f"{key}/disable", key_pages.disable),
-        post(f"{key}/enable", key_pages.enable),
-        get(f"{key}/delete", key_pages.confirm_deleting),
-        post(f"{key}/delete", key_pages.delete),
-        get("/permissions", team_pages.show_permissions),
-        get("/activity", activity.show_activity),
-        get("/activity/export.csv", activity.export_csv),
-        get("/activity/export.ndjson", activity.export_ndjson),
-        get("/settings", team_pages.show_settings),
-        post("/settings", team_pages.save_settings),
+        *(_route(console, row, signed_in=False) for row in OPEN),
+        *(_route(console, row, signed_in=True) for row in CLOSED),
         Route("/static/{name}", console.look.static, methods=["GET"]),
-        opened("GET", "/{path:path}", _nowhere),
+        _route(console, ("GET", "/{path:path}", _nowhere), signed_in=False),
     ]
+
+
+def _route(console: Console, row: Row, *, signed_in: bool) -> BaseRoute:
+    method, path, handler = row
+    return Route(path, Page(console, handler, signed_in=signed_in), methods=[method])
 
 
 async def _nowhere(visit: Visit) -> Response:
@@ -78,3 +48,42 @@ async def _nowhere(visit: Visit) -> Response:
     if path.startswith("v1/") or "text/html" not in visit.request.headers.get("accept", ""):
         raise HTTPException(404)
     return message_page(visit, 404, NO_PAGE)
+
+
+_KEY: Final = "/keys/{key}"
+
+OPEN: Final[Sequence[Row]] = (
+    ("GET", "/", signing_in.front),
+    ("GET", "/login", signing_in.show_sign_in),
+    ("POST", "/login", signing_in.sign_in),
+    ("GET", "/login/link/{token}", signing_in.show_link),
+    ("POST", "/login/link/{token}", signing_in.use_link),
+)
+"""The pages for everybody."""
+
+CLOSED: Final[Sequence[Row]] = (
+    ("POST", "/logout", signing_in.sign_out),
+    ("POST", "/theme", signing_in.choose_theme),
+    ("GET", "/keys", listing.show_keys),
+    ("GET", "/keys/new", creating.show_new),
+    ("POST", "/keys/new", creating.generate),
+    ("GET", _KEY, key_pages.show_overview),
+    ("GET", f"{_KEY}/permissions", key_pages.show_permissions),
+    ("GET", f"{_KEY}/activity", key_pages.show_activity),
+    ("GET", f"{_KEY}/edit", editing.show_edit),
+    ("POST", f"{_KEY}/edit", editing.save),
+    ("GET", f"{_KEY}/duplicate", creating.show_duplicate),
+    ("POST", f"{_KEY}/duplicate", creating.duplicate),
+    ("GET", f"{_KEY}/disable", key_pages.confirm_disabling),
+    ("POST", f"{_KEY}/disable", key_pages.disable),
+    ("POST", f"{_KEY}/enable", key_pages.enable),
+    ("GET", f"{_KEY}/delete", key_pages.confirm_deleting),
+    ("POST", f"{_KEY}/delete", key_pages.delete),
+    ("GET", "/permissions", team_pages.show_permissions),
+    ("GET", "/activity", activity.show_activity),
+    ("GET", "/activity/export.csv", activity.export_csv),
+    ("GET", "/activity/export.ndjson", activity.export_ndjson),
+    ("GET", "/settings", team_pages.show_settings),
+    ("POST", "/settings", team_pages.save_settings),
+)
+"""The pages for those who are signed in."""
