@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(200
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
+WIDE = (
+    "document.documentElement.scrollWidth > innerWidth"
+    " || [...document.querySelectorAll('.table')].some(e => e.scrollWidth > e.clientWidth)"
+)
 SMALL = (
     "[...document.querySelectorAll('button, .button, select, input:not([type=hidden],[type=checkbox],[type=radio])')]"
     ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
@@ -34,6 +39,7 @@ async def walk(page: Page, shared: LiveConsole, look: Callable[[str], Awaitable[
     installation = shared.installation
     active, _ = await installation.make(LONG, description="Why it is there", ip_allow=("2001:db8::/32", "10.0.0.0/8"))
     off, _ = await installation.make("switched off")
+    await installation.make("brief", expires_at=datetime.now(UTC) + timedelta(days=13, hours=1))
     async with installation.opened() as runtime:
         await runtime.lifecycle.disable(TEAM, off.id, actor=ANA)
     key, gone = f"/keys/{active.id}", f"/keys/{off.id}"
@@ -111,7 +117,7 @@ async def complaints(page: Page) -> list[object]:
     """What is wrong with a page as it is shown now."""
     checked = await page.evaluate("options => axe.run(document, options)", RULES)
     wrong: list[object] = [(one["id"], [node["target"] for node in one["nodes"]]) for one in checked["violations"]]
-    if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+    if await page.evaluate(WIDE):
         wrong.append("too wide")
     return [*wrong, *await page.evaluate(SMALL)]
 
@@ -122,9 +128,9 @@ async def test_no_width_scrolls_sideways(browser: Browser, shared: LiveConsole) 
     async with opened(browser, shared) as page:
 
         async def look(name: str) -> None:
-            for width in (360, 500, 640, 768, 900, 1024, 1152, 1440, 1600):
+            for width in (360, 500, 640, 768, 900, 960, 1024, 1152, 1279, 1280, 1440, 1600):
                 await page.set_viewport_size({"width": width, "height": 800})
-                if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                if await page.evaluate(WIDE):
                     wide.append((name, width))
 
         await walk(page, shared, look)
