@@ -38,7 +38,7 @@ def serve(*, port: int, host: str, workers: int) -> None:
         where = server.url_of(taken)
 
         def ready() -> None:
-            say(f"The admin API answers at {where}/v1 (Ctrl-C stops)")
+            say(f"The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)")
 
         if workers > 1:
             ready()
