@@ -146,7 +146,7 @@ def console_of(store: KeyStore) -> ConsoleStore:
     """The part of *store* that the console uses. Raises ConfigError where there is none."""
     console = getattr(store, "console", None)
     if console is None:
-        raise ConfigError("this store keeps no sessions, so the console cannot run on it; use sqlite:///")
+        raise ConfigError("this store keeps no sessions, so the console cannot run on it")
     return cast("ConsoleStore", console)
 
 

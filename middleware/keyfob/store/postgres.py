@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
+from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.postgres_connections import Opening, Purpose
 from keyfob.store.postgres_listing import event_listing, key_listing
 from keyfob.store.postgres_migrations import SCHEMA
@@ -41,6 +42,7 @@ class PostgresStore:
         self._opening = Opening(address)
         self._bell = [0]
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.console = ConsoleTables(self, SQL)
 
     @property
     def doorbell(self) -> Sequence[int]:

@@ -124,7 +124,8 @@ DELETE FROM keyfob.key_use_days WHERE key_id = $1
 DELETE FROM keyfob.key_usage WHERE key_id = $1
 
 -- name: erase_drafts
-DELETE FROM keyfob.drafts WHERE key_id = $1
+-- The token stays, so that going back and sending the form again makes no second key.
+UPDATE keyfob.drafts SET key_id = NULL WHERE key_id = $1
 
 -- name: erase_sessions
 DELETE FROM keyfob.sessions WHERE key_id = $1
@@ -164,3 +165,67 @@ SELECT (SELECT max(number) FROM keyfob.migrations), revision, epoch, current_set
        (SELECT count(*) FROM keyfob.teams), (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NULL),
        (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NOT NULL), audit_count
 FROM keyfob.meta
+
+-- The console, whose statements take no revision.
+
+-- name: session
+SELECT id_hash, key_id, csrf, ip, created_at, expires_at FROM keyfob.sessions WHERE id_hash = $1
+
+-- name: forget_sessions
+DELETE FROM keyfob.sessions WHERE expires_at <= $1
+
+-- name: add_session
+INSERT INTO keyfob.sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: end_session
+DELETE FROM keyfob.sessions WHERE id_hash = $1
+
+-- name: forget_links
+DELETE FROM keyfob.sign_in_links WHERE expires_at <= $1
+
+-- name: add_link
+INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+
+-- name: link
+SELECT hash, key_id, created_at, expires_at, used_at FROM keyfob.sign_in_links WHERE hash = $1
+
+-- name: use_link
+UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING key_id
+
+-- name: claim_draft
+INSERT INTO keyfob.drafts (token_hash, session, created_at, used_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (token_hash) DO NOTHING RETURNING used_at
+
+-- name: draft
+SELECT key_id FROM keyfob.drafts WHERE token_hash = $1
+
+-- name: settle_draft
+UPDATE keyfob.drafts SET key_id = $1 WHERE token_hash = $2
+
+-- name: give_back_draft
+DELETE FROM keyfob.drafts WHERE token_hash = $1 AND key_id IS NULL
+
+-- name: blocked_until
+SELECT blocked_until FROM keyfob.sign_in_throttle WHERE bucket = $1 AND failures >= $2 AND blocked_until > $3
+
+-- name: forget_throttles
+DELETE FROM keyfob.sign_in_throttle WHERE blocked_until <= $1
+
+-- name: note_failure
+-- The first failure opens the minute in which they are counted; the last one allowed opens the minute of waiting.
+INSERT INTO keyfob.sign_in_throttle AS t (bucket, failures, blocked_until) VALUES ($1, 1, $2)
+ON CONFLICT (bucket) DO UPDATE SET
+    failures = t.failures + 1,
+    blocked_until = CASE WHEN t.failures + 1 = $3 THEN excluded.blocked_until ELSE t.blocked_until END
+
+-- name: forget_failures
+DELETE FROM keyfob.sign_in_throttle WHERE bucket = $1
+
+-- name: uses
+SELECT key_id, day, admitted FROM keyfob.key_use_days WHERE key_id IN (SELECT json_array_elements_text($1::json)) AND day >= $2
+
+-- name: holders
+-- Few keys hold a set of permissions that no other key holds, so the sets are counted before they are taken apart.
+SELECT value, sum(holders)::bigint FROM (
+    SELECT permissions, count(*) AS holders FROM keyfob.keys WHERE team = $1 AND deleted_at IS NULL GROUP BY permissions
+) AS sets, jsonb_array_elements_text(permissions) AS value GROUP BY value

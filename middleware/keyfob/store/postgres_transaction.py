@@ -120,7 +120,10 @@ class PostgresTransaction:
         await self.run("add_usage_row", (record.id, record.team))
 
     async def put_key(self, record: KeyRecord) -> None:
-        """Change a key's row, stamped with this change's revision."""
+        """Change a key's row, stamped with this change's revision. Switching it off ends its sessions for good."""
+        if record.is_disabled:
+            await self.run("erase_sessions", (record.id,))
+            await self.run("erase_links", (record.id,))
         await self.run("put_key", rows.values_of(record, await self.next_revision()))
 
     async def erase_key(self, key_id: str, at: datetime) -> None:

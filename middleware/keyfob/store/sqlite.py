@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
+from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
 from keyfob.store.sqlite_connections import Opening
-from keyfob.store.sqlite_console import SQLiteConsole
 from keyfob.store.sqlite_files import answering
 from keyfob.store.sqlite_listing import event_listing, key_listing
 from keyfob.store.sqlite_migrations import SCHEMA
@@ -48,7 +48,7 @@ class SQLiteStore:
         self._opening = Opening(path)
         self.bell = Doorbell(path)
         self._under_way: set[asyncio.Task[Any]] = set()
-        self.console = SQLiteConsole(self)
+        self.console = ConsoleTables(self, SQL)
 
     @property
     def doorbell(self) -> Sequence[int]:
@@ -170,8 +170,9 @@ class SQLiteStore:
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing."""
-        connections = await self._opening.connections()
-        return list(await connections.reader.execute_fetchall(sql, parameters))
+        with answering():
+            connections = await self._opening.connections()
+            return list(await connections.reader.execute_fetchall(sql, parameters))
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,4 +1,7 @@
-"""What the console keeps in the SQLite file. Nothing here is a change to a key, so no revision is taken."""
+"""What the console keeps, in whichever engine: both name these statements alike and take the same values.
+
+Nothing here is a change to a key, so no revision is taken.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from keyfob.store import rows
 from keyfob.store.console import Session, SignInLink, UsedDraft
-from keyfob.store.sqlite_files import answering
-from keyfob.store.sqlite_transaction import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from keyfob.store import Transaction
-    from keyfob.store.sqlite_transaction import SQLiteTransaction
 
 T = TypeVar("T")
 
@@ -29,15 +29,24 @@ class Database(Protocol):
         ...
 
     async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
-        """Run one statement that changes nothing."""
+        """Run one statement that changes nothing. Raises StoreUnavailable."""
         ...
 
 
-class SQLiteConsole:
-    """A `keyfob.store.console.ConsoleStore`."""
+class Named(Protocol):
+    """All that is asked of a transaction: it knows its engine's statements by name."""
 
-    def __init__(self, database: Database) -> None:
+    async def run(self, name: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
+        """Run the statement *name* and return all its rows."""
+        ...
+
+
+class ConsoleTables:
+    """A `keyfob.store.console.ConsoleStore` over *statements*, by name."""
+
+    def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database
+        self._statements = statements
 
     async def session(self, id_hash: bytes) -> Session | None:
         """Read a session, expired or not."""
@@ -112,14 +121,13 @@ class SQLiteConsole:
         return {row[0]: row[1] for row in found}
 
     async def _read(self, name: str, parameters: Sequence[object]) -> list[Sequence[Any]]:
-        with answering():
-            return await self._database.read(SQL[name], parameters)
+        return await self._database.read(self._statements[name], parameters)
 
     async def _write(self, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
         """Run *statements* in one transaction, and return what the last of them returned."""
 
         async def work(transaction: Transaction) -> list[Sequence[Any]]:
-            run = cast("SQLiteTransaction", transaction).run
+            run = cast("Named", transaction).run
             return [await run(name, values) for name, values in statements][-1]
 
         return await self._database.change(work)

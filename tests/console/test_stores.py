@@ -1,4 +1,4 @@
-"""The console's tables in SQLite, and a store that has none."""
+"""The console's tables in each store, and a store that has none."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ import pytest
 
 from keyfob.errors import ConfigError
 from keyfob_admin.sign_in import console_of
+from tests.console.conftest import Installation, installed
 from tests.console.store_contract import ConsoleStoreContract
+from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from keyfob.store import KeyStore
 
 
 class TestSQLiteConsole(ConsoleStoreContract):
-    """The fixture *installation* is on SQLite."""
+    """The installation that every test gets is on SQLite."""
+
+
+class TestPostgresConsole(ConsoleStoreContract):
+    @pytest.fixture
+    async def installation(self, tmp_path: Path) -> AsyncIterator[Installation]:
+        async with fresh_database() as url:
+            yield await installed(tmp_path, store=url)
 
 
 def test_a_store_without_a_console_is_refused_in_words() -> None:
