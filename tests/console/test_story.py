@@ -210,6 +210,8 @@ async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(browser: Br
         await page.wait_for_url("**/keys*")
         with suppress(PlaywrightError):  # the browser asks first whether to send the form again
             await page.go_back()
+        await page.wait_for_timeout(200)  # its own page, which says so, comes after the refusal
+        await page.wait_for_load_state()
         assert secret not in await page.content()
         assert 0 == await page.get_by_text(secret).count()
 
