@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def require(component: str, reason: str) -> NoReturn:
@@ -20,7 +23,13 @@ def require(component: str, reason: str) -> NoReturn:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads the settings of an installation that happens to be set in the environment."""
+def _no_settings_of_others() -> Iterator[None]:
+    """No test reads settings that this machine, or an earlier test, has left in the environment."""
+    _forget_settings()
+    yield
+    _forget_settings()  # and not restored: what a module's fixtures start is started before the next test begins
+
+
+def _forget_settings() -> None:
     for name in [name for name in os.environ if name.startswith("KEYFOB_") and not name.startswith("KEYFOB_TEST_")]:
-        monkeypatch.delenv(name)
+        del os.environ[name]
