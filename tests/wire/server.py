@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tests.wire.raw import Answer, Headers, Wire, request
@@ -70,6 +70,7 @@ class Server:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {}), "WIRE": json.dumps(wire)},
                 stdout=output,
                 stderr=output,
+                start_new_session=True,  # so that its workers can be ended with it
             )
         self.port = self._wait_until_ready(workers)
 
@@ -96,8 +97,9 @@ class Server:
         return self.process.wait(_PATIENCE)
 
     def kill(self) -> None:
-        """End it at once, as ``kill -9`` does."""
-        self.process.kill()
+        """End it at once, as ``kill -9`` does, and its workers with it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(_PATIENCE)
 
     # -- asking it
