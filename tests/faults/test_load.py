@@ -148,11 +148,12 @@ def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[
         answers = [wire.answer() for wire in wires]
     after = server.stats()
     seen = Counter(kind_of(answer, text) for answer, text in zip(answers, flood, strict=True))
+    seen[kind_of(socket)] += 1  # one more of them, over a handshake; by then there may be room again
     shed = after["shed"] - before["shed"]
     hashed = after["argon2_verifications"] - before["argon2_verifications"]
 
-    assert {"B401": hashed, "S503": len(flood) - hashed} == seen
-    assert (len(flood) - hashed + 1, "S503") == (shed, kind_of(socket))
+    assert {"B401": hashed, "S503": shed} == seen
+    assert len(flood) + 1 == hashed + shed
     assert hashed <= 2 * ROOM  # those that fit at once, and those for whom room was made while the flood came in
     assert 1 == len({str(answer.without_date) for answer in answers if answer.status == 503})
     print(f"{len(flood)} wrong secrets at once: {hashed} hashed, {shed} turned away")  # noqa: T201
