@@ -16,6 +16,9 @@ from keyfob.store import Found, RingMark, RingState
 from tests.gate.conftest import ask
 
 if TYPE_CHECKING:
+    from starlette.types import Message
+
+    from keyfob import APIKeyMiddleware
     from keyfob.argon2_pool import Argon2Pool
     from keyfob.record import KeyRecord
     from keyfob.store import KeyLookup, Transaction
@@ -134,6 +137,23 @@ async def test_a_changed_parameter_rehashes_a_key_that_argon2_proved(here: Insta
     assert 200 == (await ask(guard(persist_proofs=False), "/items", issued.headers)).status
 
 
+async def shake_hands(app: APIKeyMiddleware, issued: Issued) -> list[int]:
+    """Ask for a WebSocket, and give the statuses of what came back instead."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    headers = [(b"x-api-key", issued.text.encode())]
+    extensions: dict[str, object] = {"websocket.http.response": {}}
+    scope = {"type": "websocket", "path": "/ws", "headers": headers, "client": None, "extensions": extensions}
+    await app(scope, receive, send)
+    return [message["status"] for message in sent if "status" in message]
+
+
 async def test_dl_12_saturation_is_503_and_counted(here: Installation, guard: Guard) -> None:
     """When too many checks wait, a cold key is 503 with Retry-After, and the shed requests are counted."""
 
@@ -150,6 +170,7 @@ async def test_dl_12_saturation_is_503_and_counted(here: Installation, guard: Gu
     answer = await ask(app, "/items", issued.headers)
 
     assert (503, "1", 1) == (answer.status, answer.headers["retry-after"], app.stats.shed)
+    assert [503] == await shake_hands(app, issued)
 
 
 async def test_a_proof_that_cannot_be_kept_refuses_nobody(here: Installation, guard: Guard) -> None:
