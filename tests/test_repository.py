@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
 import keyfob
 
@@ -167,10 +168,24 @@ def test_the_extras_are_the_ones_agreed() -> None:
 @pytest.mark.parametrize("name", ["build.txt", "runtime.txt", "test.txt"])
 def test_pinned_files_pin_everything_and_name_no_registry(name: str) -> None:
     """Each requirement is one version with its hashes, and no line holds an address."""
-    loose = [line for line in pinned(name) if not re.match(r"[a-z0-9._-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)]
+    loose = [
+        line
+        for line in pinned(name)
+        if not re.match(r"[a-z0-9._-]+(?:\[[a-z0-9_,-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ]
 
     assert [] == loose
     assert "://" not in (ROOT / "requirements" / name).read_text()
+
+
+def test_a_package_that_is_wanted_with_an_extra_is_pinned_with_it() -> None:
+    """Else pip takes the newest release for the extra's sake, finds no hash for it, and installs nothing."""
+    wanted = [Requirement(text) for installed in metadata.distributions() for text in installed.requires or ()]
+    with_extras = {need.name for need in wanted if need.extras and (need.marker is None or need.marker.evaluate())}
+    without = {line.split("==")[0] for line in pinned("test.txt")}
+
+    assert set() == with_extras & without
+    assert "coverage" in with_extras
 
 
 def test_pinned_files_agree_with_each_other() -> None:
