@@ -69,7 +69,7 @@ class SignIn:
         key = await self._good_key(verdict.grant.key_id, ip)
         if key is None:
             return None
-        self._runtime.usage.note_use(key.id, self._runtime.now().timestamp(), ip, admitted=True)
+        self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip)
         return await self._open(key, text[RING_CHAR_AT], ip)
 
     async def link(self, token: str) -> SignInLink | None:

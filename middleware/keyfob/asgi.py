@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Unpack
 from starlette.authentication import AuthCredentials, BaseUser
 
 from keyfob.config import load_settings
-from keyfob.credential import stripped, unusual
+from keyfob.credential import without_ours
 from keyfob.lifespan import Lifespan
-from keyfob.open_connections import OpenResponse, OpenSocket
+from keyfob.open_connections import OpenSocket
 from keyfob.permission import Scopes
 from keyfob.refusal import Refusals, status_of
 from keyfob.runtime import Runtime
@@ -108,7 +108,6 @@ class APIKeyMiddleware:
         self._refusals = Refusals(settings.realm)
         self._on_denied = settings.on_denied
         self._observes = runtime is None and settings.mode == "observe"
-        self._forwards_credential = settings.forward_credential
         self._closes_streams = settings.close_on_revoke
         if self._observes:
             log.warning("keyfob only observes: every request passes, whatever key it carries")
@@ -120,29 +119,35 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        headers = scope["headers"]
-        odd = unusual(headers)
-        verdict, carrier = await self.gate.admit(scope, odd)
+        known = self.gate.admit_known(scope) if kind == "http" else None
+        verdict, headers, match, address = known or await self.gate.admit(scope)
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that no frame, nor any traceback of one, still holds the key.
-            scope["headers"] = stripped(headers, odd, None if self._forwards_credential else carrier)
-            del headers, odd, carrier
+            scope["headers"] = headers
             scope["keyfob"] = verdict.grant
             scope["user"], scope["auth"] = verdict.attached or _attach(verdict)
             if kind == "websocket":
-                await OpenSocket(self._connections, self.gate, verdict, scope).run(self.app, receive, send)
+                socket = OpenSocket(verdict, match, address)
+                await socket.run(self._connections, self.app, scope, receive, send)
             elif self._closes_streams:
-                await OpenResponse(self._connections, self.gate, verdict, scope).run(self.app, receive, send)
+                try:
+                    await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
+                except BaseException as broken:
+                    if not self._connections.was_cut_off(send, broken):
+                        raise
+                finally:
+                    if self._connections.responses:
+                        self._connections.release(send)
             else:
                 await self.app(scope, receive, send)
         elif isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
             # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
-            scope["headers"] = stripped(headers, odd, carrier)
-            del headers, odd, carrier
+            scope["headers"] = headers
             await self._refusals.refuse(verdict, scope, send)
         else:
-            scope["headers"] = stripped(headers, odd, None)
+            # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
+            scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
             scope["keyfob"] = None
             await self.app(scope, receive, send)
 

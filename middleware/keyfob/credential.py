@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes]
 
-_AUTHORIZATION = b"authorization"
+AUTHORIZATION = b"authorization"
+BEARER = b"Bearer "  # as nearly everybody writes it; the scheme may be in any case (RFC 9110, section 11.1)
 _API_KEY = b"x-api-key"
 _OURS = b"x-keyfob-"
 _X = (b"x", b"X")
@@ -49,7 +50,7 @@ def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header |
     api_key: Header | None = None
     for header in headers:
         name = header[0].lower()
-        if name == _AUTHORIZATION:
+        if name == AUTHORIZATION:
             if authorization is not None:
                 return Reason.AMBIGUOUS, None
             authorization = header
@@ -93,6 +94,12 @@ def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header |
     return kept
 
 
+def without_ours(headers: Iterable[Header]) -> list[Header]:
+    """The *headers*, less ``X-Keyfob-*``."""
+    headers = list(headers)
+    return stripped(headers, unusual(headers), None)
+
+
 def _is_ours(name: bytes) -> bool:
     # Gateways in the manner of CGI take "_" for "-", so that both spellings could reach the same variable.
     return name.startswith(_X) and name.lower().replace(b"_", b"-").startswith(_OURS)
@@ -100,7 +107,7 @@ def _is_ours(name: bytes) -> bool:
 
 def _bearer(authorization: bytes) -> bytes | None:
     """What follows the scheme Bearer, or None if the scheme is another."""
-    if authorization[:7] == b"Bearer ":
+    if authorization[:7] == BEARER:
         return authorization[7:]
     value = authorization.lstrip(b" \t")
     if value[:6].lower() == b"bearer" and value[6:7] in b" \t":  # nothing at all is in it, too

@@ -2,6 +2,9 @@
 
 A refused key is a value; a store that cannot answer is an exception. What is asked of a warm key is one digest, one
 dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
+
+`Gate.admit` is the whole way. `Gate.admit_known` is the short one that nearly every request takes: it knows no reason
+to refuse anybody, and leaves whatever is not plain to the other.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette._utils import get_route_path
 
-from keyfob.credential import one_key, read_credential
+from keyfob.credential import AUTHORIZATION, BEARER, one_key, read_credential, stripped, unusual
 from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.rule_table import WEBSOCKET, Match, Rule
 from keyfob.safe_path import hides_separators, is_safe_path
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from keyfob.verdict import Verdict
 
 PUBLIC = Public()
+Judged = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
+"""A verdict; the headers as the application may see them; and what was judged: the rule, and the client's address."""
+
 BAD_PATH = Match(Rule("", frozenset(), ()), {})
 
 _PATHS_KEPT = 4096
@@ -55,6 +61,7 @@ class Gate:
         stats: Stats,
         encoded_slash: bool = False,
         allow_preflight: bool = False,
+        forward_credential: bool = False,
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
         self._rules = rules
@@ -66,48 +73,83 @@ class Gate:
         self._stats = stats
         self._encoded_slash = encoded_slash
         self._allow_preflight = allow_preflight
+        self._forwards_credential = forward_credential
         self._now = now
         self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
-    async def admit(self, scope: Scope, odd: list[Header]) -> tuple[Verdict, Header | None]:
-        """Judge one request; beside a grant stands the header that presented its key.
+    def admit_known(self, scope: Scope) -> Judged | None:
+        """Admit an ordinary HTTP request of a known key at once; None where `admit` has to look.
 
-        Waits only if the key is not in the cache, or the cache may not be relied on. *odd* are the `unusual` headers.
+        What is ordinary has one header that is not, ``authorization: Bearer <text>`` as servers hand it on; so there
+        is no second credential, nothing of ours that a client made up, and no preflight. That *text* is one whole key
+        needs no look: its digest is known.
         """
-        match = self._match(scope)
-        if match is BAD_PATH:
-            return Denied(Reason.BAD_PATH), None
-        if match is not None and match.rule.public:
-            return PUBLIC, None
-        if self._allow_preflight and _is_preflight(scope):
-            return PUBLIC, None
+        headers, path, raw_path = scope["headers"], scope["path"], scope.get("raw_path")
+        odd = unusual(headers)
+        if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and b"%" in raw_path):
+            return None
+        name, value = odd[0]
+        if name != AUTHORIZATION or value[:7] != BEARER:
+            return None
+        match = self._route(scope["method"], path, scope.get("root_path", ""))
+        entry = self._proofs.get(value[7:])
+        if match is None or entry is None or not self._freshness.is_current():
+            return None
+        now, address = self._now(), self._addresses.of(scope)
+        is_plain = match.rule in entry.passes and entry.networks is None and now < entry.ends
+        # A public rule is for no type of key, so it is not granted here.
+        if not is_plain and (match is BAD_PATH or not _is_admitted(entry, match, address, now)):
+            return None
+        self._stats.cache_hits += 1
+        if self._usage.note_admitted(entry.key_id, now, address):
+            self._proofs.touch(entry)  # once per flush: a cache needs no finer order of what was used last
+        if self._forwards_credential:
+            return entry.granted, headers, match, address
+        kept = list(headers)
+        kept.remove(odd[0])
+        return entry.granted, kept, match, address
 
-        text, carrier = read_credential(odd)
-        if isinstance(text, Reason):
-            return Denied(text), None
+    async def admit(self, scope: Scope) -> Judged:
+        """Judge one request. Waits only if the key is not in the cache, or the cache may not be relied on."""
+        headers = scope["headers"]
+        odd = unusual(headers)
+        match = self._match(scope)
+        verdict: Verdict = PUBLIC
+        carrier = address = None
+        if match is BAD_PATH:
+            verdict = Denied(Reason.BAD_PATH)
+        elif not (match is not None and match.rule.public) and not (self._allow_preflight and _is_preflight(scope)):
+            text, carrier = read_credential(odd)
+            address = self._addresses.of(scope)
+            verdict = (
+                Denied(text) if isinstance(text, Reason) else await self._judge_text(text, carrier, match, address)
+            )
+        forwards = self._forwards_credential and type(verdict) is Granted
+        return verdict, stripped(headers, odd, None if forwards else carrier), match, address
+
+    async def _judge_text(
+        self, text: bytes, carrier: Header | None, match: Match | None, address: str | None
+    ) -> Granted | Denied:
         entry = self._proofs.get(text)
         if entry is not None and self._freshness.is_current():
             self._stats.cache_hits += 1
         else:
             identified = await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
             if isinstance(identified, Denied):
-                return identified, None
+                return identified
             entry = identified
 
         # No await from the last look at the freshness to here, nor below.
-        now, address = self._now(), self._addresses.of(scope)
+        now = self._now()
         verdict = judge(entry, match, address, now)
         if isinstance(verdict, Granted):
-            self._usage.note_use(entry.key_id, now, address, admitted=True)
+            self._usage.note_admitted(entry.key_id, now, address)
+            self._proofs.touch(entry)
         elif is_key_valid(verdict):
-            self._usage.note_use(entry.key_id, now, address, admitted=False)
+            self._usage.note_forbidden(entry.key_id, now, address)
         else:
             self._usage.note_refused(entry.key_id, now)
-        return verdict, carrier
-
-    def still_admits(self, entry: Entry, scope: Scope, now: float) -> bool:
-        """Whether *entry* may still do what the request of *scope* was admitted for; not counted as use."""
-        return type(judge(entry, self._match(scope), self._addresses.of(scope), now)) is Granted
+        return verdict
 
     def _match(self, scope: Scope) -> Match | None:
         """The rule for a request, or BAD_PATH."""
@@ -139,6 +181,15 @@ class Gate:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:
             return Denied(Reason.UNAVAILABLE)
+
+
+def _is_admitted(entry: Entry, match: Match, address: str | None, now: float) -> bool:
+    """Whether `judge` grants; what type and permissions alone decided is kept, so that it is not judged again."""
+    if type(judge(entry, match, address, now)) is not Granted:
+        return False
+    if match.rule.team_parameter is None:
+        entry.passes.add(match.rule)
+    return True
 
 
 def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Granted | Denied:  # noqa: PLR0911 - the contract has as many

@@ -10,16 +10,17 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from keyfob.gate import judge
 from keyfob.proofs import Entry
+from keyfob.verdict import Granted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from keyfob.gate import Gate
     from keyfob.record import KeyRecord
-    from keyfob.verdict import Granted
+    from keyfob.rule_table import Match
 
 log = logging.getLogger("keyfob")
 
@@ -31,20 +32,15 @@ class KeyFellError(ConnectionError):
 
 
 class Connection(ABC):
-    """Something open that a key was admitted for: which key, by which gate, to do what."""
+    """Something open that a key was admitted for: which key, from where, to do what."""
 
-    # Set when it happens, so that an ordinary request, for which nothing happens, pays for nothing.
-    _has_fallen = False
-    _is_watched = False
-    _send: Send
+    has_fallen = False
 
-    def __init__(self, connections: OpenConnections, gate: Gate, granted: Granted, scope: Scope) -> None:
-        """*scope* is the connection's own."""
-        self._connections = connections
-        self._gate = gate
-        self._scope = scope
-        self._asked = dict(scope)  # routers inside write into the scope; a second judgement has to see the first one's
+    def __init__(self, granted: Granted, match: Match | None, address: str | None) -> None:
+        """Take what the gate judged. Not the scope: routers inside write into it."""
         self._granted = granted
+        self._match = match
+        self._address = address
 
     @property
     def key_id(self) -> str:
@@ -65,7 +61,7 @@ class Connection(ABC):
         """Whether the key, as *record* has it now, still allows the connection."""
         entry = Entry(b"", record, ring_char=self.ring_char, suspended=suspended, as_of=record.revision)
         self._granted = entry.granted
-        return self._gate.still_admits(entry, self._asked, now)
+        return type(judge(entry, self._match, self._address, now)) is Granted
 
     @abstractmethod
     def fall(self) -> None:
@@ -79,6 +75,38 @@ class OpenConnections:
         """*suspends* says whether a plan lacks a key type."""
         self._suspends = suspends
         self._by_key: dict[str, set[Connection]] = {}
+        self.responses: dict[Send, OpenResponse] = {}  # by the server's send, each request's own
+
+    def watch(self, send: Send, granted: Granted, match: Match | None, address: str | None) -> Send:
+        """Return what an application may send with in place of *send*, until that is given to `release`.
+
+        From the first part that is not the last the response is open, and ends when its key falls. A part that is
+        both is only passed on.
+        """
+        task = asyncio.current_task()
+        response: OpenResponse | None = None
+
+        def passing(message: Message) -> Awaitable[None]:
+            nonlocal response
+            if response is None:
+                if not message.get("more_body"):
+                    return send(message)
+                response = self.responses[send] = OpenResponse(send, task, granted, match, address)
+                self.add(response)
+            return response.send(message)
+
+        return passing
+
+    def was_cut_off(self, send: Send, broken: BaseException) -> bool:
+        """Whether *broken* is how the application of a response took it that its key fell."""
+        response = self.responses.get(send)
+        return response is not None and response.explains(broken)
+
+    def release(self, send: Send) -> None:
+        """The application has returned."""
+        response = self.responses.pop(send, None)
+        if response is not None:
+            self.remove(response)
 
     def add(self, connection: Connection) -> None:
         """Watch *connection* from now on."""
@@ -122,79 +150,81 @@ class OpenConnections:
 
 
 class OpenResponse(Connection):
-    """One HTTP response. When its key falls it is cut off, never ended as if it were complete."""
+    """One HTTP response under way. When its key falls it is cut off, never ended as if it were complete."""
 
-    async def run(self, app: ASGIApp, receive: Receive, send: Send) -> None:
-        """Let *app* answer. *receive* and *send* are the server's."""
+    def __init__(
+        self,
+        send: Send,
+        task: asyncio.Task[object] | None,
+        granted: Granted,
+        match: Match | None,
+        address: str | None,
+    ) -> None:
+        """*send* is the server's, *task* the one that the application runs in."""
+        super().__init__(granted, match, address)
         self._send = send
-        self._task = asyncio.current_task()
-        try:
-            await app(self._scope, receive, self.send)
-        except asyncio.CancelledError:
-            if not self._has_fallen or self._task is None:
-                raise
-            # Returning without a last part makes the server cut the connection.
-            self._task.uncancel()
-        except Exception:
-            if not self._has_fallen:
-                raise
-        finally:
-            if self._is_watched:
-                self._connections.remove(self)
+        self._task = task
 
     async def send(self, message: Message) -> None:
-        """Pass *message* on, and be watched from the first part that is not the last."""
-        if self._has_fallen:
+        """Pass *message* on while the key is good."""
+        if self.has_fallen:
             msg = "the key of this response is no longer good"
             raise KeyFellError(msg)
-        if not self._is_watched and message.get("more_body"):
-            self._is_watched = True
-            self._connections.add(self)
         await self._send(message)
 
     def fall(self) -> None:
         """Stop the application where it waits."""
-        self._has_fallen = True
+        self.has_fallen = True
         if self._task is not None:
             self._task.cancel()
+
+    def explains(self, broken: BaseException) -> bool:
+        """Whether *broken* is the end that `fall` brought. Returning without a last part makes the server cut off."""
+        if not self.has_fallen or not isinstance(broken, Exception | asyncio.CancelledError):
+            return False
+        if self._task is not None and isinstance(broken, asyncio.CancelledError):
+            self._task.uncancel()
+        return True
 
 
 class OpenSocket(Connection):
     """One WebSocket. When its key falls it is closed with 1008."""
 
     _closing: asyncio.Task[None] | None = None
+    _receive: Receive
+    _send: Send
 
-    async def run(self, app: ASGIApp, receive: Receive, send: Send) -> None:
+    async def run(self, connections: OpenConnections, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Let *app* talk. *receive* and *send* are the server's."""
         self._receive = receive
         self._send = send
-        self._connections.add(self)
+        connections.add(self)
         try:
-            await app(self._scope, self.receive, self.send)
+            await app(scope, self.receive, self.send)
         except Exception:
-            if not self._has_fallen:
+            if not self.has_fallen:
                 raise
         finally:
-            self._connections.remove(self)
+            connections.remove(self)
             if self._closing is not None:
                 await self._closing
 
     async def receive(self) -> Message:
         """The next message, or that the socket is closed."""
-        if self._has_fallen:
+        if self.has_fallen:
             return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": ""}
         return await self._receive()
 
     async def send(self, message: Message) -> None:
         """Pass *message* on while the key is good."""
-        if self._has_fallen:
+        if self.has_fallen:
             msg = "the key of this WebSocket is no longer good"
             raise KeyFellError(msg)
         await self._send(message)
 
     def fall(self) -> None:
         """Close the socket; the server tells the application."""
-        self._has_fallen = True
+        self.has_fallen = True
         self._closing = asyncio.create_task(self._close())
 
     async def _close(self) -> None:

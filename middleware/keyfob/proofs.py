@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
     from keyfob.record import KeyRecord
+    from keyfob.rule_table import Rule
 
 _DEAD_SIZE = 4096
 _NEVER = float("inf")
@@ -33,18 +34,25 @@ _permission_set = lru_cache(maxsize=1024)(frozenset[str])
 _networks = lru_cache(maxsize=1024)(Networks)
 
 
+@lru_cache(maxsize=1024)
+def _passes(_permissions: tuple[str, ...], _key_type: str) -> set[Rule]:
+    """The rules that keys of this kind were found to satisfy, by type and permissions: at most all that there are."""
+    return set()
+
+
 class Entry:
     """A key whose secret was proved, ready to be judged. It is replaced as a whole state, never field by field."""
 
     __slots__ = (
         "dead",
         "digest",
-        "expires_at",
+        "ends",
         "grant",
         "granted",
         "held",
         "key_id",
         "networks",
+        "passes",
         "revision",
         "ring_char",
     )
@@ -58,7 +66,7 @@ class Entry:
 
     def why_invalid(self, now: float) -> Reason | None:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
-        return Reason.EXPIRED if self.dead is None and self.expires_at <= now else self.dead
+        return Reason.EXPIRED if self.dead is None and self.ends <= now else self.dead
 
     def describe(self, record: KeyRecord, *, suspended: bool, as_of: int) -> None:
         """Take over what *record* says."""
@@ -73,8 +81,12 @@ class Entry:
         self.granted = Granted(self.grant, self.ring_char)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
-        self.expires_at = record.expires_at.timestamp() if record.expires_at else _NEVER
         self.dead = _dead_reason(record, suspended=suspended)
+        # Seconds since the epoch; what is dead ended before all time, so that one comparison finds both.
+        self.ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
+        if self.dead is not None:
+            self.ends = -_NEVER
+        self.passes = _passes(record.permissions, record.key_type)
         self.revision = as_of
 
 
@@ -91,10 +103,11 @@ class Refusal:
 
 
 class _LivingKeys(LRUCache[bytes, Entry]):
-    """The cache, with an index by id that forgets what the cache forgets."""
+    """The cache, with two plain indexes that forget what the cache forgets: to read it costs a request the most."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
+        self.by_digest: dict[bytes, Entry] = {}
         self.by_id: dict[str, Entry] = {}
 
     def put(self, entry: Entry) -> None:
@@ -102,12 +115,15 @@ class _LivingKeys(LRUCache[bytes, Entry]):
         older = self.by_id.get(entry.key_id)
         if older is not None and older.digest != entry.digest:
             self.pop(older.digest, None)
+            self.by_digest.pop(older.digest, None)
         self[entry.digest] = entry
+        self.by_digest[entry.digest] = entry
         self.by_id[entry.key_id] = entry
 
     def popitem(self) -> tuple[bytes, Entry]:
         """Drop the key that was not used for longest."""
         digest, entry = super().popitem()
+        del self.by_digest[digest]
         if self.by_id.get(entry.key_id) is entry:
             del self.by_id[entry.key_id]
         return digest, entry
@@ -144,9 +160,13 @@ class Proofs:
         try:
             hasher = self._hashers[text[RING_CHAR_AT]].copy()
             hasher.update(text)
-            return self._living[hasher.digest()]
+            return self._known[hasher.digest()]
         except LookupError:
             return None
+
+    def touch(self, entry: Entry) -> None:
+        """Count *entry* as used now: what was not for longest is dropped first."""
+        self._living.get(entry.digest)
 
     def get_dead(self, digest: bytes) -> Entry | Refusal | None:
         """What is known of a text that was refused before."""
@@ -188,6 +208,7 @@ class Proofs:
     def forget(self) -> None:
         """Drop everything, good and bad."""
         self._living = _LivingKeys(max(self._size, 1))
+        self._known = self._living.by_digest
         self._dead = LRUCache(min(_DEAD_SIZE, max(self._size, 1)))
 
     def __len__(self) -> int:

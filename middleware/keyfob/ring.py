@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.key_format import ALPHABET, TAG_LENGTH, base62
+from keyfob.key_format import ALPHABET, TAG_LENGTH, base62, from_base62
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -47,12 +47,18 @@ class RingKey:
 
     def tag(self, tagged: str) -> str:
         """The tag of a key text, made over everything before it: 80 bits of HMAC-SHA-256 (RFC 2104) in base 62."""
-        digest = hmac.digest(self.key, b"keyfob/tag/v1\0" + tagged.encode(), "sha256")
-        return base62(int.from_bytes(digest[:TAG_BYTES], "big"), TAG_LENGTH)
+        return base62(int.from_bytes(self._tag_bytes(tagged), "big"), TAG_LENGTH)
 
     def verifies(self, key: KeyText) -> bool:
         """Whether this entry made the tag that *key* carries. Takes as long for a wrong tag as for a right one."""
-        return hmac.compare_digest(self.tag(key.tagged).encode(), key.tag.encode())
+        try:
+            presented = from_base62(key.tag).to_bytes(TAG_BYTES, "big")
+        except (KeyError, OverflowError):  # no digits of ours; and 14 of them can say a little more than 80 bits
+            return False
+        return hmac.compare_digest(self._tag_bytes(key.tagged), presented)
+
+    def _tag_bytes(self, tagged: str) -> bytes:
+        return hmac.digest(self.key, b"keyfob/tag/v1\0" + tagged.encode(), "sha256")[:TAG_BYTES]
 
     def proof_state(self) -> hashlib.blake2b:
         """A fresh keyed BLAKE2b-256 (RFC 7693): ``copy()`` it, feed it a whole key, and its digest is the proof."""

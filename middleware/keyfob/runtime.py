@@ -75,6 +75,7 @@ class Runtime:
         )
         self.identification = self._build_identification()
         self._background: list[asyncio.Task[None]] = []
+        self._awake_in: asyncio.AbstractEventLoop | None = None
         self._reviewing: set[asyncio.Task[None]] = set()
         self._ring_is_wrong: ConfigError | None = None
 
@@ -115,6 +116,7 @@ class Runtime:
             stats=self.stats,
             encoded_slash=self.settings.encoded_slash == "allow",
             allow_preflight=self.settings.allow_preflight,
+            forward_credential=self.settings.forward_credential,
         )
 
     # -- what the admin API and the command line ask for
@@ -174,7 +176,7 @@ class Runtime:
 
     async def awaken(self) -> None:
         """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong ring."""
-        if not any(task.get_loop() is asyncio.get_running_loop() for task in self._background):
+        if self._awake_in is not asyncio.get_running_loop():
             self._begin()
         if self.freshness.epoch is None:
             await self.freshness.ensure()
@@ -191,6 +193,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._background = []
+        self._awake_in = None
         await self.usage.drain(self.store)
         self.pool.close()
         await self.store.close()
@@ -201,6 +204,7 @@ class Runtime:
 
     def _begin(self) -> None:
         self._open()
+        self._awake_in = asyncio.get_running_loop()
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),

@@ -62,16 +62,21 @@ class Usage:
         self._failed = False
         self._flight: asyncio.Task[None] | None = None
 
-    def note_use(self, key_id: str, now: float, ip: str | None, *, admitted: bool) -> None:
-        """The key was accepted at *now* (seconds since the epoch); *admitted* is False for a 403."""
+    def note_admitted(self, key_id: str, now: float, ip: str | None) -> bool:
+        """The key was admitted at *now* (seconds since the epoch). Answers whether for the first time since a flush."""
         pending = self._pending.get(key_id)
+        is_first = pending is None
         if pending is None or pending.ends <= now:
             pending = self._of_day(key_id, now)
         pending.at, pending.ip = now, ip
-        if admitted:
-            pending.admitted += 1
-        else:
-            pending.denied += 1
+        pending.admitted += 1
+        return is_first
+
+    def note_forbidden(self, key_id: str, now: float, ip: str | None) -> None:
+        """The key was accepted at *now* (seconds since the epoch), though not for what was asked: a 403."""
+        pending = self._of_day(key_id, now)
+        pending.at, pending.ip = now, ip
+        pending.denied += 1
 
     def note_refused(self, key_id: str, now: float) -> None:
         """The key was proved but refused: it counts, and its last use stays what it was."""

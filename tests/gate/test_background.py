@@ -58,7 +58,8 @@ async def test_a_batch_says_the_last_use_and_all_counts() -> None:
     usage, sink = Usage(Stats()), Sink()
     for minute in range(3):
         at = NOON + timedelta(minutes=minute)
-        usage.note_use("k", at.timestamp(), f"10.0.0.{minute}", admitted=minute != 1)
+        note = usage.note_forbidden if minute == 1 else usage.note_admitted
+        note("k", at.timestamp(), f"10.0.0.{minute}")
     usage.note_refused("k", NOON.timestamp())
 
     await usage.flush(sink)
@@ -81,8 +82,8 @@ async def test_a_day_that_turns_is_counted_apart() -> None:
     """Uses on both sides of midnight UTC go to their own days."""
     usage, sink = Usage(Stats()), Sink()
     midnight = datetime(2026, 11, 21, tzinfo=UTC)
-    usage.note_use("k", (midnight - timedelta(seconds=1)).timestamp(), None, admitted=True)
-    usage.note_use("k", midnight.timestamp(), None, admitted=True)
+    usage.note_admitted("k", (midnight - timedelta(seconds=1)).timestamp(), None)
+    usage.note_admitted("k", midnight.timestamp(), None)
 
     await usage.flush(sink)
 
@@ -104,7 +105,7 @@ async def test_sf_06_what_cannot_be_written_waits_and_adds_up() -> None:
     usage = Usage(stats)
     sink.broken = True
     for minute in (5, 1):
-        usage.note_use("k", (NOON + timedelta(minutes=minute)).timestamp(), f"10.0.0.{minute}", admitted=True)
+        usage.note_admitted("k", (NOON + timedelta(minutes=minute)).timestamp(), f"10.0.0.{minute}")
         with pytest.raises(StoreUnavailable):
             await usage.flush(sink)
 
@@ -120,10 +121,10 @@ async def test_uses_noted_during_a_failing_write_are_not_lost() -> None:
     """What is noted while a batch is on its way is added to the batch that comes back."""
     usage, sink = Usage(Stats()), Sink()
     sink.gate = asyncio.Event()
-    usage.note_use("k", NOON.timestamp(), None, admitted=True)
+    usage.note_admitted("k", NOON.timestamp(), None)
     writing = asyncio.create_task(usage.flush(sink))
     await asyncio.sleep(0.01)
-    usage.note_use("k", NOON.timestamp(), None, admitted=True)
+    usage.note_admitted("k", NOON.timestamp(), None)
     sink.broken = True
     sink.gate.set()
     with pytest.raises(StoreUnavailable):
@@ -139,10 +140,10 @@ async def test_draining_waits_for_a_batch_on_its_way() -> None:
     """At shutdown the batch under way and the rest are both written, each use once."""
     usage, sink = Usage(Stats()), Sink()
     sink.gate = asyncio.Event()
-    usage.note_use("a", NOON.timestamp(), None, admitted=True)
+    usage.note_admitted("a", NOON.timestamp(), None)
     keeping = asyncio.create_task(usage.keep(sink, every=0.01))
     await asyncio.sleep(0.05)
-    usage.note_use("b", NOON.timestamp(), None, admitted=True)
+    usage.note_admitted("b", NOON.timestamp(), None)
     keeping.cancel()
     draining = asyncio.create_task(usage.drain(sink))
     await asyncio.sleep(0.01)
@@ -157,7 +158,7 @@ async def test_a_failing_flush_is_told_once(caplog: pytest.LogCaptureFixture) ->
     usage, sink = Usage(Stats()), Sink()
     sink.broken = True
     keeping = asyncio.create_task(usage.keep(sink, every=0.005))
-    usage.note_use("k", NOON.timestamp(), None, admitted=True)
+    usage.note_admitted("k", NOON.timestamp(), None)
     await asyncio.sleep(0.06)
     sink.broken = False
     await until(lambda: bool(sink.batches))
@@ -278,7 +279,7 @@ async def test_start_and_stop_reach_keyfob_whatever_the_application_does(
     """An application that takes no part in lifespan is stood in for, and the last uses are written at the stop."""
     issued = await here.issue("items:read")
     middleware = guard(app)
-    middleware.runtime.usage.note_use(issued.record.id, NOON.timestamp(), None, admitted=True)
+    middleware.runtime.usage.note_admitted(issued.record.id, NOON.timestamp(), None)
 
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == await Server().play(middleware)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.open_connections import OpenSocket
 from keyfob.ring_file import load_ring, write_ring
 from keyfob.store import RingMark, RingState, sqlite_admin
 from tests.gate.conftest import until
@@ -218,6 +219,7 @@ async def test_a_client_that_left_before_the_close_disturbs_nobody(here: Install
         raise RuntimeError("Unexpected ASGI message after close")
 
     ((connection,),) = app.runtime.connections._by_key.values()
+    assert isinstance(connection, OpenSocket)
     connection._send = broken
     await here.disable(issued)
 

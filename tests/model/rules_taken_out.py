@@ -137,7 +137,13 @@ MUTATIONS = (
     Mutation(
         "a cached key is believed only while the cache is current",
         "gate",
-        "admit",
+        "_judge_text",
         _without(" and self._freshness.is_current()"),
+    ),
+    Mutation(
+        "the short way believes a cached key only while the cache is current",
+        "gate",
+        "admit_known",
+        _without(" or not self._freshness.is_current()"),
     ),
 )

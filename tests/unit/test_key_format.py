@@ -68,7 +68,9 @@ def test_a_key_is_taken_apart_field_by_field() -> None:
     """Each field of the drawing is found where the drawing shows it."""
     key = parse_key(GOOD)
 
-    assert KeyText("kf", "api", ID, SECRET, "a", TAG, "1ycLqD", GOOD) == key
+    assert KeyText("kf", "api", ID, GOOD) == key
+    assert key is not None
+    assert (SECRET, "a", TAG, "1ycLqD") == (key.secret, key.ring_char, key.tag, key.checksum)
     assert GOOD[: GOOD.index(TAG)] == key.tagged
     assert (f"kf_api_{ID}", "a") == (key.display, GOOD[RING_CHAR_AT])
 

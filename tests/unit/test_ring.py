@@ -119,8 +119,10 @@ def test_kf_08_each_key_is_verified_by_the_entry_it_names_and_no_other() -> None
 
 
 def test_a_tag_that_is_not_ascii_is_refused_and_not_an_error() -> None:
-    """Comparing in constant time would raise on such text; bytes are compared instead."""
-    assert not ENTRY.verifies(replace(minted(), tag="\u0663" * 14))
+    """What `parse_key` would not have let pass is no tag of ours, either, nor is a number of more than 80 bits."""
+    key = minted()
+    for tag in ("\u0663" * 14, "z" * 14):
+        assert not ENTRY.verifies(replace(key, text=f"{key.tagged}{tag}{key.checksum}"))
 
 
 def test_a_proof_is_a_keyed_digest_of_the_whole_text() -> None:

@@ -1,0 +1,168 @@
+"""The short way of a known key, beside the whole way."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keyfob.verdict import Granted
+from tests.gate.conftest import ask
+
+if TYPE_CHECKING:
+    from keyfob import APIKeyMiddleware
+    from keyfob.testing import Installation
+    from tests.gate.conftest import Guard
+
+PATHS = [
+    "/items",
+    "/items/",
+    "/items/7",
+    "/any",
+    "/scim",
+    "/open",
+    "/docs/private",
+    "/docs/x",
+    "/teams/default/members",
+]
+PATHS += ["/teams/other/members", "/nowhere", "/items//7", "/items/../any", "/items\n", "*"]
+RAW_PATHS = [None, b"/items", b"/items%2f7", b"/items%20x", b"/any%00"]
+ORDINARY = [
+    (b"host", b"example.com"),
+    (b"accept", b"*/*"),
+    (b"user-agent", b"probe"),
+    (b"x-forwarded-for", b"10.9.9.9"),
+]
+BESIDE: list[tuple[bytes, bytes]] = [
+    (b"x-keyfob-team", b"forged"),
+    (b"X_Keyfob_Key-Id", b"forged"),
+    (b"x-custom", b"1"),
+]
+BESIDE += [
+    (b"origin", b"https://a.example"),
+    (b"access-control-request-method", b"PUT"),
+    (b"authorization", b"Basic eDp5"),
+]
+
+
+async def known_texts(here: Installation, middleware: APIKeyMiddleware) -> list[bytes]:
+    """Keys of every kind that can stand in the cache, each presented once, so that it does."""
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    made = [
+        await here.issue("items:read", "members:read"),
+        await here.issue("*", expires_at=soon),
+        await here.issue("items:*", ip_allow=("203.0.113.0/24",)),
+        await here.issue("items:read", ip_allow=("198.51.100.7/32",)),
+        await here.issue("scim:provision", key_type="scim"),
+        await here.issue("docs:secret", disabled_at=datetime.now(UTC)),
+    ]
+    for issued in made:
+        await ask(middleware, "/any", {"Authorization": f"Bearer {issued.text}"})
+    return [issued.text.encode() for issued in made]
+
+
+def a_request(chance: random.Random, texts: list[bytes]) -> dict[str, Any]:
+    """One request, ordinary or not."""
+    text = chance.choice([*texts, texts[0]])
+    scheme = chance.choice([b"Bearer "] * 12 + [b"bearer ", b"Digest ", b"Bearer  ", b"Bearer", b""])
+    name = chance.choice([b"authorization"] * 12 + [b"Authorization", b"x-api-key", b"x-custom"])
+    credential = (name, scheme + text)
+    headers = [*ORDINARY, credential]
+    if chance.random() < 0.3:
+        headers.append(chance.choice([*BESIDE, (b"x-api-key", text), credential]))
+    if chance.random() < 0.1:
+        headers.remove(credential)
+    chance.shuffle(headers)
+    scope = {
+        "type": "http",
+        "method": chance.choice(["GET"] * 6 + ["HEAD", "POST", "OPTIONS", "WS"]),
+        "path": chance.choice([*PATHS, *PATHS[:4] * 4]),
+        "root_path": chance.choice([""] * 9 + ["/items"]),
+        "client": chance.choice([("203.0.113.9", 1), ("198.51.100.7", 1), ("::ffff:203.0.113.9", 1), None]),
+        "headers": headers,
+    }
+    raw_path = chance.choice([*RAW_PATHS, *RAW_PATHS[:2] * 4])
+    return scope if raw_path is None else {**scope, "raw_path": raw_path}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"forward_credential": True}, {"allow_preflight": True}, {"encoded_slash": "allow"}, {"cache_size": 0}],
+    ids=str,
+)
+async def test_the_short_way_never_says_anything_else_than_the_whole_way(
+    here: Installation, guard: Guard, options: dict[str, Any]
+) -> None:
+    """Whatever a request looks like, `admit_known` leaves it to `admit`, or answers exactly what `admit` does."""
+    middleware = guard(**options)
+    texts = await known_texts(here, middleware)
+    chance = random.Random(8)  # noqa: S311 (which requests, no secret)
+    at_once = 0
+    for _ in range(4000):
+        scope = a_request(chance, texts)
+        known = middleware.gate.admit_known(scope)
+        if known is not None:
+            at_once += 1
+            assert known == await middleware.gate.admit(scope), scope
+
+    assert (at_once > 200) is (options != {"cache_size": 0})
+
+
+async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Installation, guard: Guard) -> None:
+    """From the second request on, a key that may do what it asks is judged without waiting for anything."""
+    middleware = guard()
+    issued = await here.issue("items:read", "members:read")
+    headers = [*ORDINARY, (b"authorization", f"Bearer {issued.text}".encode())]
+    await ask(middleware, "/items", issued.headers)
+    for path in ("/items", "/items/7", "/any", "/teams/default/members"):
+        known = middleware.gate.admit_known({"type": "http", "method": "GET", "path": path, "headers": headers})
+
+        assert known is not None
+        assert isinstance(known[0], Granted)
+        assert ORDINARY == known[1]
+
+
+async def test_a_rule_that_was_passed_is_judged_again_when_the_key_changes(here: Installation, guard: Guard) -> None:
+    """What a key was once allowed is kept with its permissions, so that a narrowed key has none of it."""
+    middleware = guard()
+    issued = await here.issue("items:read")
+    for _ in range(3):
+        assert 200 == (await ask(middleware, "/items", issued.headers)).status
+
+    await here.change(issued, permissions=("items:write",))
+
+    assert 403 == (await ask(middleware, "/items", issued.headers)).status
+
+
+async def test_lc_08_a_rule_that_was_passed_is_judged_again_when_the_key_runs_out(
+    here: Installation, guard: Guard
+) -> None:
+    """A key that was let in a moment ago is refused at its expiry, not after it."""
+    middleware = guard()
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    issued = await here.issue("items:read", expires_at=expires_at)
+    for _ in range(3):
+        assert 200 == (await ask(middleware, "/items", issued.headers)).status
+
+    middleware.gate._now = expires_at.timestamp
+
+    assert 401 == (await ask(middleware, "/items", issued.headers)).status
+
+
+async def test_a_key_in_use_outlives_idle_ones_in_a_full_cache(here: Installation, guard: Guard) -> None:
+    """What was used since the last flush counts as used when room is made, though no request reorders the cache."""
+    middleware = guard(cache_size=2, usage_interval=3600.0)
+    busy, idle, newcomer = [await here.issue("items:read") for _ in range(3)]
+    for issued in (busy, idle):
+        await ask(middleware, "/items", issued.headers)
+    await middleware.runtime.usage.flush(middleware.runtime.store)
+    await ask(middleware, "/items", busy.headers)
+    await ask(middleware, "/items", newcomer.headers)
+    reads = middleware.stats.store_reads
+
+    await ask(middleware, "/items", busy.headers)
+    assert reads == middleware.stats.store_reads
+    await ask(middleware, "/items", idle.headers)
+    assert reads + 1 == middleware.stats.store_reads
