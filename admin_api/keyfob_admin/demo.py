@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from keyfob.config import Settings
+    from keyfob.record import KeyRecord
 
 TEAM = "demo"
 PREFIX = "/keyfob"
@@ -58,13 +59,13 @@ async def prepare(folder: Path) -> Demo:
     config.write_text(starting_file(permissions=example.PERMISSIONS, rules=example.RULES), encoding="utf-8")
     settings = load_settings(config, environ={})
     admin = await install(settings, team=TEAM, admin="demo admin")
-    keys, sign_in = await _issue(settings, tuple(example.PERMISSIONS), admin.view.record.id)
+    keys, sign_in = await _issue(settings, tuple(example.PERMISSIONS), admin.view.record)
     guarded = example.build(runtime=Runtime(settings))
     app = Mounted(guarded, PREFIX, build_admin(guarded.runtime, pages=console_pages(guarded.runtime)))
     return Demo(app, config, admin.secret or "", keys, sign_in)
 
 
-async def _issue(settings: Settings, catalogue: tuple[str, ...], admin_id: str) -> tuple[dict[str, str], str]:
+async def _issue(settings: Settings, catalogue: tuple[str, ...], admin: KeyRecord) -> tuple[dict[str, str], str]:
     """Make one key of each kind that is worth trying, and the token of a link into the console."""
     readable = tuple(name for name in catalogue if name.endswith(":read"))
     drafts = {
@@ -77,7 +78,7 @@ async def _issue(settings: Settings, catalogue: tuple[str, ...], admin_id: str) 
     try:
         await runtime.freshness.ensure()
         made = [await runtime.lifecycle.create(TEAM, draft, actor=Actor.system()) for draft in drafts.values()]
-        sign_in = await make_link(runtime.store, admin_id, runtime.now())
+        sign_in = await make_link(runtime.store, admin, runtime.now(), actor=Actor.system())
     finally:
         await runtime.stop()
     return {name: minted.secret or "" for name, minted in zip(drafts, made, strict=True)}, sign_in

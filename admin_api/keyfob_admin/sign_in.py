@@ -8,6 +8,7 @@ the session may do is read from its key at every request: a key that falls takes
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from keyfob.store import KeyStore
     from keyfob.store.console import ConsoleStore
 
+log = logging.getLogger("keyfob.console")
+
 LINK_LASTS: Final = timedelta(minutes=10)
 FAILURES: Final = 5  # within…
 PAUSE: Final = timedelta(seconds=60)  # …of the first; then nobody from that address may try for as long
@@ -49,8 +52,7 @@ class SignedIn:
     @property
     def actor(self) -> Actor:
         """Who acts, as the lifecycle and the audit log know it."""
-        key = self.key
-        return Actor("key", key.id, key.name, key.team, frozenset(key.permissions), self.ip)
+        return _acting_as(self.key, self.ip)
 
 
 class SignIn:
@@ -70,7 +72,7 @@ class SignIn:
         if key is None:
             return None
         self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip)
-        return await self._open(key, text[RING_CHAR_AT], ip)
+        return await self._open(key, text[RING_CHAR_AT], ip, by="key")
 
     async def link(self, token: str) -> SignInLink | None:
         """Find a link that could still be used."""
@@ -84,7 +86,7 @@ class SignIn:
         if found is None or not await self._console.use_link(found.hash, self._runtime.now()):
             return None
         key = await self._good_key(found.key_id, ip)
-        return None if key is None else await self._open(key, _NO_RING_CHAR, ip)
+        return None if key is None else await self._open(key, _NO_RING_CHAR, ip, by="link")
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
         """Find the session of *token*, unless it has ended; one whose key has fallen ends here."""
@@ -97,8 +99,14 @@ class SignIn:
             return None
         return SignedIn(session, key, ip)
 
-    async def end(self, token: str) -> None:
-        """Sign out."""
+    async def sign_out(self, who: SignedIn) -> None:
+        """End the session, as the audit log will tell."""
+        key, at = who.key, self._runtime.now()
+        event = who.actor.did("console.signed_out", at, team=key.team, key_id=key.id, key=key.name)
+        await self._console.end_session(who.session.id_hash, event)
+
+    async def forget(self, token: str) -> None:
+        """End the session of a browser that has got a new one."""
         if token:
             await self._console.end_session(digest(token))
 
@@ -109,20 +117,22 @@ class SignIn:
         return 0 if until is None else max(1, round((until - now).total_seconds()))
 
     async def failed(self, ip: str | None) -> None:
-        """Count a failure."""
+        """Count a failure. It is logged, and not in the audit log, which strangers must not be able to fill."""
         now = self._runtime.now()
+        log.warning("a sign-in to the console from %s failed", ip or "an unknown address")
         await self._console.note_failure(bucket_of(ip), now, until=now + PAUSE, failures=FAILURES)
 
     async def succeeded(self, ip: str | None) -> None:
         """Forget the failures before."""
         await self._console.forget_failures(bucket_of(ip))
 
-    async def _open(self, key: KeyRecord, ring_char: str, ip: str | None) -> str:
+    async def _open(self, key: KeyRecord, ring_char: str, ip: str | None, *, by: str) -> str | None:
+        """Begin a session, as the audit log will tell; None if the key has fallen meanwhile."""
         token = ring_char + secrets.token_urlsafe(32)
         now = self._runtime.now()
         session = Session(digest(token), key.id, secrets.token_bytes(32), ip, now, now + self._lasts)
-        await self._console.add_session(session)
-        return token
+        event = _acting_as(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
+        return token if await self._console.add_session(session, event) else None
 
     async def _good_key(self, key_id: str, ip: str | None) -> KeyRecord | None:
         """Read the key as it is now, if it is an admin key that may be used from here."""
@@ -130,10 +140,11 @@ class SignIn:
         return key if key is not None and _is_good(key, ip, self._runtime.now()) else None
 
 
-async def make_link(store: KeyStore, key_id: str, now: datetime) -> str:
-    """Make a link that signs in as the admin key *key_id* once, within `LINK_LASTS`; give its token."""
+async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Actor) -> str:
+    """Make a link that signs in as the admin key *key* once, within `LINK_LASTS`; give its token."""
     token = secrets.token_urlsafe(32)
-    await console_of(store).add_link(SignInLink(digest(token), key_id, now, now + LINK_LASTS))
+    event = actor.did("console.link_created", now, team=key.team, key_id=key.id, key=key.name)
+    await console_of(store).add_link(SignInLink(digest(token), key.id, now, now + LINK_LASTS), event)
     return token
 
 
@@ -161,6 +172,10 @@ def bucket_of(ip: str | None) -> str:
         return "unknown"
     address = ip_address(ip)
     return ip if address.version == 4 else str(ip_network((int(address), _SHARED_V6_PREFIX), strict=False))  # noqa: PLR2004
+
+
+def _acting_as(key: KeyRecord, ip: str | None) -> Actor:
+    return Actor("key", key.id, key.name, key.team, frozenset(key.permissions), ip)
 
 
 def _is_good(key: KeyRecord, ip: str | None, now: datetime) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store import Use
+from keyfob.audit import verify_chain
+from keyfob.store import EventQuery, Use
 from keyfob.store.console import Session, SignInLink, UsedDraft
 from keyfob_admin.sign_in import console_of, digest
 from tests.console.conftest import ANA, TEAM, Installation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+EVENT = ANA.did("console.signed_in", NOON, team=TEAM)
 
 
 class ConsoleStoreContract:
@@ -40,7 +42,7 @@ class ConsoleStoreContract:
     async def session(self, store: ConsoleStore, installation: Installation) -> Session:
         """A session of one hour."""
         began = Session(digest("token"), installation.admin.id, secrets.token_bytes(32), "192.0.2.1", NOON, NOON + HOUR)
-        await store.add_session(began)
+        assert await store.add_session(began, EVENT)
         return began
 
     async def test_a_session_comes_back_as_it_was(self, store: ConsoleStore, session: Session) -> None:
@@ -49,18 +51,46 @@ class ConsoleStoreContract:
         await store.end_session(session.id_hash)
         assert await store.session(session.id_hash) is None
 
+    async def test_the_audit_log_knows_of_sessions_and_links(
+        self, store: ConsoleStore, runtime: Runtime, session: Session, installation: Installation
+    ) -> None:
+        """The event comes with the session or link, sealed in the chain, and once for each."""
+        await store.add_link(SignInLink(digest("link"), installation.admin.id, NOON, NOON + HOUR), EVENT)
+        end = ANA.did("console.signed_out", NOON, team=TEAM)
+        for _ in range(2):
+            await store.end_session(session.id_hash, end)
+        events = list(reversed(await runtime.store.events(EventQuery(limit=100))))
+        assert [*["console.signed_in"] * 2, "console.signed_out"] == [sealed.event.action for sealed in events[-3:]]
+        count, head = await runtime.store.audit_head()
+        keys = {char: entry.audit_key for char, entry in runtime.ring.entries().items()}
+        assert [] == list(verify_chain(events, count=count, head=head, keys=keys))
+
+    async def test_a_session_does_not_begin_after_its_key_fell(
+        self, store: ConsoleStore, runtime: Runtime, installation: Installation
+    ) -> None:
+        """A key that is disabled between the judgement and the session gets none, so that enabling it brings none."""
+        key, _ = await installation.make("fallen", key_type="admin", permissions=("*",))
+        await runtime.lifecycle.disable(TEAM, key.id, actor=ANA)
+        late = Session(digest("late"), key.id, b"c" * 32, None, NOON, NOON + HOUR)
+        assert not await store.add_session(late, EVENT)
+        assert await store.session(late.id_hash) is None
+        (newest,) = await runtime.store.events(EventQuery(limit=1))
+        assert "key.disabled" == newest.event.action
+
     async def test_expired_sessions_go_when_a_new_one_begins(
         self, store: ConsoleStore, session: Session, installation: Installation
     ) -> None:
         """The table does not grow with every sign-in there ever was."""
         later = NOON + HOUR
-        await store.add_session(Session(digest("b"), installation.admin.id, b"c" * 32, None, later, later + HOUR))
+        await store.add_session(
+            Session(digest("b"), installation.admin.id, b"c" * 32, None, later, later + HOUR), EVENT
+        )
         assert await store.session(session.id_hash) is None
 
     async def test_a_link_is_used_once(self, store: ConsoleStore, installation: Installation) -> None:
         """Of many who use a link at the same moment one succeeds."""
         link = SignInLink(digest("link"), installation.admin.id, NOON, NOON + HOUR)
-        await store.add_link(link)
+        await store.add_link(link, EVENT)
         assert link == await store.link(link.hash)
         assert 1 == sum(await asyncio.gather(*(store.use_link(link.hash, NOON) for _ in range(8))))
         used = await store.link(link.hash)
@@ -69,7 +99,7 @@ class ConsoleStoreContract:
 
     async def test_a_link_ends(self, store: ConsoleStore, installation: Installation) -> None:
         """A link cannot be used from the moment at which it expires, nor one that never was."""
-        await store.add_link(SignInLink(digest("link"), installation.admin.id, NOON, NOON + HOUR))
+        await store.add_link(SignInLink(digest("link"), installation.admin.id, NOON, NOON + HOUR), EVENT)
         assert not await store.use_link(digest("link"), NOON + HOUR)
         assert not await store.use_link(digest("other"), NOON)
 
@@ -136,8 +166,8 @@ class ConsoleStoreContract:
     ) -> None:
         """When a key is switched off, its sessions and links are gone in the same transaction."""
         second, _ = await installation.make("second", key_type="admin", permissions=("*",))
-        await store.add_session(Session(digest("s"), second.id, b"c" * 32, None, NOON, NOON + HOUR))
-        await store.add_link(SignInLink(digest("l"), second.id, NOON, NOON + HOUR))
+        await store.add_session(Session(digest("s"), second.id, b"c" * 32, None, NOON, NOON + HOUR), EVENT)
+        await store.add_link(SignInLink(digest("l"), second.id, NOON, NOON + HOUR), EVENT)
         await runtime.lifecycle.disable(TEAM, second.id, actor=ANA)
         assert await store.session(digest("s")) is None
         assert await store.link(digest("l")) is None

@@ -308,12 +308,12 @@ def test_failures_are_counted_for_whom(ip: str | None, bucket: str) -> None:
 # ---------------------------------------------------------------- the one-time link
 
 
-def linked(installation: Installation, key_id: str | None = None) -> str:
+def linked(installation: Installation, key: KeyRecord | None = None) -> str:
     """Make a link, and give its path."""
 
     async def make() -> str:
         async with installation.opened() as runtime:
-            return await make_link(runtime.store, key_id or installation.admin.id, runtime.now())
+            return await make_link(runtime.store, key or installation.admin, runtime.now(), actor=ANA)
 
     return f"/login/link/{asyncio.run(make())}"
 
@@ -340,7 +340,7 @@ def test_a_link_lasts_ten_minutes(live: LiveConsole) -> None:
     async def make() -> str:
         async with live.installation.opened() as runtime:
             then = runtime.now() - timedelta(minutes=10)
-            return await make_link(runtime.store, live.installation.admin.id, then)
+            return await make_link(runtime.store, live.installation.admin, then, actor=ANA)
 
     with Visitor(live.url) as visitor:
         assert 410 == visitor.get(f"/login/link/{asyncio.run(make())}").status_code
@@ -359,7 +359,7 @@ def test_the_database_has_only_a_digest_of_the_link(live: LiveConsole) -> None:
 def test_a_link_falls_with_its_key(live: LiveConsole) -> None:
     """A link of a key that was disabled since signs nobody in."""
     key, _ = live.make("second", key_type="admin", permissions=("*",))
-    path = linked(live.installation, key.id)
+    path = linked(live.installation, key)
     with Visitor(live.url) as visitor:
         form = hidden(visitor.get(path).text)
         change(live.installation, lambda runtime: runtime.lifecycle.disable(TEAM, key.id, actor=ANA))

@@ -41,7 +41,7 @@ def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) 
         record = await (_named(desk, key) if key else _oldest_root(desk))
         now = desk.runtime.now()
         base = (url or desk.settings.admin.url or DEFAULT_URL).rstrip("/")
-        link = link_address(base, await make_link(desk.store, record.id, now))
+        link = link_address(base, await make_link(desk.store, record, now, actor=desk.actor))
         if as_json:
             print_json({"url": link, "key_id": record.id, "expires_at": moment(now + LINK_LASTS)})
         else:

@@ -68,7 +68,7 @@ async def use_link(visit: Visit) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     """End the session, here and in the database."""
-    await visit.console.sign_in.end(visit.session_token)
+    await visit.console.sign_in.sign_out(visit.who)
     response = visit.goes_to(visit.place.url("/login"))
     visit.place.set_cookie(response, SESSION, "")
     return response
@@ -84,7 +84,7 @@ async def choose_theme(visit: Visit) -> Response:
 
 async def _welcome(visit: Visit, token: str, inside: str) -> Response:
     """Begin the new session and end the one that this browser had: a token from before signing in opens nothing."""
-    await visit.console.sign_in.end(visit.session_token)
+    await visit.console.sign_in.forget(visit.session_token)
     await visit.console.sign_in.succeeded(visit.ip)
     response = visit.goes_to(visit.place.url(inside))
     hours = visit.runtime.settings.admin.session_hours

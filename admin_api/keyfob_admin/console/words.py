@@ -24,6 +24,9 @@ ACTIONS: Final[Mapping[str, str]] = {
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",
     "team.updated": "Team renamed",
+    "console.link_created": "Sign-in link made",
+    "console.signed_in": "Signed in",
+    "console.signed_out": "Signed out",
     "ring.added": "Ring entry added",
     "ring.activated": "Ring entry activated",
     "ring.retired": "Ring entry retired",
@@ -131,5 +134,6 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "expires_at": _expiry,
     "ip_allow": _addresses,
     "plan": _planned,
+    "by": lambda value: "with a one-time link" if value == "link" else "with the admin key",
     "char": lambda value: f"entry {value}",
 }

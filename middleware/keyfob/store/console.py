@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
+    from keyfob.audit import Event
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -50,16 +52,19 @@ class ConsoleStore(Protocol):
         """Read a session, expired or not."""
         ...
 
-    async def add_session(self, session: Session) -> None:
-        """Keep a session; those that have expired go."""
+    async def add_session(self, session: Session, event: Event) -> bool:
+        """Keep a session, and *event* in the audit log; False if its key has been disabled or deleted by now.
+
+        Sessions that have expired go.
+        """
         ...
 
-    async def end_session(self, id_hash: bytes) -> None:
-        """Forget a session and its drafts."""
+    async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
+        """Forget a session and its drafts; *event* goes to the audit log if the session was still there."""
         ...
 
-    async def add_link(self, link: SignInLink) -> None:
-        """Keep a link; those that have expired go."""
+    async def add_link(self, link: SignInLink, event: Event) -> None:
+        """Keep a link, and *event* in the audit log; links that have expired go."""
         ...
 
     async def link(self, link_hash: bytes) -> SignInLink | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
+    from keyfob.audit import Event
     from keyfob.store import Transaction
 
 T = TypeVar("T")
@@ -53,21 +54,43 @@ class ConsoleTables:
         found = await self._read("session", (id_hash,))
         return _session(found[0]) if found else None
 
-    async def add_session(self, session: Session) -> None:
-        """Keep a session; those that have expired go."""
+    async def add_session(self, session: Session, event: Event) -> bool:
+        """Keep a session, and *event* in the audit log; False if its key has been disabled or deleted by now.
+
+        Sessions that have expired go.
+        """
         began = rows.micros(session.created_at)
         values = (session.id_hash, session.key_id, session.csrf, session.ip, began, rows.micros(session.expires_at))
-        await self._write(("forget_sessions", (began,)), ("add_session", values))
 
-    async def end_session(self, id_hash: bytes) -> None:
-        """Forget a session and its drafts."""
-        await self._write(("end_session", (id_hash,)))
+        async def work(transaction: Transaction) -> bool:
+            key = await transaction.key(session.key_id)
+            if key is None or key.is_deleted or key.is_disabled:  # it fell after it was judged, and took its sessions
+                return False
+            await _run(transaction, ("forget_sessions", (began,)), ("add_session", values))
+            await transaction.append(event)
+            return True
 
-    async def add_link(self, link: SignInLink) -> None:
-        """Keep a link; those that have expired go."""
+        return await self._database.change(work)
+
+    async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
+        """Forget a session and its drafts; *event* goes to the audit log if the session was still there."""
+
+        async def work(transaction: Transaction) -> None:
+            if await _run(transaction, ("end_session", (id_hash,))) and event is not None:
+                await transaction.append(event)
+
+        await self._database.change(work)
+
+    async def add_link(self, link: SignInLink, event: Event) -> None:
+        """Keep a link, and *event* in the audit log; links that have expired go."""
         began = rows.micros(link.created_at)
         values = (link.hash, link.key_id, began, rows.micros(link.expires_at))
-        await self._write(("forget_links", (began,)), ("add_link", values))
+
+        async def work(transaction: Transaction) -> None:
+            await _run(transaction, ("forget_links", (began,)), ("add_link", values))
+            await transaction.append(event)
+
+        await self._database.change(work)
 
     async def link(self, link_hash: bytes) -> SignInLink | None:
         """Read a link, used, expired or not."""
@@ -127,10 +150,15 @@ class ConsoleTables:
         """Run *statements* in one transaction, and return what the last of them returned."""
 
         async def work(transaction: Transaction) -> list[Sequence[Any]]:
-            run = cast("Named", transaction).run
-            return [await run(name, values) for name, values in statements][-1]
+            return await _run(transaction, *statements)
 
         return await self._database.change(work)
+
+
+async def _run(transaction: Transaction, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
+    """Run *statements*, and return what the last of them returned."""
+    run = cast("Named", transaction).run
+    return [await run(name, values) for name, values in statements][-1]
 
 
 def _session(row: Sequence[Any]) -> Session:

@@ -178,7 +178,7 @@ DELETE FROM keyfob.sessions WHERE expires_at <= $1
 INSERT INTO keyfob.sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: end_session
-DELETE FROM keyfob.sessions WHERE id_hash = $1
+DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING key_id
 
 -- name: forget_links
 DELETE FROM keyfob.sign_in_links WHERE expires_at <= $1

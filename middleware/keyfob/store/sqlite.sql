@@ -148,7 +148,7 @@ DELETE FROM sessions WHERE expires_at <= ?
 INSERT INTO sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: end_session
-DELETE FROM sessions WHERE id_hash = ?
+DELETE FROM sessions WHERE id_hash = ? RETURNING key_id
 
 -- name: forget_links
 DELETE FROM sign_in_links WHERE expires_at <= ?
