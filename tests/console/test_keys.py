@@ -522,9 +522,41 @@ def test_a_key_that_is_not_there(visitor: Visitor, path: str) -> None:
     assert visitor.get(path).status_code in {400, 404}
 
 
-def test_a_displayed_key_is_found_and_a_whole_one_is_not(visitor: Visitor, live: LiveConsole) -> None:
-    """The display form works in an address; a whole key has no place there."""
+def test_a_displayed_key_is_found_and_a_whole_one_is_cut(visitor: Visitor, live: LiveConsole) -> None:
+    """The display form works in an address; a whole key has no place there, and leads to its id."""
     key, secret = live.make("shown")
     assert 200 == visitor.get(f"/keys/kf_api_{key.id}").status_code
-    answer = visitor.get(f"/keys/{secret}")
-    assert 404 == answer.status_code
+    assert f"/keys/{key.id}" == visitor.get(f"/keys/{secret}").headers["location"]
+    form = hidden(visitor.get("/keys").text)
+    assert f"/keys/{key.id}/disable" == visitor.post(f"/keys/{secret}/disable", data=form).headers["location"]
+    assert "Active" in words(visitor.get(f"/keys/{key.id}").text)
+
+
+def test_what_the_admin_key_may_not_is_not_offered(live: LiveConsole) -> None:
+    """Who may only look finds each action off with the reason in view, instead of a refusal after the work."""
+    _, looking = live.make("looking", key_type="admin", permissions=("keys:read", "audit:read"))
+    key, _ = live.make("seen")
+    reason = "Your admin key doesn't hold keys:write, which this needs."
+    with Visitor(live.url) as visitor:
+        visitor.sign_in(looking)
+        keys, page = visitor.get("/keys").text, visitor.get(f"/keys/{key.id}").text
+        for text, label in ((keys, "Create Key"), (page, "Duplicate Key"), (page, "Disable Key")):
+            assert f'<button type="button" aria-disabled="true" aria-describedby="no-write">{label}</button>' in text
+        for text in (keys, page):
+            assert 'id="no-write">' in text
+            assert reason in words(text)
+        for gone in ("/keys/new", "/duplicate", "/edit", 'command="show-modal"'):
+            assert gone not in keys + page
+
+
+def test_who_may_not_delete_is_told_on_the_disabled_key(live: LiveConsole, visitor: Visitor) -> None:
+    """Delete of a disabled key is off, with the permission that it needs, for who lacks it."""
+    _, writing = live.make("writing", key_type="admin", permissions=("keys:read", "keys:write", "items:read"))
+    key, _ = live.make("off")
+    visitor.send_form(f"/keys/{key.id}/disable")
+    with Visitor(live.url) as other:
+        other.sign_in(writing)
+        text = other.get(f"/keys/{key.id}").text
+        assert 'aria-describedby="no-delete">Delete Key</button>' in text
+        assert "Your admin key doesn't hold keys:delete, which this needs." in words(text)
+        assert "<button>Enable Key</button>" in text

@@ -27,7 +27,8 @@ WIDE = (
     " || [...document.querySelectorAll('.table')].some(e => e.scrollWidth > e.clientWidth)"
 )
 SMALL = (
-    "[...document.querySelectorAll('button, .button, select, input:not([type=hidden],[type=checkbox],[type=radio])')]"
+    "[...document.querySelectorAll('button, .button, select, input:not([type=hidden],[type=checkbox],[type=radio]),"
+    " nav a, summary, .choice, .tick, tbody th > a, .do a, .split a')]"
     ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
 )
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()

@@ -114,6 +114,23 @@ def test_a_page_weighs_little(visitor: Visitor, live: LiveConsole) -> None:
         assert weight <= 12 * 1024, (path, weight)
 
 
+def test_every_page_has_a_title_of_its_own(visitor: Visitor, live: LiveConsole) -> None:
+    """No two pages of a key are called the same, and a refused form says so before anything else."""
+    key, _ = live.make("billing-worker")
+    tails = ("", "/permissions", "/activity", "/edit", "/duplicate")
+    titles = [title(visitor.get(f"/keys/{key.id}{tail}").text) for tail in tails]
+    assert ["billing-worker", "Permissions · billing-worker", "Activity · billing-worker"] == titles[:3]
+    assert len(tails) == len(set(titles))
+    assert "Error: Create Public API Key" == title(visitor.send_form("/keys/new?type=api").text)
+    with Visitor(live.url) as stranger:
+        assert "Error: Sign in" == title(stranger.sign_in("wrong").text)
+
+
+def title(text: str) -> str:
+    """What the browser's tab says, without the product's name."""
+    return html.unescape(text.partition("<title>")[2].partition(" · keyfob</title>")[0])
+
+
 def test_programs_are_told_of_nothing_in_their_own_language(visitor: Visitor) -> None:
     """Where there is no page, people get a page, and who asks for no page a problem."""
     page = visitor.get("/nowhere")
@@ -327,7 +344,7 @@ def test_activity_is_filtered_and_walked(visitor: Visitor, live: LiveConsole) ->
     visitor.send_form(f"/keys/{made[0][0]}/disable")
     assert 1 == visitor.get("/activity?action=key.disabled").text.count('data-label="When"')
     assert 2 == visitor.get(f"/activity?key={made[0][0]}").text.count('data-label="When"')
-    assert 1 == visitor.get("/activity?actor=root").text.count('data-label="When"')
+    assert 2 == visitor.get("/activity?actor=root").text.count('data-label="When"')
     assert "Nothing happened that matches these filters." in visitor.get("/activity?since=2099-01-01").text
     assert "Ring entry activated" in words(visitor.get("/activity?scope=all&action=ring.activated").text)
     assert 422 == visitor.get("/activity?key=nothing").status_code

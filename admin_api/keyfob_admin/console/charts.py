@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from keyfob.store import UseDay
 
 SPARK_DAYS: Final = 30
-SPARK_HEIGHT: Final = 7  # steps; a list of fifty stays light, and nobody sees more
+SPARK_HEIGHT: Final = 5  # steps; a list of fifty stays light, and nobody sees more
 CHART_WIDTH: Final = 720
 CHART_HEIGHT: Final = 120
 _GAP: Final = 4

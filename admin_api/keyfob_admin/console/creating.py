@@ -90,7 +90,7 @@ async def generate(visit: Visit) -> Response:
     key_type = visit.runtime.catalogue.key_types.get(visit.asked("type") or "")
     if key_type is None:
         raise NotFound("there is no such type")
-    entries = _pressed(visit, key_type, Entries.of_form(visit.form))
+    entries = pressed(visit, key_type, Entries.of_form(visit.form))
 
     async def make() -> Minted:
         chosen = None if key_type.is_fixed else entries.permissions
@@ -112,7 +112,7 @@ async def duplicate(visit: Visit) -> Response:
     """Make a key like the one before, as far as the form says so."""
     source = await _source(visit)
     key_type = visit.runtime.catalogue.key_types[source.key_type]
-    entries = _pressed(visit, key_type, Entries.of_form(visit.form, _kept(visit, source)))
+    entries = pressed(visit, key_type, Entries.of_form(visit.form, _kept(visit, source)))
 
     async def make() -> Minted:
         chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
@@ -162,6 +162,7 @@ def form_page(visit: Visit, key_type: KeyType, entries: Entries, status: int = 2
         "labels": labels_of(catalogue, granted),
         "mistakes": (),
         "had": (),
+        "refused": status,
     }
     return visit.page("form.html", status, **{**shared, **context})
 
@@ -177,7 +178,7 @@ def taken_words(key_type: KeyType) -> str:
     return f"A {label} already exists. Delete it to create a new one."
 
 
-def _pressed(visit: Visit, key_type: KeyType, entries: Entries) -> Entries:
+def pressed(visit: Visit, key_type: KeyType, entries: Entries) -> Entries:
     """What the form says after the press of a preset; nothing else was pressed, usually."""
     offered = presets(visit.runtime.catalogue, key_type.name, visit.actor.permissions)
     chosen = offered.get(visit.form.get("preset"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, LastAdmin
-from keyfob_admin.console.creating import form_page
-from keyfob_admin.console.entries import Entries, mistakes_of
+from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, LastAdmin, PreconditionFailed
+from keyfob_admin.console.creating import form_page, pressed
+from keyfob_admin.console.entries import Entries, Mistake, mistakes_of
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.record import KeyRecord
-    from keyfob_admin.console.entries import Mistake
     from keyfob_admin.console.visit import Visit
+
+
+CONFLICT: Final = "Someone else changed this key. Reload to see the current state."
 
 
 async def show_edit(visit: Visit) -> Response:
@@ -26,19 +28,24 @@ async def show_edit(visit: Visit) -> Response:
 
 
 async def save(visit: Visit) -> Response:
-    """Change the key, if it is still the one that the form was filled in for. Raises PreconditionFailed."""
+    """Change the key, if it is still the one that the form was filled in for."""
     record = await _record(visit)
-    entries = Entries.of_form(visit.form, record.expires_at)
+    key_type = visit.runtime.catalogue.key_types[record.key_type]
+    entries = pressed(visit, key_type, Entries.of_form(visit.form, record.expires_at))
+    if visit.form.has("preset"):
+        return _form(visit, record, entries)
     if mistakes := entries.mistakes(visit.now, choosing=False):
         return _form(visit, record, entries, 422, mistakes)
     patch = entries.meaning(visit.now)
-    if not visit.runtime.catalogue.key_types[record.key_type].is_fixed:
+    if not key_type.is_fixed:
         patch["permissions"] = entries.permissions
     revision = _number(visit.form.get("revision"))
     try:
         await visit.runtime.lifecycle.update(visit.team.id, record.id, patch, actor=visit.actor, if_match=revision)
     except (Invalid, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
         return _form(visit, record, entries, STATUSES[type(error)], mistakes_of(error))
+    except PreconditionFailed:
+        return _form(visit, record, entries, 409, [Mistake("", CONFLICT)])
     return visit.goes_to(visit.key_url(record.id, done="saved"))
 
 

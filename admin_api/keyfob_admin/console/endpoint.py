@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from keyfob import errors
 from keyfob_admin.console.form import demand_own_form, read_form
-from keyfob_admin.console.place import SESSION, Place
+from keyfob_admin.console.pasting import without_secrets
+from keyfob_admin.console.place import SESSION, Place, safe_next
+from keyfob_admin.console.signing_in import without_session
 from keyfob_admin.console.visit import Visit
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, request_id_of
 
@@ -31,7 +33,6 @@ log = logging.getLogger("keyfob.console")
 
 KEY_GONE: Final = "This key doesn't exist, or it was deleted."
 NO_PAGE: Final = "There is no such page."
-CONFLICT: Final = "Someone else changed this key. Reload to see the current state."
 STORE_DOWN: Final = (
     "keyfob can't reach its database. Requests with recently checked keys still work; changes don't. Last error: "
 )
@@ -57,12 +58,14 @@ class Page:
 
     async def _answer(self, visit: Visit) -> Response:
         try:
+            if (cut := without_secrets(visit.here, visit.runtime.brand)) != visit.here:
+                return visit.goes_to(visit.place.url(safe_next(cut)))
             await visit.runtime.awaken()
             visit = await self._with_session(visit)
             form = await read_form(visit.request) if visit.request.method == "POST" else visit.form
-            if self._signed_in and visit.signed_in is None:
-                return _to_sign_in(visit)
             visit = replace(visit, form=form)
+            if self._signed_in and visit.signed_in is None:
+                return without_session(visit)
             if visit.request.method == "POST":
                 demand_own_form(visit.request, visit.place, form, visit.form_token)
             return await self._handler(await _in_team(visit))
@@ -95,8 +98,6 @@ def message_page(visit: Visit, status: int, said: str) -> Response:
     back = (visit.place.url("/keys"), "Back to Keys")
     if status == 503:  # noqa: PLR2004
         back = (visit.place.url(visit.here), "Try again")
-    elif said == CONFLICT:
-        back = (visit.key_url(visit.key_id), "Reload")
     shown = {"title": TITLES[status], "said": said, "back": back, "request_id": request_id_of(visit.request.scope)}
     return visit.page("message.html", status, **shown)
 
@@ -105,8 +106,6 @@ def _what_to_say(visit: Visit, error: Exception) -> tuple[int, str]:
     said = _in_our_words(visit, error)
     if isinstance(error, Problem):
         return error.status, error.detail
-    if isinstance(error, errors.PreconditionFailed):
-        return 409, CONFLICT
     details = problem_of(error) if isinstance(error, errors.KeyfobError) else internal()
     return details.status, said or details.detail
 
@@ -124,10 +123,6 @@ def _in_our_words(visit: Visit, error: Exception) -> str | None:
             return f"{STORE_DOWN}{error}"
         case _:
             return None
-
-
-def _to_sign_in(visit: Visit) -> Response:
-    return visit.goes_to(visit.url("/login", next=visit.here if visit.request.method == "GET" else None))
 
 
 async def _in_team(visit: Visit) -> Visit:

@@ -37,7 +37,7 @@ HEADERS: Final[Mapping[str, str]] = {
 _FOREVER: Final = "public, max-age=31536000, immutable"  # its name changes with its content
 _CODE: Final = re.compile(r"`([^`]+)`")
 _INDENT: Final = re.compile(rb"\n(\s|//.*)*")  # nothing that is sent has a meaning for indentation and remarks…
-_CSS_BLANKS: Final = re.compile(rb"\s*([{};,])\s*|(?<=:)\s+")  # …and CSS none for blanks beside its marks
+_CSS_BLANKS: Final = re.compile(rb"\s*([{};,>])\s*|(?<=:)\s+")  # …and CSS none for blanks beside its marks
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -55,7 +55,7 @@ class StaticFile:
         """Read the file *name* of the folder ``static``."""
         content = _INDENT.sub(b"\n", files(__package__).joinpath("static", name).read_bytes())
         if name.endswith(".css"):
-            content = _CSS_BLANKS.sub(rb"\1", content)
+            content = _CSS_BLANKS.sub(rb"\1", content).replace(b";}", b"}")
         stem, _, ending = name.partition(".")
         digest = hashlib.sha256(content).hexdigest()[:12]
         return cls(f"{stem}.{digest}.{ending}", _TYPES[ending], content, gzip.compress(content, mtime=0))

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.console.place import BROWSER, SESSION, THEME, safe_next
+from keyfob_admin.console.resuming import KEPT, entries_to_keep, resumed, way_back
 from keyfob_admin.console.visit import THEMES
 from keyfob_admin.sign_in import PAUSE
 
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
 WRONG_KEY: Final = "That admin key isn't valid."
 USED_LINK: Final = "This link has already been used. Run `keyfob console login` for a new one."
 TOO_MANY: Final = f"Too many attempts. Try again in {PAUSE.seconds} seconds."
+ENDED: Final = "Your session has ended. Sign in again."
+NOTHING_CHANGED: Final = "Your session has ended. Nothing was changed. Sign in again."
+KEPT_FOR_YOU: Final = "Your session has ended. Nothing was changed. What you entered is kept: sign in to go on."
 _A_YEAR: Final = 31_536_000  # seconds
+
+
+def without_session(visit: Visit) -> Response:
+    """Ask who has no session to sign in. Who had one is told that it ended, and what they entered is kept."""
+    if visit.request.method != "POST" or not visit.place.is_from_here(visit.request):
+        ended = "1" if visit.session_token else None
+        there = visit.here if visit.request.method != "POST" else None
+        return visit.goes_to(visit.url("/login", next=there, ended=ended))
+    kept = entries_to_keep(visit)
+    said = KEPT_FOR_YOU if kept else NOTHING_CHANGED
+    return _sign_in_page(visit, 401, said=said, wanted=way_back(visit), kept=kept)
 
 
 async def front(visit: Visit) -> Response:
@@ -86,7 +101,7 @@ async def _welcome(visit: Visit, token: str, inside: str) -> Response:
     """Begin the new session and end the one that this browser had: a token from before signing in opens nothing."""
     await visit.console.sign_in.forget(visit.session_token)
     await visit.console.sign_in.succeeded(visit.ip)
-    response = visit.goes_to(visit.place.url(inside))
+    response = await resumed(visit, token, inside)
     hours = visit.runtime.settings.admin.session_hours
     visit.place.set_cookie(response, SESSION, token, seconds=round(hours * 3600))
     visit.place.set_cookie(response, BROWSER, "")
@@ -99,11 +114,17 @@ def _held_back(visit: Visit, wait: int) -> Response:
     return page
 
 
-def _sign_in_page(visit: Visit, status: int = 200, *, error: str | None = None) -> Response:
-    wanted = safe_next(visit.form.get("next") or visit.asked("next") or "")
+def _sign_in_page(
+    visit: Visit, status: int = 200, *, error: str | None = None, said: str | None = None, **going_on: str
+) -> Response:
+    """Write the page. *going_on* says what to do afterwards where that is not in the request itself."""
+    wanted = going_on.get("wanted") or visit.form.get("next") or visit.asked("next") or ""
+    kept = going_on.get("kept") or visit.form.get(KEPT)
     if not visit.place.may_sign_in:
         status = 403
-    return _with_browser_token(visit, "login.html", status, error=error, next=wanted)
+    if said is None and error is None and visit.asked("ended"):
+        said = ENDED
+    return _with_browser_token(visit, "login.html", status, error=error, said=said, next=safe_next(wanted), kept=kept)
 
 
 def _with_browser_token(visit: Visit, template: str, status: int, **context: object) -> Response:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 
 from keyfob.key_format import display, key_id_of
+from keyfob.permission import covers
 from keyfob_admin.console.form import Form
 from keyfob_admin.console.look import HEADERS
 from keyfob_admin.console.place import BROWSER, SESSION, THEME
@@ -74,6 +75,11 @@ class Visit:
         """Who acts."""
         return self.who.actor
 
+    def lacks(self, permission: str) -> str | None:
+        """Why something cannot be done that needs *permission*; None if it can."""
+        held = covers(self.actor.permissions, permission)
+        return None if held else f"Your admin key doesn't hold {permission}, which this needs."
+
     @property
     def team(self) -> Team:
         """The team that is looked at."""
@@ -123,8 +129,8 @@ class Visit:
         return hmac.new(key, browser.encode(), hashlib.sha256).hexdigest()
 
     def asked(self, name: str) -> str | None:
-        """One value of the query; None where it is missing or empty."""
-        return self.request.query_params.get(name) or None
+        """One value of the query, without blanks around it; None where it is missing or empty."""
+        return self.request.query_params.get(name, "").strip() or None
 
     def display(self, record: KeyRecord) -> str:
         """A key without its secret, as people see it."""

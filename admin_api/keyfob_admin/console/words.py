@@ -65,6 +65,11 @@ def expires_in(at: datetime, now: datetime) -> str | None:
     return f"Expires in {_rough(max(left, timedelta(minutes=1)))}"
 
 
+def until(at: datetime, now: datetime) -> str:
+    """``in 6 days``, ``3 minutes ago``."""
+    return f"in {_rough(at - now)}" if at > now else ago(at, now)
+
+
 def counted(number: int, noun: str) -> str:
     """``1 key``, ``2 keys``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

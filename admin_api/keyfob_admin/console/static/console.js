@@ -35,6 +35,11 @@ for (const form of all("form[method=post]:not(.themes)"))
   });
 addEventListener("pageshow", () => all("[data-sent]").forEach((form) => delete form.dataset.sent));
 
+// A key that was pasted to be searched for is cut to its id before it gets into an address.
+one("form.filters")?.addEventListener("submit", (event) => {
+  for (const input of event.target.elements) input.value = input.value.replace(/\w+_([^\W_]{16})_\w+/g, "$1");
+});
+
 const draft = one("form.draft");
 if (draft) {
   const boxes = all("[name=permission]", draft);
@@ -107,7 +112,7 @@ if (reveal) {
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
-  document.addEventListener("copy", () => (safe = true));
+  document.addEventListener("copy", () => (safe ||= String(getSelection()).includes(secret)));
   one("[data-stored]").addEventListener("change", (event) => (safe ||= event.target.checked));
   addEventListener("beforeunload", (event) => safe || event.preventDefault());
   addEventListener("pagehide", () => shown.forEach((place) => (place.textContent = "")));
