@@ -208,6 +208,7 @@ class Runtime:
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
+            asyncio.create_task(keep_vouching(self.freshness, self.connections), name="keyfob-vouching"),
         ]
 
     async def _keep_fresh(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from keyfob.store.sqlite_files import NOTES, READER, WRITER, open_connection
 from keyfob.store.sqlite_migrations import check_schema
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     import aiosqlite
@@ -36,6 +38,7 @@ class Connections:
     hot: aiosqlite.Connection
     reader: aiosqlite.Connection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ending: AsyncGenerator[None, None] | None = None  # kept, because the loop itself does not keep it
 
     def all(self) -> tuple[aiosqlite.Connection, ...]:
         """Every connection."""
@@ -89,9 +92,26 @@ class Opening:
             if held is None or held.id != self.present():
                 if held is not None:
                     del self._by_loop[loop]
-                    await held.close()
+                    await _end(held)
                 held = self._by_loop[loop] = await self._open()
+                held.ending = self._close_with_loop(loop, held)
+                await anext(held.ending)
             return held
+
+    async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, held: Connections) -> AsyncGenerator[None, None]:
+        """Close *held* when its loop ends in good order without a `close`, as that of a script or a test does.
+
+        A loop that ends closes the generators that are begun in it, after all tasks and while it still runs. So each
+        thread still finds somebody to give its last answer to, and a fork from here on inherits nothing open.
+        """
+        try:
+            yield
+        finally:
+            if self._by_loop.get(loop) is held and not self._is_inherited():
+                del self._by_loop[loop]
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PATIENCE):
+                        await held.close()
 
     def open(self) -> None:
         """Let connections be made again."""
@@ -104,7 +124,7 @@ class Opening:
             return
         own = self._by_loop.pop(asyncio.get_running_loop(), None)
         if own is not None:
-            await own.close()
+            await _end(own)
         for loop in list(self._by_loop):
             await self._abandon(loop)
 
@@ -154,3 +174,10 @@ class Opening:
         held = self._by_loop.pop(loop, None)
         if held is not None:
             await held.abandon()
+
+
+async def _end(held: Connections) -> None:
+    """Close *held*, and what would have closed it with its loop."""
+    await held.close()
+    if held.ending is not None:
+        await held.ending.aclose()
