@@ -83,6 +83,17 @@ class Freshness:
         """Whether a cached answer may be given: it is current, or an outage is being ridden out."""
         return self.is_current() or self._rides_out_outage()
 
+    def vouched_for(self) -> float:
+        """How many seconds longer what is open may stay so if the store is not heard of again; 0 or less is not at all.
+
+        A doorbell that rang alone ends nothing: it will be answered. But it ends the patience with an outage.
+        """
+        now = self._clock()
+        if now < self._began:
+            return 0.0
+        has_rung = self._doorbell[0] != self._rung
+        return self._until + (0.0 if has_rung else self._outage_allowance) - now
+
     def believed_until(self) -> float:
         """Until when, by this clock, a refusal that was read now may be repeated without a new read."""
         return self._clock() + self._max_staleness

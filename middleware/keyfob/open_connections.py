@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob")
 
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+_TRY_AGAIN_LATER = 1013  # of the registry that section 11.7 makes
 
 
 class KeyFellError(ConnectionError):
@@ -35,6 +36,7 @@ class Connection(ABC):
     """Something open that a key was admitted for: which key, from where, to do what."""
 
     has_fallen = False
+    _why = _POLICY_VIOLATION
 
     def __init__(self, granted: Granted, match: Match | None, address: str | None) -> None:
         """Take what the gate judged. Not the scope: routers inside write into it."""
@@ -63,9 +65,15 @@ class Connection(ABC):
         self._granted = entry.granted
         return type(judge(entry, self._match, self._address, now)) is Granted
 
+    def fall(self, why: int = _POLICY_VIOLATION) -> None:
+        """End it: its key no longer allows it, or *why*, a WebSocket's status code, says otherwise."""
+        self.has_fallen = True
+        self._why = why
+        self._cut()
+
     @abstractmethod
-    def fall(self) -> None:
-        """End it, because its key no longer allows it."""
+    def _cut(self) -> None:
+        """Let the client know."""
 
 
 class OpenConnections:
@@ -143,6 +151,14 @@ class OpenConnections:
         for connection in list(self._by_key.get(key_id, ())):
             self._end(connection)
 
+    def end_all(self) -> None:
+        """End everything, because nobody can say which keys are still good."""
+        all_open = [connection for of_key in self._by_key.values() for connection in of_key]
+        log.warning("the store does not say whether keys are still good: closing %d connections", len(all_open))
+        for connection in all_open:
+            self.remove(connection)
+            connection.fall(_TRY_AGAIN_LATER)
+
     def _end(self, connection: Connection) -> None:
         log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
         self.remove(connection)
@@ -172,9 +188,8 @@ class OpenResponse(Connection):
             raise KeyFellError(msg)
         await self._send(message)
 
-    def fall(self) -> None:
+    def _cut(self) -> None:
         """Stop the application where it waits."""
-        self.has_fallen = True
         if self._task is not None:
             self._task.cancel()
 
@@ -188,7 +203,7 @@ class OpenResponse(Connection):
 
 
 class OpenSocket(Connection):
-    """One WebSocket. When its key falls it is closed with 1008."""
+    """One WebSocket. When its key falls it is closed with 1008; when nobody can say, with 1013."""
 
     _closing: asyncio.Task[None] | None = None
     _receive: Receive
@@ -212,7 +227,7 @@ class OpenSocket(Connection):
     async def receive(self) -> Message:
         """The next message, or that the socket is closed."""
         if self.has_fallen:
-            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION, "reason": ""}
+            return {"type": "websocket.disconnect", "code": self._why, "reason": ""}
         return await self._receive()
 
     async def send(self, message: Message) -> None:
@@ -222,13 +237,12 @@ class OpenSocket(Connection):
             raise KeyFellError(msg)
         await self._send(message)
 
-    def fall(self) -> None:
+    def _cut(self) -> None:
         """Close the socket; the server tells the application."""
-        self.has_fallen = True
         self._closing = asyncio.create_task(self._close())
 
     async def _close(self) -> None:
         try:
-            await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
+            await self._send({"type": "websocket.close", "code": self._why, "reason": ""})
         except Exception as gone:  # noqa: BLE001 - each server has its own way to say that the client left already
             log.debug("the WebSocket had ended already: %r", gone)

@@ -33,6 +33,7 @@ from keyfob.store.opening import open_store
 from keyfob.teams import Teams
 from keyfob.usage import Usage
 from keyfob.verdict import Denied
+from keyfob.vouching import keep_vouching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,6 +195,7 @@ class Runtime:
         await asyncio.gather(*running, return_exceptions=True)
         self._background = []
         self._awake_in = None
+        self.store.open()  # cached keys may have been used since an earlier stop
         await self.usage.drain(self.store)
         self.pool.close()
         await self.store.close()

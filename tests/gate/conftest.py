@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from keyfob import APIKeyMiddleware
 from keyfob.testing import Installation, installation
+from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -98,10 +100,26 @@ async def ask(
     return answer
 
 
+on_both_stores = pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+
+
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installation(tmp_path) as made:
-        yield made
+def engine() -> str:
+    """Which store `here` is in; a test that is `on_both_stores` says it."""
+    return "sqlite"
+
+
+@pytest.fixture
+async def here(tmp_path: Path, engine: str) -> AsyncIterator[Installation]:
+    async with AsyncExitStack() as stack:
+        url = None if engine == "sqlite" else await stack.enter_async_context(fresh_database(empty=True))
+        yield await stack.enter_async_context(installation(tmp_path, url=url))
+
+
+async def in_force(app: APIKeyMiddleware) -> None:
+    """Wait until a change that has returned is promised to be in force: on the SQLite of one host, no time at all."""
+    if not app.runtime.store.applies_at_once:
+        await asyncio.sleep(app.runtime.settings.max_staleness)
 
 
 @pytest.fixture

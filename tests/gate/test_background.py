@@ -21,7 +21,7 @@ from keyfob.stats import Stats
 from keyfob.store import RingMark, RingState, Use, UseDay
 from keyfob.testing import installation
 from keyfob.usage import Usage
-from tests.gate.conftest import Echo, ask, until
+from tests.gate.conftest import Echo, ask, on_both_stores, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,6 +201,7 @@ async def test_ip_08_many_uses_are_few_writes(here: Installation, guard: Guard) 
     assert ("10.0.3.249", 1) == (view.last_used.ip, app.stats.usage_writes)
 
 
+@on_both_stores
 async def test_sf_13_without_a_lifespan_the_first_request_starts_everything(here: Installation, guard: Guard) -> None:
     """Where no server announces itself, polls and flushes begin with the first request that needs them."""
     issued = await here.issue("items:read")

@@ -12,7 +12,7 @@ from keyfob import Denied, Reason
 from keyfob.errors import StoreUnavailable
 from keyfob.freshness import Freshness
 from keyfob.store import Changes, Found
-from tests.gate.conftest import ask
+from tests.gate.conftest import ask, in_force, on_both_stores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -316,10 +316,11 @@ class SlowLookup:
 
 
 @pytest.mark.parametrize("size", [100, 1, 0])
+@on_both_stores
 async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, guard: Guard, size: int) -> None:
     """A row read before a disable, and arriving after it, admits nobody: it is thrown away and read again (CR-13)."""
     issued = await here.issue("items:read")
-    app = guard(cache_size=size)
+    app = guard(cache_size=size, max_staleness=0.5)
     await ask(app, "/items", (await here.issue("items:read")).headers)
     slow = SlowLookup(here.store)
     app.runtime.identification._recogniser._lookup = slow
@@ -327,6 +328,7 @@ async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, gu
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await slow.has_read.wait()
     await here.disable(issued)
+    await in_force(app)
     slow.may_go_on.set()
 
     assert 401 == (await asking).status
@@ -334,12 +336,13 @@ async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, gu
 
 
 @pytest.mark.parametrize("merged_meanwhile", [True, False])
+@on_both_stores
 async def test_cr_05_the_state_is_looked_at_again_after_argon2(
     here: Installation, guard: Guard, *, merged_meanwhile: bool
 ) -> None:
     """A key that is disabled while its hash is computed is refused when the hash is done, polled meanwhile or not."""
     issued = await here.issue("items:read")
-    app = guard(persist_proofs=False)
+    app = guard(persist_proofs=False, max_staleness=0.5)
     await ask(app, "/items", (await here.issue("items:read")).headers)
     pool, started, may_go_on = app.runtime.pool, asyncio.Event(), asyncio.Event()
 
@@ -355,6 +358,7 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await started.wait()
     await here.disable(issued)
+    await in_force(app)
     if merged_meanwhile:
         await app.runtime.freshness.refresh()
     may_go_on.set()

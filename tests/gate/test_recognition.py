@@ -13,7 +13,7 @@ from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.key_format import compose, new_key_id, new_secret, parse_key
 from keyfob.proofs import Proofs
 from keyfob.store import Found, RingMark, RingState
-from tests.gate.conftest import ask
+from tests.gate.conftest import ask, on_both_stores
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -55,6 +55,7 @@ async def test_at_the_root_of_a_mount_the_path_is_a_slash(here: Installation, gu
     assert 200 == (await ask(app, "/m/", issued.headers, root_path="/m")).status
 
 
+@on_both_stores
 async def test_cr_10_a_key_that_arrives_by_other_roads_is_soon_believed(here: Installation, guard: Guard) -> None:
     """A refusal of an unknown key is forgotten after max_staleness, whatever rings and whatever does not."""
     text = unknown_key(here)
@@ -154,6 +155,7 @@ async def shake_hands(app: APIKeyMiddleware, issued: Issued) -> list[int]:
     return [message["status"] for message in sent if "status" in message]
 
 
+@on_both_stores
 async def test_dl_12_saturation_is_503_and_counted(here: Installation, guard: Guard) -> None:
     """When too many checks wait, a cold key is 503 with Retry-After, and the shed requests are counted."""
 
