@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import FrameType
 
-    from keyfob import APIKeyMiddleware
-    from keyfob.testing import Installation
     from starlette.types import Message, Receive, Scope, Send
 
+    from keyfob import APIKeyMiddleware
+    from keyfob.testing import Installation
     from tests.gate.conftest import Guard
 
 # Bytecode instructions beyond the bare application, as counted on CPython 3.11, and a twentieth more: other versions
