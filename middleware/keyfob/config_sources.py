@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from keyfob.config_schema import FORWARD_AUTH, KEYWORDS, SECTIONS, TABLES
 from keyfob.config_values import Wrong, placed, table
 from keyfob.errors import ConfigError
-from keyfob.nearest import did_you_mean, is_misspelt
+from keyfob.nearest import did_you_mean, is_misspelt, nearest
 
 if TYPE_CHECKING:
     from keyfob.config_values import Kind
@@ -24,6 +24,22 @@ Sections = dict[str, dict[str, object]]
 _PREFIX = "KEYFOB_"
 _LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "ring_data", "on_denied"})
 _RING_SETTINGS = ("KEYFOB_RING", "KEYFOB_RING_DATA", "KEYFOB_STORE_RING")
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{_PREFIX}{section}_{key}".upper()
+
+
+# Written as if there were no sections. "KEYFOB_RING" is a setting, "KEYFOB_URL" may well be somebody's own.
+_WITHOUT_SECTION = {
+    f"{_PREFIX}{name}".upper(): _variable(section, key)
+    for name, (section, key) in {
+        **KEYWORDS,
+        "session_hours": ("admin", "session_hours"),
+        "insecure_cookies": ("admin", "insecure_cookies"),
+    }.items()
+    if name != "ring"
+}
 
 
 def read_file(path: Path) -> Sections:
@@ -50,18 +66,30 @@ def read_environment(environ: Mapping[str, str]) -> Sections:
     for a script), because an environment, unlike a file, is shared.
     """
     sections: Sections = {}
-    for variable in sorted(environ):
-        section, _, key = variable.removeprefix(_PREFIX).lower().partition("_")
-        if variable.startswith(_PREFIX) and section in SECTIONS and key:
-            kind = SECTIONS[section].get(key)
-            if kind is None and not is_misspelt(key, SECTIONS[section]):
-                continue
-            if kind is None:
-                known = [f"{_PREFIX}{section}_{name}".upper() for name in SECTIONS[section]]
-                raise ConfigError(f"{variable} is not a setting{did_you_mean(variable, known)}")
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
+        section, key = _split(variable)
+        kind = SECTIONS.get(section, {}).get(key)
+        if kind is not None:
             value = _check(kind, kind.from_text(environ[variable]), variable)
             sections.setdefault(section, {})[key] = placed(value, Path.cwd())
+        elif meant := _meant(variable, section, key):
+            raise ConfigError(f"{variable} is not a setting{did_you_mean(variable, meant)}")
     return _with_ring(sections, environ)
+
+
+def _split(variable: str) -> tuple[str, str]:
+    section, _, key = variable.removeprefix(_PREFIX).lower().partition("_")
+    return section, key
+
+
+def _meant(variable: str, section: str, key: str) -> list[str]:
+    """Give the names one of which was meant: its section or key is misspelt, or the section was left out."""
+    if variable in _WITHOUT_SECTION:
+        return [_WITHOUT_SECTION[variable]]
+    near = section if section in SECTIONS else nearest(section, SECTIONS)
+    if near is None or not is_misspelt(key, SECTIONS[near]):
+        return []
+    return [_variable(near, name) for name in SECTIONS[near]]
 
 
 def read_keywords(keywords: Mapping[str, object]) -> Sections:

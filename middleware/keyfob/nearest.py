@@ -17,6 +17,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; known are {', '.join(names)}" if names else ""
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Which of *known* is spelt much like *name*, if any is."""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.7)), None)
+
+
 def is_misspelt(name: str, known: Iterable[str]) -> bool:
     """Whether *name* is spelt much like one of *known*."""
-    return bool(get_close_matches(name, list(known), n=1, cutoff=0.7))
+    return nearest(name, known) is not None

@@ -107,6 +107,15 @@ WRONG_ENVIRONMENTS = [
         {"KEYFOB_MIDDLEWARE_MAX_STALNESS": "2"},
         "KEYFOB_MIDDLEWARE_MAX_STALNESS is not a setting; did you mean KEYFOB_MIDDLEWARE_MAX_STALENESS?",
     ),
+    ({"KEYFOB_STOR_URL": "x"}, "KEYFOB_STOR_URL is not a setting; did you mean KEYFOB_STORE_URL?"),
+    ({"KEYFOB_KEY_BRAND": "x"}, "KEYFOB_KEY_BRAND is not a setting; did you mean KEYFOB_KEYS_BRAND?"),
+    (
+        {"KEYFOB_MIDLEWARE_CACHE_SIZ": "1"},
+        "KEYFOB_MIDLEWARE_CACHE_SIZ is not a setting; did you mean KEYFOB_MIDDLEWARE",
+    ),
+    ({"KEYFOB_MAX_STALENESS": "5"}, "KEYFOB_MAX_STALENESS is not a setting; did you mean KEYFOB_MIDDLEWARE_MAX_STALE"),
+    ({"KEYFOB_STORE": "x"}, "KEYFOB_STORE is not a setting; did you mean KEYFOB_STORE_URL?"),
+    ({"KEYFOB_SESSION_HOURS": "1"}, "KEYFOB_SESSION_HOURS is not a setting; did you mean KEYFOB_ADMIN_SESSION_HOURS?"),
     ({"KEYFOB_MIDDLEWARE_MAX_STALENESS": "soon"}, "KEYFOB_MIDDLEWARE_MAX_STALENESS must be a number"),
     ({"KEYFOB_MIDDLEWARE_CACHE_SIZE": "1.5"}, "KEYFOB_MIDDLEWARE_CACHE_SIZE must be a whole number"),
     ({"KEYFOB_ADMIN_INSECURE_COOKIES": "yes"}, "KEYFOB_ADMIN_INSECURE_COOKIES must be true or false, not 'yes'"),
@@ -284,7 +293,14 @@ def test_an_empty_list_in_the_environment_empties_the_files_list(tmp_path: Path)
 def test_other_variables_are_none_of_our_business() -> None:
     """A name that belongs to no section is left alone, so that scripts may use it."""
     assert Settings() == load_settings(
-        environ={"KEYFOB_DEMO_KEY": "x", "KEYFOB_ADMIN_KEY": "z", "KEYFOBX": "y", "PATH": "/bin"}
+        environ={
+            "KEYFOB_DEMO_KEY": "x",
+            "KEYFOB_ADMIN_KEY": "z",
+            "KEYFOB_KEY_ID": "7Qx2mB9tKd03LpWz",
+            "KEYFOB_URL": "http://127.0.0.1:8700",
+            "KEYFOBX": "y",
+            "PATH": "/bin",
+        }
     )
 
 
