@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from keyfob.errors import FixedPermissions, Invalid, PlanRequired
 from keyfob.limits import NAME_LENGTH, clean_fields
-from keyfob.nearest import did_you_mean
+from keyfob.nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -160,15 +160,21 @@ def _settled(
     wanted = wanted or ()
     added = [grant for grant in wanted if grant not in kept]
     refused = set(catalogue.check_grants(key_type, added) if known is not None else added)
-    wrong = [(f"/permissions/{at}", _refusal(grant, key_type)) for at, grant in enumerate(given) if grant in refused]
+    wrong = [
+        (f"/permissions/{at}", _refusal(grant, key_type, catalogue))
+        for at, grant in enumerate(given)
+        if grant in refused
+    ]
     if wrong:
         raise Invalid(*wrong)
     return wanted
 
 
-def _refusal(grant: str, key_type: str) -> str:
-    return f"{grant[:60]} can't be granted to keys of type {key_type}"
+def _refusal(grant: str, key_type: str, catalogue: Catalogue) -> str:
+    meant = nearest(grant[:60], catalogue.grantable(key_type)) if key_type in catalogue.key_types else None
+    hint = f"; did you mean {meant}?" if meant and meant != grant else ""
+    return f"{grant[:60]} can't be granted to keys of type {key_type}{hint}"
 
 
 def _written(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -82,7 +82,7 @@ def clean_permissions(value: object, *, pointer: str = "/permissions") -> tuple[
     """Give *value* sorted and without repeats; at most 200 permissions or wildcards, each well formed."""
     items = _items(value, "permissions", PERMISSIONS, pointer)
     errors = [
-        (f"{pointer}/{index}", f"{_shown(item)} isn't a permission")
+        (f"{pointer}/{index}", f"{_shown(item)} isn't a permission{_hint(item)}")
         for index, item in enumerate(items)
         if not (isinstance(item, str) and is_grant(item))
     ]
@@ -157,6 +157,15 @@ def _items(value: object, what: str, most: int, pointer: str) -> list[object]:
     if len(value) > most:
         raise Invalid((pointer, f"At most {most} {what} are allowed"))
     return list(value)
+
+
+def _hint(item: object) -> str:
+    """Say what was probably meant by what is no permission."""
+    if not isinstance(item, str):
+        return ""
+    if is_grant(item.lower()):
+        return f"; did you mean {_shown(item.lower())}?"
+    return "; name each one by itself" if all(map(is_grant, re.split(r"[,; ]+", item))) else ""
 
 
 def _shown(item: object) -> str:

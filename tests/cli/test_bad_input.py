@@ -63,6 +63,28 @@ def test_wrong_usage_is_2_and_one_line(home: Home, arguments: list[str]) -> None
     assert "--help" in failed.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["kyes", "list"], 2, "Did you mean 'keys'? Try `keyfob --help`."),
+        (["keys", "create", "x", "--permission", "items:raed"], 2, "keys of type api; did you mean items:read?"),
+        (["keys", "create", "x", "--permission", "items:read,items:write"], 2, "name each one by itself"),
+        (["keys", "create", "x", "--permission", "Items:Read"], 2, "did you mean items:read?"),
+        (["keys", "create", "x", "--ip", "10.0.0.1/8"], 2, "keyfob: ip_allow: 10.0.0.1/8 has host bits"),
+        (["keys", "list", "--team", "acmee"], 4, "`keyfob teams list` shows"),
+        (["teams", "set-plan", "acmee", "teams"], 4, "`keyfob teams list` shows"),
+        (["audit", "tail", "--team", "acmee"], 4, "`keyfob teams list` shows"),
+        (["audit", "tail", "--action", "key.disable"], 2, "did you mean key.disabled?"),
+    ],
+)
+def test_a_slip_of_the_fingers_is_told_what_was_meant(home: Home, arguments: list[str], code: int, words: str) -> None:
+    """Whatever is nearly right is answered with what would be right, and never with an empty list."""
+    failed = typed(*arguments)
+
+    assert (code, "", 1) == (failed.code, failed.out, len(failed.err.splitlines()))
+    assert words in failed.err
+
+
 @pytest.mark.parametrize("arguments", [[], ["keys"], ["ring"]])
 def test_nothing_to_do_shows_the_help(arguments: list[str]) -> None:
     """A group without a command is a usage error that lists the commands."""

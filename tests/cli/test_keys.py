@@ -157,7 +157,9 @@ def test_lc_03_a_key_is_disabled_then_deleted_for_ever(home: Home) -> None:
     assert 0 == typed("keys", "check", "-", stdin=secret).code
     typed("keys", "disable", key_id)
     assert 2 == typed("keys", "delete", key_id).code
-    assert 0 == typed("keys", "delete", key_id, "--yes").code
+    deleted = typed("keys", "delete", key_id, "--yes", "--json")
+    assert {"id": key_id, "display": f"kf_api_{key_id}", "deleted": True} == deleted.data
+    assert "" == deleted.err
     assert 4 == typed("keys", "show", key_id).code
     assert 3 == typed("keys", "check", "-", stdin=secret).code
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from tests.cli.conftest import typed
@@ -47,10 +48,34 @@ def test_status_counts(database: str) -> None:
     assert "server" in typed("db", "status").out
 
 
-@pytest.mark.parametrize("arguments", [["db", "backup", "copy"], ["db", "verify"]])
+def test_the_audit_log_is_verified(database: str) -> None:
+    """`keyfob db verify` checks the log on PostgreSQL, too, and finds an event that was changed."""
+    typed("init")
+    whole = typed("db", "verify")
+    assert (0, "") == (whole.code, whole.out)
+    assert "pg_amcheck" in whole.err
+
+    with asyncio.Runner() as runner:
+        runner.run(change(database, "UPDATE keyfob.audit_events SET actor_name = 'somebody else' WHERE seq = 2"))
+
+    verified = typed("db", "verify", "--json")
+    assert (3, False) == (verified.code, verified.data["ok"])
+    assert "audit event 2" in verified.data["faults"][0]
+
+
+async def change(database: str, statement: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("arguments", [["db", "backup", "copy"], ["db", "restore", "pyproject", "--yes"]])
 def test_copies_are_made_by_postgresqls_own_tools(database: str, folder: Path, arguments: list[str]) -> None:
     """Who asks Keyfob for a copy of a PostgreSQL database is told who makes one, and no file is left."""
     typed("init")
+    (folder / "pyproject").touch()
 
     refused = typed(*arguments)
 

@@ -40,6 +40,21 @@ def test_kf_08_the_ring_turns(home: Home) -> None:
     assert 0 == typed("audit", "verify").code
 
 
+def test_every_step_of_the_ring_can_be_read_by_a_program(home: Home) -> None:
+    """With --json the entry is printed as `ring show` would, alone, and nothing is said."""
+    steps = [
+        (["add"], "b", "not activated"),
+        (["activate"], "b", "active"),
+        (["lost", "a", "--yes"], "a", "lost"),
+        (["retire", "a"], "a", "retired"),
+    ]
+    for arguments, char, state in steps:
+        done = typed("ring", *arguments, "--json")
+        assert (0, "") == (done.code, done.err)
+        assert done.data in typed("ring", "show", "--json").data["entries"]
+        assert (char, state) == (done.data["char"], done.data["state"])
+
+
 def test_se_08_a_new_entry_keeps_the_file_private(home: Home) -> None:
     """The ring file is 0600 after an entry was added, and holds the old entries unchanged."""
     path = home.folder / "keyfob.ring"
@@ -137,6 +152,17 @@ def test_sf_17_a_restore_brings_back_what_was(home: Home) -> None:
     assert (True, False) == (works(secret), works(later))
     assert "db.restored" == typed("audit", "tail", "-n", "1", "--json").data["events"][0]["action"]
     assert 0 == typed("db", "verify").code
+
+
+def test_copies_can_be_made_by_a_program(home: Home) -> None:
+    """With --json migrate, backup and restore print one object and say nothing."""
+    for arguments, told in (
+        (["migrate"], {"url": f"sqlite:///{home.folder}/keyfob.db"}),
+        (["backup", "copy.db"], {"file": "copy.db"}),
+        (["restore", "copy.db", "--yes"], {"file": "copy.db"}),
+    ):
+        done = typed("db", *arguments, "--json")
+        assert (0, "", told) == (done.code, done.err, done.data)
 
 
 def test_a_database_that_is_gone_is_restored(home: Home) -> None:

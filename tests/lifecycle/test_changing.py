@@ -223,7 +223,7 @@ async def test_a_change_is_told_with_before_and_after(office: Office) -> None:
         "name": {"from": "CI", "to": "New"},
         "description": "changed",
         "permissions": {"added": ["items:write"], "removed": ["items:read"]},
-        "expires_at": {"from": None, "to": TOMORROW.isoformat()},
+        "expires_at": {"from": None, "to": TOMORROW.isoformat().replace("+00:00", "Z")},
     } == event.detail
 
 

@@ -146,7 +146,7 @@ def test_each_wrong_permission_is_pointed_at() -> None:
 
     assert [
         ("/permissions/1", "items isn't a permission"),
-        ("/permissions/2", "Items:read isn't a permission"),
+        ("/permissions/2", "Items:read isn't a permission; did you mean items:read?"),
         ("/permissions/3", "This isn't a permission"),
         ("/permissions/4", "a:b\n isn't a permission"),
         ("/permissions/5", "x" * 60 + "… isn't a permission"),

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from keyfob import audit as chain
-from keyfob.store import EventQuery
+from keyfob.audit_log import EventSearch
 from keyfob_admin.cli.command import Group, as_json_option, team_option
 from keyfob_admin.cli.desk import at_desk
 from keyfob_admin.cli.failing import Exit, Fault
@@ -43,8 +43,9 @@ def tail(
 
     async def work(desk: Desk) -> None:
         key = desk.key_id(key_id) if key_id else None
-        query = EventQuery(team=team, key=key, actor=actor, action=action, limit=count)
-        events = list(reversed(await desk.store.events(query)))
+        of_team = None if team is None else await desk.team_or_only(team)
+        search = EventSearch(team=of_team, key=key, actor=actor, action=action, page_size=count)
+        events = list(reversed((await desk.runtime.audit_log.events(search, actor=desk.actor)).items))
         if as_json:
             print_json({"events": [shown_event(event) for event in events]})
         else:
@@ -80,9 +81,8 @@ def verify(*, as_json: bool) -> None:
     faults: list[chain.Fault] = []
 
     async def work(desk: Desk) -> None:
-        count, head, events = await at_rest(desk)
-        keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
-        faults.extend(await asyncio.to_thread(_faults, events, count, head, keys))
+        count, head, found = await chain_of(desk)
+        faults.extend(found)
         if as_json:
             told = [{"seq": fault.seq, "what": fault.what} for fault in faults]
             print_json({"ok": not faults, "events": count, "head": head.hex(), "faults": told})
@@ -97,6 +97,13 @@ def verify(*, as_json: bool) -> None:
     click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
 
 
+async def chain_of(desk: Desk) -> tuple[int, bytes, list[chain.Fault]]:
+    """Read the whole log; answer how many events there should be, the seal of the last, and what is wrong."""
+    count, head, events = await at_rest(desk)
+    keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
+    return count, head, await asyncio.to_thread(_faults, events, count, head, keys)
+
+
 async def at_rest(desk: Desk) -> tuple[int, bytes, list[SealedEvent]]:
     """Read the log and where it ends, anew if an event was added meanwhile: that is no fault."""
     for _ in range(ATTEMPTS):
@@ -104,7 +111,10 @@ async def at_rest(desk: Desk) -> tuple[int, bytes, list[SealedEvent]]:
         events = [sealed async for sealed in desk.store.every_event()]
         if ending == await desk.store.audit_head():
             return *ending, events
-    raise Fault("events are added faster than the log can be read; `keyfob db verify` reads it in one go")
+    raise Fault(
+        "events are added faster than the log can be read; try again when less is changed "
+        "(on SQLite `keyfob db verify` reads it in one go)"
+    )
 
 
 def _faults(events: list[SealedEvent], count: int, head: bytes, keys: dict[str, bytes]) -> list[chain.Fault]:

@@ -12,6 +12,7 @@ import click
 from keyfob.store import sqlite_admin
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite import SQLiteStore
+from keyfob_admin.cli.audit import chain_of
 from keyfob_admin.cli.command import Group, as_json_option, confirm, yes_option
 from keyfob_admin.cli.desk import at_desk, needed_settings
 from keyfob_admin.cli.failing import Exit, Fault
@@ -33,12 +34,13 @@ def db() -> None:
 
 
 @db.command()
-def migrate() -> None:
+@as_json_option
+def migrate(*, as_json: bool) -> None:
     """Make the database, or bring it to the present schema. Safe while Keyfob is serving."""
     settings = needed_settings()
     store = open_store(settings.store or "", create=True)
     asyncio.run(store.close())
-    say(f"{settings.shown_store} has the present schema")
+    _done(f"{settings.shown_store} has the present schema", {"url": settings.shown_store}, as_json=as_json)
 
 
 @db.command()
@@ -58,7 +60,8 @@ def status(*, as_json: bool) -> None:
 
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(file: Path) -> None:
+@as_json_option
+def backup(file: Path, *, as_json: bool) -> None:
     """Copy the database as it is now to the new FILE, readable to you alone. The ring is not in it: keep it as well."""
     if file.exists():
         raise Fault(
@@ -67,7 +70,8 @@ def backup(file: Path) -> None:
 
     async def work(desk: Desk) -> None:
         await sqlite_admin.backup(_sqlite(desk), file)
-        say(f"{file} holds the database now; the ring is not in it, keep a copy of that, too")
+        words = f"{file} holds the database now; the ring is not in it, keep a copy of that, too"
+        _done(words, {"file": str(file)}, as_json=as_json)
 
     at_desk(work)
 
@@ -75,7 +79,8 @@ def backup(file: Path) -> None:
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @yes_option
-def restore(file: Path, *, yes: bool) -> None:
+@as_json_option
+def restore(file: Path, *, yes: bool, as_json: bool) -> None:
     """Put the backup FILE in place of what the database holds now. Keys revoked since then work again."""
     if not file.exists():
         raise Fault(f"there is no {file}; name a file that `keyfob db backup` wrote")
@@ -86,7 +91,8 @@ def restore(file: Path, *, yes: bool) -> None:
 
     async def note(desk: Desk) -> None:
         await desk.store.change(lambda rows: rows.append(desk.actor.did("db.restored", now(), file=file.name)))
-        say(f"The database holds what {file} held. Keys that were disabled or deleted since then work again.")
+        words = f"The database holds what {file} held. Keys that were disabled or deleted since then work again."
+        _done(words, {"file": str(file)}, as_json=as_json)
 
     at_desk(note)  # opened anew, because the backup may know the ring otherwise than the database did
 
@@ -105,18 +111,25 @@ async def _replace(settings: Settings, file: Path) -> None:
 @db.command()
 @as_json_option
 def verify(*, as_json: bool) -> None:
-    """Check the file and the audit log. Exit code 3 if something is wrong."""
+    """Check the file and the audit log; on PostgreSQL the log alone. Exit code 3 if something is wrong."""
     faults: list[str] = []
+    whole = "The database and its audit log are whole."
 
     async def work(desk: Desk) -> None:
-        keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
-        faults.extend(await sqlite_admin.verify(_sqlite(desk), keys))
+        nonlocal whole
+        if isinstance(desk.store, SQLiteStore):
+            keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
+            faults.extend(await sqlite_admin.verify(desk.store, keys))
+        else:
+            _, _, found = await chain_of(desk)
+            faults.extend(f"audit event {fault.seq}: {fault.what}" for fault in found)
+            whole = "The audit log is whole. For the files under it PostgreSQL has its own tool, pg_amcheck."
 
     at_desk(work)
     if as_json:
         print_json({"ok": not faults, "faults": faults})
     else:
-        say("\n".join(faults) if faults else "The database and its audit log are whole.")
+        say("\n".join(faults) if faults else whole)
     click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
 
 
@@ -127,6 +140,14 @@ async def _status(store: KeyStore) -> dict[str, object]:
     from keyfob.store import postgres_admin  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
 
     return asdict(await postgres_admin.status(cast("PostgresStore", store)))
+
+
+def _done(words: str, data: dict[str, object], *, as_json: bool) -> None:
+    """Say what was done, or print it for a program."""
+    if as_json:
+        print_json(data)
+    else:
+        say(words)
 
 
 def _sqlite(desk: Desk) -> SQLiteStore:

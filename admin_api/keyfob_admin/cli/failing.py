@@ -66,7 +66,8 @@ def sentence(error: Exception) -> str:
 def _said(error: Exception) -> str:
     match error:
         case click.ClickException():
-            said = f"{error.format_message().rstrip('.')}.{_where_to_look(error)}"
+            message = error.format_message().rstrip(".")
+            said = f"{message}{'' if message.endswith('?') else '.'}{_where_to_look(error)}"
         case click.Abort():
             said = "stopped; nothing more was done"
         case errors.Invalid():
@@ -81,8 +82,8 @@ def _said(error: Exception) -> str:
 
 
 def _named(pointer: str) -> str:
-    """Name the field that a JSON pointer leads to."""
-    return f"{pointer.strip('/').replace('/', ' ')}: " if pointer else ""
+    """Name the field that a JSON pointer leads to. Which value of a list is wrong, the sentence after it says."""
+    return f"{pointer.split('/')[1]}: " if pointer else ""
 
 
 def _where_to_look(error: click.ClickException) -> str:

@@ -132,8 +132,9 @@ def list_(*, team: str | None, state: str | None, key_type: str | None, unused: 
     """List keys, oldest first; without --team those of all teams."""
 
     async def work(desk: Desk) -> None:
+        of_team = None if team is None else await desk.team_or_only(team)
         views = await desk.all_keys(
-            KeySearch(team=team, state=state, key_type=key_type, unused_since=unused, page_size=LARGEST_PAGE)
+            KeySearch(team=of_team, state=state, key_type=key_type, unused_since=unused, page_size=LARGEST_PAGE)
         )
         shown = [desk.shown().key(view) for view in views]
         if as_json:
@@ -237,7 +238,8 @@ def _tell_change(desk: Desk, changed: Changed, what: str, *, as_json: bool) -> N
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @yes_option
-def delete(key_id: str, *, yes: bool) -> None:
+@as_json_option
+def delete(key_id: str, *, yes: bool, as_json: bool) -> None:
     """Delete the key ID for ever. It must be disabled first."""
 
     async def work(desk: Desk) -> None:
@@ -246,6 +248,9 @@ def delete(key_id: str, *, yes: bool) -> None:
         if record.is_disabled:
             confirm(f"Delete {name} for ever?", yes=yes)
         await desk.keys.delete(record.team, record.id, actor=desk.actor)
-        say(f"{name} is deleted")
+        if as_json:
+            print_json({"id": record.id, "display": desk.display(record), "deleted": True})
+        else:
+            say(f"{name} is deleted")
 
     at_desk(work)

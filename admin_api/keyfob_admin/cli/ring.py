@@ -105,7 +105,8 @@ def _rows(bench: Workbench) -> list[dict[str, str]]:
 
 @ring.command()
 @click.option("--new-file", is_flag=True, help="Begin a new file, because every copy of the old one is lost.")
-def add(*, new_file: bool) -> None:
+@as_json_option
+def add(*, new_file: bool, as_json: bool) -> None:
     """Write a new entry to the ring file. Hand the file to every server before you activate it."""
 
     async def work(bench: Workbench) -> None:
@@ -117,33 +118,42 @@ def add(*, new_file: bool) -> None:
         bench.ring = after
         (char,) = after.entries.keys() - before.entries.keys()
         await bench.rings.added(after.entries[char], actor=bench.actor)
-        say(f"{bench.file} has a new entry {char}. Copy the file to every server, then `keyfob ring activate {char}`.")
+        words = (
+            f"{bench.file} has a new entry {char}. Copy the file to every server, then `keyfob ring activate {char}`."
+        )
+        await _tell(bench, char, words, as_json=as_json)
 
     _at_bench(work)
 
 
 @ring.command()
 @click.argument("char", required=False)
-def activate(*, char: str | None) -> None:
+@as_json_option
+def activate(*, char: str | None, as_json: bool) -> None:
     """Mint with the entry CHAR from now on; without it, with the newest of the file."""
 
     async def work(bench: Workbench) -> None:
         if not bench.ring.entries:
             raise Fault(f"{bench.file} is missing; put your copy there, or `keyfob ring add --new-file`")
         mark = await bench.rings.activate(bench.entry(char) if char else bench.ring.newest, actor=bench.actor)
-        say(f"New keys carry the entry {mark.char} now; those that carry others are good as before.")
+        words = f"New keys carry the entry {mark.char} now; those that carry others are good as before."
+        await _tell(bench, mark.char, words, as_json=as_json)
 
     _at_bench(work)
 
 
 @ring.command()
 @click.argument("char")
-def retire(char: str) -> None:
+@as_json_option
+def retire(char: str, *, as_json: bool) -> None:
     """Refuse every key that carries the entry CHAR, for good."""
 
     async def work(bench: Workbench) -> None:
         await bench.rings.retire(char, actor=bench.actor)
-        say(f"Keys with the entry {char} are refused now. Keep it in the ring file: the audit log is checked with it.")
+        words = (
+            f"Keys with the entry {char} are refused now. Keep it in the ring file: the audit log is checked with it."
+        )
+        await _tell(bench, char, words, as_json=as_json)
 
     _at_bench(work)
 
@@ -151,15 +161,28 @@ def retire(char: str) -> None:
 @ring.command()
 @click.argument("char")
 @yes_option
-def lost(char: str, *, yes: bool) -> None:
+@as_json_option
+def lost(char: str, *, yes: bool, as_json: bool) -> None:
     """Say that nobody has the entry CHAR any more: its keys pass by their hash alone, which costs more."""
     confirm(f"Let keys with the entry {char} pass without its tag?", yes=yes)
 
     async def work(bench: Workbench) -> None:
         await bench.rings.lost(char, actor=bench.actor)
-        say(f"Keys with the entry {char} pass by their hash alone now. Replace them, then `keyfob ring retire {char}`.")
+        words = (
+            f"Keys with the entry {char} pass by their hash alone now. Replace them, then `keyfob ring retire {char}`."
+        )
+        await _tell(bench, char, words, as_json=as_json)
 
     _at_bench(work)
+
+
+async def _tell(bench: Workbench, char: str, words: str, *, as_json: bool) -> None:
+    """Say what became of the entry *char*, or print the entry as `show` would."""
+    if not as_json:
+        say(words)
+        return
+    bench.marks = await bench.rings.marks()
+    print_json(next(row for row in _rows(bench) if row["char"] == char))
 
 
 def _at_bench(work: Callable[[Workbench], Awaitable[None]]) -> None:

@@ -59,7 +59,7 @@ def set_plan(team_id: str, plan: str, *, as_json: bool) -> None:
     """Give the team ID another PLAN. Keys of types that it lacks are suspended, and restored when it has them again."""
 
     async def work(desk: Desk) -> None:
-        team = await desk.teams.update(team_id, {"plan": plan}, actor=desk.actor)
+        team = await desk.teams.update(await desk.team_or_only(team_id), {"plan": plan}, actor=desk.actor)
         _tell(team, f"has the plan {team.plan} now", as_json=as_json)
 
     at_desk(work)
