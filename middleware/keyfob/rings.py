@@ -11,17 +11,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.actor import confirmed
+from keyfob.ceiling import is_root
 from keyfob.errors import Invalid, NotFound
-from keyfob.store import RingMark, RingState
+from keyfob.key_type import ADMIN
+from keyfob.store import EventQuery, KeyQuery, RingMark, RingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from keyfob.actor import Actor
+    from keyfob.record import KeyRecord
     from keyfob.ring import RingKey
     from keyfob.store import KeyStore, Transaction
 
+_MOST_ROOTS = 1000
 _NEEDED = "*"  # the ring is everybody's, so only who may do everything touches it
 
 
@@ -89,6 +93,21 @@ class Rings:
             Invalid: it is the only active one, or it was retired: its keys stay refused.
         """
         return await self._end(char, RingState.LOST, actor)
+
+    async def root_keys(self) -> list[KeyRecord]:
+        """Find the keys that can do everything and carry no retired entry; at most `_MOST_ROOTS` are looked at.
+
+        Which entry a key carries the audit log tells: what mints a key also seals its first event.
+        """
+        at = self._now()
+        retired = {mark.char for mark in await self.marks() if mark.state is RingState.RETIRED}
+        query = KeyQuery(team=None, now=at, key_type=ADMIN, permission="*", limit=_MOST_ROOTS)
+        roots = [view.record for view in await self._store.views(query) if is_root(view.record, at)]
+        return [root for root in roots if await self._minted_with(root.id) not in retired]
+
+    async def _minted_with(self, key_id: str) -> str | None:
+        first = await self._store.events(EventQuery(key=key_id, limit=1, oldest_first=True))
+        return first[0].ring_char if first else None
 
     async def _end(self, char: str, state: RingState, actor: Actor) -> RingMark:
         async def work(rows: Transaction) -> RingMark:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyfob.ceiling import is_root
 from keyfob.errors import ConfigError, KeyfobError
 from keyfob.lifecycle import KeySearch
 from keyfob.permission import covers
 from keyfob.query_values import LARGEST_PAGE
+from keyfob.rings import Rings
 from keyfob.rules import compile_rules, permissions_named
 from keyfob.store import EventQuery, RingState, sqlite_admin
 from keyfob.store.sqlite import SQLiteStore
@@ -200,13 +200,12 @@ async def _clock(desk: Desk) -> AsyncIterator[Finding]:
 
 async def _admin_keys(desk: Desk) -> AsyncIterator[Finding]:
     """Count the keys that can do everything."""
-    views = await desk.all_keys(KeySearch(key_type="admin", page_size=LARGEST_PAGE))
-    left = [view for view in views if is_root(view.record, now())]
+    left = await Rings(desk.store, now).root_keys()
     if not left:
         mend = "`keyfob keys create admin --type admin --permission '*'`"
         yield Finding(FAIL, "admin keys", "none that can do everything is left", mend)
     else:
-        yield Finding(OK, "admin keys", f"{len(left)} can do everything: {', '.join(v.record.name for v in left[:3])}")
+        yield Finding(OK, "admin keys", f"{len(left)} can do everything: {', '.join(key.name for key in left[:3])}")
 
 
 async def _granted(desk: Desk) -> AsyncIterator[Finding]:

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from keyfob.store import RingMark
 
 
+NO_ADMIN = (
+    "No admin key that can do everything works any more: "
+    "`keyfob keys create admin --type admin --permission '*'` makes one."
+)
+
+
 @dataclass(slots=True)
 class Workbench:
     """The ring as the file has it, beside the database's word on it."""
@@ -154,6 +160,8 @@ def retire(char: str, *, as_json: bool) -> None:
             f"Keys with the entry {char} are refused now. Keep it in the ring file: the audit log is checked with it."
         )
         await _tell(bench, char, words, as_json=as_json)
+        if not await bench.rings.root_keys():
+            say(NO_ADMIN)
 
     _at_bench(work)
 
