@@ -99,6 +99,24 @@ def test_mw_01_no_worker_admits_what_was_disabled_before_the_request_began(wires
             assert ["B401"] * WORKERS == [kind.result() for kind in last]
 
 
+def test_lc_07_after_a_race_of_switches_all_workers_do_what_the_row_says(wires: list[Wire], place: Place) -> None:
+    """Twenty disable and twenty enable at once, from all workers; then each of them admits, or refuses, as stored."""
+    issued = place.issue("items:read")
+    for turn in range(max(ROUNDS // 20, 2)):
+        assert [200] * WORKERS == [_ask(wire, "/items", issued).status for wire in wires], f"round {turn}"
+
+        def race(number: int) -> None:
+            for switch in range(40 // WORKERS):
+                _switch(wires[number], "off" if (number + switch) % 2 else "on", issued)
+
+        with ThreadPoolExecutor(WORKERS) as callers:
+            list(callers.map(race, range(WORKERS)))
+
+        stored = "B401" if place.view(issued).record.is_disabled else "200"
+        assert [stored] * WORKERS == [kind_of(_ask(wire, "/items", issued)) for wire in wires], f"round {turn}"
+        _switch(wires[0], "on", issued)
+
+
 def _insist(wire: Wire, issued: Issued, is_over: Event, admitted: Semaphore) -> str:
     """Ask again and again; return the answer to the first request that began when all *is_over*."""
     while True:
