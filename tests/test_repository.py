@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 PRODUCT = sorted([*ROOT.glob("middleware/keyfob/**/*.py"), *ROOT.glob("admin_api/keyfob_admin/**/*.py")])
 SHIPPED_OR_COPIED = [*PRODUCT, *sorted([*ROOT.glob("bench/**/*.py"), *ROOT.glob("examples/**/*.py")])]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINNED = sorted(path.relative_to(ROOT / "requirements").as_posix() for path in ROOT.glob("requirements/**/*.txt"))
 
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
@@ -165,7 +166,7 @@ def test_the_extras_are_the_ones_agreed() -> None:
     assert {name: {distribution(text) for text in wanted} for name, wanted in extras.items()} == EXTRAS
 
 
-@pytest.mark.parametrize("name", ["build.txt", "runtime.txt", "test.txt"])
+@pytest.mark.parametrize("name", PINNED)
 def test_pinned_files_pin_everything_and_name_no_registry(name: str) -> None:
     """Each requirement is one version with its hashes, and no line holds an address."""
     loose = [
@@ -194,6 +195,16 @@ def test_pinned_files_agree_with_each_other() -> None:
     shipped = {line.split()[0] for name in ("build.txt", "runtime.txt") for line in pinned(name)}
 
     assert set() == shipped - tested
+
+
+def test_the_bench_measures_what_was_tested() -> None:
+    """A package that both the tests and the bench need has one version, so that both fit into one environment."""
+    tested = dict(line.split()[0].split("==") for line in pinned("test.txt"))
+    measured = dict(line.split()[0].split("==") for line in pinned("bench.txt"))
+    both = tested.keys() & measured.keys()
+
+    assert {name: tested[name] for name in both} == {name: measured[name] for name in both}
+    assert "click" in both
 
 
 @pytest.mark.parametrize("module", ["click", "jinja2", "keyfob_admin", "msgspec", "uvicorn"])
