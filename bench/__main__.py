@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, http_load, revocation
+from bench import admit, http_load, peer_load, revocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -30,6 +30,7 @@ class Result(Protocol):
 PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "admit": admit.measure,
     "http": http_load.measure,
+    "peers": peer_load.measure,
     "revocation": revocation.measure,
 }
 RESULTS = Path(__file__).parent / "results"

@@ -172,7 +172,7 @@ def test_pinned_files_pin_everything_and_name_no_registry(name: str) -> None:
     loose = [
         line
         for line in pinned(name)
-        if not re.match(r"[a-z0-9._-]+(?:\[[a-z0-9_,-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+        if not re.match(r"[a-z0-9._-]+(?:\[[a-z0-9_, -]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
     ]
 
     assert [] == loose
