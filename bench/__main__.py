@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, http_load, peer_load, revocation
+from bench import admit, flood, http_load, peer_load, revocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,6 +29,7 @@ class Result(Protocol):
 
 PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "admit": admit.measure,
+    "flood": flood.measure,
     "http": http_load.measure,
     "peers": peer_load.measure,
     "revocation": revocation.measure,
