@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 if sys.platform == "linux":
     _MINE = sorted(os.sched_getaffinity(0))
-else:  # pragma: no cover - elsewhere the system places them
+else:  # elsewhere the system places them
     _MINE = []
 PINNED = len(_MINE) > 1
 SERVER = _MINE[:1]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from bench.drivers.programs import Figures
     from bench.guarded import Guarded
 
 APP = "bench.http_apps:make"
@@ -32,6 +33,7 @@ ROWS = {  # the row → the kind of app, and the row that it is compared with
 _LOCUST_ROUNDS = 2  # it takes seconds to start, and shows little
 _NOTES = (
     "of bare: requests per second in those of the same application without a guard, in the same round.",
+    "CPU: the server's processor time for each request; of bare: what the bare one took in what this one takes.",
     "locust: its own cost is most of what it measures where it shares a processor; compare its rows with care.",
 )
 _FOR_LOCUST = "uvicorn"
@@ -44,13 +46,14 @@ async def measure(effort: Effort | None = None, on: tuple[str, ...] = tuple(SERV
     async with guarded() as place:
         with ExitStack() as stack:
             started = [stack.enter_context(_server(place, row)) for row in rows]
-            ports = [_checked(server, place, row) for server, row in zip(started, rows, strict=True)]
+            for server, row in zip(started, rows, strict=True):
+                _check(server, place, row)
             for number in range(effort.rounds):
                 uses_locust = programs.has_locust() and number < _LOCUST_ROUNDS and not effort.is_quick
-                for row, port in zip(rows, ports, strict=True):
-                    await _drive(row, port, place, effort.seconds)
+                for row, server in zip(rows, started, strict=True):
+                    await drive(row, server, place.header, effort.seconds)
                     if uses_locust and row.server == _FOR_LOCUST:
-                        row.add("locust", await programs.locust(port, place.good.text, effort.seconds))
+                        row.add("locust", await _by_locust(server, place, effort.seconds))
     title = f"Requests per second, one worker, medians of {effort.rounds} interleaved rounds"
     return Loads(title, effort, rows, _NOTES)
 
@@ -65,16 +68,20 @@ def _server(place: Guarded, row: Row) -> AbstractContextManager[servers.Server]:
     return servers.running(SERVERS[row.server], place.folder / f"{row.server}-{kind}.log", place.environ(kind))
 
 
-def _checked(server: servers.Server, place: Guarded, row: Row) -> int:
-    """The port of *row*'s application, which guards what it should."""
+def _check(server: servers.Server, place: Guarded, row: Row) -> None:
+    """Hold that *row*'s application guards what it should."""
     port, (kind, _) = server.ready(), ROWS[row.name]
     refusal = {"starlette": 200, "fastapi": 200, "by hand": 400}.get(kind, 401)
     assert servers.answer(port, [place.header])[0] == 200
     assert servers.answer(port, [bearer("junk")])[0] == refusal
-    return port
 
 
-async def _drive(row: Row, port: int, place: Guarded, seconds: float) -> None:
+async def drive(row: Row, server: servers.Server, header: tuple[str, str], seconds: float) -> None:
+    """One round of one application: wrk for *seconds*, if it is installed, and our own driver for half of that."""
     if programs.has_wrk():
-        row.add("wrk", await programs.wrk(port, place.header, seconds))
-    row.add("our own driver", await programs.own(port, place.header, seconds / 2))
+        row.add("wrk", await programs.metered(server, programs.wrk(server.port, header, seconds)))
+    row.add("our own driver", await programs.metered(server, programs.own(server.port, header, seconds / 2)))
+
+
+async def _by_locust(server: servers.Server, place: Guarded, seconds: float) -> Figures:
+    return await programs.metered(server, programs.locust(server.port, place.good.text, seconds))

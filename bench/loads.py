@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench import cores
 from bench.drivers import CONNECTIONS
+from bench.drivers.programs import Figures
 
 if TYPE_CHECKING:
-    from bench.drivers.programs import Figures
     from bench.effort import Effort
 
 
@@ -28,10 +28,10 @@ class Row:
         """Keep what *driver* found in one round."""
         self.rounds.setdefault(driver, []).append(figures)
 
-    def median_of(self, driver: str) -> tuple[float, float, float]:
-        """Requests per second, p50 and p99 in milliseconds: the median of each over the rounds."""
-        rps, p50, p99 = zip(*self.rounds[driver], strict=True)
-        return median(rps), median(p50), median(p99)
+    def median_of(self, driver: str) -> dict[str, float]:
+        """The median of each figure over the rounds."""
+        columns = zip(*self.rounds[driver], strict=True)
+        return {name: median(column) for name, column in zip(Figures._fields, columns, strict=True)}
 
 
 @dataclass
@@ -44,23 +44,24 @@ class Loads:
     notes: tuple[str, ...]
     absent: dict[str, str] = field(default_factory=dict)  # row → why it could not be measured
 
-    def of_bare(self, row: Row, driver: str) -> float:
-        """The median, over the rounds, of *row*'s requests per second in those of its bare row in the same round."""
+    def of_bare(self, row: Row, driver: str) -> tuple[float, float]:
+        """The medians, over the rounds, of what *row* managed of what its bare row did in the same round.
+
+        The first by requests per second, the second by the server's processor time for each.
+        """
         bares = [one for one in self.rows if one.name == row.bare and driver in one.rounds]
         bare = next((one for one in bares if one.server == row.server), bares[0])
-        pairs = zip(row.rounds[driver], bare.rounds[driver], strict=True)
-        return median(own.rps / other.rps for own, other in pairs)
+        pairs = list(zip(row.rounds[driver], bare.rounds[driver], strict=True))
+        by_cpu = [other.cpu_us / own.cpu_us for own, other in pairs if own.cpu_us]
+        return median(own.rps / other.rps for own, other in pairs), median(by_cpu or [0.0])
 
     def table(self) -> str:
         """For people."""
         lines = [f"{self.title}{', QUICK: these figures say nothing' if self.effort.is_quick else ''}"]
         for driver in self._drivers():
-            lines.append(f"\n{'driven by ' + driver:60}{'req/s':>9}{'of bare':>9}{'p50 ms':>9}{'p99 ms':>9}")
-            for row in self.rows:
-                if driver in row.rounds:
-                    rps, p50, p99 = row.median_of(driver)
-                    name = f"{row.name}, {row.server}"
-                    lines.append(f"{name:60}{rps:9.0f}{self.of_bare(row, driver):9.3f}{p50:9.2f}{p99:9.2f}")
+            heads = f"{'req/s':>9}{'of bare':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'of bare':>9}"
+            lines.append(f"\n{'driven by ' + driver:60}{heads}")
+            lines += [self._line(row, driver) for row in self.rows if driver in row.rounds]
         lines += [f"{name:60}not measured: {reason}" for name, reason in self.absent.items()]
         return "\n".join([*lines, "", *self.notes, ""])
 
@@ -80,10 +81,16 @@ class Loads:
     def _row(self, row: Row) -> dict[str, Any]:
         shown: dict[str, Any] = {"name": row.name, "server": row.server, "bare": row.bare, "set_up_lines": row.lines}
         for driver, rounds in row.rounds.items():
-            rps, p50, p99 = row.median_of(driver)
-            shown[driver] = {"rps": rps, "of_bare": self.of_bare(row, driver), "p50_ms": p50, "p99_ms": p99}
+            of_bare, cpu_of_bare = self.of_bare(row, driver)
+            shown[driver] = {**row.median_of(driver), "of_bare": of_bare, "cpu_of_bare": cpu_of_bare}
             shown[driver]["rounds"] = [figures._asdict() for figures in rounds]
         return shown
+
+    def _line(self, row: Row, driver: str) -> str:
+        shown = row.median_of(driver)
+        of_bare, cpu_of_bare = self.of_bare(row, driver)
+        wall = f"{shown['rps']:9.0f}{of_bare:9.3f}{shown['p50_ms']:9.2f}{shown['p99_ms']:9.2f}"
+        return f"{f'{row.name}, {row.server}':60}{wall}{shown['cpu_us']:9.1f}{cpu_of_bare:9.3f}"
 
     def _drivers(self) -> list[str]:
         return list(dict.fromkeys(driver for row in self.rows for driver in row.rounds))

@@ -9,7 +9,7 @@ from bench import http_apps, peer_servers, servers
 from bench.drivers import programs
 from bench.effort import Effort
 from bench.guarded import guarded
-from bench.http_load import APP
+from bench.http_load import APP, drive
 from bench.loads import Loads, Row
 from bench.peer_environments import set_up_lines
 
@@ -29,11 +29,12 @@ OURS = {
 _BARE = "Starlette, bare"
 _NOTES = (
     f"of bare: requests per second in those of {_BARE!r}, in the same round. Set-ups: the docstrings in bench/peers/.",
+    "CPU: the server's processor time for each request; of bare: what the bare one took in what this one takes.",
     "keyshield delays each answer by 0.1 to 0.3 s with its write of the last use uncommitted: one key waits on itself.",
     "Each was seen to refuse random, forged, wrong and revoked keys before it was measured.",
 )
 
-Target = tuple[Row, int, tuple[str, str]]  # the row, its port, and the header that presents the valid key
+Target = tuple[Row, servers.Server, tuple[str, str]]  # the row, its server, and the header that presents the valid key
 
 
 async def measure(effort: Effort | None = None, peers: Iterable[Peer] = peer_servers.PEERS) -> Loads:
@@ -60,22 +61,22 @@ def _ours(stack: ExitStack, place: Guarded) -> list[Target]:
         )
         for kind in OURS.values()
     ]
+    for server in started:
+        server.ready()
     return [
-        (Row("uvicorn", name, _BARE, http_apps.lines(http_apps.KINDS[kind])), server.ready(), place.header)
+        (Row("uvicorn", name, _BARE, http_apps.lines(http_apps.KINDS[kind])), server, place.header)
         for (name, kind), server in zip(OURS.items(), started, strict=True)
     ]
 
 
 def _target(ready: peer_servers.Ready) -> Target:
     row = Row(ready.peer.server, ready.peer.title, _BARE, set_up_lines(ready.peer.name))
-    return row, ready.server.port, ready.header
+    return row, ready.server, ready.header
 
 
 async def _drive(target: Target, seconds: float, absent: dict[str, str]) -> None:
-    row, port, header = target
+    row, server, header = target
     try:
-        if programs.has_wrk():
-            row.add("wrk", await programs.wrk(port, header, seconds))
-        row.add("our own driver", await programs.own(port, header, seconds / 2))
+        await drive(row, server, header, seconds)
     except programs.WrongAnswerError as error:
         absent[row.name] = f"under load, not every valid key was let in: {' '.join(str(error).split())[-200:]}"

@@ -18,7 +18,9 @@ from bench.drivers import CONNECTIONS, request
 from bench.servers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from bench.servers import Server
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 _POLITE = 19  # the niceness of a flood, so that whoever takes the time of others need not wait for it
@@ -30,6 +32,8 @@ class Figures(NamedTuple):
     rps: float
     p50_ms: float
     p99_ms: float
+    requests: int
+    cpu_us: float = 0.0  # the server's processor time for each request, which a busy machine blurs least
 
 
 class WrongAnswerError(RuntimeError):
@@ -44,6 +48,13 @@ def has_wrk() -> bool:
 def has_locust() -> bool:
     """Whether locust is installed in this environment."""
     return importlib.util.find_spec("locust") is not None
+
+
+async def metered(server: Server, run: Awaitable[Figures]) -> Figures:
+    """What *run* found, with the processor time that *server* took meanwhile."""
+    before = server.cpu_seconds()
+    figures = await run
+    return figures._replace(cpu_us=(server.cpu_seconds() - before) / figures.requests * 1e6)
 
 
 async def wrk(port: int, header: tuple[str, str], seconds: float) -> Figures:
@@ -62,8 +73,10 @@ def understood(printed: str) -> Figures:
         share: float(number) * _SECONDS[unit]
         for share, number, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)", printed)
     }
+    count = re.search(r"(\d+) requests in", printed)
     assert found is not None, printed
-    return Figures(float(found[1]), shares["50"] * 1000, shares["99"] * 1000)
+    assert count is not None, printed
+    return Figures(float(found[1]), shares["50"] * 1000, shares["99"] * 1000, int(count[1]))
 
 
 async def own(port: int, header: tuple[str, str], seconds: float) -> Figures:
@@ -72,7 +85,7 @@ async def own(port: int, header: tuple[str, str], seconds: float) -> Figures:
     found = await _small("closed_loop", wanted)
     if list(found["statuses"]) != ["200"]:
         raise WrongAnswerError(str(found["statuses"]))
-    return Figures(found["rps"], found["p50_ms"], found["p99_ms"])
+    return Figures(found["rps"], found["p50_ms"], found["p99_ms"], found["statuses"]["200"])
 
 
 async def fixed_rate(
@@ -105,7 +118,7 @@ async def locust(port: int, key: str, seconds: float) -> Figures:
         raise WrongAnswerError(printed)
     took = sorted((float(ms), count) for ms, count in row["response_times"].items())
     lasted = row["last_request_timestamp"] - row["start_time"]
-    return Figures(row["num_requests"] / lasted, _share(took, 0.5), _share(took, 0.99))
+    return Figures(row["num_requests"] / lasted, _share(took, 0.5), _share(took, 0.99), row["num_requests"])
 
 
 def _share(took: list[tuple[float, int]], share: float) -> float:

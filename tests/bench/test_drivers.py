@@ -105,8 +105,8 @@ async def test_a_flood_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrk_is_read() -> None:
-    """Requests per second, and the two quantiles in milliseconds whatever their unit was."""
-    assert (10155.31, 0.98, 1050.0) == understood(WRK)
+    """Requests per second, the two quantiles in milliseconds whatever their unit was, and the count."""
+    assert (10155.31, 0.98, 1050.0, 20312, 0.0) == understood(WRK)
 
 
 @pytest.mark.parametrize("line", ["  Non-2xx or 3xx responses: 12", "  Socket errors: connect 0, read 3, write 0"])
