@@ -33,9 +33,9 @@ class Flooded:
     @property
     def lost(self) -> int:
         """Valid requests that were not let in, or not answered at all."""
-        sent: int = self.valid["sent"]
-        admitted: int = self.valid["statuses"].get("200", 0)
-        return sent - admitted
+        unanswered: int = self.valid["unanswered"]
+        statuses: dict[str, int] = self.valid["statuses"]
+        return unanswered + sum(count for status, count in statuses.items() if status != "200")
 
     def line(self) -> str:
         """For people."""

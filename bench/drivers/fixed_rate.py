@@ -124,6 +124,7 @@ async def drive(
         "asked": rate,
         "reached": pace.sent / spent,
         "sent": pace.sent,
+        "unanswered": len(took) - pace.statuses.total(),
         "p50_ms": quantile(took, 0.5) * 1000,
         "p99_ms": quantile(took, 0.99) * 1000,
         "max_ms": took[-1] * 1000,

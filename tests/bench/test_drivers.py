@@ -78,6 +78,7 @@ async def test_a_fixed_rate_is_kept() -> None:
 
     assert 50 == found["sent"]
     assert {"200": 50} == found["statuses"]
+    assert 0 == found["unanswered"]
 
 
 async def test_what_is_never_answered_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,7 @@ async def test_what_is_never_answered_is_charged(monkeypatch: pytest.MonkeyPatch
 
     assert 2 == found["sent"]
     assert {} == found["statuses"]
+    assert 10 == found["unanswered"]
     assert 250.0 == found["p50_ms"] == found["max_ms"]
 
 
