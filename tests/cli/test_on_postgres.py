@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from keyfob.store.postgres_migrations import SCHEMA
 from tests.cli.conftest import typed
 from tests.postgres_server import fresh_database
 
@@ -44,7 +45,13 @@ def test_status_counts(database: str) -> None:
 
     told = typed("db", "status", "--json").data
 
-    assert (database, 1, 1, 1, 0) == (told["url"], told["schema"], told["teams"], told["keys"], told["deleted_keys"])
+    assert (database, SCHEMA, 1, 1, 0) == (
+        told["url"],
+        told["schema"],
+        told["teams"],
+        told["keys"],
+        told["deleted_keys"],
+    )
     assert "server" in typed("db", "status").out
 
 

@@ -444,6 +444,57 @@ class ListingContract:
             "nothing": [],
         } == found
 
+    async def test_search_follows_what_happens_to_a_key(self, store: KeyStore) -> None:
+        """A key is found by the name that it has now, and not any more once it is deleted."""
+        await store.change(adding(key(1, name="Before"), key(2, name="Beforehand")))
+        await store.change(putting(key(1, name="Afterwards")))
+        await store.change(putting(key(2, name="Beforehand", disabled_at=NOON)))
+
+        assert [key(2).id] == await listed(store, q="before")
+        assert [key(1).id] == await listed(store, q="afterW")
+        assert [key(1).id] == await listed(store, q=key(1).id[5:])
+
+        await store.change(erasing(key(2).id))
+
+        assert [] == await listed(store, q="before")
+        assert [] == await listed(store, q=key(2).id)
+
+    async def test_what_is_sought_may_be_on_many_keys(self, store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Few matches and many give the same page in the same order, though the way to them is another."""
+        names = [f"{'odd' if number % 2 else 'even'} one" for number in range(20)]
+        await store.change(adding(*(key(n, name=name) for n, name in enumerate(names))))
+        orders = [("created_at", False), ("created_at", True), ("name", True), ("last_used_at", False)]
+
+        async def pages() -> list[list[str]]:
+            return [
+                await listed(store, q=q, limit=7, order_by=order_by, descending=descending)
+                for q in ("odd", "one", "v", "000")
+                for order_by, descending in orders
+            ]
+
+        few = await pages()
+        for engine in ("sqlite", "postgres"):
+            monkeypatch.setattr(f"keyfob.store.{engine}.FEW", 3)
+            monkeypatch.setattr(f"keyfob.store.{engine}_listing.FEW", 3)
+
+        assert [key(n).id for n in range(1, 14, 2)] == few[0]
+        assert few == await pages()
+
+    async def test_many_keys_can_be_added_at_once(self, store: KeyStore) -> None:
+        """Keys that came in bulk are like any other, and no poll reads them."""
+        await store.change(adding(KEY))
+        revision = await revision_of(store)
+        many = [(key(number), StoredSecret(f"$argon2id${number}", bytes([number]))) for number in range(1, 4)]
+
+        await store.change(lambda rows: rows.add_keys(many, revision))
+
+        found = await store.find(key(2).id)
+        assert replace(key(2), revision=revision) == found.record
+        assert many[1][1] == found.secret
+        assert () == (await store.changes(revision)).records
+        assert [key(number).id for number in range(1, 4)] == await listed(store, q="Key 00")
+        assert await store.view(key(3).id) is not None
+
     async def test_states_are_told_apart_as_the_record_tells_them(self, store: KeyStore) -> None:
         """Listing by state gives exactly the keys that `KeyRecord.state` puts there, unknown plans included."""
         lacking = {"enterprise": ["scim"], "teams": ["api", "scim"]}

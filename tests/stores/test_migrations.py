@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.store import KeyQuery
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite_migrations import SCHEMA, Step, create_or_migrate, migrate, steps
+from tests.stores.samples import NOON, adding, erasing, key, putting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +44,11 @@ def test_steps_are_numbered_without_a_gap() -> None:
 
 def test_released_steps_do_not_change() -> None:
     """A step that some database has taken already must stay as it was; a new step is a new file."""
-    assert {"0001_first.sql": "126e64f74a513fd4db8693ae1c23015e3955bfac89cbc031d23cb018097859d4"} == {
-        step.name: step.checksum for step in steps()
+    released = {
+        "0001_first.sql": "126e64f74a513fd4db8693ae1c23015e3955bfac89cbc031d23cb018097859d4",
+        "0002_search.sql": "bdf78e7d75dc18db5280959832a5531c114113210b966f420c5c5389975a59b4",
     }
+    assert released == {step.name: step.checksum for step in steps()}
 
 
 def test_migrating_twice_does_nothing_the_second_time(path: Path) -> None:
@@ -103,6 +107,36 @@ def test_a_step_may_hold_semicolons_in_texts_and_triggers(path: Path, monkeypatc
 
     assert 1 == migrate(path)
     assert [("a;b;;",)] == execute(path, "INSERT INTO noted DEFAULT VALUES", "SELECT name FROM noted")
+
+
+async def test_keys_are_found_where_sqlite_has_no_fts5(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SQLite that was built without FTS5 keeps a plain table instead, and searching gives the same."""
+    monkeypatch.setattr("keyfob.store.sqlite_migrations._HAS_FTS5", "SELECT 0")
+    migrate(path)
+    store = open_store(f"sqlite:///{path}")
+    await store.change(adding(key(1, name="Before"), key(2, name="Other")))
+    await store.change(putting(key(1, name="After")))
+    await store.change(erasing(key(2).id))
+
+    found = [await store.views(KeyQuery(team=None, now=NOON, q=q)) for q in ("before", "AFTER", "oth", key(1).id)]
+
+    assert [0, 1, 0, 1] == [len(views) for views in found]
+    assert [] == execute(path, "SELECT 1 FROM sqlite_master WHERE sql LIKE '%fts5%'")
+    await store.close()
+
+
+async def test_keys_from_before_the_search_was_indexed_are_found(path: Path) -> None:
+    """The step that makes the index puts into it what is there, but for what was deleted."""
+    migrate(path)
+    store = open_store(f"sqlite:///{path}")
+    await store.change(adding(key(1, name="Before"), key(2, name="Before, too")))
+    await store.change(erasing(key(2).id))
+    await store.close()
+    execute(path, "DROP TABLE key_search", "DELETE FROM migrations WHERE number = 2")
+
+    migrate(path)
+
+    assert [(key(1).id,)] == execute(path, "SELECT id FROM key_search")
 
 
 def test_a_changed_step_is_refused(path: Path) -> None:

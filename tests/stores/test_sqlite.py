@@ -25,6 +25,7 @@ from keyfob.hashing import Argon2Parameters, hash_secret
 from keyfob.store import KeyQuery, StoredSecret, Use, open_store, sqlite_admin
 from keyfob.store.sqlite import SQLiteStore
 from keyfob.store.sqlite_files import require_wal
+from keyfob.store.sqlite_migrations import SCHEMA
 from tests.stores.contract import StoreContract
 from tests.stores.samples import (
     KEY,
@@ -506,7 +507,7 @@ class TestAdministration:
 
         told = await sqlite_admin.status(store)
 
-        assert (1, 2, "wal", 1, 1, 1, 1) == (
+        assert (SCHEMA, 2, "wal", 1, 1, 1, 1) == (
             told.schema,
             told.revision,
             told.journal_mode,

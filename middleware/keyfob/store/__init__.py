@@ -200,6 +200,10 @@ class Transaction(Protocol):
         """Insert a new key, stamped with this change's revision."""
         ...
 
+    async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
+        """Insert many new keys, stamped with a *revision* that is in force already: so no poll reads them."""
+        ...
+
     async def put_key(self, record: KeyRecord) -> None:
         """Change a key's row, stamped with this change's revision."""
         ...

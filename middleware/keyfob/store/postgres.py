@@ -10,7 +10,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.postgres_connections import Opening, Purpose
-from keyfob.store.postgres_listing import event_listing, key_listing
+from keyfob.store.postgres_listing import FEW, event_listing, key_listing, key_search
 from keyfob.store.postgres_migrations import SCHEMA
 from keyfob.store.postgres_statements import SQL, bound, holds_nul
 from keyfob.store.postgres_transaction import PostgresTransaction
@@ -108,7 +108,8 @@ class PostgresStore:
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        return [rows.view_of(row) for row in await self.read(*key_listing(query))]
+        among = await self._few(query.q) if query.q else None
+        return [rows.view_of(row) for row in await self.read(*key_listing(query, among))]
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""
@@ -162,6 +163,11 @@ class PostgresStore:
             return []
         async with self._opening.connections().lend(Purpose.DESK, within=READ_LIMIT) as connection:
             return list(await connection.fetch(text, *values))
+
+    async def _few(self, q: str) -> list[str] | None:
+        """The ids of all keys that match *q*, unless they are many."""
+        found = [row[0] for row in await self.read(*key_search(q))]
+        return found if len(found) <= FEW else None
 
     async def _ask(self, sql: str, *values: object) -> list[Sequence[Any]]:
         """Run one statement that requests wait for."""

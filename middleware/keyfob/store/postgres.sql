@@ -98,11 +98,46 @@ INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, cre
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
         :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision)
 
+-- name: add_keys
+INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
+                         creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
+       creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision
+FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
+            :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
+            :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
+            :disabled_at::bigint[], :revision::bigint[])
+     AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
+           description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+
+-- name: add_secrets
+INSERT INTO keyfob.key_secrets (key_id, hash, proof)
+SELECT * FROM unnest(:ids::text[], :hashes::text[], :proofs::bytea[])
+
+-- name: add_usage_rows
+INSERT INTO keyfob.key_usage (key_id, team) SELECT * FROM unnest(:ids::text[], :teams::text[])
+
 -- name: add_secret
 INSERT INTO keyfob.key_secrets (key_id, hash, proof) VALUES ($1, $2, $3)
 
 -- name: add_usage_row
 INSERT INTO keyfob.key_usage (key_id, team) VALUES ($1, $2)
+
+-- name: search
+-- The conditions on trigrams are what the index answers; those on positions say that the letters stand in a row.
+SELECT k.id FROM keyfob.keys k
+WHERE k.deleted_at IS NULL AND (
+    (keyfob.trigrams(k.name_folded) || keyfob.trigrams(k.id) @> keyfob.trigrams(:q_folded)
+     AND strpos(k.name_folded, :q_folded) > 0)
+    OR (keyfob.trigrams(k.name_folded) || keyfob.trigrams(k.id) @> keyfob.trigrams(:q) AND strpos(k.id, :q) > 0)
+)
+LIMIT :most
+
+-- name: search_all
+-- For fewer letters than the index knows.
+SELECT k.id FROM keyfob.keys k
+WHERE k.deleted_at IS NULL AND (strpos(k.name_folded, :q_folded) > 0 OR strpos(k.id, :q) > 0)
+LIMIT :most
 
 -- name: put_key
 UPDATE keyfob.keys

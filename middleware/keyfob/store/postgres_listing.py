@@ -8,12 +8,14 @@ from keyfob.store.postgres_statements import SQL
 from keyfob.store.rows import folded, micros
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from keyfob.store import EventQuery, KeyQuery
 
 _EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
+FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
+_INDEXED = 3  # letters that the index of trigrams needs to be of use
 _SEPARATOR = chr(31)  # between a plan and a key type
 
 # What each order sorts by: the value with its type, the id and the team, all three in one index.
@@ -36,18 +38,29 @@ _STATES = {
 }
 
 
-def key_listing(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
-    """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them."""
+def key_search(q: str) -> tuple[str, Mapping[str, object]]:
+    """The statement that looks for the ids of what matches *q*: at most one more than is `FEW`."""
+    name = "search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"
+    return SQL[name], {"q": q, "q_folded": folded(q), "most": FEW + 1}
+
+
+def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them.
+
+    Where *among* is given no other ids are looked at.
+    """
     value, kind, key_id, team = _ORDERS[query.order_by]
     direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
     conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
+    if among is not None:
+        conditions.append("k.id = ANY(:among::text[])")
     if query.after is not None:
         conditions.append(f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)")
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {_TABLES} "  # noqa: S608 (constants)
         f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
     )
-    return statement, _parameters(query)
+    return statement, {**_parameters(query), "among": among}
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:

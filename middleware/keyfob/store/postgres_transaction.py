@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyfob.store import Remembered, RingMark, StoredSecret
 
 STATEMENT_LIMIT = 1.8  # seconds; what takes longer is given up, and the change with it
-STAMPING_LIMIT = 20.0  # seconds; the one statement of a change that grows with what is stored
+STAMPING_LIMIT = 20.0  # seconds, for the statements that grow with what is stored or given
 
 # Whoever changes keys takes the row of the revision first. So revisions become visible in their order: nobody can
 # read a revision and miss one below it. A client that is gone in the midst doesn't keep the row from the others.
@@ -118,6 +118,18 @@ class PostgresTransaction:
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
         await self.run("add_secret", (record.id, secret.hash, secret.proof))
         await self.run("add_usage_row", (record.id, record.team))
+
+    async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
+        """Insert many new keys, stamped with a *revision* that is in force already."""
+        columns = rows.columns_of([rows.values_of(record, revision) for record, _ in keys])
+        secrets = {
+            "ids": columns["id"],
+            "hashes": [secret.hash for _, secret in keys],
+            "proofs": [secret.proof for _, secret in keys],
+        }
+        await self.run("add_keys", columns, within=STAMPING_LIMIT)
+        await self.run("add_secrets", secrets, within=STAMPING_LIMIT)
+        await self.run("add_usage_rows", {"ids": columns["id"], "teams": columns["team"]}, within=STAMPING_LIMIT)
 
     async def put_key(self, record: KeyRecord) -> None:
         """Change a key's row, stamped with this change's revision. Switching it off ends its sessions for good."""

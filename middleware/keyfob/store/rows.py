@@ -87,6 +87,11 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
     }
 
 
+def columns_of(values: Sequence[Mapping[str, str | int | None]]) -> Mapping[str, list[str | int | None]]:
+    """The same values of many keys, one list for each name. *values* must not be empty."""
+    return {name: [one[name] for one in values] for name in values[0]}
+
+
 def view_of(row: Sequence[Row]) -> KeyView:
     """The key and its last use in a row of ``last_used_at, last_used_ip, key_columns``; 0 stands for never."""
     last_used = LastUse(moment(row[0]), row[1]) if row[0] else None

@@ -14,7 +14,7 @@ from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
 from keyfob.store.sqlite_connections import Opening
 from keyfob.store.sqlite_files import answering
-from keyfob.store.sqlite_listing import event_listing, key_listing
+from keyfob.store.sqlite_listing import FEW, event_listing, key_listing, key_search
 from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
 
@@ -115,7 +115,8 @@ class SQLiteStore:
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
         with answering():
-            return [rows.view_of(row) for row in await self.read(*key_listing(query))]
+            among = await self._few(query.q) if query.q else None
+            return [rows.view_of(row) for row in await self.read(*key_listing(query, among))]
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""
@@ -173,6 +174,11 @@ class SQLiteStore:
         with answering():
             connections = await self._opening.connections()
             return list(await connections.reader.execute_fetchall(sql, parameters))
+
+    async def _few(self, q: str) -> list[str] | None:
+        """The ids of all keys that may match *q*, unless they are many."""
+        found = {row[0] for row in await self.read(*key_search(q))}
+        return list(found) if len(found) <= FEW else None
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.get_running_loop().create_task(work)

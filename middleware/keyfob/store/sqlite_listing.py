@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from keyfob.store.rows import folded, micros
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
+FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
 _SEPARATOR = chr(31)  # between a plan and a key type
 
 # How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
@@ -24,6 +26,9 @@ _ORDERS = {
     "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
     "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
 }
+_AMONG = "json_each(:among) f CROSS JOIN keys k ON k.id = f.value CROSS JOIN key_usage u ON u.key_id = k.id"
+_INDEXED = 3  # letters that the index of key_search needs to be of use
+_WILD = re.compile(r"[*?[]")
 _SUSPENDED = (
     "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
     " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
@@ -37,9 +42,24 @@ _STATES = {
 }
 
 
-def key_listing(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
-    """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them."""
+def key_search(q: str) -> tuple[str, Mapping[str, object]]:
+    """The statement that looks for the ids of what may match *q*: at most one more than is `FEW`, for each half."""
+    needles = {"name_part": f"*{_literal(folded(q))}*", "id_part": f"*{_literal(q)}*", "most": FEW + 1}
+    return SQL["search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"], needles
+
+
+def _literal(text: str) -> str:
+    """*text* as a GLOB pattern that matches nothing else."""
+    return _WILD.sub(r"[\g<0>]", text)
+
+
+def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them.
+
+    Where *among* is given no other ids are looked at; else the keys are walked through in the order asked for.
+    """
     tables, value, key_id, team = _ORDERS[query.order_by]
+    tables = tables if among is None else _AMONG
     direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
     conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
     if query.after is not None:
@@ -48,7 +68,7 @@ def key_listing(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
         f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
     )
-    return statement, _parameters(query)
+    return statement, {**_parameters(query), "among": json.dumps(among)}
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 SQL = read_statements("sqlite.sql")
 
 _IDEMPOTENCY_LASTS = timedelta(hours=24)
-_TRACES = ("erase_secret", "erase_days", "erase_usage", "erase_drafts", "erase_sessions", "erase_links")
+_TRACES = (
+    "erase_secret",
+    "erase_days",
+    "erase_usage",
+    "erase_drafts",
+    "erase_sessions",
+    "erase_links",
+    "take_out_of_search",
+)
 
 
 class SQLiteTransaction:
@@ -82,12 +90,23 @@ class SQLiteTransaction:
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
         await self.run("add_secret", (record.id, secret.hash, secret.proof))
         await self.run("add_usage_row", (record.id, record.team))
+        await self.run("add_to_search", (record.id, rows.folded(record.name)))
+
+    async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
+        """Insert many new keys, stamped with a *revision* that is in force already."""
+        with answering():
+            many = self._connection.executemany
+            await many(SQL["add_key"], [rows.values_of(record, revision) for record, _ in keys])
+            await many(SQL["add_secret"], [(record.id, secret.hash, secret.proof) for record, secret in keys])
+            await many(SQL["add_usage_row"], [(record.id, record.team) for record, _ in keys])
+            await many(SQL["add_to_search"], [(record.id, rows.folded(record.name)) for record, _ in keys])
 
     async def put_key(self, record: KeyRecord) -> None:
         """Change a key's row, stamped with this change's revision. Switching it off ends its sessions for good."""
         if record.is_disabled:
             await self.run("erase_sessions", (record.id,))
             await self.run("erase_links", (record.id,))
+        await self.run("rename_in_search", {"id": record.id, "name_folded": rows.folded(record.name)})
         await self.run("put_key", rows.values_of(record, await self.next_revision()))
 
     async def erase_key(self, key_id: str, at: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
-SCHEMA = 1  # the number of the newest step that this code knows
+SCHEMA = 2  # the number of the newest step that this code knows
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -29,6 +30,8 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 _READY = "SELECT (SELECT max(number) FROM migrations), (SELECT min_reader FROM meta)"
+_CONDITION = re.compile(r"^-- only (with|without) fts5$", re.MULTILINE)
+_HAS_FTS5 = "SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'"
 _PATIENCE = 50  # attempts of 0.1 s: switching to WAL does not wait for locks by itself
 
 
@@ -112,10 +115,20 @@ def _apply_missing(connection: sqlite3.Connection, path: Path) -> int:
     missing = [step for step in known if step.number not in applied]
     for step in missing:
         for statement in _statements(step.sql):
-            connection.execute(statement)
+            if _is_meant(statement, connection):
+                connection.execute(statement)
         values = (step.number, step.name, step.checksum, time.time_ns() // 1000)
         connection.execute("INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)", values)
     return len(missing)
+
+
+def _is_meant(statement: str, connection: sqlite3.Connection) -> bool:
+    """Whether *statement* is for a SQLite like this one: most are for every one."""
+    condition = _CONDITION.search(statement)
+    if condition is None:
+        return True
+    ((has_fts5,),) = connection.execute(_HAS_FTS5)
+    return (condition[1] == "with") is bool(has_fts5)
 
 
 def _statements(script: str) -> list[str]:
