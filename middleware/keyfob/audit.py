@@ -26,6 +26,7 @@ ACTIONS = (
     "key.enabled",
     "key.deleted",
     "key.replaced",
+    "keys.seeded",
     "team.created",
     "team.plan_changed",
     "team.updated",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keyfob_admin.cli.audit import audit
+from keyfob_admin.cli.bench import bench
 from keyfob_admin.cli.command import Group
 from keyfob_admin.cli.console import console
 from keyfob_admin.cli.database import db
@@ -71,5 +72,5 @@ def main() -> None:
     """
 
 
-for _command in (init, demo, serve, console, keys, teams, permissions, audit, ring, db, doctor):
+for _command in (init, demo, serve, console, keys, teams, permissions, audit, ring, db, doctor, bench):
     main.add_command(_command)

@@ -21,6 +21,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "key.enabled": "Enabled",
     "key.deleted": "Deleted",
     "key.replaced": "Replaced",
+    "keys.seeded": "Many made, to measure with",
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",
     "team.updated": "Team renamed",
