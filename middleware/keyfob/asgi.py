@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from starlette.authentication import AuthCredentials, BaseUser
 
 from keyfob.config import load_settings
-from keyfob.credential import without_ours
+from keyfob.credential import unusual, without_ours
 from keyfob.lifespan import Lifespan
 from keyfob.open_connections import OpenSocket
 from keyfob.permission import Scopes
@@ -119,11 +119,13 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        known = self.gate.admit_known(scope) if kind == "http" else None
-        verdict, headers, match, address = known or await self.gate.admit(scope)
+        odd = unusual(scope["headers"])
+        known = self.gate.admit_known(scope, odd) if kind == "http" else None
+        verdict, headers, match, address = known or await self.gate.admit(scope, odd)
+        del odd  # no frame, nor any traceback of one, holds the key while the application runs
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
-            # Changed in place, as Starlette does: so that no frame, nor any traceback of one, still holds the key.
+            # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
             scope["headers"] = headers
             scope["keyfob"] = verdict.grant
             scope["user"], scope["auth"] = verdict.attached or _attach(verdict)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette._utils import get_route_path
 
-from keyfob.credential import AUTHORIZATION, BEARER, one_key, read_credential, stripped, unusual
+from keyfob.credential import AUTHORIZATION, BEARER, one_key, read_credential, stripped
 from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.rule_table import WEBSOCKET, Match, Rule
 from keyfob.safe_path import hides_separators, is_safe_path
@@ -77,15 +77,14 @@ class Gate:
         self._now = now
         self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
-    def admit_known(self, scope: Scope) -> Judged | None:
+    def admit_known(self, scope: Scope, odd: list[Header]) -> Judged | None:
         """Admit an ordinary HTTP request of a known key at once; None where `admit` has to look.
 
-        What is ordinary has one header that is not, ``authorization: Bearer <text>`` as servers hand it on; so there
-        is no second credential, nothing of ours that a client made up, and no preflight. That *text* is one whole key
-        needs no look: its digest is known.
+        What is ordinary has one header that is not (*odd* are all such), ``authorization: Bearer <text>`` as servers
+        hand it on; so there is no second credential, nothing of ours that a client made up, and no preflight. That
+        *text* is one whole key needs no look: its digest is known.
         """
-        headers, path, raw_path = scope["headers"], scope["path"], scope.get("raw_path")
-        odd = unusual(headers)
+        path, raw_path = scope["path"], scope.get("raw_path")
         if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and b"%" in raw_path):
             return None
         name, value = odd[0]
@@ -103,16 +102,16 @@ class Gate:
         self._stats.cache_hits += 1
         if self._usage.note_admitted(entry.key_id, now, address):
             self._proofs.touch(entry)  # once per flush: a cache needs no finer order of what was used last
-        if self._forwards_credential:
-            return entry.granted, headers, match, address
-        kept = list(headers)
-        kept.remove(odd[0])
-        return entry.granted, kept, match, address
+        headers = list(scope["headers"])
+        if not self._forwards_credential:
+            headers.remove(odd[0])
+        return entry.granted, headers, match, address
 
-    async def admit(self, scope: Scope) -> Judged:
-        """Judge one request. Waits only if the key is not in the cache, or the cache may not be relied on."""
-        headers = scope["headers"]
-        odd = unusual(headers)
+    async def admit(self, scope: Scope, odd: list[Header]) -> Judged:
+        """Judge one request by its scope and those of its headers that are `unusual`.
+
+        Waits only if the key is not in the cache, or the cache may not be relied on.
+        """
         match = self._match(scope)
         verdict: Verdict = PUBLIC
         carrier = address = None
@@ -125,7 +124,7 @@ class Gate:
                 Denied(text) if isinstance(text, Reason) else await self._judge_text(text, carrier, match, address)
             )
         forwards = self._forwards_credential and type(verdict) is Granted
-        return verdict, stripped(headers, odd, None if forwards else carrier), match, address
+        return verdict, stripped(scope["headers"], odd, None if forwards else carrier), match, address
 
     async def _judge_text(
         self, text: bytes, carrier: Header | None, match: Match | None, address: str | None

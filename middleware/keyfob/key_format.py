@@ -26,6 +26,7 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass, field
+from operator import concat, mul
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two digits at a time take half the steps
 _VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
+_WEIGHTS = [len(_PAIRS) ** place for place in reversed(range(11))]
 ID_LENGTH = 16
 SECRET_LENGTH = 43  # 62**43 is just above 2**256
 TAG_LENGTH = 14
@@ -170,11 +172,9 @@ def base62(number: int, width: int) -> str:
 
 
 def from_base62(text: str) -> int:
-    """Read what `base62` wrote; *text* has an even number of digits. Raises KeyError for anything else."""
-    number = 0
-    for place in range(0, len(text), 2):
-        number = number * len(_PAIRS) + _VALUES[text[place : place + 2]]
-    return number
+    """Read what `base62` wrote; *text* has an even number of digits, 22 at most. Raises KeyError for anything else."""
+    pairs = map(concat, text[::2], text[1::2])
+    return sum(map(mul, map(_VALUES.__getitem__, pairs), _WEIGHTS[-(len(text) // 2) :]))
 
 
 def _random(length: int) -> str:
