@@ -39,7 +39,7 @@ class Flooded:
 
     def line(self) -> str:
         """For people."""
-        head = f"{self.target:44}{self.kind:23}{self.bogus['asked']:7.0f}{self.bogus['reached']:8.0f}"
+        head = f"{self.target:46}{self.kind:23}{self.bogus['asked']:7.0f}{self.bogus['reached']:8.0f}"
         times = f"{self.idle['p99_ms']:9.2f}{self.valid['p99_ms']:9.2f}{self.lost:6}{self.cpu_us:9.1f}"
         counts = self.counts or {}
         return head + times + "".join(f"{counts.get(name, '–'):>8}" for name in ("argon2_verifications", "store_reads"))
@@ -80,7 +80,7 @@ class Floods:
         )
         lines.append(f"{'':67}{heads}")
         lines += [row.line() for row in self.rows]
-        lines += [f"{name:67} not measured: {reason}" for name, reason in self.absent.items()]
+        lines += [f"{name:69} not measured: {reason}" for name, reason in self.absent.items()]
         return "\n".join([*lines, "", *_NOTES, ""])
 
     def as_json(self) -> dict[str, Any]:
