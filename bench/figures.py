@@ -1,0 +1,44 @@
+"""Figures that grow with something: a row for each thing measured, a column for each size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One part: what was measured, at which sizes."""
+
+    title: str
+    columns: list[str]
+    rows: dict[str, list[float]]  # row, with its unit → one figure for each column
+    notes: list[str]
+
+    def table(self) -> str:
+        """For people."""
+        lines = [self.title, f"{'':46}" + "".join(f"{column:>12}" for column in self.columns)]
+        lines += [f"{row:46}" + "".join(f"{_short(one):>12}" for one in figures) for row, figures in self.rows.items()]
+        return "\n".join([*lines, *self.notes, ""])
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"title": self.title, "columns": self.columns, "rows": self.rows, "notes": self.notes}
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table of a result file, as `bench/README.md` shows it."""
+    head = f"| {result['title']} | " + " | ".join(result["columns"]) + " |"
+    rule = "|---|" + "---:|" * len(result["columns"])
+    rows = [f"| {row} | " + " | ".join(map(_short, figures)) + " |" for row, figures in result["rows"].items()]
+    return "\n".join([head, rule, *rows, "", *result["notes"]])
+
+
+def quantile(figures: list[float], share: float) -> float:
+    """The smallest figure that *share* of all are not above."""
+    ordered = sorted(figures)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _short(figure: float) -> str:
+    return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import cold, scale, usage
+
+if TYPE_CHECKING:
+    from bench.figures import Figures
+
+
+def shape(figures: Figures) -> set[int]:
+    """How many figures each row has."""
+    assert figures.table()
+    return {len(row) for row in figures.rows.values()}
+
+
+@pytest.mark.timeout(300)
+async def test_scale_measures_both_engines() -> None:
+    """Every row has a figure for each size on each engine."""
+    figures = await scale.measure((1_200,))
+
+    assert {2} == shape(figures)
+    assert ["SQLite 1,200", "PostgreSQL 1,200"] == figures.columns
+
+
+async def test_usage_writes_a_key_once_an_interval() -> None:
+    """However many requests there were, what is written are the keys that were used."""
+    figures = await usage.measure((1, 50))
+
+    assert [1, 50] == figures.rows["keys written for each second of load"]
+
+
+async def test_a_restart_with_proofs_needs_no_argon2() -> None:
+    """With stored proofs none is computed; without, at least one for each key."""
+    figures = await cold.measure(200, 5)
+
+    with_proofs, without = figures.rows["Argon2id computed"]
+    assert 0 == with_proofs
+    assert without >= 5

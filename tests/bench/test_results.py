@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from bench.charts import README, with_tables
+from bench.fleet import LASTS, Fleet, simulate
+
+
+def test_no_figure_in_the_readme_was_typed_by_hand() -> None:
+    """Every table says what the file of its results says."""
+    text = README.read_text(encoding="utf-8")
+
+    assert with_tables(text) == text
+    assert 2 <= text.count("|---|")
+
+
+def test_the_simulation_repeats_itself() -> None:
+    """The same seed gives the same figures, another gives others."""
+    first = simulate(Fleet(20))
+
+    assert first == simulate(Fleet(20))
+    assert first != simulate(Fleet(20), seed=8)
+
+
+def test_without_notifications_a_change_waits_for_the_polls() -> None:
+    """Every worker polls each half second, so the last of them has read a change by then, and an answer later."""
+    load = simulate(Fleet(50, heard=0.0))
+
+    assert load.delays
+    assert 0.4 < max(load.delays) < 0.51
+    assert 50 * LASTS / 0.503 < load.polls < 50 * LASTS / 0.5
+
+
+def test_one_poll_answers_hints_that_come_together() -> None:
+    """With notifications a change reaches everybody soon, for at most one more poll of each worker."""
+    quiet, heard = simulate(Fleet(50, changes=0.0)), simulate(Fleet(50))
+
+    assert heard.delays
+    assert max(heard.delays) < 0.03
+    assert quiet.polls < heard.polls < quiet.polls + 50 * 2 * LASTS
