@@ -30,6 +30,10 @@ class NotMigrated(StoreUnavailable):
     """The database has not got the schema that this code works with."""
 
 
+class Outdated(StoreUnavailable):
+    """The database belongs to a newer Keyfob, which this code would misunderstand."""
+
+
 class Refused(KeyfobError):
     """A lifecycle call that may not happen; `code` is what the admin API answers."""
 

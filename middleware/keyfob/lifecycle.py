@@ -16,6 +16,7 @@ from keyfob.key_drafts import difference, patched
 from keyfob.key_format import key_id_of
 from keyfob.key_listing import KeyListing, KeySearch
 from keyfob.key_making import KeyMaker, Minted, Order
+from keyfob.roll_call import RollCall
 from keyfob.store import KeyView
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from keyfob.minting import Minter
     from keyfob.query_values import Page
     from keyfob.record import KeyRecord, State
+    from keyfob.roll_call import Answer
     from keyfob.store import KeyStore, Transaction, UseDay
 
-__all__ = ["Changed", "KeyLifecycle", "KeySearch", "Minted"]
+__all__ = ["Acknowledged", "Changed", "KeyLifecycle", "KeySearch", "Minted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,14 @@ class Changed:
 
     view: KeyView
     effective_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What the workers said to a change, and since when none of them acts on what was before."""
+
+    workers: tuple[Answer, ...]
+    effective_at: datetime
 
 
 class KeyLifecycle:
@@ -60,6 +70,7 @@ class KeyLifecycle:
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyMaker(store, mint, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, mint.brand)
+        self._roll_call = RollCall(store.workers, lease=max_staleness, now=now)
 
     async def create(
         self,
@@ -142,6 +153,15 @@ class KeyLifecycle:
     async def disable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
         """Switch the key off; again changes nothing. Raises LastAdmin."""
         return await self._switch(team_id, key_id, actor, on=False)
+
+    async def acknowledged(self, changed: Changed) -> Acknowledged:
+        """Return when every worker has confirmed *changed*, or its lease has run out. Nothing is undone if one leaves.
+
+        Raises:
+            StoreUnavailable: who the workers are could not be read. The change is made all the same.
+        """
+        workers = await self._roll_call.take(changed.view.record.revision)
+        return Acknowledged(workers, changed.effective_by if self._store.applies_at_once else self._now())
 
     async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
         """Switch the key on; again changes nothing, and an expired key stays expired. Raises ExceedsOwnPermissions."""

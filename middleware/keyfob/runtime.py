@@ -14,7 +14,7 @@ from keyfob.argon2_pool import Argon2Pool
 from keyfob.audit_log import AuditLog
 from keyfob.catalogue import build_catalogue
 from keyfob.client_address import ClientAddress
-from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.errors import ConfigError, Outdated, StoreUnavailable
 from keyfob.freshness import Freshness, boot_clock
 from keyfob.gate import Gate
 from keyfob.hashing import Argon2Parameters
@@ -34,6 +34,7 @@ from keyfob.teams import Teams
 from keyfob.usage import Usage
 from keyfob.verdict import Denied
 from keyfob.vouching import keep_vouching
+from keyfob.worker_registry import WorkerRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,11 @@ class Runtime:
         self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
         self.store: KeyStore = open_store(_store_url(settings), seal_with=self.ring.signing)
         self.proofs = Proofs(settings.cache_size, self.catalogue.suspends)
+        self.workers = WorkerRegistry(
+            self.store, self.store.workers, lease=settings.max_staleness + settings.max_stale_on_outage
+        )
         self.freshness = Freshness(
-            self.store,
+            self.workers,
             self,
             max_staleness=settings.max_staleness,
             max_stale_on_outage=settings.max_stale_on_outage,
@@ -170,9 +174,14 @@ class Runtime:
         Raises ConfigError if the ring is not the one that the database knows, or the database cannot be used.
         """
         self._open()
-        with suppress(StoreUnavailable):
+        self.workers.serve()
+        try:
             await self.freshness.refresh()
             self._refuse_wrong_ring()
+        except Outdated as newer:
+            raise ConfigError(f"{newer}; upgrade this one") from newer
+        except StoreUnavailable:
+            pass  # said once by the freshness, and read again by what begins here
         self._begin()
 
     async def awaken(self) -> None:
@@ -197,6 +206,7 @@ class Runtime:
         self._awake_in = None
         self.store.open()  # cached keys may have been used since an earlier stop
         await self.usage.drain(self.store)
+        await self.workers.leave()
         self.pool.close()
         await self.store.close()
 
@@ -207,6 +217,7 @@ class Runtime:
     def _begin(self) -> None:
         self._open()
         self._awake_in = asyncio.get_running_loop()
+        self.workers.serve()
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
@@ -218,6 +229,7 @@ class Runtime:
             await self.store.news(self.settings.max_staleness / 4)
             with suppress(StoreUnavailable):
                 await self.freshness.refresh()
+                self.workers.tell(self.freshness.epoch, self.freshness.revision)
             self.connections.review_all(time.time(), self.ring.is_retired)
 
     async def _keep_usage(self) -> None:

@@ -117,6 +117,47 @@ def test_a_change_says_by_when_it_holds_everywhere(live_admin: LiveAdmin) -> Non
     assert "invalid_key" == live_admin.verify(made.secret)["code"]
 
 
+def test_mw_01_a_disable_can_wait_for_every_worker(live_admin: LiveAdmin) -> None:
+    """With `wait=all` the answer names each worker, this process too, and since when none acts on what was before."""
+    made = live_admin.make()
+
+    answer = live_admin.call("POST", f"{made.path}/disable?wait=all")
+
+    key = answer.json()
+    assert (200, "disabled") == (answer.status_code, key["state"])
+    assert [{"id", "host", "confirmed_at"}] == [worker.keys() for worker in key["workers"]]
+    assert key["workers"][0]["confirmed_at"] is not None
+    assert key["effective_at"] == key["effective_by"]
+    assert datetime.fromisoformat(key["effective_at"]) <= datetime.now(UTC)
+    assert "invalid_key" == live_admin.verify(made.secret)["code"]
+
+
+def test_without_wait_nobody_is_named(live_admin: LiveAdmin) -> None:
+    """A disable that nobody waits for answers as it always did."""
+    key = live_admin.call("POST", f"{live_admin.make().path}/disable").json()
+
+    assert "effective_by" in key
+    assert set() == {"workers", "effective_at"} & key.keys()
+
+
+@pytest.mark.parametrize("wait", ["", "one", "ALL", "true"])
+def test_another_wait_is_refused_before_anything_is_done(live_admin: LiveAdmin, wait: str) -> None:
+    """What a call does not understand it does not do: 422, and the key stays as it was."""
+    made = live_admin.make()
+
+    answer = live_admin.call("POST", f"{made.path}/disable?wait={wait}")
+
+    assert (422, "validation_failed") == (answer.status_code, answer.json()["code"])
+    assert "active" == live_admin.call("GET", made.path).json()["state"]
+
+
+def test_waiting_needs_what_disabling_needs(live_admin: LiveAdmin) -> None:
+    """Who may not disable a key may not wait for that either."""
+    reader = live_admin.make_admin("keys:read")
+
+    assert 403 == live_admin.call("POST", f"{live_admin.make().path}/disable?wait=all", reader.secret).status_code
+
+
 def test_an_admin_key_that_disables_itself_still_gets_its_answer(live_admin: LiveAdmin) -> None:
     """The answer that says the key is disabled is not cut off because it is."""
     made = live_admin.make_admin("keys:write", "keys:read")

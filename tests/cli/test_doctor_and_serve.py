@@ -227,3 +227,30 @@ def test_the_command_line_acts_at_once_on_a_running_server(home: Home) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_mw_01_disable_waits_for_the_workers_of_a_server(home: Home) -> None:
+    """With --wait each worker is shown with the time of its word, as a table and as JSON; a command is none of them."""
+    first, second = home.make("one")[0], home.make("two")[0]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments = [*PROGRAM, "serve", "--port", str(port), "--workers", "2"]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    try:
+        until_up(url, process)
+        while 2 != len(typed("keys", "disable", first, "--wait", "--json").data["workers"]):
+            time.sleep(0.1)
+        shown = typed("keys", "disable", first, "--wait")
+        told = typed("keys", "disable", second, "--wait", "--json").data
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+    head, *rows = shown.out.splitlines()
+    assert ["WORKER", "HOST", "CONFIRMED"] == head.split()
+    assert ["is disabled", "No worker acts"] == [
+        word for word in ("is disabled", "No worker acts") if word in shown.err
+    ]
+    assert [worker["id"] for worker in told["workers"]] == [row.split()[0] for row in rows]
+    assert [True, True] == [worker["confirmed_at"] is not None for worker in told["workers"]]
+    assert [] == typed("keys", "disable", first, "--wait", "--json").data["workers"]

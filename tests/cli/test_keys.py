@@ -171,6 +171,16 @@ def test_disable_says_until_when_it_may_take(home: Home) -> None:
     assert "effective_by" in typed("keys", "disable", key_id, "--json").data
 
 
+def test_disable_waits_for_nobody_where_nobody_serves(home: Home) -> None:
+    """Without a server there is nobody to wait for, and the answer comes at once."""
+    key_id, _ = home.make("ci", *READ)
+
+    told = typed("keys", "disable", key_id, "--wait", "--json").data
+
+    assert [] == told["workers"]
+    assert told["effective_at"] == told["effective_by"]
+
+
 def test_aa_14_the_last_admin_key_stays(home: Home) -> None:
     """Who would lock everybody out is refused, and the way on is named."""
     (admin,) = typed("keys", "list", "--json").data["keys"]

@@ -47,6 +47,7 @@ def test_released_steps_do_not_change() -> None:
     released = {
         "0001_first.sql": "126e64f74a513fd4db8693ae1c23015e3955bfac89cbc031d23cb018097859d4",
         "0002_search.sql": "bdf78e7d75dc18db5280959832a5531c114113210b966f420c5c5389975a59b4",
+        "0003_workers.sql": "008588e94c8dde86c7e8500f00af68c8d38d87af37580672f9abb283ae38835e",
     }
     assert released == {step.name: step.checksum for step in steps()}
 

@@ -9,7 +9,15 @@ from keyfob_admin.api import keys
 from keyfob_admin.api.keys import KEYS
 from keyfob_admin.routes import Route
 from keyfob_admin.wire import views
-from keyfob_admin.wire.requests import CreateKey, DuplicateKey, ListKeysQuery, Nothing, PatchKey, UsageQuery
+from keyfob_admin.wire.requests import (
+    CreateKey,
+    DisableQuery,
+    DuplicateKey,
+    ListKeysQuery,
+    Nothing,
+    PatchKey,
+    UsageQuery,
+)
 
 if TYPE_CHECKING:
     from keyfob_admin.api.call import Call
@@ -91,7 +99,8 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=_WRITE,
         body=Nothing,
         body_required=False,
-        answer=views.ChangedKey,
+        query=DisableQuery,
+        answer=views.DisabledKey,
         refusals=(errors.LastAdmin,),
         tagged=True,
     ),

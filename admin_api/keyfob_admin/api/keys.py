@@ -13,11 +13,11 @@ from keyfob.key_drafts import KeyDraft
 from keyfob.lifecycle import KeySearch
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import etag, given, idempotency_key, or_none, required_revisions, views
-from keyfob_admin.wire.requests import CreateKey, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
+from keyfob_admin.wire.requests import CreateKey, DisableQuery, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
 from keyfob_admin.wire.showing import shown_day
 
 if TYPE_CHECKING:
-    from keyfob.lifecycle import Changed, Minted
+    from keyfob.lifecycle import Minted
     from keyfob.store import KeyView
     from keyfob_admin.api.call import Call
 
@@ -82,13 +82,17 @@ async def patch(call: Call) -> Response:
 
 
 async def disable(call: Call) -> Response:
-    """Switch a key off."""
-    return _changed(call, await call.runtime.lifecycle.disable(call.team, call.key_id, actor=call.actor))
+    """Switch a key off; with ``wait=all``, answer when every worker acts on it."""
+    lifecycle = call.runtime.lifecycle
+    changed = await lifecycle.disable(call.team, call.key_id, actor=call.actor)
+    waits = or_none(call.asked(DisableQuery).wait) is not None
+    return _changed(call.shown.disabled(changed, await lifecycle.acknowledged(changed) if waits else None))
 
 
 async def enable(call: Call) -> Response:
     """Switch a key on again."""
-    return _changed(call, await call.runtime.lifecycle.enable(call.team, call.key_id, actor=call.actor))
+    changed = await call.runtime.lifecycle.enable(call.team, call.key_id, actor=call.actor)
+    return _changed(call.shown.changed(changed.view, changed.effective_by))
 
 
 async def delete(call: Call) -> Response:
@@ -107,8 +111,7 @@ def _show(call: Call, view: KeyView) -> Response:
     return answer(call.shown.key(view), headers={"ETag": etag(view.record.revision)})
 
 
-def _changed(call: Call, changed: Changed) -> Response:
-    shown = call.shown.changed(changed.view, changed.effective_by)
+def _changed(shown: views.ChangedKey) -> Response:
     return answer(shown, headers={"ETag": shown.etag})
 
 

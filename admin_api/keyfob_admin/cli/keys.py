@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.lifecycle import Changed, Minted
+    from keyfob.lifecycle import Acknowledged, Changed, Minted
     from keyfob_admin.cli.desk import Desk
 
 STATES = click.Choice(["active", "disabled", "suspended", "expired"])
@@ -200,16 +200,30 @@ def show(key_id: str, *, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait until every worker has confirmed it, and show who has.")
 @as_json_option
-def disable(key_id: str, *, as_json: bool) -> None:
+def disable(key_id: str, *, wait: bool, as_json: bool) -> None:
     """Switch the key ID off. It can be switched on again."""
 
     async def work(desk: Desk) -> None:
         record = (await desk.key(key_id)).record
         changed = await desk.keys.disable(record.team, record.id, actor=desk.actor)
-        _tell_change(desk, changed, "is disabled", as_json=as_json)
+        if not (wait and as_json):
+            _tell_change(desk, changed, "is disabled", as_json=as_json)
+        if wait:
+            _tell_workers(desk, changed, await desk.keys.acknowledged(changed), as_json=as_json)
 
     at_desk(work)
+
+
+def _tell_workers(desk: Desk, changed: Changed, acknowledged: Acknowledged, *, as_json: bool) -> None:
+    if as_json:
+        print_json(desk.shown().disabled(changed, acknowledged))
+        return
+    head = ("worker", "host", "confirmed")
+    workers = acknowledged.workers
+    print_table(head, [(one.id, one.host, moment(one.confirmed_at, "no: stopped or cut off")) for one in workers])
+    say(f"No worker acts on what was before since {moment(acknowledged.effective_at)}.")
 
 
 @keys.command()

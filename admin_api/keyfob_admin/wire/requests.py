@@ -91,6 +91,18 @@ class ListKeysQuery(Struct, kw_only=True):
     page_token: Annotated[str, Meta(description="`next_page_token` of the page before.")] = ""
 
 
+class DisableQuery(Struct, kw_only=True):
+    """Whether to answer at once, or when every worker acts on it."""
+
+    wait: (
+        Annotated[
+            Literal["all"],
+            Meta(description="Answer when every worker has confirmed, or may not act any more on what it knew."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class UsageQuery(Struct, kw_only=True):
     """How far back."""
 

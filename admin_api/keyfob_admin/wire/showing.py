@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import SealedEvent
     from keyfob.catalogue import Catalogue
+    from keyfob.lifecycle import Acknowledged, Changed
     from keyfob.record import KeyRecord, Team
     from keyfob.store import KeyView, UseDay
     from keyfob.verdict import Grant
@@ -34,6 +35,15 @@ class Shown:
     def changed(self, view: KeyView, effective_by: datetime) -> views.ChangedKey:
         """Show a key that was just disabled or enabled."""
         return views.ChangedKey(**self._members(view), effective_by=effective_by)  # type: ignore[arg-type]
+
+    def disabled(self, changed: Changed, acknowledged: Acknowledged | None = None) -> views.DisabledKey:
+        """Show a key that was just disabled, and what the workers said to it, if they were waited for."""
+        shown = self._members(changed.view)
+        if acknowledged is None:
+            return views.DisabledKey(**shown, effective_by=changed.effective_by)  # type: ignore[arg-type]
+        at = acknowledged.effective_at
+        workers = [views.Worker(worker.id, worker.host, worker.confirmed_at) for worker in acknowledged.workers]
+        return views.DisabledKey(**shown, effective_by=at, effective_at=at, workers=workers)  # type: ignore[arg-type]
 
     def _members(self, view: KeyView) -> dict[str, object]:
         record, used = view.record, view.last_used

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 State = Literal["active", "disabled", "expired", "suspended"]
 ActorKind = Literal["key", "cli", "system"]
@@ -52,6 +52,26 @@ class ChangedKey(Key, frozen=True, kw_only=True):
     """A key after it was disabled or enabled."""
 
     effective_by: Annotated[datetime, Meta(description="When every worker on every host acts on it, at the latest.")]
+
+
+class Worker(Struct, frozen=True):
+    """A process that judges requests, and when it confirmed a change."""
+
+    id: str
+    host: str
+    confirmed_at: Annotated[
+        datetime | None,
+        Meta(description="null: it has stopped, or could not be reached for as long as it may act on what it knew."),
+    ]
+
+
+class DisabledKey(ChangedKey, frozen=True, kw_only=True):
+    """A key after it was disabled. The last two members are there with `wait=all`."""
+
+    effective_at: Annotated[
+        datetime | UnsetType, Meta(description="Since when no worker in the list acts on what was before.")
+    ] = UNSET
+    workers: list[Worker] | UnsetType = UNSET
 
 
 class NewKey(Struct, frozen=True):

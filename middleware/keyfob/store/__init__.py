@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keyfob.audit import Event, SealedEvent
     from keyfob.record import KeyRecord, LastUse, Team
     from keyfob.store.opening import open_store as open_store
+    from keyfob.store.workers import WorkerList
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Changes:
     records: tuple[KeyRecord, ...]
     ring: tuple[RingMark, ...]
     too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
+    roll_call: int = 0  # up to which revision workers are asked to say that they have applied it
 
 
 @dataclass(slots=True)
@@ -230,6 +232,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def applies_at_once(self) -> bool:
         """Whether every process that serves these keys has seen a change when `change` returns."""
+        ...
+
+    @property
+    def workers(self) -> WorkerList:
+        """The processes that judge requests."""
         ...
 
     async def news(self, patience: float) -> None:

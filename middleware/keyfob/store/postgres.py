@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyfob.errors import StoreUnavailable
+from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.postgres_connections import Opening, Purpose
@@ -15,6 +15,7 @@ from keyfob.store.postgres_migrations import SCHEMA
 from keyfob.store.postgres_statements import SQL, bound, holds_nul
 from keyfob.store.postgres_transaction import PostgresTransaction
 from keyfob.store.postgres_usage import write_usage
+from keyfob.store.worker_table import WorkerTable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -43,6 +44,7 @@ class PostgresStore:
         self._bell = [0]
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, SQL)
+        self.workers = WorkerTable(self, SQL)
 
     @property
     def doorbell(self) -> Sequence[int]:
@@ -74,14 +76,14 @@ class PostgresStore:
     async def changes(self, since: int | None) -> Changes:
         """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
         found = await self._ask(SQL["changes"], _BEYOND_REVISIONS if since is None else since, rows.MOST_CHANGES + 1)
-        in_recovery, revision, epoch, min_reader, marks, *_ = found[0]
+        in_recovery, revision, epoch, min_reader, roll_call, marks, *_ = found[0]
         _demand_primary(in_recovery)
         if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
-            raise StoreUnavailable("the database belongs to a newer Keyfob")
+            raise Outdated("the database belongs to a newer Keyfob")
         ring = tuple(rows.mark_of(mark) for mark in json.loads(marks or "[]"))
         if len(found) > rows.MOST_CHANGES:
-            return Changes(revision, epoch, (), ring, too_many=True)
-        return Changes(revision, epoch, await _records(found), ring)
+            return Changes(revision, epoch, (), ring, too_many=True, roll_call=roll_call)
+        return Changes(revision, epoch, await _records(found), ring, roll_call=roll_call)
 
     async def news(self, patience: float) -> None:
         """Return after *patience* seconds, or sooner if another process says that it has changed something."""
@@ -169,6 +171,11 @@ class PostgresStore:
         found = [row[0] for row in await self.read(*key_search(q))]
         return found if len(found) <= FEW else None
 
+    async def note(self, sql: str, parameters: Sequence[object]) -> None:
+        """Run one small statement that is a transaction of its own; nothing that a key is judged by."""
+        async with self._opening.connections().lend(Purpose.DESK, within=REQUEST_LIMIT) as connection:
+            await connection.fetch(sql, *parameters)
+
     async def _ask(self, sql: str, *values: object) -> list[Sequence[Any]]:
         """Run one statement that requests wait for."""
         async with self._opening.connections().lend(Purpose.REQUEST, within=REQUEST_LIMIT) as connection:
@@ -209,7 +216,7 @@ async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
     """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
     records: list[KeyRecord] = []
     for start in range(0, len(found), _ROWS_AT_ONCE):
-        records.extend(rows.record_of(row[5:]) for row in found[start : start + _ROWS_AT_ONCE] if row[5] is not None)
+        records.extend(rows.record_of(row[6:]) for row in found[start : start + _ROWS_AT_ONCE] if row[6] is not None)
         if start:
             await asyncio.sleep(0)
     return tuple(records)

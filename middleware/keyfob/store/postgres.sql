@@ -18,7 +18,7 @@ FROM ({history}) m LEFT JOIN keyfob.keys k ON k.id = $1
 LEFT JOIN keyfob.teams t ON t.id = k.team LEFT JOIN keyfob.key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.in_recovery, m.revision, m.epoch, m.min_reader,
+SELECT m.in_recovery, m.revision, m.epoch, m.min_reader, (SELECT revision FROM keyfob.roll_call),
        (SELECT json_agg(json_build_array(ring_char, fingerprint, state, activated_at)) FROM keyfob.ring_marks),
        {key_columns}
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.revision > $1 LEFT JOIN keyfob.teams t ON t.id = k.team
@@ -200,6 +200,29 @@ SELECT (SELECT max(number) FROM keyfob.migrations), revision, epoch, current_set
        (SELECT count(*) FROM keyfob.teams), (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NULL),
        (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NOT NULL), audit_count
 FROM keyfob.meta
+
+-- The workers, whose statements take no revision.
+
+-- name: put_worker
+-- Two of a worker's words may overtake each other: the one that says less is dropped.
+INSERT INTO keyfob.workers AS w (id, host, lease, epoch, revision, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at
+WHERE w.epoch <> excluded.epoch OR w.revision <= excluded.revision
+
+-- name: remove_worker
+DELETE FROM keyfob.workers WHERE id = $1
+
+-- name: remove_silent_worker
+DELETE FROM keyfob.workers WHERE id = $1 AND seen_at = $2
+
+-- name: workers
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
+FROM ({history}) m CROSS JOIN keyfob.workers w ORDER BY w.host, w.id
+
+-- name: call_roll
+-- Those who listen look at once.
+WITH called AS (UPDATE keyfob.roll_call SET revision = $1 WHERE revision < $1 RETURNING revision)
+SELECT pg_notify('keyfob', '') FROM called
 
 -- The console, whose statements take no revision.
 

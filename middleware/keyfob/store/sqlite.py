@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyfob.errors import StoreUnavailable
+from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
@@ -17,6 +17,7 @@ from keyfob.store.sqlite_files import answering
 from keyfob.store.sqlite_listing import FEW, event_listing, key_listing, key_search
 from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
+from keyfob.store.worker_table import WorkerTable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -49,6 +50,7 @@ class SQLiteStore:
         self.bell = Doorbell(path)
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, SQL)
+        self.workers = WorkerTable(self, SQL)
 
     @property
     def doorbell(self) -> Sequence[int]:
@@ -71,11 +73,7 @@ class SQLiteStore:
 
     async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
         """Keep *secret* if the key still has *checked_hash* and is not deleted."""
-        with answering():
-            connections = await self._opening.connections()
-            async with _turn(connections):
-                values = (secret.hash, secret.proof, key_id, checked_hash)
-                await connections.notes.execute_fetchall(SQL["remember_proof"], values)
+        await self.note(SQL["remember_proof"], (secret.hash, secret.proof, key_id, checked_hash))
 
     async def changes(self, since: int | None) -> Changes:
         """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
@@ -84,14 +82,14 @@ class SQLiteStore:
             connections = await self._opening.connections()
             after = _BEYOND_REVISIONS if since is None else since
             found = list(await connections.hot.execute_fetchall(SQL["changes"], (after, rows.MOST_CHANGES + 1)))
-            revision, epoch, min_reader, marks, *_ = found[0]
+            revision, epoch, min_reader, roll_call, marks, *_ = found[0]
             if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
-                raise StoreUnavailable("the database belongs to a newer Keyfob")
+                raise Outdated("the database belongs to a newer Keyfob")
             ring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
             epoch = _epoch_of(epoch, connections.id)
             if len(found) > rows.MOST_CHANGES:
-                return Changes(revision, epoch, (), ring, too_many=True)
-            return Changes(revision, epoch, await _records(found), ring)
+                return Changes(revision, epoch, (), ring, too_many=True, roll_call=roll_call)
+            return Changes(revision, epoch, await _records(found), ring, roll_call=roll_call)
 
     async def news(self, patience: float) -> None:
         """Return after *patience* seconds: whoever shares this file hears the doorbell."""
@@ -180,6 +178,13 @@ class SQLiteStore:
         found = {row[0] for row in await self.read(*key_search(q))}
         return list(found) if len(found) <= FEW else None
 
+    async def note(self, sql: str, parameters: Sequence[object]) -> None:
+        """Run one small statement without waiting for the disk; nothing that a key is judged by."""
+        with answering():
+            connections = await self._opening.connections()
+            async with _transaction(connections, connections.notes):  # so that who is cancelled waits for its end
+                await connections.notes.execute_fetchall(sql, parameters)
+
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
@@ -251,7 +256,7 @@ async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
     """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
     records: list[KeyRecord] = []
     for start in range(0, len(found), _ROWS_AT_ONCE):
-        records.extend(rows.record_of(row[4:]) for row in found[start : start + _ROWS_AT_ONCE] if row[4] is not None)
+        records.extend(rows.record_of(row[5:]) for row in found[start : start + _ROWS_AT_ONCE] if row[5] is not None)
         if start:
             await asyncio.sleep(0)
     return tuple(records)

@@ -10,7 +10,7 @@ SELECT m.revision, m.epoch, s.hash, s.proof, {key_columns}
 FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT JOIN key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.revision, m.epoch, m.min_reader,
+SELECT m.revision, m.epoch, m.min_reader, (SELECT revision FROM roll_call),
        (SELECT json_group_array(json_array(char, fingerprint, state, activated_at)) FROM ring_marks),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
@@ -156,6 +156,27 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: move_audit_head
 UPDATE meta SET audit_count = ?, audit_head = ?
+
+-- The workers, whose statements take no revision.
+
+-- name: put_worker
+-- Two of a worker's words may overtake each other: the one that says less is dropped.
+INSERT INTO workers (id, host, lease, epoch, revision, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at
+WHERE workers.epoch <> excluded.epoch OR workers.revision <= excluded.revision
+
+-- name: remove_worker
+DELETE FROM workers WHERE id = ?
+
+-- name: remove_silent_worker
+DELETE FROM workers WHERE id = ? AND seen_at = ?
+
+-- name: workers
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
+FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
+
+-- name: call_roll
+UPDATE roll_call SET revision = ?1 WHERE revision < ?1
 
 -- The console, whose statements take no revision.
 

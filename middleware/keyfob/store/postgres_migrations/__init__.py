@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
+from keyfob.errors import ConfigError, NotMigrated, Outdated
 from keyfob.store.postgres_address import connect
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from keyfob.store.postgres_address import Address
 
-SCHEMA = 2  # the number of the newest step that this code knows
+SCHEMA = 3  # the number of the newest step that this code knows
 
 _CONNECT_LIMIT = 10.0  # seconds
 _ONE_AT_A_TIME = 0x6B6579666F62  # "keyfob": the lock under which the steps are taken
@@ -127,8 +127,8 @@ async def _apply_missing(connection: Connection[Any], address: Address) -> int:
 
 
 def judge_schema(number: int | None, min_reader: int) -> None:
-    """Raise StoreUnavailable unless this code can work with a database of schema *number*."""
+    """Raise NotMigrated or Outdated unless this code can work with a database of schema *number*."""
     if number is None or number < SCHEMA:
         raise NotMigrated("the database has not got the present schema; run `keyfob db migrate`")
     if min_reader > SCHEMA:
-        raise StoreUnavailable(f"the database belongs to a newer Keyfob (it needs schema {min_reader}); upgrade")
+        raise Outdated(f"the database belongs to a newer Keyfob (it needs schema {min_reader}, this has {SCHEMA})")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
-SCHEMA = 2  # the number of the newest step that this code knows
+SCHEMA = 3  # the number of the newest step that this code knows
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (

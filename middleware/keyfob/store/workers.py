@@ -1,0 +1,49 @@
+"""What a store keeps of the processes that judge requests, so that a change can wait until all of them know it.
+
+A worker enters itself before it reads what it will judge by. So whoever commits a change and then reads the list finds
+every worker that may still judge by what was before. No clock is compared with another one: whether a worker lives is
+seen by its row becoming another, and how long it may go on without is told by its lease.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 (so that the annotations of a dataclass can be read)
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOTHING = -1  # the revision of who has applied none
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process that judges requests, as it said last."""
+
+    id: str  # random
+    host: str
+    lease: float  # seconds that it may judge by what it read last
+    epoch: str
+    revision: int  # what it has applied; `NOTHING`, read back, if that was in another history
+    seen_at: datetime  # by its own clock; compared for being the same, and never for being later
+
+
+class WorkerList(Protocol):
+    """Every method may raise StoreUnavailable. No key is written and no revision taken."""
+
+    async def put(self, worker: Worker) -> None:
+        """Enter *worker*, or what it says now."""
+        ...
+
+    async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
+        """Strike a worker off; if *seen_at* is given, only one that has not said anything since."""
+        ...
+
+    async def all(self) -> Sequence[Worker]:
+        """Read the whole list, by host and id."""
+        ...
+
+    async def call_roll(self, revision: int) -> None:
+        """Ask every worker to say when it has applied *revision* (`keyfob.store.Changes.roll_call`)."""
+        ...
