@@ -1,0 +1,143 @@
+"""Workers of two versions on one database: those of 0.1.0, as it was released, beside those of today."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob import APIKeyMiddleware
+from keyfob.ring_file import load_ring
+from keyfob.store import open_store
+from tests.gate.conftest import Echo, ask, until
+from tests.lifecycle.conftest import ROOT
+from tests.postgres_server import fresh_database, run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+RELEASED = Path(__file__).parent / "released" / "keyfob-0.1.0.zip"  # the package `keyfob` alone, read by zipimport
+RULES = {"GET /items": "items:read"}
+BOUND = 0.4
+OLD_WORKER = """
+import asyncio, sys
+from pathlib import Path
+import keyfob
+from keyfob import APIKeyMiddleware
+from keyfob.testing import installation
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+async def ask(guarded, key):
+    told = []
+    async def send(message):
+        told.append(message.get("status"))
+    headers = [(b"x-api-key", key.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/items", "headers": headers, "client": ("192.0.2.1", 1)}
+    await guarded(scope, None, send)
+    return told[0]
+
+async def main(folder, url, bound):
+    assert ".zip" in keyfob.__file__, keyfob.__file__
+    async with installation(Path(folder), url=url) as here:
+        key = (await here.issue("items:read")).text
+        guarded = APIKeyMiddleware(app, **here.options, rules={"GET /items": "items:read"}, max_staleness=float(bound))
+        await guarded.runtime.start()
+        print(key, flush=True)
+        while (line := await asyncio.to_thread(sys.stdin.readline)).strip():
+            print(await ask(guarded, key), flush=True)
+        await guarded.runtime.stop()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class OldWorker:
+    """A process of the released version, and the key that it made in a database of its own schema."""
+
+    def __init__(self, process: asyncio.subprocess.Process, key: str) -> None:
+        self.process = process
+        self.key = key
+
+    async def status(self) -> int:
+        """What it answers to a request with its key."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"ask\n")
+        return int(await _line(self.process))
+
+
+async def _line(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await process.stdout.readline()).decode().strip()
+
+
+@asynccontextmanager
+async def old_worker(folder: Path, url: str) -> AsyncIterator[OldWorker]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", OLD_WORKER, str(folder), url, str(BOUND)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(RELEASED)},
+    )
+    try:
+        yield OldWorker(process, await _line(process))
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'keyfob.db'}"
+    else:
+        async with fresh_database(empty=True) as made:
+            yield made
+
+
+async def test_mw_08_old_workers_serve_while_the_database_and_new_ones_go_forward(tmp_path: Path, url: str) -> None:
+    """A worker of 0.1.0 goes on through the migration, hears of what new code disables, and stops where it must."""
+    async with old_worker(tmp_path, url) as old:
+        assert 200 == await old.status()
+
+        entry = load_ring(tmp_path / "keyfob.ring").newest
+        store = open_store(url, seal_with=lambda: entry, create=True)  # migrates
+        new = APIKeyMiddleware(Echo(), store=url, ring=tmp_path / "keyfob.ring", rules=RULES, max_staleness=BOUND)
+        await new.runtime.start()
+        headers = {"X-API-Key": old.key}
+        assert (200, 200) == (await old.status(), (await ask(new, "/items", headers)).status)
+
+        await new.runtime.lifecycle.disable("default", old.key.split("_")[2], actor=ROOT)
+        await asyncio.sleep(0 if store.applies_at_once else BOUND)
+        assert (401, 401) == (await old.status(), (await ask(new, "/items", headers)).status)
+        assert 1 == len(await store.workers.all())
+
+        await new.runtime.lifecycle.enable("default", old.key.split("_")[2], actor=ROOT)
+        await until(lambda: passes(old))
+        await leave_old_code_behind(url)
+        await asyncio.sleep(BOUND)
+        assert (503, 200) == (await old.status(), (await ask(new, "/items", headers)).status)
+        await new.runtime.stop()
+        await store.close()
+
+
+async def passes(old: OldWorker) -> bool:
+    return 200 == await old.status()
+
+
+async def leave_old_code_behind(url: str) -> None:
+    """Say that only code of the present schema can read the database."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+            connection.execute("UPDATE meta SET min_reader = 2")
+    else:
+        await run_sql("UPDATE keyfob.meta SET min_reader = 2", database=url.rpartition("/")[2])
