@@ -26,7 +26,7 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass, field
-from operator import concat, mul
+from operator import add, mul
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def base62(number: int, width: int) -> str:
 
 def from_base62(text: str) -> int:
     """Read what `base62` wrote; *text* has an even number of digits, 22 at most. Raises KeyError for anything else."""
-    pairs = map(concat, text[::2], text[1::2])
+    pairs = map(add, text[::2], text[1::2])
     return sum(map(mul, map(_VALUES.__getitem__, pairs), _WEIGHTS[-(len(text) // 2) :]))
 
 
