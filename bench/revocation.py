@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyfob.testing import installation
 from tests.history.checker import ADMITTED, REFUSED, History, Revocation, understand
+from tests.history.hosts import HOSTS, Hosts
 from tests.history.load import CONNECTIONS, Load
 from tests.wire.server import Server
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 1000
 WORKERS = 4
+BOUND = 2.0  # seconds; `max_staleness` of the hosts, as by default
+AT_ONCE = 40  # keys of the hosts that are switched side by side, because each stays off for longer than the bound
 ROWS = (
     "disable called → it returned",
     "disable called → first refusal answered",
@@ -34,6 +38,7 @@ class Revocations:
     history: History
     rows: dict[str, list[float]]  # row → milliseconds, one figure per revocation
     title: str
+    bound: float  # seconds
 
     def table(self) -> str:
         """For people."""
@@ -41,7 +46,7 @@ class Revocations:
         for row, figures in self.rows.items():
             shown = (f"{_quantile(figures, share):9.2f}" for share in (0.5, 0.99, 1.0))
             lines.append(f"{row:48}{''.join(shown)}")
-        return "\n".join([*lines, f"violations, with a bound of 0 s: {len(self._violations)}", ""])
+        return "\n".join([*lines, f"violations, with a bound of {self.bound:g} s: {len(self._violations)}", ""])
 
     def as_json(self) -> dict[str, Any]:
         """For programs: every figure, and every violation."""
@@ -60,32 +65,58 @@ class Revocations:
 
     @property
     def _violations(self) -> list[Any]:
-        return self.history.violations(bound=0.0)
+        return self.history.violations(self.bound)
 
 
-async def measure() -> Revocations:
-    """Revoke again and again under load, each time from another process, and see who was still let in."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with installation(Path(folder)) as here:
-            server = Server(here, Path(folder, "server.log"), http="httptools", workers=WORKERS)
-            try:
-                log = await Load(here, server.port, WORKERS).revoke(ROUNDS)
-            finally:
-                server.stop()
-    return shown(understand(log))
+@dataclass(frozen=True)
+class Both:
+    """One host on SQLite, and two on PostgreSQL."""
+
+    one_host: Revocations
+    two_hosts: Revocations
+
+    def table(self) -> str:
+        """For people."""
+        return f"{self.one_host.table()}\n{self.two_hosts.table()}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"sqlite": self.one_host.as_json(), "postgres": self.two_hosts.as_json()}
 
 
-def shown(history: History) -> Revocations:
-    """The figures of *history*."""
+async def measure() -> Both:
+    """Revoke again and again under load, and see who was still let in: by workers of one host, and by two hosts."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        return Both(await _one_host(Path(one)), await _two_hosts(Path(two)))
+
+
+async def _one_host(folder: Path) -> Revocations:
+    async with installation(folder) as here:
+        server = Server(here, folder / "server.log", http="httptools", workers=WORKERS)
+        try:
+            log = await Load(here, server.port, WORKERS).revoke(ROUNDS)
+        finally:
+            server.stop()
+    where = f"{WORKERS} workers on one SQLite file, {WORKERS * CONNECTIONS} connections"
+    return shown(understand(log), where)
+
+
+async def _two_hosts(folder: Path) -> Revocations:
+    async with AsyncExitStack() as stack:
+        hosts = await Hosts.serving(stack, folder, bound=BOUND)
+        log = await hosts.revoke(ROUNDS, at_once=AT_ONCE)
+    troubles = ", ".join(f"{times} × {trouble}" for trouble, times in sorted(hosts.troubles.items()))
+    return shown(understand(log), f"{HOSTS} hosts on one PostgreSQL behind proxies ({troubles})", BOUND)
+
+
+def shown(history: History, where: str = "", bound: float = 0.0) -> Revocations:
+    """The figures of *history*, and what breaks the promise of *bound* seconds."""
     figures = [_figures(revocation, requests) for revocation, requests in _with_requests(history)]
     rows = {
         row: [figure * 1000 for figure in column] for row, column in zip(ROWS, zip(*figures, strict=True), strict=True)
     }
-    title = (
-        f"{len(history.revocations)} revocations, {WORKERS} workers on one SQLite file,"
-        f" {len(history.requests)} requests on {WORKERS * CONNECTIONS} connections"
-    )
-    return Revocations(history, rows, title)
+    title = f"{len(history.revocations)} revocations, {len(history.requests)} requests: {where}"
+    return Revocations(history, rows, title, bound)
 
 
 def _with_requests(history: History) -> Iterator[tuple[Revocation, list[Request]]]:

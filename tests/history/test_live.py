@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
+
+import pytest
 
 from keyfob.testing import installation
 from tests.history.checker import ADMITTED, REFUSED, understand
+from tests.history.hosts import HOSTS, Hosts
 from tests.history.load import Load
 from tests.wire.server import Server
 
@@ -28,3 +32,19 @@ async def test_mw_01_a_history_of_revocations_under_load_holds_no_violation(tmp_
     assert ROUNDS == len(history.revocations)
     assert {ADMITTED, REFUSED} == {request.status for request in history.requests}
     assert WORKERS == len({request.worker for request in history.requests if request.status == REFUSED})
+
+
+@pytest.mark.timeout(120 + ROUNDS)
+async def test_mw_02_a_history_of_two_hosts_amid_trouble_holds_no_violation(tmp_path: Path) -> None:
+    """Whatever the network does: no host admits a request that began max_staleness after the disabling returned."""
+    bound = 0.5
+    async with AsyncExitStack() as stack:
+        hosts = await Hosts.serving(stack, tmp_path, bound=bound)
+        history = understand(await hosts.revoke(ROUNDS, at_once=16))
+
+    assert [] == history.violations(bound=bound)
+    assert ROUNDS == len(history.revocations)
+    assert {ADMITTED, REFUSED} <= {request.status for request in history.requests} <= {ADMITTED, REFUSED, 503}
+    assert HOSTS == len({request.worker for request in history.requests if request.status == REFUSED})
+    assert {"delay", "cut", "black_hole", "go_down"} >= set(hosts.troubles) != set()
+    print(f"{len(history.revocations)} revocations, {len(history.requests)} requests, troubles {hosts.troubles}")  # noqa: T201
