@@ -1,7 +1,7 @@
 """A program that lets two processes change keys, kills one in mid-work, and looks at what is left. Again and again.
 
-``python -m tests.faults.killing FOLDER ROUNDS``. It forks, so it has no threads itself; what it prints last is
-``rounds R, operations N``, and it ends with an AssertionError as soon as anything is wrong.
+``python -m tests.faults.killing FOLDER ROUNDS [SEED]``. It forks, so it has no threads itself; what it prints last is
+``rounds R, operations N, seed S``, and it ends with an AssertionError as soon as anything is wrong.
 """
 
 from __future__ import annotations
@@ -171,19 +171,19 @@ class Ledger:
         self._states = found
 
 
-def main(folder: Path, rounds: int) -> None:
-    """Kill *rounds* times."""
+def main(folder: Path, rounds: int, seed: int) -> None:
+    """Kill *rounds* times; *seed* says which operations, and when."""
     entry = load_ring(folder / "keyfob.ring").newest
-    chance, ledger = random.Random(rounds), Ledger()  # noqa: S311 (when to kill, no secret)
+    chance, ledger = random.Random(seed), Ledger()  # noqa: S311 (when to kill, no secret)
     for number in range(rounds):
-        doomed, survivor = Child(folder, 2 * number), Child(folder, 2 * number + 1)
+        doomed, survivor = Child(folder, 2 * (seed + number)), Child(folder, 2 * (seed + number) + 1)
         doomed.wait_for(chance.randrange(1, 8))
         time.sleep(chance.random() / 100)
         left_open = [ledger.take(doomed.kill())]
         survivor.wait_for(2)  # whatever the other one held when it died
         left_open.append(ledger.take(survivor.kill()))
         ledger.check(folder / "keyfob.db", {entry.char: entry.audit_key}, left_open)
-    print(f"rounds {rounds}, operations {ledger.operations}")  # noqa: T201
+    print(f"rounds {rounds}, operations {ledger.operations}, seed {seed}")  # noqa: T201
 
 
 async def _install(folder: Path) -> None:
@@ -192,9 +192,9 @@ async def _install(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    where, times = Path(sys.argv[1]), int(sys.argv[2])
+    where, times, start = Path(sys.argv[1]), int(sys.argv[2]), int((sys.argv[3:] or ["0"])[0])
     if os.fork() == 0:  # a child, because this process must have no threads when it forks
         asyncio.run(_install(where))
         os._exit(0)
     os.wait()
-    main(where, times)
+    main(where, times, start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Place
     from tests.wire.server import Server
 
+SEED = int(os.environ.get("KEYFOB_TEST_SEED", "2031"))
+
 
 @pytest.mark.timeout(60 + 2 * ROUNDS)
 def test_sf_11_killed_again_and_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """After every kill -9 amid mixed changes the file is whole, says all that was acknowledged, and can be written."""
-    command = [sys.executable, "-m", "tests.faults.killing", str(tmp_path), str(ROUNDS)]
+    command = [sys.executable, "-m", "tests.faults.killing", str(tmp_path), str(ROUNDS), str(SEED)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (0, "") == (ended.returncode, ended.stderr)

@@ -159,6 +159,31 @@ def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[
     print(f"{len(flood)} wrong secrets at once: {hashed} hashed, {shed} turned away")  # noqa: T201
 
 
+def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Server], own: Place) -> None:
+    """Amid the flood of DL-02 the event loop answers again and again in the midst of one hash."""
+    server, issued = alone(own, http="httptools", argon2_threads=1), own.issue("items:read")
+    phc = hash_secret(new_secret(), Argon2Parameters(memory_kib=65_536, time=6))
+    victims = _issue_many(own, 8, Argon2Parameters(8, 1), phc)
+    assert "200" == kind(server, issued)
+    in_one_hash: Counter[int] = Counter()  # by how many hashes were begun, how many requests were answered meanwhile
+    took: list[float] = []
+    with ExitStack() as stack:
+        wires = [stack.enter_context(server.wire()) for _ in victims]
+        for wire, victim in zip(wires, victims, strict=True):
+            wire.send(request("/items", {"X-API-Key": tagged(own.here.signing, victim.record.id)}))
+        flood, asking = stack.enter_context(ThreadPoolExecutor(1)), stack.enter_context(server.wire())
+        answers = flood.submit(lambda: [kind_of(wire.answer()) for wire in wires])
+        while not answers.done():
+            began = time.perf_counter()
+            asking.send(request("/_/stats"))
+            in_one_hash[asking.answer().json["argon2_verifications"]] += 1
+            took.append(time.perf_counter() - began)
+
+    assert ["B401"] * len(victims) == answers.result()
+    assert len(victims) <= sum(times > 3 for times in in_one_hash.values())
+    print(f"the loop's own lag amid hashes: {_p99(sorted(took))}")  # noqa: T201
+
+
 def test_dl_06_two_hundred_cold_keys_at_once_are_never_401(alone: Callable[..., Server], own: Place) -> None:
     """When all keys are new to a worker at once, each passes or is 503, memory stays bounded, and all pass later."""
     cost = Argon2Parameters(4096, 1)
