@@ -42,7 +42,7 @@ async def _with_keys(size: int) -> dict[str, float]:
             for second in range(SECONDS):
                 start = time.perf_counter()
                 for number in range(RATE):
-                    usage.note_use(ids[number % size], began + second, "192.0.2.7", admitted=True)
+                    usage.note_admitted(ids[number % size], began + second, "192.0.2.7")
                 noting += time.perf_counter() - start
                 start = time.perf_counter()
                 await usage.flush(here.store)
