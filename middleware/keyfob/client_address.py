@@ -73,7 +73,7 @@ class ClientAddress:
         peer = client[0] if client else None
         if not peer:
             return self._forwarded(scope, None) if self._trusts_unix else None
-        address = canonical(peer)
+        address = _canonical(peer) if len(peer) <= _LONGEST else None
         if self._trusts is not None and self._trusts(address):
             return self._forwarded(scope, address)
         return address

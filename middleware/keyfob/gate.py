@@ -17,6 +17,7 @@ from starlette._utils import get_route_path
 
 from keyfob.credential import AUTHORIZATION, BEARER, one_key, read_credential, stripped
 from keyfob.errors import Saturated, StoreUnavailable
+from keyfob.proofs import Refusal
 from keyfob.rule_table import WEBSOCKET, Match, Rule
 from keyfob.safe_path import hides_separators, is_safe_path
 from keyfob.verdict import Denied, Granted, Public, Reason
@@ -129,14 +130,12 @@ class Gate:
     async def _judge_text(
         self, text: bytes, carrier: Header | None, match: Match | None, address: str | None
     ) -> Granted | Denied:
-        entry = self._proofs.get(text)
-        if entry is not None and self._freshness.is_current():
-            self._stats.cache_hits += 1
-        else:
-            identified = await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
-            if isinstance(identified, Denied):
-                return identified
-            entry = identified
+        known = self._identification.known(text) if self._freshness.is_current() else None
+        entry = known or await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
+        if isinstance(entry, Refusal):
+            return Denied(entry.reason)
+        if isinstance(entry, Denied):
+            return entry
 
         # No await from the last look at the freshness to here, nor below.
         now = self._now()

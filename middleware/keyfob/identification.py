@@ -58,7 +58,7 @@ class Identification:
             digest = self._proofs.digest(text)
             if digest is None:
                 return Denied(Reason.RETIRED)
-            known = self._known(text, digest)
+            known = self.known(text)
             if known is None:
                 found = await self._recogniser.recognise(key, digest)
                 still_so = found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
@@ -70,9 +70,9 @@ class Identification:
         msg = "the key was changed again and again while it was looked at"
         raise StoreUnavailable(msg)
 
-    def _known(self, text: bytes, digest: bytes) -> Entry | Refusal | None:
-        """What the caches say. Nothing awaits between this and the verdict."""
-        known = self._proofs.get(text) or self._proofs.get_dead(digest)
+    def known(self, text: bytes) -> Entry | Refusal | None:
+        """What the caches say, to be believed while they are current. Nothing awaits between this and the verdict."""
+        known = self._proofs.known(text)
         if isinstance(known, Refusal) and not self._freshness.believes(known.until):
             return None
         self._stats.cache_hits += known is not None

@@ -168,12 +168,12 @@ class Proofs:
         """Count *entry* as used now: what was not for longest is dropped first."""
         self._living.get(entry.digest)
 
-    def get_dead(self, digest: bytes) -> Entry | Refusal | None:
-        """What is known of a text that was refused before."""
-        try:
-            return self._dead[digest]
-        except KeyError:
+    def known(self, text: bytes) -> Entry | Refusal | None:
+        """All that is known of *text*: a key that it proves, living or dead, or that it was refused before."""
+        digest = self.digest(text)
+        if digest is None:
             return None
+        return self._known.get(digest) or self._dead.get(digest)
 
     def keep(self, digest: bytes, record: KeyRecord, *, ring_char: str, as_of: int) -> Entry:
         """Remember a proved key. Its snapshot must be as new as the last merge: the caller has just looked."""

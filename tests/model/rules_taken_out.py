@@ -138,7 +138,7 @@ MUTATIONS = (
         "a cached key is believed only while the cache is current",
         "gate",
         "_judge_text",
-        _without(" and self._freshness.is_current()"),
+        _without(" if self._freshness.is_current() else None"),
     ),
     Mutation(
         "the short way believes a cached key only while the cache is current",
