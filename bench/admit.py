@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +61,39 @@ class DictBackend(AuthenticationBackend):
             raise AuthenticationError("invalid key")
         name, permissions = self.keys[key]
         return AuthCredentials(permissions), SimpleUser(name)
+
+
+@dataclass(slots=True)
+class KeptByHand:
+    """What one keeps of a key by hand."""
+
+    name: str
+    permissions: list[str]
+    expires_at: float  # seconds since the epoch
+    last_used_at: float = 0.0
+    last_used_ip: str | None = None
+
+
+class CarefulBackend(AuthenticationBackend):
+    """The same with what one adds before it goes live: hashes of keys, expiry, a permission, the last use."""
+
+    def __init__(self, keys: dict[str, KeptByHand], needed: dict[tuple[str, str], str]) -> None:
+        self.keys = keys
+        self.needed = needed
+
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
+        """Look the key up by its SHA-256, and judge it."""
+        header = conn.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, key = header.partition(" ")
+        kept, now = self.keys.get(hashlib.sha256(key.encode()).hexdigest()), time.time()
+        if scheme.lower() != "bearer" or kept is None or kept.expires_at <= now:
+            raise AuthenticationError("invalid key")
+        if self.needed.get((conn.scope["method"], conn.scope["path"])) not in kept.permissions:
+            raise AuthenticationError("not allowed")
+        kept.last_used_at, kept.last_used_ip = now, conn.client.host if conn.client else None
+        return AuthCredentials(kept.permissions), SimpleUser(kept.name)
 
 
 def request(path: str, key: str | None = None) -> Scope:
@@ -127,10 +162,16 @@ async def measure() -> Measured:
             few = APIKeyMiddleware(bare, **here.options, rules=RULES)
             many = APIKeyMiddleware(bare, **here.options, rules={**RULES, **MANY})
             by_hand = AuthenticationMiddleware(bare, DictBackend({good.text: ("key", ["items:read"])}))
+            kept = KeptByHand("key", ["items:read"], time.time() + 3600)
+            careful = CarefulBackend(
+                {hashlib.sha256(good.text.encode()).hexdigest(): kept}, {("GET", "/items"): "items:read"}
+            )
+            carefully = AuthenticationMiddleware(bare, careful)
             rows: dict[str, tuple[Any, Scope, int]] = {
                 "bare app": (bare, request("/items", good.text), 200),
                 "pass-through middleware": (PassThrough(bare), request("/items", good.text), 200),
                 "AuthenticationMiddleware with a dict": (by_hand, request("/items", good.text), 200),
+                "the same, with hashes, expiry, last use": (carefully, request("/items", good.text), 200),
                 "Keyfob, admitted": (few, request("/items", good.text), 200),
                 "Keyfob, admitted, path parameter": (few, request("/items/42", good.text), 200),
                 "Keyfob, admitted, 500 rules": (many, request("/api/v1/things77/42", good.text), 200),
