@@ -49,10 +49,11 @@ def main(asked: list[str]) -> int:
         return 2
     for name in asked or PARTS:
         measured = asyncio.run(PARTS[name]())
-        print(measured.table())
+        table = measured.table()
+        print(table)
         machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
         RESULTS.mkdir(exist_ok=True)
-        text = json.dumps({"part": name, **machine, **measured.as_json()}, indent=1)
+        text = json.dumps({"part": name, **machine, "table": table, **measured.as_json()}, indent=1)
         (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     return 0
 

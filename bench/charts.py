@@ -32,8 +32,9 @@ def with_tables(text: str) -> str:
 
 def _table(part: str) -> str:
     try:
-        return markdown(result(part))
-    except FileNotFoundError:
+        found = result(part)
+        return markdown(found) if "columns" in found else f"```text\n{found['table'].strip()}\n```"
+    except (FileNotFoundError, KeyError):
         return f"`scripts/bench {part}` has not been run for this version."
 
 
