@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.ring_file import load_ring
+from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob_admin.cli.ring import NO_ADMIN
 from tests.cli.conftest import typed
 
@@ -211,7 +212,7 @@ def test_status_counts(home: Home) -> None:
     home.make("ci", *READ)
     told = typed("db", "status", "--json").data
 
-    assert (1, "wal", 1, 2) == (told["schema"], told["journal_mode"], told["teams"], told["keys"])
+    assert (SCHEMA, "wal", 1, 2) == (told["schema"], told["journal_mode"], told["teams"], told["keys"])
     assert "wal" in typed("db", "status").out
 
 
