@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUNDS = int(os.environ.get("KEYFOB_TEST_ROUNDS", "150"))
+ROUNDS_AMID_TROUBLE = int(os.environ.get("KEYFOB_TEST_ROUNDS", "48"))  # each takes longer than the bound
 WORKERS = 4
 
 
@@ -34,16 +35,16 @@ async def test_mw_01_a_history_of_revocations_under_load_holds_no_violation(tmp_
     assert WORKERS == len({request.worker for request in history.requests if request.status == REFUSED})
 
 
-@pytest.mark.timeout(120 + ROUNDS)
+@pytest.mark.timeout(240 + 2 * ROUNDS_AMID_TROUBLE)
 async def test_mw_02_a_history_of_two_hosts_amid_trouble_holds_no_violation(tmp_path: Path) -> None:
     """Whatever the network does: no host admits a request that began max_staleness after the disabling returned."""
     bound = 0.5
     async with AsyncExitStack() as stack:
         hosts = await Hosts.serving(stack, tmp_path, bound=bound)
-        history = understand(await hosts.revoke(ROUNDS, at_once=16))
+        history = understand(await hosts.revoke(ROUNDS_AMID_TROUBLE, at_once=16))
 
     assert [] == history.violations(bound=bound)
-    assert ROUNDS == len(history.revocations)
+    assert ROUNDS_AMID_TROUBLE == len(history.revocations)
     assert {ADMITTED, REFUSED} <= {request.status for request in history.requests} <= {ADMITTED, REFUSED, 503}
     assert HOSTS == len({request.worker for request in history.requests if request.status == REFUSED})
     assert {"delay", "cut", "black_hole", "go_down"} >= set(hosts.troubles) != set()
