@@ -64,6 +64,7 @@ class Opening:
         self._path = path
         self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+        self._openings: dict[asyncio.AbstractEventLoop, asyncio.Task[Connections]] = {}
         self._closed = False
         self._pid = os.getpid()  # of the process that holds connections, if any are held
 
@@ -93,10 +94,34 @@ class Opening:
                 if held is not None:
                     del self._by_loop[loop]
                     await _end(held)
-                held = self._by_loop[loop] = await self._open()
-                held.ending = self._close_with_loop(loop, held)
-                await anext(held.ending)
+                held = await self._opened(loop)
             return held
+
+    async def _opened(self, loop: asyncio.AbstractEventLoop) -> Connections:
+        """Open, once for all who wait: who runs out of patience leaves the work to the next, as a slow disk demands."""
+        opening = self._openings.get(loop)
+        if opening is None:
+            opening = self._openings[loop] = loop.create_task(self._open_and_hold(loop), name="keyfob-open")
+            opening.add_done_callback(lambda ended: self._opening_ended(loop, ended))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if opening.cancelled() and not (own and own.cancelling()):
+                raise StoreUnavailable("the store was closed while it was being opened") from None
+            raise
+
+    async def _open_and_hold(self, loop: asyncio.AbstractEventLoop) -> Connections:
+        held = await self._open()
+        held.ending = self._close_with_loop(loop, held)
+        await anext(held.ending)
+        self._by_loop[loop] = held
+        return held
+
+    def _opening_ended(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Task[Connections]) -> None:
+        self._openings.pop(loop, None)
+        if not ended.cancelled():
+            ended.exception()  # those who waited may all have left
 
     async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, held: Connections) -> AsyncGenerator[None, None]:
         """Close *held* when its loop ends in good order without a `close`, as that of a script or a test does.
@@ -122,6 +147,10 @@ class Opening:
         self._closed = True
         if self._is_inherited():
             return
+        opening = self._openings.get(asyncio.get_running_loop())
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
         own = self._by_loop.pop(asyncio.get_running_loop(), None)
         if own is not None:
             await _end(own)
@@ -168,6 +197,7 @@ class Opening:
         for loop in list(self._locks):  # a copy, because other threads may be doing the same
             if loop.is_closed():
                 self._locks.pop(loop, None)
+                self._openings.pop(loop, None)
                 await self._abandon(loop)
 
     async def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
