@@ -62,6 +62,9 @@ class Network:
             return
         far = await asyncio.open_connection(self._target.hostname, self._target.port)
         link = Link(self, writer, far[1], swallows=self.swallows)
+        if self.refuses:  # it went down while the far end was being reached, when this was no link yet to be cut
+            link.close()
+            return
         self._links.add(link)
         try:
             await asyncio.gather(link.pump(reader, far[1]), link.pump(far[0], writer))
