@@ -56,13 +56,16 @@ class Network:
         self._port = server.sockets[0].getsockname()[1]
         return server
 
+    def _is_down(self) -> bool:
+        return self.refuses
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuses:
+        if self._is_down():
             writer.transport.abort()
             return
         far = await asyncio.open_connection(self._target.hostname, self._target.port)
         link = Link(self, writer, far[1], swallows=self.swallows)
-        if self.refuses:  # it went down while the far end was being reached, when this was no link yet to be cut
+        if self._is_down():  # it went down while the far end was being reached, when this was no link yet to be cut
             link.close()
             return
         self._links.add(link)
