@@ -419,3 +419,20 @@ async def test_a_process_that_stood_still_looks_once_more(here: Installation, gu
     for task in (talking, streaming):
         task.cancel()
     await asyncio.gather(talking, streaming, return_exceptions=True)
+
+
+async def in_two_parts(_: Scope, __: Receive, send: Send) -> None:
+    """Send a response that is open for a moment."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"first", "more_body": True})
+    await send({"type": "http.response.body", "body": b"last"})
+
+
+async def test_a_response_that_has_ended_is_watched_no_longer(here: Installation, guard: Guard) -> None:
+    """Whatever was open once leaves nothing behind, or a busy server would keep every response for ever."""
+    app = guard(in_two_parts)
+    task, sent = stream(app, await here.issue("items:read"))
+    await task
+
+    assert 3 == len(sent)
+    assert (frozenset(), {}) == (app.runtime.connections.open_keys(), app.runtime.connections.responses)
