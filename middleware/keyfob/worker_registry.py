@@ -32,6 +32,7 @@ log = logging.getLogger("keyfob")
 HEARTBEAT = 60.0  # seconds between words that say only that this worker lives
 PAUSE = 1.0  # seconds until what could not be written is tried again
 _ENTRY_LIMIT = 0.4  # seconds that a read waits for the entry before it; together they must stay below two
+_ENTRY_SHARE = 0.25  # and that much of a short lease at most: what is left of it is what requests are judged in
 _WRITE_LIMIT = 5.0  # seconds
 
 
@@ -49,6 +50,7 @@ class WorkerRegistry:
         self._feed = feed
         self._workers = workers
         self._lease = lease
+        self._entry_limit = min(_ENTRY_LIMIT, lease * _ENTRY_SHARE)
         self._clock = clock
         self._serves = False
         self._is_entered = False
@@ -77,7 +79,7 @@ class WorkerRegistry:
             self._say()
         changes = await self._feed.changes(since)
         if self._serves and was_silent and self._flight is not None:
-            await asyncio.wait({self._flight}, timeout=_ENTRY_LIMIT)
+            await asyncio.wait({self._flight}, timeout=self._entry_limit)
         if self._serves and not self._is_entered:
             await self._enter()
             changes = await self._feed.changes(since)
@@ -124,7 +126,7 @@ class WorkerRegistry:
     async def _enter(self) -> None:
         """Try once to be in the list before the next read; who cannot write there serves all the same."""
         with suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(_ENTRY_LIMIT):
+            async with asyncio.timeout(self._entry_limit):
                 await self._put()
 
     async def _tell(self) -> None:
