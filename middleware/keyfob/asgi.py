@@ -120,8 +120,8 @@ class APIKeyMiddleware:
             return
 
         odd = unusual(scope["headers"])
-        known = self.gate.admit_known(scope, odd) if kind == "http" else None
-        verdict, headers, match, address = known or await self.gate.admit(scope, odd)
+        at_once = self.gate.judge_at_once(scope, odd) if kind == "http" else None
+        verdict, headers, match, address = at_once or await self.gate.admit(scope, odd)
         del odd  # no frame, nor any traceback of one, holds the key while the application runs
         if isinstance(verdict, Granted):
             self.stats.admitted += 1

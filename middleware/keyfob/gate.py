@@ -3,8 +3,8 @@
 A refused key is a value; a store that cannot answer is an exception. What is asked of a warm key is one digest, one
 dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
 
-`Gate.admit` is the whole way. `Gate.admit_known` is the short one that nearly every request takes: it knows no reason
-to refuse anybody, and leaves whatever is not plain to the other.
+`Gate.admit` is the whole way. `Gate.judge_at_once` is the short one that nearly every request takes: known keys pass,
+what was refused before or was never made by our ring is refused, and whatever is not as plain is left to the other.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from keyfob.verdict import Verdict
 
 PUBLIC = Public()
+_FORGED = Denied(Reason.FORGED)
 Judged = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
 """A verdict; the headers as the application may see them; and what was judged: the rule, and the client's address."""
 
@@ -78,8 +79,8 @@ class Gate:
         self._now = now
         self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
-    def admit_known(self, scope: Scope, odd: list[Header]) -> Judged | None:
-        """Admit an ordinary HTTP request of a known key at once; None where `admit` has to look.
+    def judge_at_once(self, scope: Scope, odd: list[Header]) -> Judged | None:
+        """Judge an ordinary HTTP request of a known or a forged key; None where `admit` has to look.
 
         What is ordinary has one header that is not (*odd* are all such), ``authorization: Bearer <text>`` as servers
         hand it on; so there is no second credential, nothing of ours that a client made up, and no preflight. That
@@ -93,7 +94,9 @@ class Gate:
             return None
         match = self._route(scope["method"], path, scope.get("root_path", ""))
         entry = self._proofs.get(value[7:])
-        if match is None or entry is None or not self._freshness.is_current():
+        if entry is None:
+            return self._refuse_at_once(scope, odd[0], match)
+        if match is None or not self._freshness.is_current():
             return None
         now, address = self._now(), self._addresses.of(scope)
         is_plain = match.rule in entry.passes and entry.networks is None and now < entry.ends
@@ -107,6 +110,21 @@ class Gate:
         if not self._forwards_credential:
             headers.remove(odd[0])
         return entry.granted, headers, match, address
+
+    def _refuse_at_once(self, scope: Scope, carrier: Header, match: Match | None) -> Judged | None:
+        """Refuse what was refused before, and what costs an attacker nothing to make; None for every other text."""
+        is_guarded = match is None or not (match is BAD_PATH or match.rule.public)
+        # Where nothing is current, it may not be known yet what the database says of the ring.
+        if not is_guarded or not self._freshness.is_current():
+            return None
+        text, address = carrier[1][7:], self._addresses.of(scope)
+        known = self._identification.known(text)
+        if known is None and not self._identification.is_forged(text):
+            return None
+        verdict = _FORGED if known is None else self._judge(known, match, address)
+        headers = list(scope["headers"])
+        headers.remove(carrier)
+        return verdict, headers, match, address
 
     async def admit(self, scope: Scope, odd: list[Header]) -> Judged:
         """Judge one request by its scope and those of its headers that are `unusual`.
@@ -132,12 +150,13 @@ class Gate:
     ) -> Granted | Denied:
         known = self._identification.known(text) if self._freshness.is_current() else None
         entry = known or await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
+        # No await from the last look at the freshness to here, nor below.
+        return entry if isinstance(entry, Denied) else self._judge(entry, match, address)
+
+    def _judge(self, entry: Entry | Refusal, match: Match | None, address: str | None) -> Granted | Denied:
+        """Judge what is known, and note the use."""
         if isinstance(entry, Refusal):
             return Denied(entry.reason)
-        if isinstance(entry, Denied):
-            return entry
-
-        # No await from the last look at the freshness to here, nor below.
         now = self._now()
         verdict = judge(entry, match, address, now)
         if isinstance(verdict, Granted):

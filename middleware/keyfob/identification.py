@@ -70,6 +70,11 @@ class Identification:
         msg = "the key was changed again and again while it was looked at"
         raise StoreUnavailable(msg)
 
+    def is_forged(self, text: bytes) -> bool:
+        """Whether *text* is a whole key that no ring entry of ours made. Waits for nothing."""
+        key = self._recogniser.parse(text)
+        return key is not None and self._recogniser.refuses(key) is Reason.FORGED
+
     def known(self, text: bytes) -> Entry | Refusal | None:
         """What the caches say, to be believed while they are current. Nothing awaits between this and the verdict."""
         known = self._proofs.known(text)

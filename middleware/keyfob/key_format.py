@@ -26,16 +26,13 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass, field
-from operator import add, mul
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]  # two digits at a time take half the steps
-_VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
-_WEIGHTS = [len(_PAIRS) ** place for place in reversed(range(11))]
+_DIGITS = bytes.maketrans(ALPHABET.encode(), bytes(range(len(ALPHABET))))
 ID_LENGTH = 16
 SECRET_LENGTH = 43  # 62**43 is just above 2**256
 TAG_LENGTH = 14
@@ -53,7 +50,7 @@ _KEY = re.compile(rf"({_WORD})_({_WORD})_({_ID})_({_BODY})\Z")
 _DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a flood of junk makes many, and freezing is most of what one costs
 class KeyText:
     """A key, taken apart. Its shape and checksum are right; nothing more is known of it."""
 
@@ -160,21 +157,21 @@ def base62(number: int, width: int) -> str:
         ValueError: *number* is negative, or needs more than *width* digits.
 
     """
-    digits = []
-    rest = number
-    for _ in range((width + 1) // 2):
-        rest, pair = divmod(rest, len(_PAIRS))
-        digits.append(_PAIRS[pair])
-    text = "".join(reversed(digits))
-    if rest or (len(text) > width and text[0] != ALPHABET[0]):
+    if not 0 <= number < len(ALPHABET) ** width:
         raise ValueError(f"the number does not fit into {width} digits")
-    return text[-width:]
+    digits = []
+    for _ in range(width):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
 
 
 def from_base62(text: str) -> int:
-    """Read what `base62` wrote; *text* has an even number of digits, 22 at most. Raises KeyError for anything else."""
-    pairs = map(add, text[::2], text[1::2])
-    return sum(map(mul, map(_VALUES.__getitem__, pairs), _WEIGHTS[-(len(text) // 2) :]))
+    """Read what `base62` wrote; every character of *text* is one of `ALPHABET`."""
+    number = 0
+    for digit in text.encode().translate(_DIGITS):
+        number = number * 62 + digit
+    return number
 
 
 def _random(length: int) -> str:

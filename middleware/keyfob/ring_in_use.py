@@ -59,14 +59,13 @@ class RingInUse:
 
     def refuses(self, key: KeyText) -> Reason | None:
         """Why *key* cannot be one of ours, or None if its tag is right or cannot be checked any more."""
-        if self.is_retired(key.ring_char):
-            return Reason.RETIRED
-        mark = self._marks.get(key.ring_char)
-        if mark is not None and mark.state is RingState.LOST:
-            return None
-        entry = self._ring.entries.get(key.ring_char)
+        char = key.ring_char
+        mark = self._marks.get(char)
+        if mark is not None and mark.state is not RingState.ACTIVE:
+            return Reason.RETIRED if mark.state is RingState.RETIRED else None
+        entry = self._ring.entries.get(char)
         if entry is None and self._reload():
-            entry = self._ring.entries.get(key.ring_char)
+            entry = self._ring.entries.get(char)
         return None if entry is not None and entry.verifies(key) else Reason.FORGED
 
     def is_retired(self, char: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.gate.conftest import ask
+from tests.wire.forging import forged
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # need a few less or more. Who makes the way longer has to come here, measure `scripts/bench admit`, and say why.
 MOST = {"/items": 520, "/items/7": 520, "/teams/default/members": 630}
 MOST_CALLS = 18  # of functions written in Python
+MOST_FORGED = 1070  # instructions for a key that the ring did not make, its answer among them
 
 
 async def bare(_: Scope, __: Receive, send: Send) -> None:
@@ -93,3 +95,17 @@ async def test_an_admitted_request_takes_no_more_steps_than_agreed(here: Install
     print(f"{path}: {cost.instructions - least.instructions} instructions, {cost.calls - least.calls} calls")  # noqa: T201
     assert cost.instructions - least.instructions <= MOST[path]
     assert cost.calls - least.calls <= MOST_CALLS
+
+
+@pytest.mark.cases("DL-01")
+async def test_a_forged_key_takes_no_more_steps_than_agreed(here: Installation, guard: Guard) -> None:
+    """What anybody can send by the thousand is refused in a fixed number of steps, without waiting for anything."""
+    middleware = guard(bare)
+    issued = await here.issue("items:read")
+    await warm(middleware, "/items", issued.headers)
+
+    cost = steps_of(middleware, "/items", [(b"authorization", f"Bearer {forged()}".encode())])
+
+    print(f"forged: {cost.instructions} instructions, {cost.calls} calls")  # noqa: T201
+    assert cost.instructions <= MOST_FORGED
+    assert 1 == middleware.stats.refused_by_tag

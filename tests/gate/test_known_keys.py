@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from keyfob.credential import unusual
-from keyfob.verdict import Granted
+from keyfob.key_format import RING_CHAR_AT
+from keyfob.verdict import Denied, Granted, Reason
 from tests.gate.conftest import ask
+from tests.wire.forging import forged, resummed, tagged
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
@@ -47,6 +50,8 @@ BESIDE += [
     (b"authorization", b"Basic eDp5"),
 ]
 
+AT_ONCE = {Reason.FORGED, Reason.UNKNOWN, Reason.DISABLED}  # and what a living key may not do is left to the whole way
+
 
 async def known_texts(here: Installation, middleware: APIKeyMiddleware) -> list[bytes]:
     """Keys of every kind that can stand in the cache, each presented once, so that it does."""
@@ -64,9 +69,20 @@ async def known_texts(here: Installation, middleware: APIKeyMiddleware) -> list[
     return [issued.text.encode() for issued in made]
 
 
+async def refused_texts(here: Installation, middleware: APIKeyMiddleware) -> list[bytes]:
+    """What is no key: made without the ring, made with it and never issued, under another ring character, and junk."""
+    issued = await here.issue("items:read")
+    guessed = tagged(here.signing)
+    strange = resummed(issued.text[:RING_CHAR_AT] + "Z" + issued.text[RING_CHAR_AT + 1 :])
+    texts = [forged(), guessed, strange, issued.text[:-1] + "!", forged() + " ", "x,y", ""]
+    for text in texts:
+        await ask(middleware, "/any", {"Authorization": f"Bearer {text}"})
+    return [text.encode() for text in texts]
+
+
 def a_request(chance: random.Random, texts: list[bytes]) -> dict[str, Any]:
     """One request, ordinary or not."""
-    text = chance.choice([*texts, texts[0]])
+    text = chance.choice([*texts, *texts[:1] * 6])
     scheme = chance.choice([b"Bearer "] * 12 + [b"bearer ", b"Digest ", b"Bearer  ", b"Bearer", b""])
     name = chance.choice([b"authorization"] * 12 + [b"Authorization", b"x-api-key", b"x-custom"])
     credential = (name, scheme + text)
@@ -96,20 +112,35 @@ def a_request(chance: random.Random, texts: list[bytes]) -> dict[str, Any]:
 async def test_the_short_way_never_says_anything_else_than_the_whole_way(
     here: Installation, guard: Guard, options: dict[str, Any]
 ) -> None:
-    """Whatever a request looks like, `admit_known` leaves it to `admit`, or answers exactly what `admit` does."""
+    """Whatever a request looks like, `judge_at_once` leaves it to `admit`, or answers exactly what `admit` does."""
     middleware = guard(**options)
-    texts = await known_texts(here, middleware)
+    texts = [*await known_texts(here, middleware), *await refused_texts(here, middleware)]
     chance = random.Random(8)  # noqa: S311 (which requests, no secret)
-    at_once = 0
-    for _ in range(4000):
+    at_once = Counter[str]()
+    for _ in range(8000):
         scope = a_request(chance, texts)
         odd = unusual(scope["headers"])
-        known = middleware.gate.admit_known(scope, odd)
-        if known is not None:
-            at_once += 1
-            assert known == await middleware.gate.admit(scope, odd), scope
+        judged = middleware.gate.judge_at_once(scope, odd)
+        if judged is not None:
+            at_once[judged[0].reason if isinstance(judged[0], Denied) else "granted"] += 1
+            assert judged == await middleware.gate.admit(scope, odd), scope
 
-    assert (at_once > 200) is (options != {"cache_size": 0})
+    found = {Reason.FORGED} if options == {"cache_size": 0} else {"granted", *AT_ONCE}
+    assert found == {kind for kind, count in at_once.items() if count > 40}
+
+
+async def test_what_was_refused_is_refused_at_once_and_counted_once(here: Installation, guard: Guard) -> None:
+    """A replayed dead key and a forged one are each one refusal, one hit or tag, and no read."""
+    middleware = guard()
+    disabled = await here.issue("items:read", disabled_at=datetime.now(UTC))
+    await ask(middleware, "/items", disabled.headers)
+    for text, counts in ((disabled.text, (1, 0)), (forged(), (0, 1))):
+        before = dict(middleware.stats)
+        assert 401 == (await ask(middleware, "/items", {"Authorization": f"Bearer {text}"})).status
+        grown = {name: value - before[name] for name, value in middleware.stats.items()}
+        assert (1, *counts, 0) == tuple(
+            grown[name] for name in ("denied", "cache_hits", "refused_by_tag", "store_reads")
+        )
 
 
 async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Installation, guard: Guard) -> None:
@@ -120,7 +151,7 @@ async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Instal
     await ask(middleware, "/items", issued.headers)
     for path in ("/items", "/items/7", "/any", "/teams/default/members"):
         scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-        known = middleware.gate.admit_known(scope, unusual(headers))
+        known = middleware.gate.judge_at_once(scope, unusual(headers))
 
         assert known is not None
         assert isinstance(known[0], Granted)

@@ -143,7 +143,13 @@ MUTATIONS = (
     Mutation(
         "the short way believes a cached key only while the cache is current",
         "gate",
-        "admit_known",
+        "judge_at_once",
+        _without(" or not self._freshness.is_current()"),
+    ),
+    Mutation(
+        "the short way repeats a refusal only while the cache is current",
+        "gate",
+        "_refuse_at_once",
         _without(" or not self._freshness.is_current()"),
     ),
 )
