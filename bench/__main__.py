@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, cold, fleet, flood, http_load, peer_load, revocation, scale, usage
+from bench import admit, cold, create, fleet, flood, http_load, peer_load, revocation, scale, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,6 +33,7 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "http": http_load.measure,
     "peers": peer_load.measure,
     "revocation": revocation.measure,
+    "create": create.measure,
     "cold": cold.measure,
     "usage": usage.measure,
     "scale": scale.measure,
