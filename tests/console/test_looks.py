@@ -94,6 +94,7 @@ async def walk(page: Page, shared: LiveConsole, look: Callable[[str], Awaitable[
     await look("sign-in-wrong")
 
 
+@pytest.mark.timeout(600)  # 104 looks of axe at whole pages, on a machine that may be busy
 async def test_every_page_can_be_used_by_everybody(browser: Browser, shared: LiveConsole) -> None:
     """In both themes, wide and narrow: axe finds nothing, nothing is too wide, and no button is too small."""
     found: dict[str, object] = {}

@@ -20,6 +20,7 @@ ROUNDS_AMID_TROUBLE = int(os.environ.get("KEYFOB_TEST_ROUNDS", "48"))  # each ta
 WORKERS = 4
 
 
+@pytest.mark.timeout(240 + 2 * ROUNDS)
 async def test_mw_01_a_history_of_revocations_under_load_holds_no_violation(tmp_path: Path) -> None:
     """No worker admits a request that began after the disabling returned, nor refuses one after the enabling did."""
     async with installation(tmp_path) as here:

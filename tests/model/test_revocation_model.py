@@ -12,7 +12,8 @@ from tests.model.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.no_cover  # every line of it is measured elsewhere, and to measure takes longer than to run
+# Not measured: every line is elsewhere, and that takes longer than to run. A busy machine needs its time.
+pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(600)]
 
 SCHEDULES = 20_000
 SHARE = 5_000  # of them in one test
