@@ -16,22 +16,27 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from tests.conftest import require
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    import random
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 _GIVEN = os.environ.get("KEYFOB_TEST_POSTGRES", "").rstrip("/")  # read before a test clears the environment
 _PATIENCE = 30.0  # seconds for the server to start
 _TEMPLATE = f"keyfob_template_{os.getpid()}"
 _numbers = count(1)
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 @cache
@@ -102,11 +107,73 @@ def _start(programs: Path) -> str:
     """Make a database cluster in a temporary folder and serve it to this machine."""
     folder = Path(tempfile.mkdtemp(prefix="keyfob-postgres-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    make = f"{programs}/initdb -D {folder}/data -U keyfob -A trust -E UTF8 --locale=C --no-sync".split()
-    subprocess.run(make, check=True, capture_output=True, cwd=folder, **_unprivileged(folder))
+    _make_cluster(programs, folder)
     server, port = _serve(programs, folder)
     atexit.register(_stop, server)
     return f"postgresql://keyfob@127.0.0.1:{port}"
+
+
+def _make_cluster(programs: Path, folder: Path, *options: str) -> None:
+    make = f"{programs}/initdb -D {folder}/data -U keyfob -A trust -E UTF8 --locale=C --no-sync".split()
+    subprocess.run([*make, *options], check=True, capture_output=True, cwd=folder, **_unprivileged(folder))
+
+
+class MortalServer:
+    """A server in *folder* that a test may kill and start again, at the same port."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        """Make its cluster and serve it; *settings* are PostgreSQL's own."""
+        self._folder = folder
+        self._settings = settings
+        _make_cluster(_programs(), folder)
+        self._process, self._port = _serve(_programs(), folder, settings)
+
+    @property
+    def url(self) -> str:
+        """The address of the one database that it has at first."""
+        return f"postgresql://keyfob@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Serve again, once the processes of before have gone."""
+        self._process, _ = _serve(_programs(), self._folder, self._settings, port=self._port)
+
+    def kill(self) -> None:
+        """End all of its processes as ``kill -9`` does; the first of them first, which would begin others."""
+        whole = [first := psutil.Process(self._process.pid), *first.children(recursive=True)]
+        for process in whole:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        psutil.wait_procs(whole)
+
+    def kill_one(self, chance: random.Random) -> None:
+        """End one of the processes that serve a client, whereupon the server ends them all and begins again."""
+        serving = [
+            process
+            for process in psutil.Process(self._process.pid).children()
+            if "127.0.0.1(" in " ".join(process.cmdline())
+        ]
+        chance.choice(serving).kill()
+
+    def has_ended(self) -> bool:
+        """Whether it gave up by itself."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """End it in good order, if it has not ended."""
+        if not self.has_ended():
+            _stop(self._process)
+
+
+@contextmanager
+def mortal_server(at: Path | None = None, *, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[MortalServer]:
+    """A server of the test's own, *at* a folder that its user can reach, or a temporary one."""
+    with tempfile.TemporaryDirectory(prefix="keyfob-mortal-", ignore_cleanup_errors=True) as folder:
+        server = MortalServer(at or Path(folder), settings)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager
@@ -127,15 +194,18 @@ def replica() -> Iterator[str]:
             _stop(server)
 
 
-def _serve(programs: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Serve the cluster in *folder* on a port that is free."""
-    port, log = _free_port(), folder / "log"
+def _serve(
+    programs: Path, folder: Path, more: Mapping[str, str] = NO_SETTINGS, *, port: int | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Serve the cluster in *folder* at *port*, or one that is free."""
+    port, log = port or _free_port(), folder / "log"
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
         "max_connections": "200",
         "fsync": "off",  # these tests kill connections and processes, never the power
+        **more,
     }
     command = [
         f"{programs}/postgres",

@@ -29,6 +29,7 @@ _BEGIN = f"""
 BEGIN;
 SET LOCAL lock_timeout = '60s';
 SET LOCAL statement_timeout = 0;
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply';
 SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})
 """
 _LEDGER = """
