@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import shutil
@@ -13,11 +14,15 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import httpx
 import pytest
 
+from keyfob.errors import StoreUnavailable
+from keyfob.testing import CHEAP
 from tests.conftest import require
-from tests.faults.conftest import admin_api, database, kind, kinds, uses_of
+from tests.faults.conftest import admin_api, all_uses, database, issue_many, kind, kinds, memory, uses_of
+from tests.postgres_server import MortalServer, mortal_server
 from tests.wire.conftest import Place, wait_for
 from tests.wire.server import Server, StartError
 
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.testing import Installation
+
+    PlaceIn = Callable[..., AbstractContextManager[Place]]
+
 WAITING = "uses of keys are kept in memory"
 
 
@@ -34,6 +42,19 @@ def _disable(here: Installation, key_id: str, admin: dict[str, str]) -> httpx.Re
     """Ask an admin API over *here* to disable a key."""
     with admin_api(here) as url:
         return httpx.post(f"{url}/v1/teams/default/keys/{key_id}/disable", headers=admin, timeout=20)
+
+
+def _want_room_for_the_log(postgres: MortalServer) -> None:
+    """Let PostgreSQL begin another file of its write-ahead log, for which there is no room: it breaks down."""
+
+    async def begin_another() -> None:
+        connection = await asyncpg.connect(postgres.url)
+        with suppress(asyncpg.PostgresError, OSError):
+            await connection.execute("SELECT pg_switch_wal(); CREATE TABLE another (n integer)")
+        connection.terminate()
+
+    asyncio.run(begin_another())
+    wait_for(postgres.has_ended)
 
 
 @contextmanager
@@ -78,6 +99,52 @@ def test_sf_06_a_full_disk_stops_no_request_and_loses_no_use(
             place.disable(issued)
             assert ["B401"] == kinds(wire, issued)
         assert 1 == server.printed().count(WAITING)
+
+
+@pytest.fixture
+def cramped(mounted: Callable[..., Path]) -> Iterator[tuple[MortalServer, Path]]:
+    """A PostgreSQL of the test's own, and the small disk that it is on."""
+    folder = mounted("-t", "tmpfs", "-o", "size=80m", "tmpfs")
+    with mortal_server(folder) as server:
+        yield server, folder
+
+
+@pytest.mark.parametrize("full", ["for the tables", "for the log"])
+def test_sf_06_where_the_disk_of_postgresql_is_full_requests_go_on(
+    alone: Callable[..., Server], place_in: PlaceIn, cramped: tuple[MortalServer, Path], tmp_path: Path, full: str
+) -> None:
+    """Whether PostgreSQL says so or breaks down, keys pass, memory is bounded, and uses are written once it can."""
+    postgres, folder = cramped
+    with place_in(tmp_path, url=postgres.url) as place:
+        busy, *others = issued = issue_many(place, 200, CHEAP)
+        host = alone(place, http="httptools", usage_interval=0.1, max_staleness=0.4, max_stale_on_outage=60)
+        with host.wire() as wire:
+            assert ["200"] * 6 == kinds(wire, busy, 6)
+            assert ["200"] * len(others) == [kinds(wire, each)[0] for each in others]
+            wait_for(lambda: uses_of(place, busy) == 6)
+            with _full_disk(folder):
+                if full == "for the log":
+                    _want_room_for_the_log(postgres)
+                admitted = 6 + len(others)
+                while WAITING not in host.printed():
+                    assert ["200"] * len(others) == [kinds(wire, each)[0] for each in others]
+                    admitted += len(others)
+                before = memory(host)
+                for _ in range(30):
+                    assert ["200"] * 50 == kinds(wire, busy, 50)
+                assert ["200"] * len(others) == [kinds(wire, each)[0] for each in others]
+                assert memory(host) - before < 4
+                with pytest.raises(StoreUnavailable):
+                    issue_many(place, 200, CHEAP)
+                assert (full == "for the log") == postgres.has_ended()
+            if postgres.has_ended():
+                postgres.start()
+            wait_for(lambda: uses_of(place, busy) == 6 + 30 * 50)
+            assert admitted + 30 * 50 + len(others) == all_uses(place, issued)
+            place.disable(busy)
+            wait_for(lambda: kinds(wire, busy) == ["B401"])
+        assert 1 == host.printed().count(WAITING)
+        assert ("DiskFullError" in host.printed()) == (full == "for the tables")
 
 
 def test_sf_06_a_process_that_may_write_no_further_goes_on(alone: Callable[..., Server], own: Place) -> None:
