@@ -82,7 +82,7 @@ def _insist(server: Server, issued: Iterable[Issued]) -> tuple[Counter[str], Cou
 
 @pytest.mark.parametrize(
     ("http", "interval", "engine"),
-    [("h11", 0.05, "sqlite"), ("httptools", 1.0, "sqlite"), ("httptools", 0.05, "postgres")],
+    [("h11", 0.05, "sqlite"), ("httptools", 1.0, "sqlite"), ("h11", 1.0, "postgres"), ("httptools", 0.05, "postgres")],
 )
 def test_sf_12_workers_stopped_under_load_write_all_that_they_answered(
     alone: Callable[..., Server], own: Place, http: str, interval: float
