@@ -17,8 +17,9 @@ class Figures:
 
     def table(self) -> str:
         """For people."""
-        lines = [self.title, f"{'':46}" + "".join(f"{column:>12}" for column in self.columns)]
-        lines += [f"{row:46}" + "".join(f"{_short(one):>12}" for one in figures) for row, figures in self.rows.items()]
+        wide = max(12, *(len(column) + 2 for column in self.columns))
+        lines = [self.title, f"{'':46}" + "".join(f"{column:>{wide}}" for column in self.columns)]
+        lines += [f"{row:46}" + "".join(f"{_short(one):>{wide}}" for one in ones) for row, ones in self.rows.items()]
         return "\n".join([*lines, *self.notes, ""])
 
     def as_json(self) -> dict[str, Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
+PORTION = 1_000  # keys in one transaction, for which changes to keys wait; and then it is their turn
+
 _DAY = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -92,24 +94,34 @@ class Usage:
         return pending
 
     async def flush(self, sink: UsageSink) -> None:
-        """Write what is pending. What cannot be written now is kept. Raises StoreUnavailable."""
+        """Write what is pending, `PORTION` keys at a time. What cannot be written is kept. Raises StoreUnavailable."""
+        # Taken out before any await, so that two flushes never write the same increments.
         pending, self._pending = self._pending, {}
-        batch = self._unwritten
-        for key_id, noted in pending.items():
-            use = noted.as_use()
-            batch[key_id] = _added(batch[key_id], use) if key_id in batch else use
-        if not batch:
-            return
-        # Taken out before the await, so that two flushes never write the same increments.
-        self._unwritten = {}
+        unwritten, self._unwritten = self._unwritten, {}
+        ids = sorted(pending.keys() | unwritten.keys())  # neighbours in the tables are written together
         try:
-            await sink.add_usage(batch)
-        except StoreUnavailable:
-            for key_id, newer in self._unwritten.items():
-                batch[key_id] = _added(batch[key_id], newer) if key_id in batch else newer
-            self._unwritten = batch
-            raise
-        self._stats.usage_writes += len(batch)
+            for start in range(0, len(ids), PORTION):
+                portion = {
+                    key_id: _use_of(unwritten.pop(key_id, None), pending.pop(key_id, None))
+                    for key_id in ids[start : start + PORTION]
+                }
+                try:
+                    await sink.add_usage(portion)
+                except StoreUnavailable:
+                    unwritten |= portion
+                    raise
+                self._stats.usage_writes += len(portion)
+        finally:
+            self._take_back(unwritten, pending)
+
+    def _take_back(self, unwritten: dict[str, Use], pending: dict[str, _Pending]) -> None:
+        """Keep for the next flush what this one has not come to, beside what other flushes have kept meanwhile."""
+        newer = self._unwritten
+        self._unwritten = unwritten
+        for key_id, noted in pending.items():
+            unwritten[key_id] = _use_of(unwritten.get(key_id), noted)
+        for key_id, use in newer.items():
+            unwritten[key_id] = _added(unwritten[key_id], use) if key_id in unwritten else use
 
     async def keep(self, sink: UsageSink, *, every: float) -> None:
         """Flush every so many seconds for as long as the task lives."""
@@ -134,6 +146,12 @@ class Usage:
             self._failed = True
         else:
             self._failed = False
+
+
+def _use_of(older: Use | None, noted: _Pending | None) -> Use:
+    """One use of what is left from an earlier flush and what was noted since. At least one is there."""
+    newer = Use() if noted is None else noted.as_use()
+    return newer if older is None else _added(older, newer)
 
 
 def _added(older: Use, newer: Use) -> Use:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from keyfob.ring_in_use import RingInUse
 from keyfob.stats import Stats
 from keyfob.store import RingMark, RingState, Use, UseDay
 from keyfob.testing import installation
-from keyfob.usage import Usage
+from keyfob.usage import PORTION, Usage
 from tests.gate.conftest import Echo, ask, on_both_stores, until
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Sink:
         self.batches: list[Mapping[str, Use]] = []
         self.broken = False
         self.gate: asyncio.Event | None = None
+        self.wrote = asyncio.Event()
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         if self.gate is not None:
@@ -51,6 +53,8 @@ class Sink:
         if self.broken:
             raise StoreUnavailable("the disk is full")
         self.batches.append(uses)
+        self.wrote.set()
+        await asyncio.sleep(0)
 
 
 async def test_a_batch_says_the_last_use_and_all_counts() -> None:
@@ -134,6 +138,57 @@ async def test_uses_noted_during_a_failing_write_are_not_lost() -> None:
     await usage.flush(sink)
 
     assert {DAY: 2} == sink.batches[0]["k"].admitted
+
+
+async def test_many_keys_are_written_in_portions() -> None:
+    """No transaction holds more than so many keys, and each key is in one of them."""
+    stats, sink = Stats(), Sink()
+    usage = Usage(stats)
+    ids = _use_many(usage)
+
+    await usage.flush(sink)
+
+    assert [PORTION, PORTION, 3] == [len(batch) for batch in sink.batches]
+    assert {key_id: {DAY: 1} for key_id in ids} == {
+        k: use.admitted for batch in sink.batches for k, use in batch.items()
+    }
+    assert len(ids) == stats.usage_writes
+
+
+@pytest.mark.cases("SF-06")
+@pytest.mark.parametrize("ends", [StoreUnavailable, asyncio.CancelledError])
+async def test_portions_that_were_not_written_are_kept(ends: type[BaseException]) -> None:
+    """When a flush fails or is cut short half-way, the next writes the rest, and no portion a second time."""
+    usage, sink = Usage(Stats()), Sink()
+    ids = _use_many(usage)
+    sink.gate = asyncio.Event()
+    writing = asyncio.create_task(usage.flush(sink))
+    await asyncio.sleep(0)
+    sink.gate.set()
+    sink.gate = None
+    await sink.wrote.wait()
+    sink.broken = ends is StoreUnavailable
+    if ends is asyncio.CancelledError:
+        writing.cancel()
+    usage.note_admitted(ids[-1], NOON.timestamp(), None)
+    with pytest.raises(ends):
+        await writing
+
+    sink.broken = False
+    await usage.flush(sink)
+
+    counts: Counter[str] = Counter()
+    for batch in sink.batches:
+        counts.update({key_id: use.admitted[DAY] for key_id, use in batch.items()})
+    assert {**dict.fromkeys(ids, 1), ids[-1]: 2} == counts
+
+
+def _use_many(usage: Usage) -> list[str]:
+    """Use more keys than two portions hold, the last in order first."""
+    ids = [f"{number:016}" for number in range(2 * PORTION + 3)]
+    for key_id in reversed(ids):
+        usage.note_admitted(key_id, NOON.timestamp(), None)
+    return ids
 
 
 async def test_draining_waits_for_a_batch_on_its_way() -> None:

@@ -212,10 +212,11 @@ class SQLiteStore:
     async def _add_usage(self, uses: Mapping[str, Use]) -> None:
         with answering():
             connections = await self._opening.connections()
+        last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
         async with _transaction(connections, connections.notes):
             with answering():
-                await connections.notes.executemany(SQL["note_last_use"], _last_uses(uses))
-                await connections.notes.executemany(SQL["count_day"], _days(uses))
+                await connections.notes.execute_fetchall(SQL["note_last_uses"], (last_uses,))
+                await connections.notes.execute_fetchall(SQL["count_days"], (days,))
 
 
 @asynccontextmanager
@@ -262,25 +263,22 @@ async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
     return tuple(records)
 
 
-def _last_uses(uses: Mapping[str, Use]) -> list[Mapping[str, object]]:
-    return [
-        {"key_id": key_id, "at": rows.micros(use.last_at), "ip": use.ip}
-        for key_id, use in uses.items()
-        if use.last_at is not None
-    ]
+def _last_uses(uses: Mapping[str, Use]) -> str:
+    """Key, moment and address of each use, as JSON."""
+    return json.dumps(
+        [(key_id, rows.micros(use.last_at), use.ip) for key_id, use in uses.items() if use.last_at is not None]
+    )
 
 
-def _days(uses: Mapping[str, Use]) -> list[Mapping[str, object]]:
-    return [
-        {
-            "key_id": key_id,
-            "day": day.toordinal(),
-            "admitted": use.admitted.get(day, 0),
-            "denied": use.denied.get(day, 0),
-        }
-        for key_id, use in uses.items()
-        for day in use.admitted.keys() | use.denied.keys()
-    ]
+def _days(uses: Mapping[str, Use]) -> str:
+    """Key, day, admitted and denied, as JSON."""
+    return json.dumps(
+        [
+            (key_id, day.toordinal(), use.admitted.get(day, 0), use.denied.get(day, 0))
+            for key_id, use in uses.items()
+            for day in use.admitted.keys() | use.denied.keys()
+        ]
+    )
 
 
 def _epoch_of(epoch: str, identity: FileId) -> str:

@@ -20,14 +20,21 @@ LIMIT ?
 UPDATE key_secrets SET hash = ?, proof = ?
 WHERE key_id = ? AND hash = ? AND EXISTS (SELECT 1 FROM keys k WHERE k.id = key_id AND k.deleted_at IS NULL)
 
--- name: note_last_use
--- The second comparison settles uses of the same microsecond, so that the order of arrival never matters.
-UPDATE key_usage SET last_used_at = :at, last_used_ip = :ip
-WHERE key_id = :key_id AND (last_used_at < :at OR (last_used_at = :at AND coalesce(last_used_ip, '') < coalesce(:ip, '')))
+-- Both statements of usage take a whole batch as JSON: a statement for each key would hold the lock for longer, because
+-- the thread would have to win the interpreter back from the event loop after each of them.
 
--- name: count_day
+-- name: note_last_uses
+-- The second comparison settles uses of the same microsecond, so that the order of arrival never matters.
+UPDATE key_usage SET last_used_at = n.at, last_used_ip = n.ip
+FROM (SELECT json_extract(value, '$[0]') AS key_id, json_extract(value, '$[1]') AS at, json_extract(value, '$[2]') AS ip
+      FROM json_each(?)) n
+WHERE key_usage.key_id = n.key_id
+AND (last_used_at < n.at OR (last_used_at = n.at AND coalesce(last_used_ip, '') < coalesce(n.ip, '')))
+
+-- name: count_days
 INSERT INTO key_use_days (key_id, day, admitted, denied)
-SELECT key_id, :day, :admitted, :denied FROM key_usage WHERE key_id = :key_id
+SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]')
+FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied
 
 -- name: view
