@@ -9,6 +9,7 @@ replaying dead keys neither costs reads nor pushes living ones out.
 from __future__ import annotations
 
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -73,8 +74,8 @@ class Entry:
         self.grant = Grant(
             key_id=record.id,
             name=record.name,
-            key_type=record.key_type,
-            team=record.team,
+            key_type=intern(record.key_type),  # one text for all keys, where each row brings its own
+            team=intern(record.team),
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
         )

@@ -1,0 +1,34 @@
+"""What is kept in memory for a key, counted in bytes."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from typing import Any
+
+from keyfob.proofs import Proofs
+from keyfob.store.rows import record_of
+
+MOST_BYTES = 670  # of a known key, in tables as full as with 100,000; what the edge keeps beside it makes 900 of it
+
+
+def row(number: int) -> list[Any]:
+    """A key as a driver brings it: every text is an object of its own."""
+    told = json.dumps([f"{number:016}", f"billing-api staging {number:07}", "api", "default", "enterprise"])
+    return [*json.loads(told), '["items:read"]', number, "cli", None, "bench", None, "[]", None, None, None, None, 1]
+
+
+def test_a_known_key_takes_no_more_memory_than_agreed() -> None:
+    """What keys have in common is kept once: type, team and permissions."""
+    proofs, many = Proofs(100_000, lambda _, __: False), 5_000
+    proofs.keep(b"first", record_of(row(many)), ring_char="a", as_of=1)
+    tracemalloc.start()
+    try:
+        for number in range(many):
+            proofs.keep(number.to_bytes(32, "big"), record_of(row(number)), ring_char="a", as_of=1)
+        kept = tracemalloc.get_traced_memory()[0] / many
+    finally:
+        tracemalloc.stop()
+
+    assert many + 1 == len(proofs)
+    assert kept <= MOST_BYTES
