@@ -460,26 +460,35 @@ class ListingContract:
         assert [] == await listed(store, q="before")
         assert [] == await listed(store, q=key(2).id)
 
-    async def test_what_is_sought_may_be_on_many_keys(self, store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Few matches and many give the same page in the same order, though the way to them is another."""
-        names = [f"{'odd' if number % 2 else 'even'} one" for number in range(20)]
-        await store.change(adding(*(key(n, name=name) for n, name in enumerate(names))))
-        orders = [("created_at", False), ("created_at", True), ("name", True), ("last_used_at", False)]
+    @pytest.mark.parametrize("limits", [{}, {"WINDOW": 1}, {"WINDOW": 3, "FEW": 3}, {"WINDOW": 12}])
+    async def test_what_is_sought_may_be_on_many_keys(
+        self, store: KeyStore, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]
+    ) -> None:
+        """Few matches and many give the same pages in the same order, whichever of three ways leads to them."""
+        for name, limit in limits.items():
+            monkeypatch.setattr(f"keyfob.store.sqlite_listing.{name}", limit)
+            monkeypatch.setattr(f"keyfob.store.postgres_listing.{name}", limit)
+            monkeypatch.setattr(f"keyfob.store.sqlite.{name}", limit, raising=False)
+            monkeypatch.setattr(f"keyfob.store.postgres.{name}", limit, raising=False)
+        made = [key(n, name=f"{'odd' if n % 2 else 'Even'} one-{n % 3}") for n in range(20)]
+        await store.change(adding(*made))
 
-        async def pages() -> list[list[str]]:
-            return [
-                await listed(store, q=q, limit=7, order_by=order_by, descending=descending)
-                for q in ("odd", "one", "v", "000")
-                for order_by, descending in orders
-            ]
+        async def paged(q: str, order_by: str, *, descending: bool) -> list[str]:
+            found: list[KeyView] = []
+            query = KeyQuery(TEAM.id, NOON, q=q, order_by=order_by, descending=descending, limit=3)
+            while page := await store.views(query):
+                found += page
+                query = replace(query, after=place_of(page[-1], order_by))
+            return [view.record.id for view in found]
 
-        few = await pages()
-        for engine in ("sqlite", "postgres"):
-            monkeypatch.setattr(f"keyfob.store.{engine}.FEW", 3)
-            monkeypatch.setattr(f"keyfob.store.{engine}_listing.FEW", 3)
-
-        assert [key(n).id for n in range(1, 14, 2)] == few[0]
-        assert few == await pages()
+        for q in ("odd", "ONE", "v", "e-2", "000", "1", "dd", "-2", "e-", "zq", "q+", "nothing"):
+            matching = [one for one in made if q.casefold() in one.name.casefold() or q in one.id]
+            by_age = sorted(one.id for one in matching)
+            by_name = [one.id for one in sorted(matching, key=lambda one: (one.name.casefold(), one.id))]
+            assert by_age == await paged(q, "created_at", descending=False)
+            assert by_age[::-1] == await paged(q, "created_at", descending=True)
+            assert by_age == await paged(q, "last_used_at", descending=False)
+            assert by_name == await paged(q, "name", descending=False)
 
     async def test_many_keys_can_be_added_at_once(self, store: KeyStore) -> None:
         """Keys that came in bulk are like any other, and no poll reads them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from keyfob.store.postgres_statements import SQL
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 _EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
 FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
+WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
+_IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _INDEXED = 3  # letters that the index of trigrams needs to be of use
 _SEPARATOR = chr(31)  # between a plan and a key type
 
@@ -38,10 +41,28 @@ _STATES = {
 }
 
 
+def needs_search(q: str) -> bool:
+    """Whether to look for the ids that match *q* before the keys are walked through.
+
+    Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
+    walk in the order asked for meets a page of them soon. The index could not tell either.
+    """
+    return len(q) >= _INDEXED or not _IN_IDS.fullmatch(q)
+
+
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what matches *q*: at most one more than is `FEW`."""
     name = "search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"
     return SQL[name], {"q": q, "q_folded": folded(q), "most": FEW + 1}
+
+
+def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
+    """The statement for those that *query* asks for among the next `WINDOW` keys in its order."""
+    value, _, key_id, team = _ORDERS[query.order_by]
+    table, there = ("key_usage u", "true") if value.startswith("u.") else ("keys k", "k.deleted_at IS NULL")
+    walk = [there, *([f"{team} = :team"] if query.team is not None else []), *_beyond(query)]
+    window = f"SELECT {key_id} FROM keyfob.{table} WHERE {' AND '.join(walk)} {_in_order(query)} LIMIT {WINDOW}"  # noqa: S608 (constants)
+    return _listing(query, [f"k.id IN ({window})"])
 
 
 def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
@@ -49,18 +70,30 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 
     Where *among* is given no other ids are looked at.
     """
-    value, kind, key_id, team = _ORDERS[query.order_by]
-    direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
-    conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
-    if among is not None:
-        conditions.append("k.id = ANY(:among::text[])")
-    if query.after is not None:
-        conditions.append(f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)")
+    statement, parameters = _listing(query, [] if among is None else ["k.id = ANY(:among::text[])"])
+    return statement, {**parameters, "among": among}
+
+
+def _listing(query: KeyQuery, only: Sequence[str]) -> tuple[str, Mapping[str, object]]:
+    conditions = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *only, *_beyond(query)]
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {_TABLES} "  # noqa: S608 (constants)
-        f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
+        f"WHERE {' AND '.join(conditions)} {_in_order(query)} LIMIT :limit"
     )
-    return statement, {**_parameters(query), "among": among}
+    return statement, _parameters(query)
+
+
+def _in_order(query: KeyQuery) -> str:
+    value, _, key_id, _ = _ORDERS[query.order_by]
+    direction = "DESC" if query.descending else "ASC"
+    return f"ORDER BY {value} {direction}, {key_id} {direction}"
+
+
+def _beyond(query: KeyQuery) -> list[str]:
+    """The condition that leaves out what was listed already."""
+    value, kind, key_id, _ = _ORDERS[query.order_by]
+    beyond = "<" if query.descending else ">"
+    return [] if query.after is None else [f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)"]
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:

@@ -14,7 +14,7 @@ from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
 from keyfob.store.sqlite_connections import Opening
 from keyfob.store.sqlite_files import answering
-from keyfob.store.sqlite_listing import FEW, event_listing, key_listing, key_search
+from keyfob.store.sqlite_listing import FEW, event_listing, first_keys, key_listing, key_search, needs_search
 from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
 from keyfob.store.worker_table import WorkerTable
@@ -113,8 +113,12 @@ class SQLiteStore:
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
         with answering():
-            among = await self._few(query.q) if query.q else None
-            return [rows.view_of(row) for row in await self.read(*key_listing(query, among))]
+            sought = query.q if query.q and needs_search(query.q) else None
+            found = await self.read(*first_keys(query)) if sought else []
+            if len(found) < query.limit:
+                among = await self._few(sought) if sought else None
+                found = await self.read(*key_listing(query, among))
+            return [rows.view_of(row) for row in found]
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
 FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
+WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
 _SEPARATOR = chr(31)  # between a plan and a key type
 
 # How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
@@ -26,8 +27,10 @@ _ORDERS = {
     "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
     "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
 }
-_AMONG = "json_each(:among) f CROSS JOIN keys k ON k.id = f.value CROSS JOIN key_usage u ON u.key_id = k.id"
+_OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
+_AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
 _INDEXED = 3  # letters that the index of key_search needs to be of use
+_IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _WILD = re.compile(r"[*?[]")
 _SUSPENDED = (
     "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
@@ -42,6 +45,15 @@ _STATES = {
 }
 
 
+def needs_search(q: str) -> bool:
+    """Whether to look for the ids that match *q* before the keys are walked through.
+
+    Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
+    walk in the order asked for meets a page of them soon. The index could not tell either.
+    """
+    return len(q) >= _INDEXED or not _IN_IDS.fullmatch(q)
+
+
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what may match *q*: at most one more than is `FEW`, for each half."""
     needles = {"name_part": f"*{_literal(folded(q))}*", "id_part": f"*{_literal(q)}*", "most": FEW + 1}
@@ -53,22 +65,47 @@ def _literal(text: str) -> str:
     return _WILD.sub(r"[\g<0>]", text)
 
 
+def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
+    """The statement for those that *query* asks for among the next `WINDOW` keys in its order."""
+    _, value, key_id, team = _ORDERS[query.order_by]
+    table, there = ("key_usage u", "true") if value.startswith("u.") else ("keys k", "k.deleted_at IS NULL")
+    walk = [there, *([f"{team} = :team"] if query.team is not None else []), *_beyond(query)]
+    window = f"SELECT {key_id} AS id FROM {table} WHERE {' AND '.join(walk)} {_in_order(query)} LIMIT {WINDOW}"  # noqa: S608 (constants)
+    return _listing(query, _OF_THESE.format(window))
+
+
 def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them.
 
     Where *among* is given no other ids are looked at; else the keys are walked through in the order asked for.
     """
-    tables, value, key_id, team = _ORDERS[query.order_by]
-    tables = tables if among is None else _AMONG
-    direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
-    conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
-    if query.after is not None:
-        conditions.append(f"({value}, {key_id}) {beyond} (:after_value, :after_id)")
+    statement, parameters = _listing(query, _ORDERS[query.order_by][0] if among is None else _AMONG)
+    return statement, {**parameters, "among": json.dumps(among)}
+
+
+def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
+    conditions = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *_beyond(query)]
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
+        f"WHERE {' AND '.join(conditions)} {_in_order(query)} LIMIT :limit"
     )
-    return statement, {**_parameters(query), "among": json.dumps(among)}
+    return statement, _parameters(query)
+
+
+def _in_order(query: KeyQuery) -> str:
+    _, value, key_id, _ = _ORDERS[query.order_by]
+    direction = "DESC" if query.descending else "ASC"
+    return f"ORDER BY {value} {direction}, {key_id} {direction}"
+
+
+def _beyond(query: KeyQuery) -> list[str]:
+    """The condition that leaves out what was listed already."""
+    _, value, key_id, _ = _ORDERS[query.order_by]
+    return (
+        []
+        if query.after is None
+        else [f"({value}, {key_id}) {'<' if query.descending else '>'} (:after_value, :after_id)"]
+    )
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:
