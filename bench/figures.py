@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,7 @@ class Figures:
 
     title: str
     columns: list[str]
-    rows: dict[str, list[float]]  # row, with its unit → one figure for each column
+    rows: Mapping[str, Sequence[float | None]]  # row, with its unit → one figure for each column
     notes: list[str]
 
     def table(self) -> str:
@@ -41,5 +44,7 @@ def quantile(figures: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _short(figure: float) -> str:
+def _short(figure: float | None) -> str:
+    if figure is None:
+        return "–"
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"

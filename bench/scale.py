@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 import time
+import tracemalloc
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,87 +23,97 @@ from keyfob.seeding import Seeding, seed
 from keyfob.store import KeyQuery
 from keyfob.store.rows import micros
 from keyfob.testing import CHEAP, installation
-from tests.postgres_server import fresh_database
+from tests.postgres_server import fresh_database, run_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from keyfob.testing import Installation
 
 SIZES = (1_000, 10_000) if os.environ.get("BENCH_QUICK") else (1_000, 10_000, 100_000, 1_000_000)
+LONGEST = 60 * float(os.environ.get("BENCH_MINUTES", "15"))  # seconds that one filling may be going to take
 COLD = 1_000  # keys looked up that the process has not seen
-REMEMBERED = 100_000  # keys that the process keeps in memory while that is weighed
+WEIGHED = 6_250  # keys in the cache while that is weighed: its dictionaries are as full as with 100,000
+KEPT = 7_000  # keys of each filling that are presented
 TIMES = 15
 SOUGHT = {
     "one key": "production 00007",
     "many keys": "checkout",
     "no key": "nothing like it",
     "no key, of common parts": "checkout staging 99999",
-    "no key, two letters": "zq",
+    "no name, two letters": "zq",
+    "no key, two signs": "q+",
 }
 
 
 @dataclass(frozen=True)
 class Place:
-    """A seeded database, and what one needs to measure in it."""
+    """A seeded database, the texts of some keys, and how long the keys that came last took."""
 
     here: Installation
     texts: list[str]
-    size: int
+    filling: float  # microseconds a key
 
 
 async def measure(sizes: tuple[int, ...] = SIZES) -> Figures:
-    """Fill databases of every size on both engines, and time what is asked of each."""
-    measured: dict[str, dict[str, float]] = {}
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            measured[f"SQLite {size:,}"] = await _of_size(Path(folder), None, size)
-    for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            async with fresh_database() as url:
-                measured[f"PostgreSQL {size:,}"] = await _of_size(Path(folder), url, size)
+    """Fill a database on both engines, and time what is asked of it at every size on the way."""
+    measured: dict[str, dict[str, float | None]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        await _grow("SQLite", Path(folder), None, sizes, measured)
+    with tempfile.TemporaryDirectory() as folder:
+        async with fresh_database() as url:
+            await _grow("PostgreSQL", Path(folder), url, sizes, measured)
     rows = {row: [column[row] for column in measured.values()] for row in next(iter(measured.values()))}
     notes = [
         f"Medians of {TIMES}; cold look-ups: {COLD} different keys, in process, each for the first time.",
-        "Memory is weighed where 10,000 keys or more are admitted; 0 elsewhere.",
+        f"Memory: what Python holds more after {WEIGHED:,} keys were admitted, tables as full as with 100,000.",
     ]
     return Figures("keys", list(measured), rows, notes)
 
 
-async def _of_size(folder: Path, url: str | None, size: int) -> dict[str, float]:
+async def _grow(
+    engine: str, folder: Path, url: str | None, sizes: Sequence[int], measured: dict[str, dict[str, float | None]]
+) -> None:
+    """Let one database grow from size to size, and put what is found at each into *measured*."""
     async with installation(folder, url=url) as here:
         minter = Minter(lambda: here.signing, here.pool, CHEAP, "kf", persist_proofs=True)
-        order = Seeding(size, "default", Actor.command_line("bench"), ("items:read",), keep=REMEMBERED)
-        began = time.perf_counter()
-        texts = await seed(here.store, minter, order, now=datetime.now(UTC))
-        found = {"filling, µs a key": (time.perf_counter() - began) / size * 1e6}
-        place = Place(here, texts, size)
-        found |= await _requests(place)
-        found |= await _lists(place)
-        found |= await _polls(place)
-        return found
+        there, filling, texts = 0, 0.0, list[str]()
+        for size in sizes:
+            if (size - there) * filling / 1e6 > LONGEST:
+                print(f"{engine} {size:,}: left out, BENCH_MINUTES are too few here", file=sys.stderr)
+                return
+            began = time.perf_counter()
+            order = Seeding(size - there, "default", Actor.command_line("bench"), ("items:read",), keep=KEPT)
+            texts += await seed(here.store, minter, order, now=datetime.now(UTC))
+            filling = (time.perf_counter() - began) / (size - there) * 1e6
+            if url is not None:
+                await run_sql("VACUUM ANALYZE", database=url.rpartition("/")[2])  # as autovacuum does after a while
+            there = size
+            measured[f"{engine} {size:,}"] = await _all_of(Place(here, texts, filling))
+            print(f"{engine} {size:,}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+
+
+async def _all_of(place: Place) -> dict[str, float | None]:
+    return {
+        "filling, µs a key": place.filling,
+        **await _requests(place),
+        "memory for each key in the cache, bytes": await _weight(place),
+        **await _lists(place),
+        **await _polls(place),
+    }
 
 
 async def _requests(place: Place) -> dict[str, float]:
-    """What requests wait for, and what is kept in memory for them."""
+    """What requests wait for."""
     starts = [await _first_admission(place) for _ in range(TIMES)]
     app = APIKeyMiddleware(bare, **place.here.options, rules=RULES)
     await _admit(app, place.texts[0])
-    cold = [await _admit(app, text) for text in place.texts[1 : COLD + 1]]
-    gc.collect()
-    before = _resident()
-    for text in place.texts[COLD + 1 :]:
-        await _admit(app, text)
-    gc.collect()
-    weighed = len(place.texts) - COLD - 1
-    per_key = (_resident() - before) / weighed if weighed >= 10_000 else 0.0
-    assert len(app.runtime.proofs) == len(place.texts)
+    cold = [await _admit(app, text) for text in place.texts[-COLD:]]
     await app.runtime.stop()
     return {
         "start to first admission, ms": median(starts),
         "cold look-up p50, ms": quantile(cold, 0.5),
         "cold look-up p99, ms": quantile(cold, 0.99),
-        "memory for each key in the cache, bytes": per_key,
     }
 
 
@@ -132,9 +144,25 @@ async def _admit(app: APIKeyMiddleware, text: str) -> float:
     return took
 
 
-def _resident() -> int:
-    """The memory of this process, in bytes (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+async def _weight(place: Place) -> float | None:
+    """What Python keeps for each key in the cache, in bytes, once its use is written; None for too few keys."""
+    if len(place.texts) < WEIGHED + 1:
+        return None
+    app = APIKeyMiddleware(bare, **place.here.options, rules=RULES, usage_interval=3600.0)
+    await _admit(app, place.texts[0])
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for text in place.texts[-WEIGHED:]:
+            await _admit(app, text)
+        await app.runtime.usage.flush(place.here.store)
+        gc.collect()
+        weight = tracemalloc.get_traced_memory()[0] / WEIGHED
+    finally:
+        tracemalloc.stop()
+    assert len(app.runtime.proofs) == WEIGHED + 1
+    await app.runtime.stop()
+    return weight
 
 
 async def _lists(place: Place) -> dict[str, float]:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from bench.charts import README, with_tables
+import re
+
+import pytest
+
+from bench.charts import CHARTS, HERE, README, source_of, with_tables
 from bench.fleet import LASTS, Fleet, simulate
 
 
@@ -10,6 +14,16 @@ def test_no_figure_in_the_readme_was_typed_by_hand() -> None:
 
     assert with_tables(text) == text
     assert 2 <= text.count("|---|")
+
+
+@pytest.mark.parametrize("part", re.findall(r"\(results/(\w+)\.svg\)", README.read_text(encoding="utf-8")))
+def test_every_chart_was_drawn_from_the_figures_beside_it(part: str) -> None:
+    """Each names the very file that its table was written from, and nothing of when and where it was drawn."""
+    drawn = (HERE / "results" / f"{part}.svg").read_text(encoding="utf-8")
+
+    assert part in CHARTS
+    assert f"<dc:description>{source_of(part)}</dc:description>" in drawn
+    assert [] == re.findall(r"<dc:date>|<dc:creator>|file://|/home/|/tmp/", drawn)
 
 
 def test_the_simulation_repeats_itself() -> None:
