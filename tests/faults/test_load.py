@@ -124,7 +124,7 @@ def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[
 def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Server], own: Place) -> None:
     """Amid the flood of DL-02 the event loop answers again and again in the midst of one hash."""
     server, issued = alone(own, http="httptools", argon2_threads=1), own.issue("items:read")
-    phc = hash_secret(new_secret(), Argon2Parameters(memory_kib=65_536, time=6))
+    phc = hash_secret(new_secret(), Argon2Parameters(memory_kib=65_536, time=4))
     victims = issue_many(own, 4, CHEAP, phc)
     assert "200" == kind(server, issued)
     in_one_hash: Counter[int] = Counter()  # by how many hashes were begun, how many requests were answered meanwhile
@@ -140,6 +140,7 @@ def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Ser
             asking.send(request("/_/stats"))
             in_one_hash[asking.answer().json["argon2_verifications"]] += 1
             took.append(time.perf_counter() - began)
+            time.sleep(0.005)  # hashes step back behind everything else, and few cores are left for them
 
     assert ["B401"] * len(victims) == answers.result()
     assert len(victims) <= sum(times > 3 for times in in_one_hash.values())
