@@ -10,7 +10,7 @@ from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.postgres_connections import Opening, Purpose
-from keyfob.store.postgres_listing import FEW, event_listing, first_keys, key_listing, key_search, needs_search
+from keyfob.store.postgres_listing import FEW, event_listing, key_listing, key_search, needs_search
 from keyfob.store.postgres_migrations import SCHEMA
 from keyfob.store.postgres_statements import SQL, bound, holds_nul
 from keyfob.store.postgres_transaction import PostgresTransaction
@@ -110,12 +110,8 @@ class PostgresStore:
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        sought = query.q if query.q and needs_search(query.q) else None
-        found = await self.read(*first_keys(query)) if sought else []
-        if len(found) < query.limit:
-            among = await self._few(sought) if sought else None
-            found = await self.read(*key_listing(query, among))
-        return [rows.view_of(row) for row in found]
+        among = await self._few(query.q) if query.q and needs_search(query.q) else None
+        return [rows.view_of(row) for row in await self.read(*key_listing(query, among))]
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""

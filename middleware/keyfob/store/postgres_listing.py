@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
 FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
-WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _INDEXED = 3  # letters that the index of trigrams needs to be of use
 _SEPARATOR = chr(31)  # between a plan and a key type
@@ -56,44 +55,23 @@ def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     return SQL[name], {"q": q, "q_folded": folded(q), "most": FEW + 1}
 
 
-def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
-    """The statement for those that *query* asks for among the next `WINDOW` keys in its order."""
-    value, _, key_id, team = _ORDERS[query.order_by]
-    table, there = ("key_usage u", "true") if value.startswith("u.") else ("keys k", "k.deleted_at IS NULL")
-    walk = [there, *([f"{team} = :team"] if query.team is not None else []), *_beyond(query)]
-    window = f"SELECT {key_id} FROM keyfob.{table} WHERE {' AND '.join(walk)} {_in_order(query)} LIMIT {WINDOW}"  # noqa: S608 (constants)
-    return _listing(query, [f"k.id IN ({window})"])
-
-
 def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement for *query* and its parameters; rows as `keyfob.store.rows.view_of` takes them.
 
     Where *among* is given no other ids are looked at.
     """
-    statement, parameters = _listing(query, [] if among is None else ["k.id = ANY(:among::text[])"])
-    return statement, {**parameters, "among": among}
-
-
-def _listing(query: KeyQuery, only: Sequence[str]) -> tuple[str, Mapping[str, object]]:
-    conditions = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *only, *_beyond(query)]
+    value, kind, key_id, team = _ORDERS[query.order_by]
+    direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
+    conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
+    if among is not None:
+        conditions.append("k.id = ANY(:among::text[])")
+    if query.after is not None:
+        conditions.append(f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)")
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {_TABLES} "  # noqa: S608 (constants)
-        f"WHERE {' AND '.join(conditions)} {_in_order(query)} LIMIT :limit"
+        f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
     )
-    return statement, _parameters(query)
-
-
-def _in_order(query: KeyQuery) -> str:
-    value, _, key_id, _ = _ORDERS[query.order_by]
-    direction = "DESC" if query.descending else "ASC"
-    return f"ORDER BY {value} {direction}, {key_id} {direction}"
-
-
-def _beyond(query: KeyQuery) -> list[str]:
-    """The condition that leaves out what was listed already."""
-    value, kind, key_id, _ = _ORDERS[query.order_by]
-    beyond = "<" if query.descending else ">"
-    return [] if query.after is None else [f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)"]
+    return statement, {**_parameters(query), "among": among}
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:
