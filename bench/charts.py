@@ -1,5 +1,7 @@
 """Writes the tables of `bench/README.md`, and draws the charts in it, from the files in ``bench/results``.
 
+The table of measured figures on the front page, ``README.md``, is written from them, too.
+
 ``python -m bench.charts`` does both; without matplotlib the tables alone.
 """
 
@@ -13,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.comparison import README as FRONT_PAGE
+from bench.comparison import with_comparison
 from bench.figures import markdown
 
 if TYPE_CHECKING:
@@ -144,7 +148,15 @@ def _draw_bars(part: str, path: Path, figures: Mapping[str, float], unit: str) -
 CHARTS = {"admit": _draw_admit, "http": _draw_http, "scale": _draw_scale}
 
 
+def compared(text: str) -> str:
+    """The front page *text* with what was measured beside other packages, if it was."""
+    if not _file("peers").exists() or not _file("flood").exists():
+        return text
+    return with_comparison(text, result("peers"), result("flood"))
+
+
 if __name__ == "__main__":
     README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    FRONT_PAGE.write_text(compared(FRONT_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     if find_spec("matplotlib"):
         draw(HERE / "results")

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from bench.charts import CHARTS, HERE, README, source_of, with_tables
+from bench.charts import CHARTS, HERE, README, compared, source_of, with_tables
+from bench.comparison import README as FRONT_PAGE
+from bench.comparison import with_comparison
 from bench.fleet import LASTS, Fleet, simulate
 
 
@@ -14,6 +16,31 @@ def test_no_figure_in_the_readme_was_typed_by_hand() -> None:
 
     assert with_tables(text) == text
     assert 2 <= text.count("|---|")
+
+
+def test_the_front_page_says_what_was_measured() -> None:
+    """Its table of other packages, too, is what the files of results say."""
+    text = FRONT_PAGE.read_text(encoding="utf-8")
+
+    assert compared(text) == text
+
+
+def test_a_row_of_the_front_page_tells_of_the_worst_flood() -> None:
+    """The kind of bogus key that hurt most is shown, and the valid requests that all kinds together took."""
+    row = {"name": "Starlette, Keyfob", "server": "uvicorn", "wrk": {"rps": 1234.4, "of_bare": 0.9, "p99_ms": 4.26}}
+    kinds = [
+        {
+            "target": "Keyfob, uvicorn",
+            "bogus": {"asked": asked},
+            "idle": {"p99_ms": 2.0},
+            "valid": {"p99_ms": p99},
+            "valid_lost": 1,
+        }
+        for asked, p99 in ((1000.0, 3.0), (1000.0, 5.0), (10_000.0, 9.0))
+    ]
+
+    text = with_comparison("<!-- measured -->\n<!-- end -->", {"rows": [row]}, {"rows": kinds})
+    assert "| Keyfob, uvicorn | 1,234 | 0.90 | 4.3 | 2.0 → 5.0 | 2 |" in text.splitlines()
 
 
 @pytest.mark.parametrize("part", re.findall(r"\(results/(\w+)\.svg\)", README.read_text(encoding="utf-8")))
