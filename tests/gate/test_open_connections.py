@@ -107,6 +107,18 @@ async def retire_its_ring(here: Installation, issued: Issued) -> None:
     await here.store.change(work)
 
 
+@on_both_stores
+async def test_ws_02_a_key_without_the_permission_is_never_accepted(here: Installation, guard: Guard) -> None:
+    """Neither on its first try, which asks the store, nor on its second: the socket closes, and nobody hears of it."""
+    app, issued = guard(talks, **BRISK), await here.issue("items:read")
+    for _ in range(2):
+        socket = Socket()
+        await socket.open(app, issued)
+
+        assert ["websocket.close"] == socket.types
+        assert 1008 == socket.sent[0]["code"]
+
+
 @pytest.mark.parametrize("change", [disable, narrow, move_away, erase, retire_its_ring])
 @on_both_stores
 async def test_ws_05_a_socket_falls_with_its_key(here: Installation, guard: Guard, change: Any) -> None:
