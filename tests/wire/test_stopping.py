@@ -155,6 +155,8 @@ def test_lc_09_a_clock_that_is_set_changes_nothing(
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_CACHE_DURATION": "1",  # seconds; a file read for every look at a clock would make the server crawl
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",  # one process alone needs no lock that others could share
+        "NO_FAKE_STAT": "1",
     }
     place = new_place()
     server = alone(place, http=http, environ=environ, max_staleness=6.0)  # this server reads slowly
