@@ -327,6 +327,24 @@ async def test_a_worker_that_cannot_write_serves_and_says_so_once(
     assert [1] == [worker.revision for worker in roll.rows.values()]
 
 
+async def test_a_short_lease_is_not_spent_on_entering(roll: Roll, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the list cannot be written, a read waits for a quarter of a short lease, first and after a silence."""
+
+    async def put(_: Worker) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(roll, "put", put)
+    registry = WorkerRegistry(roll, roll, lease=0.04)
+    registry.serve()
+    async with asyncio.timeout(0.3):  # what a lease of two seconds may spend on it is more
+        await registry.changes(None)
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(0.3):
+        await registry.changes(None)
+    assert registry._flight is not None
+    registry._flight.cancel()
+
+
 async def test_a_worker_that_was_silent_enters_again(registry: WorkerRegistry, roll: Roll, clock: Clock) -> None:
     """After a stall as long as its lease it may have been struck off, so it says at its next read that it is there."""
     registry.serve()
