@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
+from keyfob.store.listing import needs_search
 from keyfob.store.postgres_connections import Opening, Purpose
-from keyfob.store.postgres_listing import FEW, event_listing, key_listing, key_search, needs_search
+from keyfob.store.postgres_listing import FEW, event_listing, key_listing, key_search
 from keyfob.store.postgres_migrations import SCHEMA
 from keyfob.store.postgres_statements import SQL, bound, holds_nul
 from keyfob.store.postgres_transaction import PostgresTransaction

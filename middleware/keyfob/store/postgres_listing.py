@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from keyfob.store.listing import EVENT_COLUMNS, lacking, parameters, search_statement, states
 from keyfob.store.postgres_statements import SQL
 from keyfob.store.rows import folded, micros
 
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
     from keyfob.store import EventQuery, KeyQuery
 
-_EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
-
 FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
-_IN_IDS = re.compile(r"[0-9A-Za-z]+")
-_INDEXED = 3  # letters that the index of trigrams needs to be of use
-_SEPARATOR = chr(31)  # between a plan and a key type
 
 # What each order sorts by: the value with its type, the id and the team, all three in one index.
 _ORDERS = {
@@ -31,28 +26,12 @@ _SUSPENDED = (
     "(t.plan || chr(31) || k.key_type = ANY(:suspended::text[])"
     " OR (cardinality(:plans::text[]) > 0 AND k.key_type <> 'admin' AND t.plan <> ALL(:plans::text[])))"
 )
-_EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
-_STATES = {
-    "disabled": "k.disabled_at IS NOT NULL",
-    "suspended": f"k.disabled_at IS NULL AND {_SUSPENDED}",
-    "expired": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND {_EXPIRED}",
-    "active": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND NOT {_EXPIRED}",
-}
-
-
-def needs_search(q: str) -> bool:
-    """Whether to look for the ids that match *q* before the keys are walked through.
-
-    Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
-    walk in the order asked for meets a page of them soon. The index could not tell either.
-    """
-    return len(q) >= _INDEXED or not _IN_IDS.fullmatch(q)
+_STATES = states(_SUSPENDED)
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what matches *q*: at most one more than is `FEW`."""
-    name = "search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"
-    return SQL[name], {"q": q, "q_folded": folded(q), "most": FEW + 1}
+    return SQL[search_statement(q)], {"q": q, "q_folded": folded(q), "most": FEW + 1}
 
 
 def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
@@ -86,23 +65,14 @@ def _conditions(query: KeyQuery, team: str) -> list[str]:
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
-def _parameters(query: KeyQuery) -> Mapping[str, object]:
-    after_value, after_id = query.after or (None, None)
-    after_value = folded(str(after_value or "")) if query.order_by == "name" else int(after_value or 0)
-    lacking = [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
+def _parameters(query: KeyQuery) -> dict[str, object]:
+    after_value = query.after[0] if query.after else None
     return {
-        "team": query.team,
-        "now": micros(query.now),
-        "q": query.q,
-        "q_folded": folded(query.q or ""),
-        "key_type": query.key_type,
-        "permission": query.permission,
-        "unused_since": None if query.unused_since is None else micros(query.unused_since),
-        "suspended": lacking,
+        **parameters(query),
+        "suspended": lacking(query),
         "plans": list(query.suspended_types),
-        "after_value": after_value,  # a key never used stands at 0
-        "after_id": after_id,
-        "limit": query.limit,
+        # A key never used stands at 0.
+        "after_value": folded(str(after_value or "")) if query.order_by == "name" else int(after_value or 0),
     }
 
 
@@ -120,7 +90,7 @@ def event_listing(query: EventQuery) -> tuple[str, Mapping[str, object]]:
     conditions = [condition for condition, value in asked.values() if value is not None]
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
     statement = (
-        f"SELECT {_EVENT_COLUMNS} FROM keyfob.audit_events {where}"  # noqa: S608 (constants)
+        f"SELECT {EVENT_COLUMNS} FROM keyfob.audit_events {where}"  # noqa: S608 (constants)
         f"ORDER BY seq {direction} LIMIT :limit"
     )
     return statement, {"limit": query.limit, **{name: value for name, (_, value) in asked.items()}}

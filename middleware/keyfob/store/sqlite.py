@@ -12,9 +12,10 @@ from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store import Changes, EventQuery, Found, StoredSecret, rows
 from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
+from keyfob.store.listing import needs_search
 from keyfob.store.sqlite_connections import Opening
 from keyfob.store.sqlite_files import answering
-from keyfob.store.sqlite_listing import FEW, event_listing, first_keys, key_listing, key_search, needs_search
+from keyfob.store.sqlite_listing import FEW, event_listing, first_keys, key_listing, key_search
 from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
 from keyfob.store.worker_table import WorkerTable

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store import rows
+from keyfob.store.listing import EVENT_COLUMNS
 from keyfob.store.sqlite_files import answering, make_private, open_plainly
-from keyfob.store.sqlite_listing import EVENT_COLUMNS
 from keyfob.store.sqlite_migrations import migrate
 
 if TYPE_CHECKING:

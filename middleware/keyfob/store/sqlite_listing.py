@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from keyfob.store.listing import EVENT_COLUMNS, lacking, parameters, search_statement, states
 from keyfob.store.rows import folded, micros
 from keyfob.store.sqlite_transaction import SQL
 
@@ -14,11 +15,8 @@ if TYPE_CHECKING:
 
     from keyfob.store import EventQuery, KeyQuery
 
-EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
-
 FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
 WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
-_SEPARATOR = chr(31)  # between a plan and a key type
 
 # How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
 # column of the order and that of the team, all three in one index.
@@ -29,35 +27,18 @@ _ORDERS = {
 }
 _OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
 _AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
-_INDEXED = 3  # letters that the index of key_search needs to be of use
-_IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _WILD = re.compile(r"[*?[]")
 _SUSPENDED = (
     "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
     " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
 )
-_EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
-_STATES = {
-    "disabled": "k.disabled_at IS NOT NULL",
-    "suspended": f"k.disabled_at IS NULL AND {_SUSPENDED}",
-    "expired": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND {_EXPIRED}",
-    "active": f"k.disabled_at IS NULL AND NOT {_SUSPENDED} AND NOT {_EXPIRED}",
-}
-
-
-def needs_search(q: str) -> bool:
-    """Whether to look for the ids that match *q* before the keys are walked through.
-
-    Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
-    walk in the order asked for meets a page of them soon. The index could not tell either.
-    """
-    return len(q) >= _INDEXED or not _IN_IDS.fullmatch(q)
+_STATES = states(_SUSPENDED)
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what may match *q*: at most one more than is `FEW`, for each half."""
     needles = {"name_part": f"*{_literal(folded(q))}*", "id_part": f"*{_literal(q)}*", "most": FEW + 1}
-    return SQL["search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"], needles
+    return SQL[search_statement(q)], needles
 
 
 def _literal(text: str) -> str:
@@ -120,24 +101,13 @@ def _conditions(query: KeyQuery, team: str) -> list[str]:
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
-def _parameters(query: KeyQuery) -> Mapping[str, object]:
-    after_value, after_id = query.after or (None, None)
-    if isinstance(after_value, str):
-        after_value = folded(after_value)
-    lacking = [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
+def _parameters(query: KeyQuery) -> dict[str, object]:
+    after_value = query.after[0] if query.after else None
     return {
-        "team": query.team,
-        "now": micros(query.now),
-        "q": query.q,
-        "q_folded": folded(query.q or ""),
-        "key_type": query.key_type,
-        "permission": query.permission,
-        "unused_since": None if query.unused_since is None else micros(query.unused_since),
-        "suspended": json.dumps(lacking),
+        **parameters(query),
+        "suspended": json.dumps(lacking(query)),
         "plans": json.dumps(list(query.suspended_types)),
-        "after_value": after_value or 0,  # a key never used stands at 0
-        "after_id": after_id,
-        "limit": query.limit,
+        "after_value": (folded(after_value) if isinstance(after_value, str) else after_value) or 0,  # 0: never used
     }
 
 
