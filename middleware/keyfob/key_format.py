@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_DIGITS = bytes.maketrans(ALPHABET.encode(), bytes(range(len(ALPHABET))))
+_NO_DIGIT = 255
+_DIGITS = bytes(ALPHABET.index(chr(code)) if chr(code) in ALPHABET else _NO_DIGIT for code in range(256))
 ID_LENGTH = 16
 SECRET_LENGTH = 43  # 62**43 is just above 2**256
 TAG_LENGTH = 14
@@ -167,9 +168,12 @@ def base62(number: int, width: int) -> str:
 
 
 def from_base62(text: str) -> int:
-    """Read what `base62` wrote; every character of *text* is one of `ALPHABET`."""
+    """Read what `base62` wrote. Raises ValueError for characters that are not in `ALPHABET`."""
+    digits = text.encode().translate(_DIGITS)
+    if _NO_DIGIT in digits:
+        raise ValueError("not a number in base 62")
     number = 0
-    for digit in text.encode().translate(_DIGITS):
+    for digit in digits:
         number = number * 62 + digit
     return number
 

@@ -59,7 +59,7 @@ class RingKey:
         """Whether this entry made the tag that *key* carries. Takes as long for a wrong tag as for a right one."""
         try:
             presented = from_base62(key.tag).to_bytes(TAG_BYTES, "big")
-        except OverflowError:  # 14 digits can say a little more than 80 bits
+        except (ValueError, OverflowError):  # no digits of ours; and 14 of them can say a little more than 80 bits
             return False
         return hmac.compare_digest(self._tag_bytes(key.tagged), presented)
 

@@ -18,6 +18,7 @@ from keyfob.key_format import (
     checksum,
     compose,
     display,
+    from_base62,
     key_id_of,
     new_key_id,
     new_secret,
@@ -313,6 +314,14 @@ def test_base_62_can_be_read_back(number: int) -> None:
 
     assert 14 == len(text)
     assert number == sum(ALPHABET.index(char) * 62**place for place, char in enumerate(reversed(text)))
+    assert number == from_base62(text)
+
+
+@pytest.mark.parametrize("foreign", ["\x00", "\x01", " ", "_", "é", "٣", "\U0001d7ce"])
+def test_a_character_that_is_no_digit_stands_for_no_number(foreign: str) -> None:
+    """Two texts never read as the same number, whatever else Unicode calls a digit."""
+    with pytest.raises(ValueError, match="base 62"):
+        from_base62(f"12{foreign}34")
 
 
 @pytest.mark.parametrize("number", [-1, 62**6])
