@@ -13,7 +13,8 @@ import sys
 import tempfile
 import textwrap
 import threading
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -265,6 +266,29 @@ class TestLocks:
 
         await store.change(erasing(KEY.id))
         assert None is (await store.find(KEY.id)).secret
+
+    async def test_whoever_writes_almost_without_a_pause_keeps_nobody_out(self, store: SQLiteStore, path: Path) -> None:
+        """SF-05: beside another writer whose slow disk leaves the lock free for instants, every change gets through."""
+        enough = threading.Event()
+
+        def write_without_end() -> None:
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as holder:
+                while not enough.wait(0.002):
+                    with suppress(sqlite3.OperationalError):
+                        holder.execute("BEGIN IMMEDIATE")
+                        time.sleep(0.1)
+                        holder.execute("ROLLBACK")
+
+        writing = asyncio.create_task(asyncio.to_thread(write_without_end))
+        try:
+            for number in range(16):
+                await store.change(adding(key(number)))
+                await asyncio.sleep(0.02)  # until the other one writes again
+        finally:
+            enough.set()
+            await writing
+
+        assert 16 == len(await store.views(KeyQuery(TEAM.id, NOON)))
 
     async def test_cancelled_begins_leave_no_transaction_open(self, store: SQLiteStore, path: Path) -> None:
         """Callers cancelled at any point while another process holds the lock shut out no writer afterwards."""

@@ -12,7 +12,7 @@ from tests.wire.raw import request
 from tests.wire.refusals import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from keyfob.testing import Issued
     from tests.wire.conftest import Place
@@ -159,22 +159,32 @@ def test_lc_09_a_clock_that_is_set_changes_nothing(
         "NO_FAKE_STAT": "1",
     }
     place = new_place()
-    server = alone(place, http=http, environ=environ, max_staleness=6.0)  # this server reads slowly
+    server = alone(place, http=http, environ=environ, max_staleness=6.0)
     issued = [place.issue("items:read") for _ in range(3)]
-    each_once = b"".join(request("/items", key.headers) for key in issued)
-    wait_for(lambda: server.ask("/items", issued[0].headers).status == 200)
-    with server.wire() as wire:
-        wire.send(each_once)
-        assert [200] * 3 == [wire.answer().status for _ in issued]
-        today = server.ask("/open").one("date")
-        clock.write_text(step)
-        wait_for(lambda: (server.ask("/open").one("date") or "")[:16] != (today or "")[:16])
+    assert ["200"] * 3 == _asked_until_read(server, issued)[-1]
+    today = server.ask("/open").one("date")
+    clock.write_text(step)
+    wait_for(lambda: (server.ask("/open").one("date") or "")[:16] != (today or "")[:16])
 
-        with server.unmoved("store_reads", "argon2_verifications"):
-            for _ in range(8):  # longer than from one poll to the next, so that the lease is renewed under the new time
-                wire.send(each_once)
-                assert [200] * 3 == [wire.answer().status for _ in issued]
-                time.sleep(0.3)
-        place.disable(issued[0])
-        wire.send(each_once)
-        assert ["B401", "200", "200"] == [kind_of(wire.answer()) for _ in issued]
+    with server.unmoved("store_reads", "argon2_verifications"):
+        for _ in range(8):  # longer than from one poll to the next, so that the lease is renewed under the new time
+            assert ["200"] * 3 == _asked_until_read(server, issued)[-1]
+            time.sleep(0.3)
+    place.disable(issued[0])
+    asked = _asked_until_read(server, issued)
+    assert ["B401", "200", "200"] == asked[-1]
+    assert "200" not in {kind for kind, *_ in asked}
+
+
+def _asked_until_read(server: Server, issued: Sequence[Issued]) -> list[list[str]]:
+    """What each key is answered, again and again as long as the store is read too slowly and an answer is 503.
+
+    With libfaketime whoever waits for the interpreter's lock doesn't sleep. Beside other work a read may then take
+    longer than the 2 s that it is given.
+    """
+    each_once, asked = b"".join(request("/items", key.headers) for key in issued), list[list[str]]()
+    with server.wire() as wire:
+        while not asked or "S503" in asked[-1]:
+            wire.send(each_once)
+            asked.append([kind_of(wire.answer()) for _ in issued])
+    return asked

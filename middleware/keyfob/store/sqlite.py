@@ -14,7 +14,7 @@ from keyfob.store.console_tables import ConsoleTables
 from keyfob.store.doorbell import Doorbell
 from keyfob.store.listing import needs_search
 from keyfob.store.sqlite_connections import Opening
-from keyfob.store.sqlite_files import answering
+from keyfob.store.sqlite_files import answering, begin
 from keyfob.store.sqlite_listing import FEW, event_listing, first_keys, key_listing, key_search
 from keyfob.store.sqlite_migrations import SCHEMA
 from keyfob.store.sqlite_transaction import SQL, SQLiteTransaction
@@ -248,7 +248,7 @@ async def _transaction(connections: Connections, connection: aiosqlite.Connectio
     async with _turn(connections):
         try:
             with answering():
-                await connection.execute_fetchall("BEGIN IMMEDIATE")
+                await begin(connection)
             yield
             with answering():
                 await connection.commit()

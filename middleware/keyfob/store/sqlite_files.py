@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
+_TRY_AGAIN = 0.002  # seconds between two tries to get the lock for writing
 
 _ALWAYS = ("PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON", "PRAGMA trusted_schema = OFF")
-WRITER = (*_ALWAYS, "PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
-NOTES = (*_ALWAYS, "PRAGMA synchronous = NORMAL")  # survives a killed process, may lose seconds with the power
+_AT_ONCE = "PRAGMA busy_timeout = 0"  # whoever is to write waits in `begin`
+_ON_DISK = (*_ALWAYS, "PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
+WRITER = (*_ON_DISK, _AT_ONCE)
+NOTES = (
+    *_ALWAYS,
+    "PRAGMA synchronous = NORMAL",
+    _AT_ONCE,
+)  # survives a killed process, may lose seconds with the power
 READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
 _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
@@ -78,7 +86,7 @@ def open_plainly(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(address(path), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
         with needing_wal(path):
-            for pragma in WRITER:
+            for pragma in _ON_DISK:
                 connection.execute(pragma)
     except BaseException:
         connection.close()
@@ -100,6 +108,29 @@ def _no_wal(path: Path) -> str:
         f"the file system of {path} does not support SQLite's write-ahead log, which Keyfob needs to see changes "
         "at once; move the database to a local disk (network and some container mounts cannot hold it)"
     )
+
+
+async def begin(connection: aiosqlite.Connection) -> None:
+    """BEGIN IMMEDIATE, as soon as no other process is writing.
+
+    SQLite itself would try some forty times in two seconds. Where the disk is slow and another process writes without
+    a pause, the lock is free for instants only, and none of so few tries need meet one.
+
+    Raises:
+        sqlite3.OperationalError: others were writing for all of BUSY_TIMEOUT.
+
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + BUSY_TIMEOUT
+    while True:
+        try:
+            await connection.execute_fetchall("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() >= until:
+                raise
+            await asyncio.sleep(_TRY_AGAIN)
+        else:
+            return
 
 
 async def open_connection(path: Path, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
