@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from keyfob.testing import Installation, Issued
+
 ROUNDS = 40
 CALLS = 500  # in each round
+ONE = {"GET /items": "items:read"}
 MANY = {f"GET /api/v1/things{number}/{{id}}": "items:read" for number in range(500)}
 RULES: dict[str, object] = {"GET /items": "items:read", "GET /items/{id}": "items:read", "POST /items": "items:write"}
 
@@ -146,45 +149,57 @@ async def calls(app: ASGIApp, scope: Scope, status: int) -> float:
     return (time.perf_counter() - began) / CALLS * 1e6
 
 
+def presented(here: Installation, good: Issued, disabled: Issued) -> dict[str, tuple[str | None, int]]:
+    """What a request can carry, and what it is answered."""
+    forged = compose(
+        key_type="api",
+        key_id=new_key_id(),
+        secret=new_secret(),
+        ring_char=here.signing.char,
+        tag=lambda _: "0" * 14,
+    )
+    return {
+        "admitted": (good.text, 200),
+        "missing key": (None, 401),
+        "malformed key": ("junk", 401),
+        "forged key": (forged.text, 401),
+        "disabled key": (disabled.text, 401),
+        "forbidden": (good.text, 403),
+    }
+
+
+def by_hand(key: str) -> tuple[ASGIApp, ASGIApp]:
+    """The two checks that one writes by hand, both knowing *key*: the plain one, and the careful one."""
+    kept = KeptByHand("key", ["items:read"], time.time() + 3600)
+    careful = CarefulBackend({hashlib.sha256(key.encode()).hexdigest(): kept}, {("GET", "/items"): "items:read"})
+    plain = DictBackend({key: ("key", ["items:read"])})
+    return AuthenticationMiddleware(bare, plain), AuthenticationMiddleware(bare, careful)
+
+
 async def measure() -> Measured:
-    """Measure admitted and refused requests, on few and on many rules, beside what one writes by hand."""
+    """Measure admitted and refused requests, on one rule and on 500, beside what one writes by hand."""
     with tempfile.TemporaryDirectory() as folder:
         async with installation(Path(folder)) as here:
             good = await here.issue("items:read")
             disabled = await here.issue("items:read", disabled_at=datetime.now(UTC))
-            forged = compose(
-                key_type="api",
-                key_id=new_key_id(),
-                secret=new_secret(),
-                ring_char=here.signing.char,
-                tag=lambda _: "0" * 14,
-            )
-            few = APIKeyMiddleware(bare, **here.options, rules=RULES)
-            many = APIKeyMiddleware(bare, **here.options, rules={**RULES, **MANY})
-            by_hand = AuthenticationMiddleware(bare, DictBackend({good.text: ("key", ["items:read"])}))
-            kept = KeptByHand("key", ["items:read"], time.time() + 3600)
-            careful = CarefulBackend(
-                {hashlib.sha256(good.text.encode()).hexdigest(): kept}, {("GET", "/items"): "items:read"}
-            )
-            carefully = AuthenticationMiddleware(bare, careful)
+            one = APIKeyMiddleware(bare, **here.options, rules=ONE)
+            many = APIKeyMiddleware(bare, **here.options, rules=MANY)
+            plain, careful = by_hand(good.text)
+            ordinary = request("/items", good.text)
             rows: dict[str, tuple[Any, Scope, int]] = {
-                "bare app": (bare, request("/items", good.text), 200),
-                "pass-through middleware": (PassThrough(bare), request("/items", good.text), 200),
-                "AuthenticationMiddleware with a dict": (by_hand, request("/items", good.text), 200),
-                "the same, with hashes, expiry, last use": (carefully, request("/items", good.text), 200),
-                "Keyfob, admitted": (few, request("/items", good.text), 200),
-                "Keyfob, admitted, path parameter": (few, request("/items/42", good.text), 200),
-                "Keyfob, admitted, 500 rules": (many, request("/api/v1/things77/42", good.text), 200),
-                "Keyfob, missing key": (few, request("/items"), 401),
-                "Keyfob, malformed key": (few, request("/items", "junk"), 401),
-                "Keyfob, forged key": (few, request("/items", forged.text), 401),
-                "Keyfob, disabled key": (few, request("/items", disabled.text), 401),
-                "Keyfob, forbidden": (few, request("/unknown", good.text), 403),
+                "bare app": (bare, ordinary, 200),
+                "pass-through middleware": (PassThrough(bare), ordinary, 200),
+                "AuthenticationMiddleware with a dict": (plain, ordinary, 200),
+                "the same, with hashes, expiry, last use": (careful, ordinary, 200),
             }
+            for app, path, rules in ((one, "/items", ""), (many, "/api/v1/things77/42", ", 500 rules")):
+                for what, (key, status) in presented(here, good, disabled).items():
+                    asked = request("/unknown" if what == "forbidden" else path, key)
+                    rows[f"Keyfob, {what}{rules}"] = (app, asked, status)
             rounds: dict[str, list[float]] = {row: [] for row in rows}
             for _ in range(ROUNDS):
                 for row, (app, scope, status) in rows.items():
                     rounds[row].append(await calls(app, scope, status))
-            await few.runtime.stop()
+            await one.runtime.stop()
             await many.runtime.stop()
     return Measured("One request, in process", "µs", rounds, "bare app", "AuthenticationMiddleware with a dict")

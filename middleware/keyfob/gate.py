@@ -44,6 +44,7 @@ Judged = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
 
 BAD_PATH = Match(Rule("", frozenset(), ()), {})
 
+_PERCENT = ord("%")  # a number, because bytes are asked for bytes only after they were tried as one, and failed
 _PATHS_KEPT = 4096
 _LONGEST_KEPT = 256  # characters; so that paths made up by strangers fill a few megabytes at most
 
@@ -87,7 +88,7 @@ class Gate:
         *text* is one whole key needs no look: its digest is known.
         """
         path, raw_path = scope["path"], scope.get("raw_path")
-        if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and b"%" in raw_path):
+        if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and _PERCENT in raw_path):
             return None
         name, value = odd[0]
         if name != AUTHORIZATION or value[:7] != BEARER:
@@ -171,7 +172,11 @@ class Gate:
     def _match(self, scope: Scope) -> Match | None:
         """The rule for a request, or BAD_PATH."""
         raw_path = scope.get("raw_path")
-        if raw_path is not None and b"%" in raw_path and hides_separators(raw_path, encoded_slash=self._encoded_slash):
+        if (
+            raw_path is not None
+            and _PERCENT in raw_path
+            and hides_separators(raw_path, encoded_slash=self._encoded_slash)
+        ):
             return BAD_PATH
         path = scope["path"]
         method = scope["method"] if scope["type"] == "http" else None

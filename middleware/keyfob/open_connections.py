@@ -82,6 +82,7 @@ class OpenConnections:
     def __init__(self, suspends: Callable[[str, str], bool]) -> None:
         """*suspends* says whether a plan lacks a key type."""
         self._suspends = suspends
+        self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
         self._by_key: dict[str, set[Connection]] = {}
         self.responses: dict[Send, OpenResponse] = {}  # by the server's send, each request's own
 
@@ -91,7 +92,8 @@ class OpenConnections:
         From the first part that is not the last the response is open, and ends when its key falls. A part that is
         both is only passed on.
         """
-        task = asyncio.current_task()
+        # Asked of a loop that is known: to find out which one is running takes a system call before CPython 3.12.
+        task = asyncio.current_task(self.loop) or asyncio.current_task()
         response: OpenResponse | None = None
 
         def passing(message: Message) -> Awaitable[None]:
@@ -99,7 +101,7 @@ class OpenConnections:
             if response is None:
                 if not message.get("more_body"):
                     return send(message)
-                response = self.responses[send] = OpenResponse(send, task, granted, match, address)
+                response = self.responses[send] = OpenResponse(send, _running(task), granted, match, address)
                 self.add(response)
             return response.send(message)
 
@@ -246,3 +248,9 @@ class OpenSocket(Connection):
             await self._send({"type": "websocket.close", "code": self._why, "reason": ""})
         except Exception as gone:  # noqa: BLE001 - each server has its own way to say that the client left already
             log.debug("the WebSocket had ended already: %r", gone)
+
+
+def _running(task: asyncio.Task[object] | None) -> asyncio.Task[object] | None:
+    """Return *task*, or the one that is running if the other belongs to the event loop of another thread."""
+    is_here = task is not None and task.get_loop() is asyncio.get_running_loop()
+    return task if is_here else asyncio.current_task()

@@ -65,20 +65,27 @@ class Schedule:
         self._numbers = count(1)
 
     async def run(self, keys: list[Issued]) -> None:
-        """Switch every key off and on, `TURNS` times, while 24 callers ask."""
+        """Switch every key off and on, `TURNS` times, while 24 callers ask, and until each was admitted at last."""
         async with asyncio.TaskGroup() as group:
             asking = [group.create_task(self._keep_asking(keys)) for _ in range(24)]
             await asyncio.gather(*(self._switch(issued) for issued in keys))
+            for issued in keys:
+                while await self._ask(issued) != ADMITTED:
+                    pass
             for task in asking:
                 task.cancel()
 
     async def _keep_asking(self, keys: list[Issued]) -> None:
         while True:
-            issued, number = self._chance.choice(keys), next(self._numbers)
-            self._note(What.REQUEST_STARTED, issued, number)
-            answer = await ask(self._app, "/items", issued.headers)
-            self._note(What.REQUEST_ANSWERED, issued, number, answer.status)
-            await asyncio.sleep(self._chance.random() / 100)
+            await self._ask(self._chance.choice(keys))
+
+    async def _ask(self, issued: Issued) -> int:
+        number = next(self._numbers)
+        self._note(What.REQUEST_STARTED, issued, number)
+        answer = await ask(self._app, "/items", issued.headers)
+        self._note(What.REQUEST_ANSWERED, issued, number, answer.status)
+        await asyncio.sleep(self._chance.random() / 100)
+        return answer.status
 
     async def _switch(self, issued: Issued) -> None:
         for _ in range(TURNS):

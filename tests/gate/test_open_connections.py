@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.open_connections import OpenSocket
 from keyfob.ring_file import load_ring, write_ring
 from keyfob.store import RingMark, RingState, sqlite_admin
-from tests.gate.conftest import on_both_stores, until
+from tests.gate.conftest import ask, on_both_stores, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -448,3 +449,23 @@ async def test_a_response_that_has_ended_is_watched_no_longer(here: Installation
 
     assert 3 == len(sent)
     assert (frozenset(), {}) == (app.runtime.connections.open_keys(), app.runtime.connections.responses)
+
+
+async def test_a_response_of_another_thread_is_cut_there(here: Installation, guard: Guard) -> None:
+    """What a key that falls would cancel is the task that answers, not the one that runs in Keyfob's own event loop."""
+    owners: list[bool] = []
+
+    async def looks(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        owners.extend(each._task is asyncio.current_task() for each in responses.values())
+        await send({"type": "http.response.body", "body": b"last"})
+
+    app, issued = guard(looks), await here.issue("items:read")
+    responses = app.runtime.connections.responses
+    assert 200 == (await ask(app, "/items", issued.headers)).status
+    thread = threading.Thread(target=lambda: asyncio.run(ask(app, "/items", issued.headers)))
+    thread.start()
+    thread.join()  # so that this task is the one that runs here
+
+    assert [True, True] == owners
