@@ -4,7 +4,7 @@ A refused key is a value; a store that cannot answer is an exception. What is as
 dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
 
 `Gate.admit` is the whole way. `Gate.judge_at_once` is the short one that nearly every request takes: known keys pass,
-what was refused before or was never made by our ring is refused, and whatever is not as plain is left to the other.
+what was refused before, is no key at all or was never made by our ring is refused, and all else is left to the other.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from keyfob.verdict import Verdict
 
 PUBLIC = Public()
-_FORGED = Denied(Reason.FORGED)
+_HOPELESS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED)}
 Judged = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
 """A verdict; the headers as the application may see them; and what was judged: the rule, and the client's address."""
 
@@ -81,7 +81,7 @@ class Gate:
         self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
     def judge_at_once(self, scope: Scope, odd: list[Header]) -> Judged | None:
-        """Judge an ordinary HTTP request of a known or a forged key; None where `admit` has to look.
+        """Judge an ordinary HTTP request of a known key, or of what can be none; None where `admit` has to look.
 
         What is ordinary has one header that is not (*odd* are all such), ``authorization: Bearer <text>`` as servers
         hand it on; so there is no second credential, nothing of ours that a client made up, and no preflight. That
@@ -120,9 +120,14 @@ class Gate:
             return None
         text, address = carrier[1][7:], self._addresses.of(scope)
         known = self._identification.known(text)
-        if known is None and not self._identification.is_forged(text):
-            return None
-        verdict = _FORGED if known is None else self._judge(known, match, address)
+        verdict: Denied | Granted
+        if known is not None:
+            verdict = self._judge(known, match, address)
+        else:
+            reason = self._identification.hopeless(text)
+            if reason is None or (reason is Reason.MALFORMED and one_key(text, carrier) != text):
+                return None
+            verdict = _HOPELESS[reason]
         headers = list(scope["headers"])
         headers.remove(carrier)
         return verdict, headers, match, address

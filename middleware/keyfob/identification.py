@@ -70,10 +70,13 @@ class Identification:
         msg = "the key was changed again and again while it was looked at"
         raise StoreUnavailable(msg)
 
-    def is_forged(self, text: bytes) -> bool:
-        """Whether *text* is a whole key that no ring entry of ours made. Waits for nothing."""
+    def hopeless(self, text: bytes) -> Reason | None:
+        """Why *text* can be no key, if its shape or its tag says so: malformed, or forged. Waits for nothing."""
         key = self._recogniser.parse(text)
-        return key is not None and self._recogniser.refuses(key) is Reason.FORGED
+        if key is None:
+            return Reason.MALFORMED
+        reason = self._recogniser.refuses(key)
+        return reason if reason is Reason.FORGED else None
 
     def known(self, text: bytes) -> Entry | Refusal | None:
         """What the caches say, to be believed while they are current. Nothing awaits between this and the verdict."""

@@ -11,8 +11,9 @@ import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store import KeyQuery
+from keyfob.store.migration_steps import Step
 from keyfob.store.opening import open_store
-from keyfob.store.sqlite_migrations import SCHEMA, Step, create_or_migrate, migrate, steps
+from keyfob.store.sqlite_migrations import SCHEMA, create_or_migrate, migrate, steps
 from tests.stores.samples import NOON, adding, erasing, key, putting
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store import open_store
+from keyfob.store.migration_steps import Step
 from keyfob.store.postgres_address import read_address
-from keyfob.store.postgres_migrations import SCHEMA, Step, migrate, steps
+from keyfob.store.postgres_migrations import SCHEMA, migrate, steps
 from tests.postgres_server import fresh_database, run_sql
 
 if TYPE_CHECKING:

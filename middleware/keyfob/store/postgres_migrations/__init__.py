@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 import time
-from dataclasses import dataclass
-from importlib.resources import files
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from keyfob.errors import ConfigError, NotMigrated, Outdated
+from keyfob.store.migration_steps import Step, missing_steps, steps_in
 from keyfob.store.postgres_address import connect
 
 if TYPE_CHECKING:
@@ -43,25 +40,9 @@ CREATE TABLE IF NOT EXISTS keyfob.migrations (
 _APPLIED = "INSERT INTO keyfob.migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One file of this folder."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the step, by which a changed file is noticed."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
 def steps() -> list[Step]:
     """All steps, in their order."""
-    found = [entry for entry in files(__package__).iterdir() if entry.name.endswith(".sql")]
-    read = [Step(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8")) for entry in found]
-    return sorted(read, key=attrgetter("number"))
+    return steps_in(__name__)
 
 
 async def migrate(address: Address) -> int:
@@ -109,18 +90,7 @@ async def _apply_missing(connection: Connection[Any], address: Address) -> int:
         await connection.execute("CREATE SCHEMA keyfob")
     await connection.execute(_LEDGER)
     applied = dict(await connection.fetch("SELECT number, checksum FROM keyfob.migrations"))
-    known = steps()
-    for step in known:
-        if applied.get(step.number, step.checksum) != step.checksum:
-            raise ConfigError(
-                f"step {step.name} of {address.shown} was made by a changed Keyfob; use the original version"
-            )
-    if applied and max(applied) > SCHEMA:
-        raise ConfigError(
-            f"{address.shown} belongs to a newer Keyfob (schema {max(applied)}, this one knows {SCHEMA}); "
-            "upgrade Keyfob"
-        )
-    missing = [step for step in known if step.number not in applied]
+    missing = missing_steps(steps(), applied, address.shown)
     for step in missing:
         await connection.execute(step.sql)
         await connection.execute(_APPLIED, step.number, step.name, step.checksum, time.time_ns() // 1000)

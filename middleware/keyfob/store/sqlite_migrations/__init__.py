@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 import time
-from dataclasses import dataclass
-from importlib.resources import files
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
+from keyfob.store.migration_steps import Step, missing_steps, steps_in
 from keyfob.store.sqlite_files import make_private, open_plainly, require_wal
 
 if TYPE_CHECKING:
@@ -35,25 +32,9 @@ _HAS_FTS5 = "SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'"
 _PATIENCE = 50  # attempts of 0.1 s: switching to WAL does not wait for locks by itself
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One file of this folder."""
-
-    number: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the step, by which a changed file is noticed."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
 def steps() -> list[Step]:
     """All steps, in their order."""
-    found = [entry for entry in files(__package__).iterdir() if entry.name.endswith(".sql")]
-    read = [Step(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8")) for entry in found]
-    return sorted(read, key=attrgetter("number"))
+    return steps_in(__name__)
 
 
 def migrate(path: Path) -> int:
@@ -104,15 +85,7 @@ def _patiently_require_wal(connection: sqlite3.Connection, path: Path) -> None:
 def _apply_missing(connection: sqlite3.Connection, path: Path) -> int:
     connection.execute(_LEDGER)
     applied = dict(connection.execute("SELECT number, checksum FROM migrations").fetchall())
-    known = steps()
-    for step in known:
-        if applied.get(step.number, step.checksum) != step.checksum:
-            raise ConfigError(f"step {step.name} of {path} was made by a changed Keyfob; use the original version")
-    if applied and max(applied) > SCHEMA:
-        raise ConfigError(
-            f"{path} belongs to a newer Keyfob (schema {max(applied)}, this one knows {SCHEMA}); upgrade Keyfob"
-        )
-    missing = [step for step in known if step.number not in applied]
+    missing = missing_steps(steps(), applied, path)
     for step in missing:
         for statement in _statements(step.sql):
             if _is_meant(statement, connection):
