@@ -156,7 +156,14 @@ class APIKeyMiddleware:
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":
             raise ValueError(f"keyfob guards http and websocket, and knows nothing of {kind!r}")
-        await Lifespan(self.app, self.runtime).run(scope, receive, send)
+        await Lifespan(self.app, self.runtime, self._tell_idle_rules).run(scope, receive, send)
+
+    def _tell_idle_rules(self) -> None:
+        """Warn of rules that are probably misspelled."""
+        from keyfob.idle_rules import idle_rules  # noqa: PLC0415 (who imports keyfob need not load Starlette's routing)
+
+        for rule in idle_rules(self.app, self.gate.rules):
+            log.warning('the rule "%s" matches no route of the application', rule.text)
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
         """Count and tell a refusal; only a Keyfob that observes lets it pass."""

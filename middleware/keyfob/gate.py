@@ -80,6 +80,11 @@ class Gate:
         self._now = now
         self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule, in the order of writing."""
+        return self._rules.rules
+
     def judge_at_once(self, scope: Scope, odd: list[Header]) -> Judged | None:
         """Judge an ordinary HTTP request of a known key, or of what can be none; None where `admit` has to look.
 

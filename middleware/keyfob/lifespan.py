@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from keyfob.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("keyfob")
@@ -32,10 +34,11 @@ class Lifespan:
     and can write the last uses.
     """
 
-    def __init__(self, app: ASGIApp, inner: StartsAndStops) -> None:
-        """*inner* is started before *app*."""
+    def __init__(self, app: ASGIApp, inner: StartsAndStops, on_started: Callable[[], None]) -> None:
+        """*inner* is started before *app*, and *on_started* called when both have."""
         self._app = app
         self._inner = inner
+        self._on_started = on_started
         self._has_begun = False
         self._has_answered_start = False
         self._has_answered_stop = False
@@ -75,6 +78,8 @@ class Lifespan:
             kind = message["type"]
             self._has_answered_start |= kind.startswith("lifespan.startup.")
             self._failed |= kind == "lifespan.startup.failed"
+            if kind == "lifespan.startup.complete":
+                self._on_started()
             if kind.startswith("lifespan.shutdown."):
                 self._has_answered_stop = True
                 await self._inner.stop()

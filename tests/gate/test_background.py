@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from keyfob import APIKeyMiddleware, Denied
 from keyfob.errors import ConfigError, StoreUnavailable
@@ -355,6 +357,17 @@ async def test_a_server_can_start_and_stop_again(
         assert not isinstance(await middleware.runtime.inspect(issued.text), Denied)
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete"] == await Server().play(middleware)
     assert "" == caplog.text
+
+
+async def test_pm_17_a_rule_that_matches_no_route_is_named_at_the_start(
+    guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever misspells a path in the rules reads it in the log, and not only in the 403 of somebody else."""
+    app = Starlette(routes=[Route("/items", well_behaved)])
+
+    await Server().play(guard(app, rules={"GET /items": "items:read", "GET /itmes": "items:read"}))
+
+    assert ['the rule "GET /itmes" matches no route of the application'] == [entry.message for entry in caplog.records]
 
 
 async def test_an_application_that_fails_to_start_is_heard(guard: Guard) -> None:
