@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -445,6 +446,17 @@ class ListingContract:
             "nothing": [],
         } == found
 
+    async def test_search_takes_the_signs_of_patterns_for_themselves(self, store: KeyStore) -> None:
+        """Stars, question marks and brackets beside letters of any alphabet are no wildcards either."""
+        await store.change(adding(key(1, name="äü*[äüö]? ÄÜ*"), key(2, name="äü, äüö"), key(3, name="a*b*c[def]?")))
+
+        for q in ("äü*", "Ü*[Ä", "äüö]?", "? äü*", "*[ä"):
+            assert [key(1).id] == await listed(store, q=q), q
+        for q in ("*b*c", "[def]", "f]?", "C[D"):
+            assert [key(3).id] == await listed(store, q=q), q
+        for q in ("ü*ö", "äü?", "a?b", "[äü]", "[^x]", "abc", "*?*"):
+            assert [] == await listed(store, q=q), q
+
     async def test_search_follows_what_happens_to_a_key(self, store: KeyStore) -> None:
         """A key is found by the name that it has now, and not any more once it is deleted."""
         await store.change(adding(key(1, name="Before"), key(2, name="Beforehand")))
@@ -489,6 +501,26 @@ class ListingContract:
             assert by_age[::-1] == await paged(q, "created_at", descending=True)
             assert by_age == await paged(q, "last_used_at", descending=False)
             assert by_name == await paged(q, "name", descending=False)
+
+    async def test_one_or_two_signs_are_found_wherever_they_stand(
+        self, store: KeyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A sign that no id has is found at the beginning, in the midst and at the end of short and long names."""
+        monkeypatch.setattr("keyfob.store.sqlite_listing.WINDOW", 1)  # so that an index has to tell
+        chance = random.Random(5)  # noqa: S311 (names, no secret)
+        signs = [*"+-*?[]'\"éÖß\ud7ff\ue000\U0010ffff\U0001f511%_"]
+        names = ["".join(chance.choices(signs + list("abZ09"), k=chance.randrange(1, 7))) for _ in range(150)]
+        made = [key(number, name=name) for number, name in enumerate(names)]
+        await store.change(adding(*made))
+
+        for q in [*signs, *(a + b for a in signs[::3] for b in ["a", *signs[::2]]), "b+", "Zé", "zÉ", "a ", "ẞ"]:
+            expected = [one.id for one in made if q.casefold() in one.name.casefold()]
+            assert expected == await listed(store, q=q, order_by="created_at", limit=200), ascii(q)
+
+        await store.change(putting(key(0, name="now ~")))
+        await store.change(erasing(key(1).id))
+        assert [key(0).id] == await listed(store, q="~")
+        assert key(1).id not in await listed(store, q=names[1][-1], limit=200)
 
     async def test_many_keys_can_be_added_at_once(self, store: KeyStore) -> None:
         """Keys that came in bulk are like any other, and no poll reads them."""

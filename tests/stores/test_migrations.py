@@ -49,6 +49,7 @@ def test_released_steps_do_not_change() -> None:
         "0001_first.sql": "126e64f74a513fd4db8693ae1c23015e3955bfac89cbc031d23cb018097859d4",
         "0002_search.sql": "bdf78e7d75dc18db5280959832a5531c114113210b966f420c5c5389975a59b4",
         "0003_workers.sql": "008588e94c8dde86c7e8500f00af68c8d38d87af37580672f9abb283ae38835e",
+        "0004_signs.sql": "a924b3f043c34bf082252e239c0caebc4f975891ca4c60e058dd53af08045c8f",
     }
     assert released == {step.name: step.checksum for step in steps()}
 
@@ -117,12 +118,13 @@ async def test_keys_are_found_where_sqlite_has_no_fts5(path: Path, monkeypatch: 
     migrate(path)
     store = open_store(f"sqlite:///{path}")
     await store.change(adding(key(1, name="Before"), key(2, name="Other")))
-    await store.change(putting(key(1, name="After")))
+    await store.change(putting(key(1, name="After ~")))
     await store.change(erasing(key(2).id))
 
-    found = [await store.views(KeyQuery(team=None, now=NOON, q=q)) for q in ("before", "AFTER", "oth", key(1).id)]
+    sought = ("before", "AFTER", "oth", key(1).id, "~", " ~", "~ ")
+    found = [await store.views(KeyQuery(team=None, now=NOON, q=q)) for q in sought]
 
-    assert [0, 1, 0, 1] == [len(views) for views in found]
+    assert [0, 1, 0, 1, 1, 1, 0] == [len(views) for views in found]
     assert [] == execute(path, "SELECT 1 FROM sqlite_master WHERE sql LIKE '%fts5%'")
     await store.close()
 

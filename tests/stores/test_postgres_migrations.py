@@ -43,6 +43,7 @@ def test_released_steps_do_not_change() -> None:
         "0002_search.sql": "71dc1661d997da85056228dadfda2346838e84c3ca9efc5d09a6156db9383202",
         "0003_workers.sql": "7e028d9b86998742ed6705def51e306da09391ee32acf5b9e1f349c0f20aa774",
         "0004_trigrams.sql": "cde2152512c276e3f670332327000cdd01a9a38123dac599ab6d216dc404285d",
+        "0005_signs.sql": "91cd6e86f54341ae4ba6735bde213074c4ebecfba22b0124d3c68ccc3b4eb6cd",
     }
     assert released == {step.name: step.checksum for step in steps()}
 

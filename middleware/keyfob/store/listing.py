@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
 
-_INDEXED = 3  # letters that an index of trigrams needs to be of use
+INDEXED = 3  # letters that an index of trigrams needs to be of use
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
 _EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
@@ -26,12 +26,15 @@ def needs_search(q: str) -> bool:
     Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
     walk in the order asked for meets a page of them soon. The index could not tell either.
     """
-    return len(q) >= _INDEXED or not _IN_IDS.fullmatch(q)
+    return len(q) >= INDEXED or not _IN_IDS.fullmatch(q)
 
 
 def search_statement(q: str) -> str:
-    """The name of the statement that looks for *q*: by the index of trigrams where that can tell."""
-    return "search" if min(len(q), len(folded(q))) >= _INDEXED else "search_all"
+    """The name of the statement that looks for *q*: by the index of trigrams, or that of signs, where one can tell."""
+    sought = folded(q)
+    if min(len(q), len(sought)) >= INDEXED:
+        return "search"
+    return "search_signs" if len(sought) < INDEXED and not _IN_IDS.fullmatch(sought) else "search_all"
 
 
 def states(suspended: str) -> Mapping[str, str]:

@@ -133,6 +133,10 @@ WHERE k.deleted_at IS NULL AND (
 )
 LIMIT :most
 
+-- name: search_signs
+-- For one or two signs that no id has.
+SELECT * FROM keyfob.with_sign(:q_folded, :most)
+
 -- name: search_all
 -- For fewer letters than the index knows.
 SELECT k.id FROM keyfob.keys k

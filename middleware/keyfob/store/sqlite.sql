@@ -111,9 +111,29 @@ SELECT id FROM (SELECT id FROM key_search WHERE name_folded GLOB :name_part LIMI
 UNION ALL
 SELECT id FROM (SELECT id FROM key_search WHERE id GLOB :id_part LIMIT :most)
 
+-- name: search_signs
+-- For one or two signs that no id has: they begin an entry of the index, or a name ends in them. What GLOB takes for
+-- another sign is looked up in no index.
+SELECT id FROM (
+    SELECT s.id FROM key_terms v CROSS JOIN key_search s ON s.name_folded GLOB '*' || v.term || '*'
+    WHERE v.term BETWEEN :q_folded AND :q_folded || char(1114111, 1114111) AND v.term NOT GLOB '*[*?[]*' LIMIT :most
+) UNION SELECT id FROM (
+    SELECT id FROM keys WHERE deleted_at IS NULL
+    AND substr(name_folded, -2) BETWEEN :q_folded AND :q_folded || char(1114111) LIMIT :most
+) UNION SELECT id FROM (
+    SELECT id FROM keys WHERE deleted_at IS NULL AND substr(name_folded, -1) = :q_folded LIMIT :most
+) UNION SELECT id FROM (
+    SELECT s.id FROM (
+        SELECT 1 WHERE EXISTS (
+            SELECT 1 FROM key_terms
+            WHERE term BETWEEN :q_folded AND :q_folded || char(1114111, 1114111) AND term GLOB '*[*?[]*'
+        ) OR EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'key_terms' AND type = 'view')
+    ) CROSS JOIN key_search s WHERE instr(s.name_folded, :q_folded) > 0 LIMIT :most
+)
+
 -- name: search_all
 -- For fewer letters than the index knows: one walk instead of two.
-SELECT id FROM key_search WHERE name_folded GLOB :name_part OR id GLOB :id_part LIMIT :most
+SELECT id FROM key_search WHERE instr(name_folded, :q_folded) OR instr(id, :q) LIMIT :most
 
 -- name: put_key
 UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,

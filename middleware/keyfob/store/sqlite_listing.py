@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.listing import EVENT_COLUMNS, lacking, parameters, search_statement, states
+from keyfob.store.listing import EVENT_COLUMNS, INDEXED, lacking, parameters, search_statement, states
 from keyfob.store.rows import folded, micros
 from keyfob.store.sqlite_transaction import SQL
 
@@ -37,13 +37,24 @@ _STATES = states(_SUSPENDED)
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what may match *q*: at most one more than is `FEW`, for each half."""
-    needles = {"name_part": f"*{_literal(folded(q))}*", "id_part": f"*{_literal(q)}*", "most": FEW + 1}
-    return SQL[search_statement(q)], needles
+    sought, statement = folded(q), search_statement(q)
+    if statement == "search" and not (_runs(sought) and _runs(q)):
+        statement = "search_all"
+    needles = {"q": q, "q_folded": sought, "name_part": _pattern(sought), "id_part": _pattern(q), "most": FEW + 1}
+    return SQL[statement], needles
 
 
-def _literal(text: str) -> str:
-    """*text* as a GLOB pattern that matches nothing else."""
-    return _WILD.sub(r"[\g<0>]", text)
+def _pattern(text: str) -> str:
+    """A GLOB pattern for whatever holds *text*, and perhaps for more, which the index of trigrams can answer."""
+    return "*".join(("", *_runs(text), ""))
+
+
+def _runs(text: str) -> list[str]:
+    """The parts of *text* between what GLOB takes for another sign that are long enough for the index.
+
+    Of a shorter one with letters beyond ASCII FTS5 (3.40) counts the bytes, looks for it, and finds nothing.
+    """
+    return [run for run in _WILD.split(text) if len(run) >= INDEXED]
 
 
 def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
