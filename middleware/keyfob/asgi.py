@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from starlette.authentication import AuthCredentials, BaseUser
 
 from keyfob.config import load_settings
-from keyfob.credential import unusual, without_ours
+from keyfob.credential import parted, without_ours
 from keyfob.lifespan import Lifespan
 from keyfob.open_connections import OpenSocket
 from keyfob.permission import Scopes
@@ -119,8 +119,8 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        odd = unusual(scope["headers"])
-        at_once = self.gate.judge_at_once(scope, odd) if kind == "http" else None
+        ordinary, odd = parted(scope["headers"])
+        at_once = self.gate.judge_at_once(scope, ordinary, odd) if kind == "http" else None
         verdict, headers, match, address = at_once or await self.gate.admit(scope, odd)
         del odd  # no frame, nor any traceback of one, holds the key while the application runs
         if isinstance(verdict, Granted):

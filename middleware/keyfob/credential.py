@@ -35,9 +35,16 @@ _ORDINARY = frozenset(
 _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
 
 
-def unusual(headers: Iterable[Header]) -> list[Header]:
-    """Those of *headers* that are worth a second look: credentials, forgeries, and whatever is rare."""
-    return [header for header in headers if header[0] not in _ORDINARY]
+def parted(headers: Iterable[Header]) -> tuple[list[Header], list[Header]]:
+    """The ordinary *headers*, and those worth a second look: credentials, forgeries, and whatever is rare."""
+    ordinary: list[Header] = []
+    odd: list[Header] = []
+    for header in headers:
+        if header[0] in _ORDINARY:
+            ordinary.append(header)
+        else:
+            odd.append(header)
+    return ordinary, odd
 
 
 def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header | None]:
@@ -82,7 +89,7 @@ def one_key(text: bytes, carrier: Header) -> bytes | Reason:
 
 
 def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header | None) -> list[Header]:
-    """The *headers* as the application may see them; *odd* are the `unusual` ones among them.
+    """The *headers* as the application may see them; *odd* are those among them that are not ordinary.
 
     ``X-Keyfob-*`` is taken out, because only Keyfob may set it, and so is *carrier*, the header that carried the key;
     an ``Authorization: Basic`` beside an X-API-Key stays.
@@ -97,7 +104,8 @@ def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header |
 def without_ours(headers: Iterable[Header]) -> list[Header]:
     """The *headers*, less ``X-Keyfob-*``."""
     headers = list(headers)
-    return stripped(headers, unusual(headers), None)
+    _, odd = parted(headers)
+    return stripped(headers, odd, None)
 
 
 def _is_ours(name: bytes) -> bool:

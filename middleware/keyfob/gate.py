@@ -85,12 +85,12 @@ class Gate:
         """Every rule, in the order of writing."""
         return self._rules.rules
 
-    def judge_at_once(self, scope: Scope, odd: list[Header]) -> Judged | None:
+    def judge_at_once(self, scope: Scope, ordinary: list[Header], odd: list[Header]) -> Judged | None:
         """Judge an ordinary HTTP request of a known key, or of what can be none; None where `admit` has to look.
 
-        What is ordinary has one header that is not (*odd* are all such), ``authorization: Bearer <text>`` as servers
-        hand it on; so there is no second credential, nothing of ours that a client made up, and no preflight. That
-        *text* is one whole key needs no look: its digest is known.
+        Such a request has one header that is not *ordinary*, ``authorization: Bearer <text>`` as servers hand it on. So
+        there is no second credential, nothing of ours that a client made up, and no preflight. That *text* is one
+        whole key needs no look: its digest is known.
         """
         path, raw_path = scope["path"], scope.get("raw_path")
         if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and _PERCENT in raw_path):
@@ -101,7 +101,7 @@ class Gate:
         match = self._route(scope["method"], path, scope.get("root_path", ""))
         entry = self._proofs.get(value[7:])
         if entry is None:
-            return self._refuse_at_once(scope, odd[0], match)
+            return self._refuse_at_once(scope, ordinary, value[7:], match)
         if match is None or not self._freshness.is_current():
             return None
         now, address = self._now(), self._addresses.of(scope)
@@ -112,33 +112,28 @@ class Gate:
         self._stats.cache_hits += 1
         if self._usage.note_admitted(entry.key_id, now, address):
             self._proofs.touch(entry)  # once per flush: a cache needs no finer order of what was used last
-        headers = list(scope["headers"])
-        if not self._forwards_credential:
-            headers.remove(odd[0])
-        return entry.granted, headers, match, address
+        return entry.granted, list(scope["headers"]) if self._forwards_credential else ordinary, match, address
 
-    def _refuse_at_once(self, scope: Scope, carrier: Header, match: Match | None) -> Judged | None:
+    def _refuse_at_once(self, scope: Scope, ordinary: list[Header], text: bytes, match: Match | None) -> Judged | None:
         """Refuse what was refused before, and what costs an attacker nothing to make; None for every other text."""
         is_guarded = match is None or not (match is BAD_PATH or match.rule.public)
         # Where nothing is current, it may not be known yet what the database says of the ring.
         if not is_guarded or not self._freshness.is_current():
             return None
-        text, address = carrier[1][7:], self._addresses.of(scope)
+        address = self._addresses.of(scope)
         known = self._identification.known(text)
         verdict: Denied | Granted
         if known is not None:
             verdict = self._judge(known, match, address)
         else:
             reason = self._identification.hopeless(text)
-            if reason is None or (reason is Reason.MALFORMED and one_key(text, carrier) != text):
+            if reason is None or (reason is Reason.MALFORMED and one_key(text, (AUTHORIZATION, text)) != text):
                 return None
             verdict = _HOPELESS[reason]
-        headers = list(scope["headers"])
-        headers.remove(carrier)
-        return verdict, headers, match, address
+        return verdict, ordinary, match, address
 
     async def admit(self, scope: Scope, odd: list[Header]) -> Judged:
-        """Judge one request by its scope and those of its headers that are `unusual`.
+        """Judge one request by its scope and those of its headers that are not ordinary.
 
         Waits only if the key is not in the cache, or the cache may not be relied on.
         """

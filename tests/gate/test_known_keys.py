@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.credential import unusual
+from keyfob.credential import parted
 from keyfob.key_format import RING_CHAR_AT
 from keyfob.verdict import Denied, Granted, Reason
 from tests.gate.conftest import ask
@@ -120,8 +120,8 @@ async def test_the_short_way_never_says_anything_else_than_the_whole_way(
     at_once = Counter[str]()
     for _ in range(8000):
         scope = a_request(chance, texts)
-        odd = unusual(scope["headers"])
-        judged = middleware.gate.judge_at_once(scope, odd)
+        ordinary, odd = parted(scope["headers"])
+        judged = middleware.gate.judge_at_once(scope, ordinary, odd)
         if judged is not None:
             at_once[judged[0].reason if isinstance(judged[0], Denied) else "granted"] += 1
             assert judged == await middleware.gate.admit(scope, odd), scope
@@ -152,7 +152,7 @@ async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Instal
     await ask(middleware, "/items", issued.headers)
     for path in ("/items", "/items/7", "/any", "/teams/default/members"):
         scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-        known = middleware.gate.judge_at_once(scope, unusual(headers))
+        known = middleware.gate.judge_at_once(scope, *parted(headers))
 
         assert known is not None
         assert isinstance(known[0], Granted)

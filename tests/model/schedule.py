@@ -114,7 +114,7 @@ class Process:
         headers = [(b"authorization", b"Bearer " + text.encode())]
         client = ("203.0.113.9", 1)
         scope = {"type": "http", "method": method, "path": "/items", "client": client, "headers": headers}
-        verdict, *_ = self.gate.judge_at_once(scope, headers) or await self.gate.admit(scope, headers)
+        verdict, *_ = self.gate.judge_at_once(scope, [], headers) or await self.gate.admit(scope, headers)
         return verdict
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.credential import one_key, read_credential, stripped, unusual
+from keyfob.credential import one_key, parted, read_credential, stripped
 from keyfob.verdict import Reason
 
 KEY = b"kf_api_7Qx2mB9tKd03LpWz_" + b"0" * 64
@@ -12,17 +12,17 @@ HOST = (b"host", b"example.com")
 
 
 def read(headers: list[tuple[bytes, bytes]]) -> bytes | Reason:
-    text, carrier = read_credential(unusual(headers))
+    text, carrier = read_credential(parted(headers)[1])
     return text if carrier is None or isinstance(text, Reason) else one_key(text, carrier)
 
 
 def without_key(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    odd = unusual(headers)
+    _, odd = parted(headers)
     return stripped(headers, odd, read_credential(odd)[1])
 
 
 def as_they_came(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return stripped(headers, unusual(headers), None)
+    return stripped(headers, parted(headers)[1], None)
 
 
 def authorization(value: bytes) -> tuple[bytes, bytes]:
