@@ -162,8 +162,12 @@ class APIKeyMiddleware:
         """Warn of rules that are probably misspelled."""
         from keyfob.idle_rules import idle_rules  # noqa: PLC0415 (who imports keyfob need not load Starlette's routing)
 
-        for rule in idle_rules(self.app, self.gate.rules):
-            log.warning('the rule "%s" matches no route of the application', rule.text)
+        idle = idle_rules(self.app, self.gate.rules)
+        if idle:
+            named = ", ".join(f'"{rule.text}"' for rule in idle)
+            log.warning(
+                "no route of the application answers to the rules %s: misspelled, or left of an example?", named
+            )
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
         """Count and tell a refusal; only a Keyfob that observes lets it pass."""

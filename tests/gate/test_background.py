@@ -365,9 +365,11 @@ async def test_pm_17_a_rule_that_matches_no_route_is_named_at_the_start(
     """Whoever misspells a path in the rules reads it in the log, and not only in the 403 of somebody else."""
     app = Starlette(routes=[Route("/items", well_behaved)])
 
-    await Server().play(guard(app, rules={"GET /items": "items:read", "GET /itmes": "items:read"}))
+    rules = dict.fromkeys(["GET /items", "GET /itmes", "POST /items"], "items:read")
+    await Server().play(guard(app, rules=rules))
 
-    assert ['the rule "GET /itmes" matches no route of the application'] == [entry.message for entry in caplog.records]
+    said = 'no route of the application answers to the rules "GET /itmes", "POST /items": '
+    assert [f"{said}misspelled, or left of an example?"] == [entry.message for entry in caplog.records]
 
 
 async def test_an_application_that_fails_to_start_is_heard(guard: Guard) -> None:
