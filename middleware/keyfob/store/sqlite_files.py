@@ -24,12 +24,9 @@ _TRY_AGAIN = 0.002  # seconds between two tries to get the lock for writing
 _ALWAYS = ("PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON", "PRAGMA trusted_schema = OFF")
 _AT_ONCE = "PRAGMA busy_timeout = 0"  # whoever is to write waits in `begin`
 _ON_DISK = (*_ALWAYS, "PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
+_SURVIVING = (*_ALWAYS, "PRAGMA synchronous = NORMAL")  # a killed process; seconds may be lost with the power
 WRITER = (*_ON_DISK, _AT_ONCE)
-NOTES = (
-    *_ALWAYS,
-    "PRAGMA synchronous = NORMAL",
-    _AT_ONCE,
-)  # survives a killed process, may lose seconds with the power
+NOTES = (*_SURVIVING, _AT_ONCE)
 READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
 _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
