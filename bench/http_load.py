@@ -41,7 +41,7 @@ _FOR_LOCUST = "uvicorn"
 
 async def measure(effort: Effort | None = None, on: tuple[str, ...] = tuple(SERVERS)) -> Loads:
     """Drive every application *on* every server by turns: A B C, A B C."""
-    effort = effort or Effort.wanted(rounds=5, seconds=2.0)
+    effort = effort or Effort.wanted(rounds=15, seconds=1.0)
     rows = [Row(server, name, bare, _lines(kind)) for server in on for name, (kind, bare) in ROWS.items()]
     async with guarded() as place:
         with ExitStack() as stack:

@@ -39,7 +39,7 @@ Target = tuple[Row, servers.Server, tuple[str, str]]  # the row, its server, and
 
 async def measure(effort: Effort | None = None, peers: Iterable[Peer] = peer_servers.PEERS) -> Loads:
     """Drive all of them by turns: A B C, A B C."""
-    effort = effort or Effort.wanted(rounds=5, seconds=2.0)
+    effort = effort or Effort.wanted(rounds=11, seconds=1.0)
     async with guarded() as place:
         with ExitStack() as stack:
             ready, absent = peer_servers.start(stack, peers, place.folder)

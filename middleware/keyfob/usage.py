@@ -31,7 +31,7 @@ class _Pending:
         self.at = 0.0
         self.ip: str | None = None
         self.day = day
-        self.ends = (day + 1) * _DAY  # seconds since the epoch
+        self.ends = float((day + 1) * _DAY)  # seconds since the epoch, as the clock gives them
         self.admitted = 0
         self.denied = 0
         self.earlier: list[tuple[int, int, int]] = []
@@ -40,7 +40,7 @@ class _Pending:
         """Put the counts of the day that ended aside."""
         self.earlier.append((self.day, self.admitted, self.denied))
         self.day, self.admitted, self.denied = day, 0, 0
-        self.ends = (day + 1) * _DAY
+        self.ends = float((day + 1) * _DAY)
 
     def as_use(self) -> Use:
         use = Use(datetime.fromtimestamp(self.at, UTC) if self.at else None, self.ip)
@@ -66,11 +66,13 @@ class Usage:
 
     def note_admitted(self, key_id: str, now: float, ip: str | None) -> bool:
         """The key was admitted at *now* (seconds since the epoch). Answers whether for the first time since a flush."""
+        is_first = False
         pending = self._pending.get(key_id)
-        is_first = pending is None
         if pending is None or pending.ends <= now:
+            is_first = pending is None
             pending = self._of_day(key_id, now)
-        pending.at, pending.ip = now, ip
+        pending.at = now
+        pending.ip = ip
         pending.admitted += 1
         return is_first
 
