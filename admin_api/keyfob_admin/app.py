@@ -13,6 +13,7 @@ from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
 from keyfob_admin.api import TABLE, Endpoint, log_failure
+from keyfob_admin.forward_auth import policies
 from keyfob_admin.openapi import describe
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
 from keyfob_admin.routes import by_path, guard_rules
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 
 
 def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:
-    """Make the admin application around *runtime*. It may be mounted below a prefix.
+    """Make the admin application around *runtime*, with its answers for gateways. It may be mounted below a prefix.
 
     Args:
         runtime: the running installation; whoever made it opens and closes it.
         pages: routes outside ``/v1/`` that need no key, such as the console's.
     """
-    routes: list[BaseRoute] = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
+    calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
     app = Starlette(
-        routes=[*routes, Path("/openapi.json", _document()), *pages],
+        routes=[*calls, *policies(runtime), Path("/openapi.json", _document()), *pages],
         middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )

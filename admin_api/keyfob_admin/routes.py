@@ -19,6 +19,7 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 NDJSON: Final = "application/x-ndjson"
 UNDER_GUARD: Final = "/v1/"
+PUBLIC: Final = ("/v1/forward-auth/{path:path}", "/{path:path}")  # forward-auth judges for itself whom it answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def guard_rules(routes: Iterable[Route[C]]) -> dict[str, Mapping[str, object]]:
     rules: dict[str, Mapping[str, object]] = {
         f"{route.method} {route.path}": _rule(route.any_of) for route in routes if route.is_guarded
     }
-    return {**rules, "/v1/{path:path}": _rule(()), "/{path:path}": {"public": True}}
+    return {**rules, "/v1/{path:path}": _rule(()), **{path: {"public": True} for path in PUBLIC}}
 
 
 def _rule(any_of: Sequence[str]) -> Mapping[str, object]:

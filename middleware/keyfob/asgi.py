@@ -11,12 +11,13 @@ from starlette.authentication import AuthCredentials, BaseUser
 
 from keyfob.config import load_settings
 from keyfob.credential import parted, without_ours
+from keyfob.denials import Denials
 from keyfob.lifespan import Lifespan
 from keyfob.open_connections import OpenSocket
 from keyfob.permission import Scopes
-from keyfob.refusal import Refusals, status_of
+from keyfob.refusal import Refusals
 from keyfob.runtime import Runtime
-from keyfob.verdict import Denied, Granted, Reason
+from keyfob.verdict import Denied, Granted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +107,7 @@ class APIKeyMiddleware:
         settings = self.runtime.settings
         self.gate = self.runtime.gate(settings.rules if runtime is None else options["rules"])
         self._refusals = Refusals(settings.realm)
-        self._on_denied = settings.on_denied
+        self._denials = Denials(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
         if self._observes:
@@ -170,24 +171,6 @@ class APIKeyMiddleware:
             )
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
-        """Count and tell a refusal; only a Keyfob that observes lets it pass."""
-        self.stats.denied += 1
-        if denied.reason is Reason.SATURATED:
-            self.stats.shed += 1
-        if log.isEnabledFor(logging.INFO):
-            # %a escapes whatever a client put into its path: one request, one line.
-            log.info(
-                "refused %d %s: %s %a from %s, key %s",
-                status_of(denied.reason),
-                denied.reason,
-                scope.get("method", "WS"),
-                scope["path"],
-                self.runtime.client_ip(scope),
-                denied.key_id,
-            )
-        if self._on_denied is not None:
-            try:
-                self._on_denied(denied)
-            except Exception:
-                log.exception("on_denied raised; the request is refused all the same")
+        """Tell of a refusal; only a Keyfob that observes lets it pass."""
+        self._denials.tell(denied, scope)
         return self._observes

@@ -64,6 +64,13 @@ class ClientAddress:
         networks = _networks(trusted_proxies)
         self._trusts = networks.contains if networks is not None else None
 
+    def trusts_peer_of(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the peer is itself a trusted proxy, so that its word counts."""
+        client = scope.get("client")
+        if not client or not client[0]:
+            return self._trusts_unix
+        return self._trusts is not None and self._trusts(canonical(client[0]))
+
     def of(self, scope: Mapping[str, Any]) -> str | None:
         """Return the client's address as canonical text, or None where it is unknown.
 

@@ -73,6 +73,11 @@ class Settings:
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
     @property
+    def rule_sets(self) -> tuple[Mapping[str, object], ...]:
+        """The application's rules, and those of each policy for a gateway."""
+        return self.rules, *(policy.rules for policy in self.forward_auth.values())
+
+    @property
     def shown_store(self) -> str | None:
         """The store's URL without its password, for people."""
         return None if self.store is None else shown_url(self.store)

@@ -14,6 +14,8 @@ from keyfob.errors import ConfigError
 from keyfob.verdict import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from starlette.types import Message, Scope, Send
 
     from keyfob.verdict import Denied
@@ -35,6 +37,7 @@ class _Kind(NamedTuple):
     detail: str
     error: str | None = None
     retry: bool = False
+    tells_code: bool = False  # in a header, too, where the status does not say it
 
 
 _MISSING = _Kind(HTTPStatus.UNAUTHORIZED, "missing_key", "This needs an API key.", "")
@@ -46,6 +49,8 @@ _FORBIDDEN = _Kind(
     HTTPStatus.FORBIDDEN, "insufficient_scope", "The API key is not allowed to do this.", "insufficient_scope"
 )
 _BAD_PATH = _Kind(HTTPStatus.BAD_REQUEST, "invalid_path", "The path holds what no path may hold.")
+_UNTRUSTED = _Kind(HTTPStatus.FORBIDDEN, "untrusted_gateway", "Only a gateway that is trusted may ask this.")
+_UNTOLD = _Kind(HTTPStatus.BAD_REQUEST, "invalid_request", "The gateway must say method and path, each in one header.")
 _UNAVAILABLE = _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked right now.", retry=True)
 
 _KINDS: Final = {
@@ -68,6 +73,8 @@ _KINDS: Final = {
     Reason.PERMISSION: _FORBIDDEN,
     Reason.UNAVAILABLE: _UNAVAILABLE,
     Reason.SATURATED: _UNAVAILABLE,
+    Reason.UNTRUSTED: _UNTRUSTED,
+    Reason.UNTOLD: _UNTOLD,
 }
 
 
@@ -86,13 +93,22 @@ class Refusals:
 
     __slots__ = ("_answers", "_lacking", "_realm")
 
-    def __init__(self, realm: str = "keyfob") -> None:
-        """Make the answers. Raises ConfigError if *realm* cannot stand in a header (RFC 9110, section 5.6.4)."""
+    def __init__(self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None) -> None:
+        """Make the answers.
+
+        Args:
+            realm: of the challenge; it must be able to stand in a header (RFC 9110, section 5.6.4).
+            passed_on: the statuses that whoever asks hands on to the client; every other becomes 403, with
+                ``X-Keyfob-Reason``. None: all.
+
+        Raises:
+            ConfigError: *realm* is not printable ASCII.
+        """
         if not realm.isascii() or not realm.isprintable():
             raise ConfigError(f"realm {realm!r} must be printable ASCII, because it is sent in a header")
         escaped = realm.replace("\\", "\\\\").replace('"', '\\"')
         self._realm = f'Bearer realm="{escaped}"'
-        self._answers = {reason: _made(kind, self._realm) for reason, kind in _KINDS.items()}
+        self._answers = {reason: _made(_handed(kind, passed_on), self._realm) for reason, kind in _KINDS.items()}
         self._lacking: dict[tuple[str, ...], _Answer] = {}
 
     def prepare(self, needed: tuple[str, ...]) -> None:
@@ -129,6 +145,13 @@ class Refusals:
         return self._lacking[denied.needed]
 
 
+def _handed(kind: _Kind, passed_on: Collection[int] | None) -> _Kind:
+    """Give *kind* a status that is handed on."""
+    if passed_on is None or kind.status in passed_on:
+        return kind
+    return kind._replace(status=HTTPStatus.FORBIDDEN, tells_code=True)
+
+
 def _made(kind: _Kind, realm: str, needed: tuple[str, ...] = ()) -> _Answer:
     problem = {"type": "about:blank", "title": kind.status.phrase, "status": kind.status, "detail": kind.detail}
     body = json.dumps({**problem, "code": kind.code}, separators=(",", ":")).encode()
@@ -143,4 +166,6 @@ def _made(kind: _Kind, realm: str, needed: tuple[str, ...] = ()) -> _Answer:
         headers.append((b"www-authenticate", f"{realm}{error}{scope}".encode("ascii")))
     if kind.retry:
         headers.append((b"retry-after", b"1"))
+    if kind.tells_code:
+        headers.append((b"x-keyfob-reason", kind.code.encode()))
     return _Answer(int(kind.status), tuple(headers), body)

@@ -49,9 +49,9 @@ def compile_rules(raw: Mapping[str, object], *, known: Collection[str] | None, k
     return RuleTable(rules)
 
 
-def permissions_named(raw: Mapping[str, object]) -> tuple[str, ...]:
-    """Every permission that the rules in *raw* name, in order, once each. Raises ConfigError."""
-    demands = [_read_demand(text, demand) for text, demand in raw.items()]
+def permissions_named(*rule_sets: Mapping[str, object]) -> tuple[str, ...]:
+    """Every permission that the rules in *rule_sets* name, in order, once each. Raises ConfigError."""
+    demands = [_read_demand(text, demand) for raw in rule_sets for text, demand in raw.items()]
     return tuple(dict.fromkeys(name for demand in demands for name in (*demand.all_of, *demand.any_of)))
 
 

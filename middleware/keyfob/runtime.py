@@ -58,7 +58,7 @@ class Runtime:
             permissions=settings.permissions,
             key_types=settings.key_types,
             plans=settings.plans,
-            rules_named=permissions_named(settings.rules),
+            rules_named=permissions_named(*settings.rule_sets),
         )
         self.stats = Stats()
         self.usage = Usage(self.stats)
@@ -104,8 +104,8 @@ class Runtime:
             awaken=self.awaken,
         )
 
-    def gate(self, rules: Mapping[str, object]) -> Gate:
-        """A gate with *rules* of its own over what this process knows. Raises ConfigError."""
+    def gate(self, rules: Mapping[str, object], addresses: ClientAddress | None = None) -> Gate:
+        """A gate with *rules* of its own, and its own trust in proxies, over what is known here. Raises ConfigError."""
         table = compile_rules(
             rules,
             known=self.catalogue.known_to_rules(),
@@ -113,7 +113,7 @@ class Runtime:
         )
         return Gate(
             rules=table,
-            addresses=self.addresses,
+            addresses=addresses or self.addresses,
             proofs=self.proofs,
             freshness=self.freshness,
             identification=self.identification,

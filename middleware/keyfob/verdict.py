@@ -34,6 +34,8 @@ class Reason(StrEnum):
     PERMISSION = "permission"
     UNAVAILABLE = "unavailable"
     SATURATED = "saturated"
+    UNTRUSTED = "untrusted"  # of forward-auth: whoever asks is not the gateway
+    UNTOLD = "untold"  # of forward-auth: the gateway does not say what was asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,43 @@ def test_an_empty_table_of_rules_is_a_warning(home: Home) -> None:
     assert any("every request is refused" in finding["detail"] for finding in found["warn"])
 
 
+GATEWAY = """
+[forward_auth.billing]
+headers = "x-forwarded"
+trusted_proxies = ["{trusted}"]
+[forward_auth.billing.rules]
+"GET /invoices" = "{needed}"
+"""
+
+
+def test_what_gateways_may_ask_is_named(home: Home) -> None:
+    """Each policy of forward-auth is looked at, and told with its path and who may ask."""
+    home.configure(lambda text: text + GATEWAY.format(trusted="10.1.0.0/16", needed="items:read"))
+    code, found = findings()
+
+    assert (0, []) == (code, found["fail"])
+    (told,) = [finding["detail"] for finding in found["ok"] if finding["what"] == "gateway billing"]
+    assert "asks at /v1/forward-auth/billing, from 10.1.0.0/16" == told
+
+
+def test_a_gateway_that_could_be_anybody_is_a_warning(home: Home) -> None:
+    """Who trusts every address lets everybody say what is asked for."""
+    home.configure(lambda text: text + GATEWAY.format(trusted="0.0.0.0/0", needed="items:read"))
+    code, found = findings()
+
+    assert 0 == code
+    assert "gateway billing" in {finding["what"] for finding in found["warn"]}
+
+
+def test_a_policy_that_cannot_be_meant_fails(home: Home) -> None:
+    """A rule of a policy that names what there is not fails, with the policy's name."""
+    home.configure(lambda text: text + GATEWAY.format(trusted="10.1.0.0/16", needed="items:rea"))
+    code, found = findings()
+
+    assert 3 == code
+    assert any("[forward_auth.billing.rules]" in finding["detail"] for finding in found["fail"])
+
+
 def test_a_ring_on_its_way_is_a_warning(home: Home) -> None:
     """An entry that is not activated yet, and one that is lost, are named with what comes next."""
     typed("ring", "add")

@@ -78,11 +78,10 @@ def _read_toml(block: Block, folder: Path) -> str | None:
         permissions=settings.permissions,
         key_types=settings.key_types,
         plans=settings.plans,
-        rules_named=permissions_named(settings.rules),
+        rules_named=permissions_named(*settings.rule_sets),
     )
-    for rules in (settings.rules, *(policy.rules for policy in settings.forward_auth.values())):
-        known = None if rules is not settings.rules else catalogue.known_to_rules()
-        compile_rules(rules, known=known, key_types=catalogue.key_types)
+    for rules in settings.rule_sets:
+        compile_rules(rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
     return None
 
 

@@ -140,6 +140,20 @@ def test_a_peer_without_an_address_is_unknown(peer: str) -> None:
     assert None is ClientAddress(TRUSTED).of(scope(peer, "203.0.113.9"))
 
 
+def test_whether_a_peer_is_trusted_depends_on_the_peer_alone() -> None:
+    """The word of a trusted proxy counts, also where it forwards nothing; of nobody else, whatever he forwards."""
+    trusting, unix = ClientAddress(["10.0.0.0/8"]), ClientAddress(["unix"])
+    forwarded = [(b"x-forwarded-for", b"10.0.0.1")]
+
+    assert trusting.trusts_peer_of({"client": ("10.0.0.1", 1), "headers": []})
+    assert trusting.trusts_peer_of({"client": ("::ffff:10.0.0.1", 1), "headers": []})
+    assert not trusting.trusts_peer_of({"client": ("203.0.113.9", 1), "headers": forwarded})
+    assert not trusting.trusts_peer_of({"client": None, "headers": forwarded})
+    assert unix.trusts_peer_of({"client": None, "headers": []})
+    assert not unix.trusts_peer_of({"client": ("10.0.0.1", 1), "headers": forwarded})
+    assert not ClientAddress().trusts_peer_of({"client": ("10.0.0.1", 1), "headers": forwarded})
+
+
 def test_a_scope_may_lack_a_client() -> None:
     """The client is optional in ASGI, and unknown then."""
     assert None is ClientAddress().of({"headers": []})

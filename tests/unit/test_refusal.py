@@ -37,6 +37,8 @@ ANSWERS: list[tuple[Reason, int, str, str | None]] = [
     (Reason.BAD_PATH, 400, "invalid_path", None),
     (Reason.UNAVAILABLE, 503, "unavailable", None),
     (Reason.SATURATED, 503, "unavailable", None),
+    (Reason.UNTRUSTED, 403, "untrusted_gateway", None),
+    (Reason.UNTOLD, 400, "invalid_request", None),
 ]
 
 
@@ -79,6 +81,21 @@ def test_the_table_of_answers(reason: Reason, status: int, code: str, expected: 
     assert str(len(body["body"])) == headers["content-length"]
     assert ("1" if status == 503 else None) == headers.get("retry-after")
     assert len(start["headers"]) == len(headers)
+
+
+@pytest.mark.parametrize(("reason", "status", "code", "expected"), ANSWERS)
+def test_a_status_that_is_not_passed_on_is_403_with_its_reason(
+    reason: Reason, status: int, code: str, expected: str | None
+) -> None:
+    """Where whoever asks hands on 401 and 403 alone, all else is 403, and its code stands in X-Keyfob-Reason, too."""
+    start, body = Refusals(passed_on={401, 403}).response(Denied(reason))
+    headers, problem = headers_of(start), json.loads(body["body"])
+
+    handed = status if status in {401, 403} else 403
+    assert handed == start["status"] == problem["status"]
+    assert ({401: "Unauthorized", 403: "Forbidden"}[handed], code) == (problem["title"], problem["code"])
+    assert (None if status == handed else code) == headers.get("x-keyfob-reason")
+    assert expected == headers.get("www-authenticate")
 
 
 def test_se_14_all_invalid_keys_are_answered_alike() -> None:

@@ -181,5 +181,5 @@ def catalogue_of(settings: Settings) -> Catalogue:
         permissions=settings.permissions,
         key_types=settings.key_types,
         plans=settings.plans,
-        rules_named=permissions_named(settings.rules),
+        rules_named=permissions_named(*settings.rule_sets),
     )

@@ -23,6 +23,7 @@ from keyfob_admin.cli.desk import catalogue_of, needed_settings, open_desk
 from keyfob_admin.cli.failing import Fault, sentence
 from keyfob_admin.cli.printing import moment
 from keyfob_admin.cli.when import now
+from keyfob_admin.forward_auth import check_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 WRITTEN_AT = datetime(2025, 1, 1, tzinfo=UTC)  # no clock that is right says something earlier
+EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
 NOT_LOCAL = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs", "lustre", "virtiofs", "vboxsf")
 
 
@@ -52,7 +54,7 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", sentence(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _ring_file, _database_file):
+    for look in (_rules, _gateways, _ring_file, _database_file):
         findings += _carefully(look, settings)
     findings += asyncio.run(_installation(settings))
     return findings
@@ -72,7 +74,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(WARN, "configuration", "requests are only observed, none is refused", 'set mode = "enforce"')
     if settings.admin.insecure_cookies:
         yield Finding(WARN, "configuration", "the console signs in over plain http", "set insecure_cookies = false")
-    if {"0.0.0.0/0", "::/0"} & set(settings.trusted_proxies):
+    if EVERYBODY & set(settings.trusted_proxies):
         yield Finding(WARN, "configuration", "every client may say its own address", "narrow trusted_proxies")
     has_password = settings.store != settings.shown_store
     if has_password and settings.path and _is_open(settings.path):
@@ -84,15 +86,27 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     """Check that the rules can be understood, and name what can be granted."""
     catalogue = catalogue_of(settings)
     compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
-    if not settings.rules:
+    if not any(settings.rule_sets):
         yield Finding(WARN, "rules", "there are none, so every request is refused", "write them under [rules]")
         return
-    named = permissions_named(settings.rules)
-    yield Finding(OK, "rules", f"{len(settings.rules)} rules name {len(set(named))} permissions, all known")
+    named = permissions_named(*settings.rule_sets)
+    count = sum(map(len, settings.rule_sets))
+    yield Finding(OK, "rules", f"{count} rules name {len(named)} permissions, all known")
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
         mend = "take them out of [permissions], unless your application asks for them itself"
         yield Finding(WARN, "rules", f"no rule asks for {', '.join(idle[:5])}{' and more' if idle[5:] else ''}", mend)
+
+
+def _gateways(settings: Settings) -> Iterator[Finding]:
+    """Check the policies of forward-auth."""
+    for name, policy in settings.forward_auth.items():
+        check_rules(name, policy.rules, catalogue_of(settings))
+        what = f"gateway {name}"
+        if EVERYBODY & set(policy.trusted_proxies):
+            mend = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
+            yield Finding(WARN, what, "everybody may say what was asked for, and from where", mend)
+        yield Finding(OK, what, f"asks at /v1/forward-auth/{name}, from {', '.join(policy.trusted_proxies)}")
 
 
 def _ring_file(settings: Settings) -> Iterator[Finding]:
