@@ -10,68 +10,10 @@ import pytest
 
 from keyfob.argon2_pool import NICENESS, Argon2Pool
 from keyfob.errors import Saturated
+from tests.unit.pool_work import THREADS, Door, cancelled, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-THREADS = "keyfob-argon2"
-
-
-class Door:
-    """Work that goes on until it is let out, and knows how many went in and how many were in at once."""
-
-    def __init__(self) -> None:
-        self._open = threading.Event()
-        self._lock = threading.Lock()
-        self.entered = 0
-        self.inside = 0
-        self.most_inside = 0
-
-    def __call__(self) -> str:
-        with self._lock:
-            self.entered += 1
-            self.inside += 1
-            self.most_inside = max(self.most_inside, self.inside)
-        self._open.wait()
-        with self._lock:
-            self.inside -= 1
-        return "out"
-
-    def open(self) -> None:
-        self._open.set()
-
-
-@pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
-    yield door
-    door.open()
-
-
-@pytest.fixture
-def made(door: Door) -> Iterator[Callable[[int, int], Argon2Pool]]:
-    pools: list[Argon2Pool] = []
-
-    def make(threads: int, queue: int) -> Argon2Pool:
-        pools.append(Argon2Pool(threads, queue))
-        return pools[-1]
-
-    yield make
-    door.open()
-    for pool in pools:
-        pool.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the suite's time limit ends a wait in vain."""
-    while not condition():  # noqa: ASYNC110 (threads cannot set the loop's events)
-        await asyncio.sleep(0.001)
-
-
-def cancelled(*tasks: asyncio.Task[str]) -> asyncio.Future[list[str | BaseException]]:
-    for task in tasks:
-        task.cancel()
-    return asyncio.gather(*tasks, return_exceptions=True)
+    from collections.abc import Callable
 
 
 async def test_work_is_done_beside_the_loop(made: Callable[[int, int], Argon2Pool]) -> None:
@@ -253,67 +195,6 @@ def test_a_loop_that_ends_during_a_hash_leaves_the_pool_usable(
 
     assert 3 == asyncio.run(pool.run(max, 2, 3))
     assert [] == caplog.records
-
-
-async def test_closing_leaves_no_threads(made: Callable[[int, int], Argon2Pool]) -> None:
-    """After `close` no thread of the pool is left; closing again changes nothing."""
-    before = {*threading.enumerate()}
-    pool = made(3, 3)
-    await asyncio.gather(*(pool.run(max, 2, 3) for _ in range(6)))
-    pool.close()
-    pool.close()
-
-    assert [] == [thread.name for thread in {*threading.enumerate()} - before if thread.name.startswith(THREADS)]
-
-
-async def test_a_closed_pool_can_be_opened_again(made: Callable[[int, int], Argon2Pool]) -> None:
-    """After `open` a closed pool computes as before; opening an open one changes nothing."""
-    pool = made(1, 1)
-    pool.close()
-
-    pool.open()
-    pool.open()
-
-    assert 3 == await pool.run(max, 2, 3)
-
-
-async def test_sf_12_closing_finishes_what_runs_and_drops_what_waits(
-    made: Callable[[int, int], Argon2Pool], door: Door
-) -> None:
-    """At shutdown a running hash is finished, waiting ones are answered with "cannot say", and nobody hangs."""
-    pool = made(1, 2)
-    running, waiting = (asyncio.ensure_future(pool.run(door)) for _ in range(2))
-    leaving = asyncio.ensure_future(pool.run(door))
-    await until(lambda: door.inside == 1 and pool.admitted == 3)
-    closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
-
-    with pytest.raises(Saturated, match="closed"):
-        await waiting
-    with pytest.raises(Saturated):
-        await pool.run(max, 2, 3)
-    await cancelled(leaving)
-    door.open()
-    await closing
-
-    assert "out" == await running
-    assert (1, 0) == (pool.computed, pool.admitted)
-
-
-async def test_a_caller_cancelled_while_the_pool_closes_stays_cancelled(
-    made: Callable[[int, int], Argon2Pool], door: Door
-) -> None:
-    """Only the loss of the work becomes Saturated; a caller's own cancellation is passed on."""
-    pool = made(1, 1)
-    running, leaving = (asyncio.ensure_future(pool.run(door)) for _ in range(2))
-    await until(lambda: door.inside == 1)
-    leaving.cancel()
-    closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
-    await asyncio.wait([leaving])
-    door.open()
-    await closing
-
-    assert leaving.cancelled()
-    assert "out" == await running
 
 
 async def test_a_pool_chooses_its_size_by_the_machine(door: Door) -> None:
