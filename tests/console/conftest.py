@@ -29,7 +29,7 @@ from tests.admin.conftest import serving
 from tests.conftest import require
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from playwright.async_api import Browser, Page
 
@@ -142,9 +142,27 @@ async def installed(folder: Path, **overrides: Any) -> Installation:
     return installation
 
 
+def change(installation: Installation, work: Callable[[Runtime], Awaitable[Any]]) -> None:
+    """Do something to the installation from beside the server."""
+
+    async def opened() -> None:
+        async with installation.opened() as runtime:
+            await work(runtime)
+
+    asyncio.run(opened())
+
+
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
     return asyncio.run(installed(tmp_path))
+
+
+@pytest.fixture
+def config(installation: Installation, tmp_path: Path) -> str:
+    """A configuration file of the installation."""
+    file = tmp_path / "keyfob.toml"
+    file.write_text('[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n')
+    return str(file)
 
 
 @pytest.fixture

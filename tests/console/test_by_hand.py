@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.console.conftest import LiveConsole, opened
-from tests.console.test_looks import walk
-from tests.console.test_story import LEAVING, accept_leaving, create
+from tests.console.every_page import walk
+from tests.console.reveal import LEAVING, accept_leaving, create
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

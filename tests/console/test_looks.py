@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import axe_playwright_python
 import pytest
 
-from tests.console.conftest import ANA, OTHER_TEAM, TEAM, LiveConsole, opened, picture
+from tests.console.conftest import LiveConsole, opened, picture
+from tests.console.every_page import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from playwright.async_api import Browser, Page
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(200)]
@@ -32,66 +30,6 @@ SMALL = (
     ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
 )
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-LONG = "a-name-without-a-single-blank-that-is-as-long-as-names-may-be-" + "x" * 38
-
-
-async def walk(page: Page, shared: LiveConsole, look: Callable[[str], Awaitable[None]]) -> None:
-    """Go to every page and every state of it, and *look* at each."""
-    installation = shared.installation
-    active, _ = await installation.make(LONG, description="Why it is there", ip_allow=("2001:db8::/32", "10.0.0.0/8"))
-    off, _ = await installation.make("switched off")
-    await installation.make("brief", expires_at=datetime.now(UTC) + timedelta(days=13, hours=1))
-    async with installation.opened() as runtime:
-        await runtime.lifecycle.disable(TEAM, off.id, actor=ANA)
-    key, gone = f"/keys/{active.id}", f"/keys/{off.id}"
-    pages = {
-        "keys": "/keys",
-        "keys-empty": f"/keys?team={OTHER_TEAM}",
-        "keys-no-match": "/keys?q=nothing-like-that",
-        "create-type": "/keys/new",
-        "create-type-other-plan": f"/keys/new?team={OTHER_TEAM}",
-        "create-form": "/keys/new?type=api",
-        "create-fixed": "/keys/new?type=scim",
-        "create-admin": "/keys/new?type=admin",
-        "key": key,
-        "key-disabled": f"{gone}?done=disabled",
-        "key-permissions": f"{key}/permissions",
-        "key-activity": f"{key}/activity",
-        "edit": f"{key}/edit",
-        "duplicate": f"{key}/duplicate",
-        "disable-page": f"{key}/disable",
-        "delete-page": f"{gone}/delete",
-        "permissions": "/permissions",
-        "activity": "/activity",
-        "settings": "/settings",
-        "not-found": "/keys/0000000000000000",
-    }
-    for name, path in pages.items():
-        await page.goto(path)
-        await look(name)
-    await page.goto(key)
-    await page.get_by_role("button", name="Disable Key").first.click()
-    await look("disable-dialog")
-    await page.goto(gone)
-    await page.get_by_role("button", name="Delete Key").first.click()
-    await look("delete-dialog")
-    await page.goto("/keys/new?type=api")
-    await page.get_by_role("button", name="Generate Key").click()
-    await page.get_by_role("alert").wait_for()
-    await look("create-mistakes")
-    await page.get_by_label("Name").fill("billing-worker, production")
-    await page.get_by_label("items:read").check()
-    await page.get_by_role("button", name="Generate Key").click()
-    await page.get_by_text("Try it").click()
-    await look("reveal")
-    await page.get_by_label("I have stored").check()
-    await page.context.clear_cookies()
-    await page.goto("/login")
-    await look("sign-in")
-    await page.get_by_label("Admin key").fill("wrong")
-    await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("alert").wait_for()
-    await look("sign-in-wrong")
 
 
 @pytest.mark.timeout(600)  # 104 looks of axe at whole pages, on a machine that may be busy

@@ -8,13 +8,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.console.conftest import LiveConsole, Visitor, hidden, words
-from tests.console.test_signing_in import change
+from tests.console.conftest import LiveConsole, Visitor, change, hidden, words
+from tests.console.key_forms import NEW
 
 if TYPE_CHECKING:
     from keyfob.runtime import Runtime
 
-NEW = "/keys/new?type=api"
 FILLED: dict[str, str | list[str]] = {
     "name": "billing-worker",
     "description": "Sends\ninvoices",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from keyfob_admin.cli.main_command import main
 from tests.console.conftest import LiveConsole, Visitor, hidden, words
-from tests.console.test_signing_in import config, linked  # noqa: F401 - config is a fixture
+from tests.console.sessions import linked
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +36,7 @@ def test_signing_in_and_out_is_in_the_activity(live: LiveConsole, visitor: Visit
     assert "Sign-in link made" in told(visitor, "console.link_created")
 
 
-def test_a_link_made_at_the_command_line_is_in_the_activity(visitor: Visitor, config: str) -> None:  # noqa: F811
+def test_a_link_made_at_the_command_line_is_in_the_activity(visitor: Visitor, config: str) -> None:
     """Who made a link, and as which key it signs in, is told."""
     assert 0 == CliRunner().invoke(main, ["console", "login", "--config", config]).exit_code
     shown = told(visitor, "console.link_created")
