@@ -120,6 +120,22 @@ def test_a_client_cannot_say_what_it_asks_for(front: Front, reader: tuple[str, s
     assert 403 == front.send("/nowhere", key(reader[1]), *ASKED_ELSEWHERE)[0].status
 
 
+def test_ip_05_a_client_cannot_have_the_gateways_words_taken_away(front: Front, reader: tuple[str, str]) -> None:
+    """What a client names in Connection is the client's own: it takes nothing from what the gateway adds."""
+    names = ["X-Forwarded-Method", "X-Forwarded-Uri", "X-Original-Method", "X-Original-Uri", "X-Forwarded-For"]
+    names += ["X-Keyfob-Key-Id", "X-Keyfob-Team", "X-Keyfob-Permissions"]
+
+    taken = f"Connection: {', '.join(names)}"
+
+    assert front.send("/invoices", taken, *ASKED_ELSEWHERE)[0].status in {400, 401}
+    answer, seen = front.send("/invoices", key(reader[1]), taken, *FORGED)
+
+    assert (answer.status, seen is None) in {(200, False), (400, True)}
+    if seen is not None:
+        assert reader[0] == headers_of(seen, "x-keyfob-")["x-keyfob-key-id"]
+        assert 5 == len(headers_of(seen, "x-keyfob-"))
+
+
 def test_a_client_cannot_say_where_it_is(front: Front) -> None:
     """A key that is bound to an address does not pass for whoever claims that address."""
     _, bound = front.issue("bound", "--permission", "items:read", "--ip", ELSEWHERE)
