@@ -11,6 +11,7 @@ import pytest
 
 from keyfob import APIKeyMiddleware
 from keyfob.testing import Installation, installation
+from tests.gate.roll import Roll
 from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
@@ -140,6 +141,11 @@ async def guard(here: Installation, echo: Echo) -> AsyncIterator[Callable[..., A
     yield make
     for middleware in made:
         await middleware.runtime.stop()
+
+
+@pytest.fixture
+def roll() -> Roll:
+    return Roll()
 
 
 async def until(is_so: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:

@@ -1,0 +1,52 @@
+"""A change feed in memory, and who takes what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyfob.errors import StoreUnavailable
+from keyfob.store import Changes
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+
+class Feed:
+    """A store at the other end of a line that can be cut, delayed and lied on."""
+
+    def __init__(self) -> None:
+        self.bell = [0]
+        self.revision = 1
+        self.epoch = "a"
+        self.reads = 0
+        self.broken = False
+        self.too_many = False
+        self.gate: asyncio.Event | None = None
+
+    @property
+    def doorbell(self) -> Sequence[int]:
+        return self.bell
+
+    async def changes(self, since: int | None) -> Changes:
+        self.reads += 1
+        seen = Changes(self.revision, self.epoch, (), (), self.too_many)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.broken:
+            raise StoreUnavailable("the line is cut")
+        return seen
+
+
+class Merged:
+    """Remembers what arrived."""
+
+    def __init__(self) -> None:
+        self.revisions: list[int] = []
+        self.forgotten = 0
+
+    def merge(self, changes: Changes) -> None:
+        self.revisions.append(changes.revision)
+
+    def forget(self) -> None:
+        self.forgotten += 1
