@@ -11,6 +11,7 @@ from keyfob.argon2_pool import Argon2Pool
 from keyfob.catalogue import Catalogue, build_catalogue
 from keyfob.hashing import Argon2Parameters
 from keyfob.key_drafts import KeyDraft
+from keyfob.key_listing import KeySearch
 from keyfob.lifecycle import KeyLifecycle, Minted
 from keyfob.minting import Minter
 from keyfob.record import Team
@@ -86,6 +87,10 @@ def acting(minted: Minted) -> Actor:
     """Who acts with this key."""
     record = minted.view.record
     return Actor("key", record.id, record.name, record.team, frozenset(record.permissions), "192.0.2.7")
+
+
+async def count(office: Office, team: str = "a") -> int:
+    return len((await office.keys.list_keys(KeySearch(team, page_size=1000), actor=ROOT)).items)
 
 
 @pytest.fixture

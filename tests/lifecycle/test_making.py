@@ -1,39 +1,25 @@
-"""Create and duplicate."""
+"""Create: what is asked for, what is refused, and what a type or a plan allows."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob import hashing
-from keyfob.errors import (
-    ExceedsOwnPermissions,
-    FixedPermissions,
-    Forbidden,
-    Invalid,
-    KeyTypeTaken,
-    NotFound,
-    PlanRequired,
-)
+from keyfob.errors import FixedPermissions, Forbidden, Invalid, KeyTypeTaken, NotFound, PlanRequired
 from keyfob.key_drafts import KeyDraft
 from keyfob.key_format import parse_key
 from keyfob.key_listing import KeySearch
 from keyfob.record import Creator
-from tests.lifecycle.conftest import ROOT, START, acting
+from tests.lifecycle.conftest import ROOT, START, count
 
 if TYPE_CHECKING:
     from tests.lifecycle.conftest import Office
 
 YESTERDAY = START - timedelta(days=1)
 TOMORROW = START + timedelta(days=1)
-
-
-async def count(office: Office, team: str = "a") -> int:
-    return len((await office.keys.list_keys(KeySearch(team, page_size=1000), actor=ROOT)).items)
 
 
 async def test_lc_01_a_new_key_is_what_was_asked_for(office: Office) -> None:
@@ -73,97 +59,6 @@ async def test_se_09_only_the_one_who_makes_a_key_sees_its_secret(office: Office
         assert parsed.secret not in text
         assert parsed.tag + parsed.checksum not in text
         assert found.secret.hash not in text
-
-
-async def test_aa_02_nobody_grants_what_they_do_not_hold(office: Office) -> None:
-    """A creator with items:read cannot make a key with items:write: refused with the list, and no row."""
-    doer = await office.admin("keys:write", "items:read")
-    before = await count(office)
-
-    with pytest.raises(ExceedsOwnPermissions) as refusal:
-        await office.keys.create(
-            "a", KeyDraft("x", permissions=("items:read", "items:write", "docs:secret")), actor=doer
-        )
-
-    assert ("docs:secret", "items:write") == refusal.value.missing
-    assert before == await count(office)
-
-
-# held by the creator, asked for the new key
-WITHIN = [
-    (("items:read",), ("items:read",)),
-    (("items:*",), ("items:read", "items:write")),
-    (("items:*",), ("items:*",)),
-    (("*",), ("items:*", "docs:secret", "*")),
-    (("items:read",), ()),
-]
-BEYOND = [
-    (("items:read", "items:write"), ("items:*",)),
-    (("items:*", "docs:*"), ("*",)),
-    (("items:*",), ("docs:secret",)),
-    ((), ("items:read",)),
-]
-
-
-@pytest.mark.parametrize(("held", "asked"), WITHIN)
-async def test_what_the_creator_covers_can_be_granted(
-    office: Office, held: tuple[str, ...], asked: tuple[str, ...]
-) -> None:
-    """Wildcards hand on what they cover, and a key may hold nothing at all."""
-    doer = await office.admin("keys:write", *held)
-
-    made = await office.keys.create("a", KeyDraft("x", permissions=asked), actor=doer)
-
-    assert tuple(sorted(asked)) == made.view.record.permissions
-
-
-@pytest.mark.parametrize(("held", "asked"), BEYOND)
-async def test_aa_02_what_the_creator_does_not_cover_cannot_be_granted(
-    office: Office, held: tuple[str, ...], asked: tuple[str, ...]
-) -> None:
-    """Only a wildcard covers a wildcard, however much is listed one by one."""
-    doer = await office.admin("keys:write", *held)
-
-    with pytest.raises(ExceedsOwnPermissions):
-        await office.keys.create("a", KeyDraft("x", permissions=asked), actor=doer)
-
-
-async def test_aa_02_an_admin_key_hands_on_only_the_admin_permissions_that_it_holds(office: Office) -> None:
-    """Making admin keys is under the same ceiling: keys:write alone cannot make a key that deletes."""
-    doer = await office.admin("keys:write")
-
-    with pytest.raises(ExceedsOwnPermissions) as refusal:
-        await office.keys.create("a", KeyDraft("x", "admin", ("keys:write", "keys:delete")), actor=doer)
-
-    assert ("keys:delete",) == refusal.value.missing
-
-
-async def test_the_ceiling_is_judged_again_after_hashing(office: Office) -> None:
-    """A creator that was narrowed while the new key was hashed grants nothing that it lost."""
-    doer = await office.admin("keys:write", "items:read")
-    await office.keys.update("a", doer.id or "", {"permissions": ["keys:write"]}, actor=ROOT)
-    before = await count(office)
-
-    with pytest.raises(ExceedsOwnPermissions):
-        await office.keys.create("a", KeyDraft("x", permissions=("items:read",)), actor=doer)
-
-    assert before == await count(office)
-
-
-@pytest.mark.parametrize("fall", ["disable", "expire", "delete"])
-async def test_a_creator_that_fell_while_hashing_makes_nothing(office: Office, fall: str) -> None:
-    """Disabled, expired or deleted between admission and commit is fallen."""
-    made = await office.key(name="A", key_type="admin", permissions=("keys:write",), expires_at=TOMORROW)
-    doer = acting(made)
-    if fall == "expire":
-        office.clock.pass_time(days=2)
-    else:
-        await office.keys.disable("a", made.view.record.id, actor=ROOT)
-    if fall == "delete":
-        await office.keys.delete("a", made.view.record.id, actor=ROOT)
-
-    with pytest.raises(Forbidden):
-        await office.keys.create("a", KeyDraft("x", permissions=()), actor=doer)
 
 
 @pytest.mark.parametrize(
@@ -289,134 +184,6 @@ async def test_replace_without_an_old_key_just_makes_one(office: Office) -> None
     await office.keys.create("a", KeyDraft("x"), actor=ROOT, replace=True)
 
     assert 2 == await count(office)
-
-
-async def test_lc_10_a_copy_is_a_key_of_its_own(office: Office) -> None:
-    """Id, secret, salt and history are its own; all else but the name is as in the original."""
-    original = await office.key(
-        description="d", permissions=("items:read", "items:write"), expires_at=TOMORROW, ip_allow=("10.0.0.0/8",)
-    )
-    source = original.view.record
-    office.clock.pass_time(minutes=5)
-
-    copy = await office.keys.duplicate("a", source.id, {}, actor=ROOT)
-
-    record = copy.view.record
-    assert replace(
-        source,
-        id=record.id,
-        name="Copy of CI",
-        created_at=START + timedelta(minutes=5),
-        duplicated_from=source.id,
-        revision=source.revision + 1,
-    ) == (record)
-    assert source.id != record.id
-    assert copy.view.last_used is None
-    parsed = [parse_key(made.secret or "") for made in (original, copy)]
-    hashes = [(await office.store.find(key.key_id)).secret for key in parsed if key]
-    opens = [[hashing.verify(stored.hash, key.secret) for key in parsed if key] for stored in hashes if stored]
-    assert [[True, False], [False, True]] == opens
-    assert 2 == len({stored.hash.split("$")[4] for stored in hashes if stored})
-
-
-async def test_a_copy_takes_what_is_overridden(office: Office) -> None:
-    """Every field that can be set can be given anew, and null clears it."""
-    source = (await office.key(description="d", expires_at=TOMORROW, ip_allow=("10.0.0.0/8",))).view.record
-    given = {
-        "name": "Mine",
-        "description": None,
-        "permissions": ["items:write"],
-        "expires_at": None,
-        "ip_allow": ["192.0.2.1"],
-    }
-
-    record = (await office.keys.duplicate("a", source.id, given, actor=ROOT)).view.record
-
-    assert ("Mine", None, ("items:write",)) == (record.name, record.description, record.permissions)
-    assert (None, ("192.0.2.1",)) == (record.expires_at, record.ip_allow)
-
-
-async def test_the_name_of_a_copy_is_cut_to_its_limit(office: Office) -> None:
-    """A copy of a long name still has a name of at most 100 characters, without a space at its end."""
-    source = (await office.key(name="x" * 91 + " " + "y" * 8)).view.record
-
-    copy = (await office.keys.duplicate("a", source.id, {}, actor=ROOT)).view.record
-
-    assert "Copy of " + "x" * 91 == copy.name
-
-
-@pytest.mark.parametrize(
-    ("overrides", "pointer"),
-    [
-        ({"type": "scim"}, "/type"),
-        ({"team": "b"}, "/team"),
-        ({"name": None}, "/name"),
-        ({"permissions": ["a:b"]}, "/permissions/0"),
-    ],
-)
-async def test_a_copy_takes_nothing_else(office: Office, overrides: dict[str, object], pointer: str) -> None:
-    """What cannot be set is refused by its pointer."""
-    source = (await office.key()).view.record
-
-    with pytest.raises(Invalid) as refusal:
-        await office.keys.duplicate("a", source.id, overrides, actor=ROOT)
-
-    assert [pointer] == [at for at, _ in refusal.value.errors]
-
-
-async def test_aa_04_a_stronger_key_is_not_copied(office: Office) -> None:
-    """A copy hands out what it holds, so the ceiling applies; overriding the permissions lowers them below it."""
-    strong = (await office.key(permissions=("docs:secret", "items:read"))).view.record
-    doer = await office.admin("keys:write", "items:read")
-
-    with pytest.raises(ExceedsOwnPermissions) as refusal:
-        await office.keys.duplicate("a", strong.id, {}, actor=doer)
-    weaker = await office.keys.duplicate("a", strong.id, {"permissions": ["items:read"]}, actor=doer)
-
-    assert ("docs:secret",) == refusal.value.missing
-    assert ("items:read",) == weaker.view.record.permissions
-
-
-async def test_aa_04_a_copy_of_a_disabled_key_is_active(office: Office) -> None:
-    """Being switched off belongs to the one key, not to its copies."""
-    source = (await office.key()).view.record
-    await office.keys.disable("a", source.id, actor=ROOT)
-
-    copy = (await office.keys.duplicate("a", source.id, {}, actor=ROOT)).view.record
-
-    assert not copy.is_disabled
-
-
-async def test_an_expiry_that_has_passed_is_not_copied(office: Office) -> None:
-    """The copy must be given another one; null is one."""
-    source = (await office.key(expires_at=TOMORROW)).view.record
-    office.clock.pass_time(days=1)
-
-    with pytest.raises(Invalid, match="The key that you copy has expired") as refusal:
-        await office.keys.duplicate("a", source.id, {}, actor=ROOT)
-    copy = (await office.keys.duplicate("a", source.id, {"expires_at": None}, actor=ROOT)).view.record
-
-    assert ["/expires_at"] == [at for at, _ in refusal.value.errors]
-    assert copy.expires_at is None
-
-
-async def test_a_one_per_team_key_is_not_copied(office: Office) -> None:
-    """There would be two."""
-    source = (await office.key(key_type="computer", permissions=None)).view.record
-
-    with pytest.raises(KeyTypeTaken):
-        await office.keys.duplicate("a", source.id, {}, actor=ROOT)
-    with pytest.raises(FixedPermissions):
-        await office.keys.duplicate("a", source.id, {"permissions": ["items:read"]}, actor=ROOT)
-
-
-async def test_a_suspended_key_is_not_copied(office: Office) -> None:
-    """The plan that refuses the key refuses its copies."""
-    source = (await office.key()).view.record
-    await office.teams.update("a", {"plan": "teams"}, actor=ROOT)
-
-    with pytest.raises(PlanRequired):
-        await office.keys.duplicate("a", source.id, {}, actor=ROOT)
 
 
 @pytest.mark.parametrize("team", ["b", "nowhere", "", "a\0", "\ud800"])
