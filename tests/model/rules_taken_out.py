@@ -12,7 +12,7 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.model.schedule import REAL, Rooms
+from tests.model.process import REAL, Rooms
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,172 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from keyfob.client_address import ClientAddress
-from keyfob.errors import StoreUnavailable
-from keyfob.freshness import Freshness
-from keyfob.gate import Gate, is_key_valid
-from keyfob.hashing import Argon2Parameters
-from keyfob.identification import Identification
-from keyfob.proofs import Proofs
-from keyfob.recognition import Recogniser
-from keyfob.ring_in_use import RingInUse
-from keyfob.rules import compile_rules
-from keyfob.stats import Stats
-from keyfob.usage import Usage
+from keyfob.gate import is_key_valid
 from keyfob.verdict import Denied, Reason
 from tests.model.judging import Answer, Judge
-from tests.model.store import GUESS, KEYS, RING, STATES, Leg, Line, Primary, Weather
+from tests.model.plan import HORIZON, Plan
+from tests.model.process import BOUND, REAL, Process, Rooms
+from tests.model.store import GUESS, KEYS, STATES, Line, Primary
 from tests.model.virtual_time import Outside, VirtualLoop
 
 if TYPE_CHECKING:
-    from keyfob.argon2_pool import Argon2Pool
-    from keyfob.store import Changes
     from keyfob.verdict import Verdict
-
-BOUND = 2.0  # seconds; `max_staleness`
-_HORIZON = 6.0  # seconds that a schedule lasts
-_RULES = compile_rules({"GET /items": "items:read", "POST /items": "items:write"}, known=None, key_types=("api",))
-_ADDRESSES = ClientAddress()
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """The classes that a process is made of; a test may put one in that lacks a rule."""
-
-    freshness: type[Freshness] = Freshness
-    proofs: type[Proofs] = Proofs
-    recogniser: type[Recogniser] = Recogniser
-    identification: type[Identification] = Identification
-    gate: type[Gate] = Gate
-
-
-REAL = Rooms()
-
-
-class Process:
-    """The rooms, wired as `keyfob.runtime.Runtime` wires them."""
-
-    def __init__(self, rooms: Rooms, line: Line, outside: Outside, plan: Plan) -> None:
-        stats = Stats()
-        self.ring = RingInUse(lambda: RING, outside.clock)
-        self.proofs = rooms.proofs(plan.cache_size, lambda bought, _: bought == "free")
-        self.freshness = rooms.freshness(
-            line, self, max_staleness=BOUND, max_stale_on_outage=plan.allowance, clock=outside.clock
-        )
-        recogniser = rooms.recogniser(
-            lookup=line,
-            proofs=self.proofs,
-            freshness=self.freshness,
-            ring=self.ring,
-            pool=cast("Argon2Pool", line),
-            parameters=Argon2Parameters(8, plan.argon2_time),
-            brand="kf",
-            persist_proofs=plan.persist_proofs,
-            stats=stats,
-        )
-        identification = rooms.identification(
-            proofs=self.proofs,
-            freshness=self.freshness,
-            recogniser=recogniser,
-            stats=stats,
-            awaken=self._awaken,
-        )
-        self.gate = rooms.gate(
-            rules=_RULES,
-            addresses=_ADDRESSES,
-            proofs=self.proofs,
-            freshness=self.freshness,
-            identification=identification,
-            usage=Usage(stats),
-            stats=stats,
-            now=lambda: 1.8e9 + outside.now + plan.wall_step * (outside.now > _HORIZON / 2),
-        )
-
-    async def _awaken(self) -> None:
-        if self.freshness.epoch is None:
-            await self.freshness.ensure()
-
-    def merge(self, changes: Changes) -> None:
-        if self.ring.apply(changes.ring):
-            self.proofs.use_hashers(self.ring.hashers())
-        self.proofs.merge(changes.records)
-
-    def forget(self) -> None:
-        self.proofs.forget()
-
-    async def live(self) -> None:
-        with suppress(StoreUnavailable):
-            await self.freshness.refresh()
-        while True:
-            await asyncio.sleep(BOUND / 4)
-            with suppress(StoreUnavailable):
-                await self.freshness.refresh()
-
-    async def ask(self, text: str, method: str) -> Verdict:
-        headers = [(b"authorization", b"Bearer " + text.encode())]
-        client = ("203.0.113.9", 1)
-        scope = {"type": "http", "method": method, "path": "/items", "client": client, "headers": headers}
-        verdict, *_ = self.gate.judge_at_once(scope, [], headers) or await self.gate.admit(scope, headers)
-        return verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is drawn for a whole schedule."""
-
-    hears: bool
-    is_calm: bool
-    cache_size: int
-    allowance: float  # seconds; `max_stale_on_outage`
-    persist_proofs: bool
-    argon2_time: int  # 1 is what the stored hashes were made with, so 2 lets every check hash anew
-    wall_step: float  # seconds that the wall clock jumps
-    is_narrow: bool  # one key alone is switched to and fro, and room for one only
-    changes: tuple[float, ...]  # when something is changed
-    early: float  # how likely a request comes before a change: without any, keys stay cold
-    weather: Weather
-    pause_chance: float
-
-    @classmethod
-    def drawn(cls, rng: Random) -> Plan:
-        is_calm = rng.random() < 0.1
-        slow = {leg: 0.0 if is_calm else rng.choice((0.0, 0.0, 0.1, 0.7)) for leg in Leg}
-        grid = rng.choice((0.0, 0.1))
-        changes = [rng.uniform(0.2, 3.0)]
-        is_narrow = not is_calm and rng.random() < 0.25
-        if is_narrow:
-            slow = dict.fromkeys(Leg, 0.0) | {Leg.CHANGES: 0.7}
-        for _ in range(3 if is_narrow else rng.choice((0, 0, 1, 2))):
-            changes.append(changes[-1] + rng.choice((0.02, 0.5, 0.5 if is_narrow else 2.5)) * rng.random())
-        return cls(
-            hears=rng.random() < (0.2 if is_narrow else 0.5),
-            is_calm=is_calm,
-            cache_size=1 if is_narrow else rng.choice((0, 1, 1, 2, 3)),
-            allowance=rng.choice((0.0, 0.0, 1.0)),
-            persist_proofs=rng.random() < 0.5,
-            argon2_time=rng.choice((1, 1, 2)),
-            wall_step=rng.choice((0.0, -86_400.0, 86_400.0)),
-            is_narrow=is_narrow,
-            changes=tuple(changes),
-            early=rng.choice((0.0, 0.2, 0.5)),
-            weather=Weather(
-                slow, rng.choice((0.5, 1.9, 1.9, 4.0)), grid, () if is_calm or is_narrow else _outages(rng, changes)
-            ),
-            pause_chance=0.0 if is_calm else rng.choice((0.0, 0.01, 0.05)),
-        )
-
-
-def _outages(rng: Random, changes: list[float]) -> tuple[tuple[float, float, bool], ...]:
-    if rng.random() < 0.5:
-        return ()
-    begin = rng.choice(changes) + rng.uniform(-1.0, 0.5)
-    return ((begin, begin + rng.choice((0.7, 3.0, 5.0)), rng.random() < 0.3),)
 
 
 @dataclass(slots=True)
@@ -205,7 +54,7 @@ class Schedule:
         line = Line(self._primary, self._outside, self._rng, self._plan.weather, hears=self._plan.hears)
         self._process = Process(self.rooms, line, self._outside, self._plan)
         life = loop.create_task(self._process.live())
-        await asyncio.sleep(_HORIZON)
+        await asyncio.sleep(HORIZON)
         self._outside.end()
         await asyncio.gather(*self._requests, return_exceptions=True)
         if life.done():
@@ -234,7 +83,7 @@ class Schedule:
             return change + rng.choice((0.01, 0.1, 0.5)) * rng.random()
         if kind < 0.85:
             return change + patience + rng.choice((0.05, 0.5, 2.0)) * rng.random()
-        return rng.uniform(0.0, _HORIZON)
+        return rng.uniform(0.0, HORIZON)
 
     def _foresee_change(self, when: float) -> None:
         kind = self._rng.random()
