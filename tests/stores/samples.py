@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.audit import Event
 from keyfob.record import Creator, KeyRecord, Team
 from keyfob.ring import RingKey
-from keyfob.store import Remembered, StoredSecret
+from keyfob.store import KeyQuery, Remembered, StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ELEVEN = NOON - timedelta(hours=1)
+TODAY = date(2031, 5, 4)
 RING_KEY = RingKey("a", bytes(range(32)), ELEVEN)
 TEAM = Team("ours", "Our team", "enterprise", ELEVEN)
 SECRET = StoredSecret("$argon2id$first", b"proof of the first")
@@ -106,3 +107,9 @@ def remembering(scope: str, what: Remembered) -> Callable[[Transaction], Awaitab
 async def revision_of(store: KeyStore) -> int:
     """The revision that the store is at."""
     return (await store.changes(None)).revision
+
+
+async def listed(store: KeyStore, **query: object) -> list[str]:
+    """The ids that a listing of the team shows, in its order."""
+    asked = KeyQuery(**{"team": TEAM.id, "now": NOON, **query})  # type: ignore[arg-type] # the names are KeyQuery's
+    return [view.record.id for view in await store.views(asked)]

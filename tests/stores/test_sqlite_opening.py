@@ -1,5 +1,6 @@
-"""A store that takes its time to be opened."""
+"""How the SQLite store is opened, also where that takes its time."""
 
+# ruff: noqa: ASYNC240 (the tests look at the files of a store in an event loop that has nothing else to do)
 from __future__ import annotations
 
 import asyncio
@@ -7,13 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import StoreUnavailable
+from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store import open_store
 from keyfob.store.sqlite import SQLiteStore
-from tests.stores.samples import RING_KEY
+from tests.stores.on_sqlite import opened, path, store
+from tests.stores.samples import KEY, RING_KEY, adding, appending, event
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from keyfob.store import KeyStore
+
+__all__ = ["path", "store"]  # fixtures of this store's tests
 
 
 async def just_begun(tmp_path: Path) -> tuple[SQLiteStore, asyncio.Task[object]]:
@@ -49,3 +55,49 @@ async def test_a_store_that_is_closed_while_it_is_opened_is_unavailable(tmp_path
     with pytest.raises(StoreUnavailable, match="closed"):
         await waiting
     assert ({}, {}) == (store._opening._openings, store._opening._by_loop)
+
+
+class TestOpening:
+    @pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "mysql://host/db", "keys.db", ""])
+    def test_an_address_that_names_no_file_is_refused(self, url: str) -> None:
+        """What cannot be shared by workers, or is not known, is a ConfigError."""
+        with pytest.raises(ConfigError):
+            open_store(url, seal_with=lambda: RING_KEY)
+
+    async def test_a_relative_address_is_that_of_the_start(
+        self, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A process that changes its folder later goes on with the same database."""
+        monkeypatch.chdir(tmp_path)
+        store = open_store(f"sqlite:///{path.name}", seal_with=lambda: RING_KEY, create=True)
+        monkeypatch.chdir("/")
+
+        await store.change(adding(KEY))
+
+        assert path.exists()
+        await store.close()
+
+    async def test_two_names_of_one_database_have_one_doorbell(self, store: SQLiteStore, path: Path) -> None:
+        """Whoever opens the database through a link hears the same bell."""
+        link = path.with_name("link.db")
+        link.symlink_to(path)
+        linked = opened(link)
+        rung = linked.doorbell[0]
+
+        await store.change(adding(KEY))
+
+        assert rung != linked.doorbell[0]
+        await linked.close()
+
+    async def test_without_a_ring_nothing_is_appended(self, path: Path) -> None:
+        """A process that holds no ring cannot write a log that nobody could verify."""
+        store: KeyStore = open_store(f"sqlite:///{path}", create=True)
+
+        with pytest.raises(ConfigError):
+            await store.change(appending(event()))
+        await store.close()
+
+    def test_a_database_that_cannot_be_made_is_named(self, tmp_path: Path) -> None:
+        """Where the folder is missing, the error says which file could not be made."""
+        with pytest.raises(ConfigError, match=r"keys\.db"):
+            opened(tmp_path / "missing" / "keys.db", create=True)
