@@ -53,7 +53,10 @@ async def drive(port: int, connections: int, seconds: float, request: str) -> di
     began = time.perf_counter()
     await asyncio.gather(*(opened() for _ in range(connections)))
     await asyncio.wait_for(done.wait(), seconds + 30)
-    spent = time.perf_counter() - began
+    return _managed(took, statuses, time.perf_counter() - began)
+
+
+def _managed(took: list[float], statuses: Counter[int], spent: float) -> dict[str, Any]:
     took.sort()
     return {
         "rps": len(took) / spent,

@@ -26,6 +26,14 @@ _LOOPS = {"h11": "asyncio", "httptools": "auto"}  # pure Python throughout, or w
 _PATIENCE = 60.0  # seconds for starting and for ending
 
 
+def _arguments(http: str, workers: int, *, is_verbose: bool) -> list[str]:
+    arguments = ["--factory", "tests.wire.app:make", "--port=0", f"--http={http}", f"--workers={workers}"]
+    arguments.append(f"--loop={_LOOPS[http]}")
+    arguments.append("--timeout-worker-healthcheck=60")  # a busy machine is no reason to replace a worker
+    arguments += ["--no-proxy-headers", "--timeout-keep-alive=60", "--timeout-graceful-shutdown=10"]
+    return [*arguments, "--log-level=debug"] if is_verbose else arguments
+
+
 class Server:
     """One uvicorn, perhaps with several workers, over the installation *here*."""
 
@@ -57,12 +65,7 @@ class Server:
         """
         place = {"store": here.options["store"], "ring": str(here.options["ring"])}
         wire = {**(wiring or {}), "options": {**place, **options}}
-        arguments = ["--factory", "tests.wire.app:make", "--port=0", f"--http={http}", f"--workers={workers}"]
-        arguments.append(f"--loop={_LOOPS[http]}")
-        arguments.append("--timeout-worker-healthcheck=60")  # a busy machine is no reason to replace a worker
-        arguments += ["--no-proxy-headers", "--timeout-keep-alive=60", "--timeout-graceful-shutdown=10"]
-        if wire.get("verbose"):
-            arguments.append("--log-level=debug")
+        arguments = _arguments(http, workers, is_verbose=bool(wire.get("verbose")))
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
