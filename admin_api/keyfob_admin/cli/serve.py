@@ -1,4 +1,4 @@
-"""``keyfob serve``: the admin API in a process of its own, or several."""
+"""``keyfob serve``: the admin API, the console and forward-auth in a process of their own, or several."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_WORKERS = 256
 @host_option
 @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes.")
 def serve(*, port: int, host: str, workers: int) -> None:
-    """Serve the admin API until Ctrl-C."""
+    """Serve the admin API, the console and forward-auth until Ctrl-C."""
     from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
 
     settings = needed_settings()
