@@ -208,7 +208,7 @@ def test_the_bench_measures_what_was_tested() -> None:
     assert "click" in both
 
 
-@pytest.mark.parametrize("module", ["click", "jinja2", "keyfob_admin", "msgspec", "uvicorn"])
+@pytest.mark.parametrize("module", ["click", "fastapi", "jinja2", "keyfob_admin", "litestar", "msgspec", "uvicorn"])
 def test_the_middleware_loads_only_what_it_needs(module: str) -> None:
     """An application that imports keyfob does not load what only the admin side needs."""
     assert module not in imported_by("import keyfob")

@@ -1,0 +1,76 @@
+"""For Litestar: a guard, so that a handler, a controller or a router says which permissions it needs.
+
+::
+
+    @get("/items", guards=[requires("items:read")])
+    async def items(request: Request) -> ...: ...
+
+`keyfob.APIKeyMiddleware` goes around the application as always; its rules come first, and this asks for more.
+Litestar is not installed with Keyfob.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar.enums import ScopeType
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
+from litestar.plugins.problem_details import ProblemDetailsException
+
+from keyfob.requirement import judge, needed_of, refusal_of, refusals_of
+from keyfob.verdict import Denied, Reason
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import Guard
+
+__all__ = ["KeyLacksPermission", "KeyMissing", "requires"]
+
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
+
+
+class _Refused(ProblemDetailsException):
+    """A refusal, which Litestar's ``ProblemDetailsPlugin`` sends as the middleware would."""
+
+    def __init__(self, denied: Denied, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        status, headers, problem = refusal_of(denied, refusals_of(connection.scope))
+        super().__init__(
+            detail=problem["detail"],
+            status_code=status,
+            headers=headers,
+            extra={"code": problem["code"]},
+            type_=problem["type"],
+            title=problem["title"],
+        )
+
+
+class KeyMissing(_Refused, NotAuthorizedException):
+    """The handler needs a key, and a public rule let the request in without one: 401."""
+
+
+class KeyLacksPermission(_Refused, PermissionDeniedException):
+    """The key lacks a permission that the handler needs: 403."""
+
+
+def requires(*permissions: str) -> Guard:
+    """Make a guard that passes keys which hold all *permissions*, or any valid key where none is named.
+
+    A WebSocket is closed before it is accepted, which clients see as 403.
+
+    Raises:
+        ConfigError: one of them is not a permission, or is a wildcard.
+
+    """
+    needed = needed_of(permissions)
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        found = judge(connection.scope, needed)
+        if not isinstance(found, Denied):
+            return
+        if connection.scope["type"] == ScopeType.WEBSOCKET:
+            raise WebSocketException(detail="", code=_POLICY_VIOLATION)
+        refused = KeyMissing if found.reason is Reason.MISSING else KeyLacksPermission
+        raise refused(found, connection)
+
+    return guard
