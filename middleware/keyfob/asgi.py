@@ -20,6 +20,7 @@ from keyfob.runtime import Runtime
 from keyfob.verdict import Denied, Granted
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -94,13 +95,13 @@ class APIKeyMiddleware:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Callable[..., Awaitable[None]],
         *,
         config: str | Path | None = None,
         runtime: Runtime | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self.app = app
+        self.app: ASGIApp = app  # whatever its framework calls the types of scope, receive and send
         self.runtime = runtime or Runtime(load_settings(config, environ=os.environ, overrides=options))
         self.stats: Stats = self.runtime.stats
         self._connections = self.runtime.connections
