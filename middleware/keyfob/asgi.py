@@ -72,9 +72,9 @@ class KeyCredentials(AuthCredentials):
         return _scopes(self._grant.permissions)
 
 
-def _attach(granted: Granted) -> tuple[object, object]:
-    """Make what Starlette looks at, once for each state of a key."""
-    granted.attached = KeyUser(granted.grant), KeyCredentials(granted.grant)
+def _attach(granted: Granted, refusals: Refusals) -> tuple[object, ...]:
+    """Make what is put into the scope, once for each state of a key."""
+    granted.attached = granted.grant, KeyUser(granted.grant), KeyCredentials(granted.grant), refusals
     return granted.attached
 
 
@@ -129,11 +129,11 @@ class APIKeyMiddleware:
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
             scope["headers"] = headers
-            scope["keyfob"] = verdict.grant
-            scope["user"], scope["auth"] = verdict.attached or _attach(verdict)
+            scope["keyfob"], scope["user"], scope["auth"], scope["keyfob.refusals"] = verdict.attached or _attach(
+                verdict, self._refusals
+            )
             if kind == "websocket":
-                socket = OpenSocket(verdict, match, address)
-                await socket.run(self._connections, self.app, scope, receive, send)
+                await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
             elif self._closes_streams:
                 try:
                     await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
@@ -152,7 +152,7 @@ class APIKeyMiddleware:
         else:
             # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
             scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
-            scope["keyfob"] = None
+            scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
             await self.app(scope, receive, send)
 
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:

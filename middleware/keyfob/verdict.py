@@ -60,7 +60,7 @@ class Granted:
 
     grant: Grant
     ring_char: str
-    attached: tuple[object, object] | None = field(default=None, compare=False, repr=False)  # the edge's, made once
+    attached: tuple[object, ...] | None = field(default=None, compare=False, repr=False)  # the edge's, made once
 
 
 class Public(NamedTuple):

@@ -14,6 +14,8 @@ from tests.frameworks.conftest import ask, knock, whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.types import Receive, Scope, Send
+
     from keyfob.testing import Installation
     from tests.frameworks.conftest import Guard
 
@@ -85,6 +87,24 @@ async def test_a_request_without_a_key_is_answered_as_by_a_rule(guard: Guard) ->
 
     assert "missing_key" == by_rule.json()["code"]
     assert whole(by_rule) == whole(await ask(app, "/open"))
+
+
+async def test_the_realm_is_the_middlewares(here: Installation, guard: Guard) -> None:
+    """Rules and routes speak of one realm, that of the innermost Keyfob."""
+    outer = FastAPI()
+    outer.mount("/shop", guard(shop(), RULES, realm="inner"))
+    app = guard(shop(), RULES, realm="orders")
+    around = guard(outer, {"/shop/{p:path}": PUBLIC}, realm="outer")
+    other = await here.issue("items:write")
+    answers = [
+        await ask(app, "/items", other.headers),
+        await ask(app, "/open"),
+        await ask(around, "/shop/items", other.headers),
+        await ask(around, "/shop/open"),
+    ]
+
+    realms = [answer.headers["www-authenticate"].split('"')[1] for answer in answers]
+    assert ["orders", "orders", "inner", "inner"] == realms
 
 
 async def test_on_a_public_path_no_key_helps(here: Installation, guard: Guard) -> None:
@@ -271,6 +291,17 @@ async def test_an_application_can_answer_in_its_own_words(
     assert (403, "The API key is not allowed to do this. ('items:read',)") == (answer.status_code, answer.text)
     assert 'Bearer realm="keyfob", error="insufficient_scope", scope="items:read"' == answer.headers["www-authenticate"]
     assert "no-store" == answer.headers["cache-control"]
+
+
+async def test_a_grant_in_the_scope_is_enough() -> None:
+    """A test of one's own puts a grant there, as the middleware does, and is refused as by it."""
+    app, grant = shop(), Grant("7Qx2mB9tKd03LpWz", "reader", "api", "default", frozenset({"items:read"}))
+
+    async def granted(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "keyfob": grant}, receive, send)
+
+    assert {"asked_by": "reader"} == (await ask(granted, "/items")).json()
+    assert "insufficient_scope" == (await ask(granted, "/both")).json()["code"]
 
 
 async def test_tests_can_stand_in_for_the_key() -> None:

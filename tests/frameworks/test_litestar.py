@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.frameworks.conftest import Guard
 
 PUBLIC = {"public": True}
+QUIET: dict[str, Any] = {"logging_config": None}  # Litestar's would set the level of every logger of the process
 RULES: dict[str, Any] = {
     "GET /items": [],
     "GET /both": [],
@@ -60,7 +61,7 @@ async def ws(socket: WebSocket[Any, Any, Any]) -> None:
 def shop(**settings: Any) -> Litestar:
     """An application that asks for permissions in its own words, with a router that asks, too."""
     reading = Router("/", route_handlers=[both], guards=[requires("items:read")])
-    return Litestar([items, reading, any_key, mounted, ws], openapi_config=None, **settings)
+    return Litestar([items, reading, any_key, mounted, ws], openapi_config=None, **QUIET, **settings)
 
 
 def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
@@ -96,6 +97,15 @@ async def test_a_request_without_a_key_is_told_as_by_a_rule(here: Installation, 
 
     assert told(await ask(app, "/ruled")) == told(await ask(app, "/open"))
     assert 401 == (await ask(app, "/open", reader.headers)).status_code
+
+
+async def test_the_realm_is_the_middlewares(here: Installation, guard: Guard) -> None:
+    """Rules and guards speak of one realm."""
+    app = guard(shop(), RULES, realm="orders")
+    other = await here.issue("items:write")
+
+    for answer in (await ask(app, "/items", other.headers), await ask(app, "/open")):
+        assert answer.headers["www-authenticate"].startswith('Bearer realm="orders"')
 
 
 async def test_the_body_is_litestars_and_has_the_code(here: Installation, guard: Guard) -> None:
@@ -190,7 +200,7 @@ async def test_a_guard_that_nobody_called_lets_nobody_in(here: Installation, gua
         return "in"
 
     reader = await here.issue("items:*")
-    app = guard(Litestar([unguarded], openapi_config=None), RULES)
+    app = guard(Litestar([unguarded], openapi_config=None, **QUIET), RULES)
 
     assert 500 == (await ask(app, "/items", reader.headers)).status_code
 
