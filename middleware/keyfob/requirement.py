@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keyfob.errors import ConfigError
 from keyfob.permission import is_permission
-from keyfob.refusal import Refusals
+from keyfob.refusal import Refusals, status_of
 from keyfob.verdict import Denied, Grant, Reason
 
 if TYPE_CHECKING:
@@ -54,12 +54,18 @@ def judge(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | Denied:
             'wrap the application: app = APIKeyMiddleware(app, config="keyfob.toml")'
         )
     grant: Grant | None = scope["keyfob"]
-    if grant is None:
-        return Denied(Reason.MISSING)
-    if all(map(grant.covers, needed)):
+    if grant is not None and all(map(grant.covers, needed)):
         return grant
-    log.info("the route %a refused key %s, which lacks one of %s", scope["path"], grant.key_id, " ".join(needed))
-    return Denied(Reason.PERMISSION, grant.key_id, needed)
+    denied = Denied(Reason.MISSING) if grant is None else Denied(Reason.PERMISSION, grant.key_id, needed)
+    log.info(
+        "refused %d %s by the route: %s %a, key %s",
+        status_of(denied.reason),
+        denied.reason,
+        scope.get("method", "WS"),
+        scope["path"],
+        denied.key_id,
+    )
+    return denied
 
 
 def refusals_of(scope: Mapping[str, Any]) -> Refusals:

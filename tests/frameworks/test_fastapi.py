@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Security, WebSocket
+from fastapi.requests import HTTPConnection
+from fastapi.security import SecurityScopes
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import PlainTextResponse
 
@@ -107,6 +109,30 @@ async def test_the_realm_is_the_middlewares(here: Installation, guard: Guard) ->
     assert ["orders", "orders", "inner", "inner"] == realms
 
 
+async def test_what_a_route_refuses_is_logged(
+    here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key's id, the reason and the path, on one line whatever is in the path, and no secret."""
+    app = FastAPI()
+    app.get("/items/{name}", dependencies=[require("items:read")])(lambda: None)
+    other = await here.issue("items:write")
+    guarded = guard(app, {"GET /items/{name}": []})
+    with caplog.at_level("INFO", logger="keyfob"):
+        await ask(guarded, "/items/é", other.headers)
+
+    assert [rf"refused 403 permission by the route: GET '/items/\xe9', key {other.record.id}"] == caplog.messages
+
+
+async def test_status_and_challenge_do_not_hang_on_where_starlette_keeps_its_handlers() -> None:
+    """An application that keeps them elsewhere answers in its own body, with the right status and headers."""
+    connection = HTTPConnection({"type": "http", "path": "/", "keyfob": None})
+    with pytest.raises(KeyRefused) as refused:
+        await api_key(connection, SecurityScopes(), None)
+
+    assert 401 == refused.value.status_code
+    assert {"cache-control": "no-store", "www-authenticate": 'Bearer realm="keyfob"'} == refused.value.headers
+
+
 async def test_on_a_public_path_no_key_helps(here: Installation, guard: Guard) -> None:
     """Where a rule is public no key is read, so a route that asks for one lets nobody in."""
     reader = await here.issue("items:read")
@@ -186,11 +212,13 @@ async def test_the_answer_is_the_same_under_add_middleware(here: Installation, g
     app = shop()
     app.add_middleware(APIKeyMiddleware, rules=RULES, **here.options)
     other = await here.issue("items:write")
+    inside = await ask(app, "/items", other.headers)
+    keyfob: Any = app.middleware_stack
+    while not isinstance(keyfob, APIKeyMiddleware):
+        keyfob = keyfob.app
+    await keyfob.runtime.stop()
 
-    assert whole(await ask(guard(shop(), RULES), "/items", other.headers)) == whole(
-        await ask(app, "/items", other.headers)
-    )
-    app.middleware_stack = None
+    assert whole(await ask(guard(shop(), RULES), "/items", other.headers)) == whole(inside)
 
 
 async def test_a_router_and_its_route_both_ask(here: Installation, guard: Guard) -> None:
