@@ -89,6 +89,8 @@ async def api_key(
     """
     found = judge(connection.scope, needed_of(security.scopes))
     if isinstance(found, Denied):
+        # A dependency can answer with nothing but an exception, and what FastAPI answers to one differs from ours. So
+        # this one brings its handler along. Where Starlette keeps them elsewhere, status and challenge are still right.
         if _HANDLERS in connection.scope:
             handlers, _by_status = connection.scope[_HANDLERS]
             handlers.setdefault(KeyRefused, _answer)

@@ -140,7 +140,7 @@ class Refusals:
     def _answer(self, denied: Denied) -> _Answer:
         if denied.reason is not Reason.PERMISSION or not denied.needed:
             return self._answers[denied.reason]
-        if denied.needed not in self._lacking:  # only rules name permissions, so these are as few as the rules
+        if denied.needed not in self._lacking:  # named by rules and routes alone, so as few as these
             self.prepare(denied.needed)
         return self._lacking[denied.needed]
 
