@@ -57,6 +57,7 @@ async def test_only_the_gateway_is_believed(gateway: Gateway, peer: str, caplog:
         [("X-Forwarded-Method", "GET")],
         [("X-Forwarded-Uri", "/open")],
         [("X-Forwarded-Method", ""), ("X-Forwarded-Uri", "/open")],
+        [("X-Forwarded-Method", "G\xcbT"), ("X-Forwarded-Uri", "/open")],
         [("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "")],
         [("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/invoices"), ("X-Forwarded-Uri", "/open")],
         [("X-Forwarded-Method", "GET"), ("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/open")],

@@ -31,6 +31,15 @@ async def test_a_good_key_passes_and_the_application_is_told_whose_it_is(gateway
     assert "no-store" == answer.headers["cache-control"]
 
 
+@pytest.mark.parametrize("query", ["?", "?x=/open", "?a=b?c#d", "?../..//%2f%00", "?\xfc"])
+async def test_the_query_counts_for_nothing(gateway: Gateway, query: str) -> None:
+    """Whatever stands behind the question mark, the rule of the path before it decides."""
+    assert 200 == (await gateway.ask(f"/open{query}")).status_code
+    assert 401 == (await gateway.ask(f"/invoices{query}")).status_code
+    key = await gateway.here.issue("invoices:read")
+    assert [200, 403] == [(await gateway.ask(path + query, key)).status_code for path in ("/invoices", "/nowhere")]
+
+
 async def test_what_is_public_passes_with_empty_headers(gateway: Gateway) -> None:
     """On a public path all headers are there and empty, so that what a client claims in them is overwritten."""
     claimed = [("X-Keyfob-Team", "acme"), ("X-Keyfob-Key-Id", "0" * 16)]
