@@ -54,6 +54,7 @@ class Kind:
     arguments: Callable[[Path], list[str]]
     family: str = "x-forwarded"
     status_map: str = "full"
+    beside: tuple[str, ...] = ()  # more files that the configuration needs
 
 
 KINDS = {
@@ -70,6 +71,7 @@ KINDS = {
         "envoy",
         lambda file: ["-c", str(file), "--log-level", "warn", "--concurrency", "1", "--disable-hot-restart"],
     ),
+    "Traefik": Kind("traefik.yaml", "traefik", lambda file: [f"--configFile={file}"], beside=("traefik-routes.yaml",)),
 }
 
 
@@ -170,13 +172,12 @@ def _gateway(folder: Path, kind: Kind, ports: dict[str, str]) -> Iterator[int]:
     if program is None:
         require(kind.program, "it stands in front of the application")
     port = _free_port()
-    text = (EXAMPLES / kind.file).read_text(encoding="utf-8")
-    for written, real in {"8080": str(port), **ports}.items():
-        assert written in text
-        text = text.replace(written, real)
-    file = folder / kind.file
-    file.write_text(text, encoding="utf-8")
-    with _process([program, *kind.arguments(file)], folder, folder / "gateway.log") as process:
+    for file in (kind.file, *kind.beside):
+        text = (EXAMPLES / file).read_text(encoding="utf-8")
+        for written, real in {"8080": str(port), **ports}.items():
+            text = text.replace(written, real)
+        (folder / file).write_text(text, encoding="utf-8")
+    with _process([program, *kind.arguments(folder / kind.file)], folder, folder / "gateway.log") as process:
         _until(lambda: _answers(port), process)
         yield port
 
