@@ -13,7 +13,7 @@ from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
 from keyfob_admin.api import TABLE, Endpoint, log_failure
-from keyfob_admin.forward_auth import policies
+from keyfob_admin.forward_auth import policy_routes
 from keyfob_admin.openapi import describe
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
 from keyfob_admin.routes import by_path, guard_rules
@@ -37,7 +37,7 @@ def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlet
     """
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
     app = Starlette(
-        routes=[*calls, *policies(runtime), Path("/openapi.json", _document()), *pages],
+        routes=[*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages],
         middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )

@@ -8,7 +8,7 @@ that nothing that a client sends can stand in for what the gateway did not say. 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from starlette.routing import Route
@@ -39,11 +39,18 @@ log = logging.getLogger("keyfob")
 PREFIX: Final = "/v1/forward-auth"
 NGINX: Final = frozenset({401, 403})  # refusals that ngx_http_auth_request_module hands on; others it makes a 500
 
+_TOLD: Final = (
+    b"x-keyfob-key-id",
+    b"x-keyfob-key-name",
+    b"x-keyfob-key-type",
+    b"x-keyfob-team",
+    b"x-keyfob-permissions",
+)
 # What may stand in a header as it is: printable ASCII, save the sign that begins an escape (RFC 3986, section 2.1).
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
-def policies(runtime: Runtime) -> list[BaseRoute]:
+def policy_routes(runtime: Runtime) -> list[BaseRoute]:
     """Make the routes of every policy that *runtime* is configured with. Raises ConfigError.
 
     What follows the policy's name is nothing to us: Envoy appends the path that was asked for.
@@ -176,10 +183,9 @@ async def _let_pass(grant: Grant | None, send: Send) -> None:
 
 
 def _told(grant: Grant | None) -> Iterator[Header]:
-    known: dict[str, Any] = {"Key-Id": "", "Key-Name": "", "Key-Type": "", "Team": "", "Permissions": ""}
+    values = [""] * len(_TOLD)
     if grant is not None:
         permissions = ", ".join(sorted(grant.permissions))  # a list, as headers have them (RFC 9110, section 5.6.1)
-        values = (grant.key_id, grant.name, grant.key_type, grant.team, permissions)
-        known = dict(zip(known, values, strict=True))
-    for name, value in known.items():
-        yield f"x-keyfob-{name}".lower().encode(), quote(value, safe=_PLAIN).encode()
+        values = [grant.key_id, grant.name, grant.key_type, grant.team, permissions]
+    for name, value in zip(_TOLD, values, strict=True):
+        yield name, quote(value, safe=_PLAIN).encode()

@@ -69,7 +69,7 @@ class ClientAddress:
         client = scope.get("client")
         if not client or not client[0]:
             return self._trusts_unix
-        return self._trusts is not None and self._trusts(canonical(client[0]))
+        return self._trusts is not None and self._trusts(client[0])
 
     def of(self, scope: Mapping[str, Any]) -> str | None:
         """Return the client's address as canonical text, or None where it is unknown.

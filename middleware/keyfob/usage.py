@@ -30,17 +30,19 @@ class _Pending:
     def __init__(self, day: int) -> None:
         self.at = 0.0
         self.ip: str | None = None
+        self.earlier: list[tuple[int, int, int]] = []
+        self._begin(day)
+
+    def _begin(self, day: int) -> None:
         self.day = day
         self.ends = float((day + 1) * _DAY)  # seconds since the epoch, as the clock gives them
         self.admitted = 0
         self.denied = 0
-        self.earlier: list[tuple[int, int, int]] = []
 
     def turn_to(self, day: int) -> None:
         """Put the counts of the day that ended aside."""
         self.earlier.append((self.day, self.admitted, self.denied))
-        self.day, self.admitted, self.denied = day, 0, 0
-        self.ends = float((day + 1) * _DAY)
+        self._begin(day)
 
     def as_use(self) -> Use:
         use = Use(datetime.fromtimestamp(self.at, UTC) if self.at else None, self.ip)

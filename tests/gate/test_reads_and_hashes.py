@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from keyfob.key_format import compose, new_key_id, new_secret
 from tests.gate.conftest import ask, on_both_stores
+from tests.wire.forging import forged, tagged
 
 if TYPE_CHECKING:
     from keyfob.testing import Installation
@@ -57,11 +57,8 @@ async def test_kf_04_a_forged_key_costs_no_read(here: Installation, guard: Guard
     app = guard()
     await ask(app, "/items", (await here.issue("items:read")).headers)
     reads = app.stats.store_reads
-    forged = compose(
-        key_type="api", key_id=new_key_id(), secret=new_secret(), ring_char=here.signing.char, tag=lambda _: "0" * 14
-    )
 
-    answer = await ask(app, "/items", {"Authorization": f"Bearer {forged.text}"})
+    answer = await ask(app, "/items", {"Authorization": f"Bearer {forged()}"})
 
     assert 401 == answer.status
     assert (reads, 0, 1) == (app.stats.store_reads, app.stats.argon2_verifications, app.stats.refused_by_tag)
@@ -69,17 +66,11 @@ async def test_kf_04_a_forged_key_costs_no_read(here: Installation, guard: Guard
 
 async def test_a_key_of_nobody_is_read_once(here: Installation, guard: Guard) -> None:
     """A text with our tag but an unknown id is looked up once, and then remembered as no key."""
-    unknown = compose(
-        key_type="api",
-        key_id=new_key_id(),
-        secret=new_secret(),
-        ring_char=here.signing.char,
-        tag=here.signing.tag,
-    )
+    unknown = tagged(here.signing)
     app = guard()
 
     for _ in range(3):
-        assert 401 == (await ask(app, "/items", {"X-API-Key": unknown.text})).status
+        assert 401 == (await ask(app, "/items", {"X-API-Key": unknown})).status
 
     assert (1, 0) == (app.stats.store_reads, app.stats.argon2_verifications)
 
@@ -87,16 +78,10 @@ async def test_a_key_of_nobody_is_read_once(here: Installation, guard: Guard) ->
 async def test_a_wrong_secret_with_our_tag_is_refused(here: Installation, guard: Guard) -> None:
     """Even whoever holds the ring cannot pass without the secret, and is answered as anybody else."""
     issued = await here.issue("items:read")
-    wrong = compose(
-        key_type="api",
-        key_id=issued.record.id,
-        secret=new_secret(),
-        ring_char=here.signing.char,
-        tag=here.signing.tag,
-    )
+    wrong = tagged(here.signing, issued.record.id)
     app = guard()
 
-    refused = await ask(app, "/items", {"X-API-Key": wrong.text})
+    refused = await ask(app, "/items", {"X-API-Key": wrong})
     junk = await ask(app, "/items", {"X-API-Key": "junk"})
 
     assert (401, 1) == (refused.status, app.stats.argon2_verifications)
@@ -108,15 +93,9 @@ async def test_a_wrong_secret_with_our_tag_is_refused(here: Installation, guard:
 async def test_cr_07_a_wrong_secret_never_answers_for_the_right_one(here: Installation, guard: Guard) -> None:
     """Right and wrong secrets of one key, presented together, each get their own answer."""
     issued = await here.issue("items:read")
-    wrong = compose(
-        key_type="api",
-        key_id=issued.record.id,
-        secret=new_secret(),
-        ring_char=here.signing.char,
-        tag=here.signing.tag,
-    )
+    wrong = tagged(here.signing, issued.record.id)
     app = guard(persist_proofs=False)
-    texts = [issued.text, wrong.text] * 500
+    texts = [issued.text, wrong] * 500
 
     answers = await asyncio.gather(*(ask(app, "/items", {"X-API-Key": text}) for text in texts))
 

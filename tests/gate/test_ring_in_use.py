@@ -15,6 +15,7 @@ from keyfob.ring_file import load_ring, write_ring
 from keyfob.ring_in_use import RingInUse
 from keyfob.store import RingMark, RingState
 from tests.gate.conftest import ask
+from tests.wire.forging import tagged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,14 +79,8 @@ async def test_keys_of_a_lost_ring_entry_pass_by_argon2_alone(here: Installation
     app = guard()
     assert [200, 200] == [(await ask(app, "/items", issued.headers)).status for _ in range(2)]
     assert 1 == app.stats.argon2_verifications
-    wrong = compose(
-        key_type="api",
-        key_id=issued.record.id,
-        secret=new_secret(),
-        ring_char=here.signing.char,
-        tag=here.signing.tag,
-    )
-    assert 401 == (await ask(app, "/items", {"X-API-Key": wrong.text})).status
+    wrong = tagged(here.signing, issued.record.id)
+    assert 401 == (await ask(app, "/items", {"X-API-Key": wrong})).status
     restarted = guard()
     assert 200 == (await ask(restarted, "/items", issued.headers)).status
     assert 0 == restarted.stats.argon2_verifications
