@@ -15,7 +15,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 
 from bench.table import Measured
 from keyfob import APIKeyMiddleware
-from keyfob.key_format import compose, new_key_id, new_secret
+from keyfob.keys.format import compose, new_key_id, new_secret
 from keyfob.testing import installation
 
 if TYPE_CHECKING:

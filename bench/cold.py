@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.figures import Figures, quantile
-from keyfob.actor import Actor
-from keyfob.minting import Minter
-from keyfob.seeding import Seeding, seed
+from keyfob.management.actor import Actor
+from keyfob.management.key_issuer import Minter
 from keyfob.testing import CHEAP, Installation, installation
+from keyfob_admin.setup.seeding import Seeding, seed
 from tests.history.load import Caller
 from tests.wire.server import Server
 

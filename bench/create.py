@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.table import Measured
-from keyfob.actor import Actor
-from keyfob.catalogue import build_catalogue
-from keyfob.hashing import Argon2Parameters, hash_secret
-from keyfob.key_drafts import KeyDraft
-from keyfob.key_format import new_secret
-from keyfob.lifecycle import KeyLifecycle
-from keyfob.minting import Minter
+from keyfob.keys.format import new_secret
+from keyfob.keys.hashing import Argon2Parameters, hash_secret
+from keyfob.management.actor import Actor
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_issuer import Minter
+from keyfob.management.keys import KeyLifecycle
+from keyfob.policy.catalogue import build_catalogue
 from keyfob.testing import installation
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from bench.figures import Figures, quantile
 from bench.fleet_measured import transactions_a_second
-from keyfob.store.postgres_connections import AT_ONCE
-from keyfob.store.postgres_hints import GATHER
+from keyfob.store.postgres.connections import AT_ONCE
+from keyfob.store.postgres.notifications import GATHER
 
 USAGE_STATEMENTS = 5  # BEGIN with its settings, the holding of rows, two writes and COMMIT
 LISTENING = 1  # connections of each worker that wait for notifications

@@ -15,7 +15,7 @@ from bench.flood_results import Flooded, Floods
 from bench.guarded import bearer, guarded
 from bench.http_load import APP
 from bench.peers.presented import MANY, random
-from keyfob.key_format import TAG_LENGTH, compose, new_key_id, new_secret
+from keyfob.keys.format import TAG_LENGTH, compose, new_key_id, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyfob.hashing import Argon2Parameters
-from keyfob.minting import Minter
+from keyfob.keys.hashing import Argon2Parameters
+from keyfob.management.key_issuer import Minter
 from keyfob.testing import installation, issue_test_key
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from bench.admit import RULES, bare, request
 from bench.figures import Figures, quantile
 from keyfob import APIKeyMiddleware
-from keyfob.actor import Actor
-from keyfob.minting import Minter
-from keyfob.seeding import Seeding, seed
-from keyfob.store import KeyQuery
-from keyfob.store.rows import micros
+from keyfob.management.actor import Actor
+from keyfob.management.key_issuer import Minter
+from keyfob.store.contract import KeyQuery
+from keyfob.store.sql.rows import micros
 from keyfob.testing import CHEAP, installation
+from keyfob_admin.setup.seeding import Seeding, seed
 from tests.postgres_server import fresh_database, run_sql
 
 if TYPE_CHECKING:

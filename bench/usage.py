@@ -13,17 +13,17 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.figures import Figures
-from keyfob.actor import Actor
-from keyfob.minting import Minter
-from keyfob.seeding import Seeding, seed
-from keyfob.stats import Stats
+from keyfob.gate.stats import Stats
+from keyfob.gate.usage import Usage
+from keyfob.management.actor import Actor
+from keyfob.management.key_issuer import Minter
 from keyfob.testing import CHEAP, installation
-from keyfob.usage import Usage
+from keyfob_admin.setup.seeding import Seeding, seed
 from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
-    from keyfob.store import KeyStore
+    from keyfob.keys.record import KeyRecord
+    from keyfob.store.contract import KeyStore
     from keyfob.testing import Installation
 
 SIZES = (1, 1_000) if os.environ.get("BENCH_QUICK") else (1, 1_000, 20_000, 100_000)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
     from starlette.websockets import WebSocket
 
-    from keyfob.verdict import Grant
+    from keyfob.gate.verdict import Grant
 
 Item = dict[str, Any]
 TEAM = "/v1/teams/{team}"
@@ -295,6 +295,6 @@ def __getattr__(name: str) -> object:
 
 
 if __name__ == "__main__":
-    from keyfob_admin.starting_file import starting_file
+    from keyfob_admin.setup.config_template import starting_file
 
     print(starting_file(permissions=PERMISSIONS, rules=RULES), end="")

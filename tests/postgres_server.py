@@ -74,8 +74,8 @@ _made: list[str] = []
 
 
 async def _template() -> str:
-    from keyfob.store.postgres_address import read_address  # noqa: PLC0415 (as above)
-    from keyfob.store.postgres_migrations import migrate  # noqa: PLC0415 (as above)
+    from keyfob.store.postgres.address import read_address  # noqa: PLC0415 (as above)
+    from keyfob.store.postgres.migrations import migrate  # noqa: PLC0415 (as above)
 
     if not _made:
         await run_sql(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")

@@ -1,3 +1,3 @@
-"""The admin API, the command line and the console: transport over `keyfob.lifecycle`."""
+"""The admin API, the command line and the console: transport over `keyfob.management.keys`."""
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
 from keyfob_admin.api import TABLE, Endpoint, log_failure
+from keyfob_admin.api.openapi import describe
+from keyfob_admin.api.route import by_path, guard_rules
 from keyfob_admin.forward_auth import policy_routes
-from keyfob_admin.openapi import describe
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
-from keyfob_admin.routes import by_path, guard_rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from keyfob.runtime import Runtime
+    from keyfob.runtime.runtime import Runtime
 
 
 def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:

@@ -13,14 +13,14 @@ from urllib.parse import quote, unquote
 
 from starlette.routing import Route
 
-from keyfob.client_address import ClientAddress
-from keyfob.credential import parted
-from keyfob.denials import Denials
+from keyfob.asgi.denial_log import Denials
+from keyfob.asgi.responses import Refusals
 from keyfob.errors import ConfigError
-from keyfob.refusal import Refusals
-from keyfob.rule_table import WEBSOCKET
-from keyfob.rules import compile_rules
-from keyfob.verdict import Denied, Granted, Reason
+from keyfob.gate.client_address import ClientAddress
+from keyfob.gate.credentials import parted
+from keyfob.gate.verdict import Denied, Granted, Reason
+from keyfob.rules.compiler import compile_rules
+from keyfob.rules.table import WEBSOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
-    from keyfob.catalogue import Catalogue
-    from keyfob.config import ForwardAuthSettings
-    from keyfob.credential import Header
-    from keyfob.runtime import Runtime
-    from keyfob.verdict import Grant, Verdict
+    from keyfob.config.settings import ForwardAuthSettings
+    from keyfob.gate.credentials import Header
+    from keyfob.gate.verdict import Grant, Verdict
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")
 

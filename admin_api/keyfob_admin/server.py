@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from keyfob.config import load_settings
-from keyfob.runtime import Runtime
+from keyfob.config.settings import load_settings
+from keyfob.runtime.runtime import Runtime
 from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from keyfob.asgi import APIKeyMiddleware
+from keyfob.asgi.middleware import APIKeyMiddleware
 from keyfob.errors import ConfigError, KeyfobError, StoreUnavailable
-from keyfob.key_format import KeyText, parse_key
-from keyfob.verdict import Denied, Grant, Granted, Reason
+from keyfob.gate.verdict import Denied, Grant, Granted, Reason
+from keyfob.keys.format import KeyText, parse_key
 
 __all__ = [
     "APIKeyMiddleware",

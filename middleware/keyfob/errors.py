@@ -1,6 +1,6 @@
 """Everything Keyfob raises on purpose, in one flat list.
 
-A refused *request* is never an exception, it is a `keyfob.verdict.Denied`. Exceptions are for what cannot
+A refused *request* is never an exception, it is a `keyfob.gate.verdict.Denied`. Exceptions are for what cannot
 be answered (`StoreUnavailable`) and for what a caller of the lifecycle may not do (`Refused` and its kinds).
 Each edge maps them once: the admin API to a status, the command line to an exit code.
 """

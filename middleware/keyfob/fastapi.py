@@ -25,13 +25,13 @@ from fastapi.responses import Response
 from fastapi.security import SecurityScopes  # noqa: TC002 - as above
 from fastapi.security.base import SecurityBase
 
-from keyfob.requirement import judge, needed_of, refusal_of, refusals_of
-from keyfob.verdict import Denied, Grant
+from keyfob.asgi.route_guard import judge, needed_of, refusal_of, refusals_of
+from keyfob.gate.verdict import Denied, Grant
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from keyfob.refusal import Refusals
+    from keyfob.asgi.responses import Refusals
 
 __all__ = ["KeyRefused", "api_key", "require"]
 

@@ -17,8 +17,8 @@ from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
 from litestar.plugins.problem_details import ProblemDetailsException
 
-from keyfob.requirement import judge, needed_of, refusal_of, refusals_of
-from keyfob.verdict import Denied, Reason
+from keyfob.asgi.route_guard import judge, needed_of, refusal_of, refusals_of
+from keyfob.gate.verdict import Denied, Reason
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection

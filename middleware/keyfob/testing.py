@@ -18,21 +18,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from keyfob.argon2_pool import Argon2Pool
-from keyfob.hashing import Argon2Parameters
-from keyfob.key_type import DEFAULT_KEY_TYPES
-from keyfob.minting import Minter
-from keyfob.record import Creator, KeyRecord, Team
-from keyfob.ring import Ring, RingKey
-from keyfob.ring_file import write_ring
-from keyfob.store import RingMark, RingState
+from keyfob.keyring.file import write_ring
+from keyfob.keyring.keyring import Ring, RingKey
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.keys.hashing import Argon2Parameters
+from keyfob.keys.record import Creator, KeyRecord, Team
+from keyfob.management.key_issuer import Minter
+from keyfob.policy.key_types import DEFAULT_KEY_TYPES
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from keyfob.store import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore, Transaction
 
 CHEAP = Argon2Parameters(memory_kib=8, time=1)
 
@@ -78,7 +78,7 @@ class Installation:
         Args:
             permissions: what the key may do.
             key_type: ``api``, ``computer``, ``scim`` or ``admin``.
-            fields: any other field of `keyfob.record.KeyRecord`, for example ``team`` or ``expires_at``.
+            fields: any other field of `keyfob.keys.record.KeyRecord`, for example ``team`` or ``expires_at``.
 
         Raises:
             StoreUnavailable: the database cannot be written.

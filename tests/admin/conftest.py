@@ -14,14 +14,15 @@ import httpx
 import pytest
 import uvicorn
 
-from keyfob.config import load_settings
-from keyfob.hashing import Argon2Parameters, hash_secret
-from keyfob.key_format import compose, new_key_id, new_secret
-from keyfob.record import Creator, KeyRecord, Team
-from keyfob.ring import Ring
-from keyfob.ring_file import write_ring
-from keyfob.runtime import Runtime
-from keyfob.store import RingMark, RingState, StoredSecret
+from keyfob.config.settings import load_settings
+from keyfob.keyring.file import write_ring
+from keyfob.keyring.keyring import Ring
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.format import compose, new_key_id, new_secret
+from keyfob.keys.hashing import Argon2Parameters, hash_secret
+from keyfob.keys.record import Creator, KeyRecord, Team
+from keyfob.runtime.runtime import Runtime
+from keyfob.store.contract import StoredSecret
 from keyfob.store.opening import open_store
 from keyfob_admin.app import build_admin
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from keyfob.config import Settings
-    from keyfob.store import Transaction
+    from keyfob.config.settings import Settings
+    from keyfob.store.contract import Transaction
 
 TEAM = "acme"
 OTHER_TEAM = "globex"

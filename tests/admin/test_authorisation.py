@@ -11,9 +11,9 @@ from keyfob_admin.app import build_admin
 from tests.admin.conftest import KEYS, OTHER_TEAM, TEAM
 
 if TYPE_CHECKING:
-    from keyfob.config import Settings
+    from keyfob.config.settings import Settings
     from keyfob_admin.api import Call
-    from keyfob_admin.routes import Route as Row
+    from keyfob_admin.api.route import Route as Row
     from tests.admin.conftest import LiveAdmin
 
 READ_ONLY = ("keys:read", "teams:read", "audit:read")

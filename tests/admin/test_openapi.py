@@ -16,14 +16,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from keyfob_admin.api import TABLE
-from keyfob_admin.openapi import describe
+from keyfob_admin.api.openapi import describe
 from tests.admin.conftest import TEAM
 
 if TYPE_CHECKING:
     from schemathesis import Case
 
     from keyfob_admin.api import Call
-    from keyfob_admin.routes import Route
+    from keyfob_admin.api.route import Route
     from tests.admin.conftest import LiveAdmin
 
 DOCUMENT = describe(TABLE, version="0")

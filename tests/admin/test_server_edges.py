@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from keyfob.errors import StoreUnavailable
-from keyfob.runtime import Runtime
+from keyfob.runtime.runtime import Runtime
 from keyfob_admin.app import build_admin
 from tests.admin.conftest import KEYS, serving
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from keyfob.config import Settings
+    from keyfob.config.settings import Settings
     from tests.admin.conftest import LiveAdmin
 
 

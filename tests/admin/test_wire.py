@@ -11,9 +11,9 @@ from keyfob import errors
 from keyfob_admin import problems
 from keyfob_admin.api import Call
 from keyfob_admin.problems import PROBLEM_JSON, Problem, problem_of, problem_response
-from keyfob_admin.routes import JSON, MERGE_PATCH, NDJSON
 from keyfob_admin.wire import MAX_BODY, idempotency_key, read_body, required_revisions
-from keyfob_admin.wire.accept import prefers
+from keyfob_admin.wire.content_negotiation import prefers
+from keyfob_admin.wire.media_types import JSON, MERGE_PATCH, NDJSON
 from keyfob_admin.wire.requests import CreateKey, Nothing, UsageQuery
 from keyfob_admin.wire.views import NewKey
 

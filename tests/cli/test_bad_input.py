@@ -236,6 +236,6 @@ def test_what_looks_like_a_secret_is_never_repeated(home: Home) -> None:
 
 def test_a_mistake_of_ours_is_not_dressed_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no user can cause keeps its traceback, so that it can be reported."""
-    monkeypatch.setattr("keyfob_admin.cli.desk.login_name", lambda: 1 / 0)
+    monkeypatch.setattr("keyfob_admin.cli.context.login_name", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         typed("keys", "list")

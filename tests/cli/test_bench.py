@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob import APIKeyMiddleware
-from keyfob.key_format import ALPHABET
-from keyfob.seeding import random_texts
-from keyfob.store import open_store
+from keyfob.keys.format import ALPHABET
+from keyfob.store.opening import open_store
+from keyfob_admin.setup.seeding import random_texts
 from tests.cli.conftest import typed
 from tests.postgres_server import fresh_database
 

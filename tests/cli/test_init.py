@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob import parse_key
-from keyfob.ring import Ring
+from keyfob.keyring.keyring import Ring
 from tests.cli.conftest import CHEAP, run, typed
 
 if TYPE_CHECKING:

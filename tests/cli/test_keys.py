@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from keyfob import parse_key
-from keyfob.store import Use
+from keyfob.store.contract import Use
 from keyfob.store.opening import open_store
 from tests.cli.conftest import run, typed
 

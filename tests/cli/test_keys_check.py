@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.key_format import compose, new_key_id, new_secret
+from keyfob.keys.format import compose, new_key_id, new_secret
 from tests.cli.conftest import run, typed
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from keyfob.store.postgres_migrations import SCHEMA
+from keyfob.store.postgres.migrations import SCHEMA
 from tests.cli.conftest import typed
 from tests.postgres_server import fresh_database
 

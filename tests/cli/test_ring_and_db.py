@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.ring_file import load_ring
-from keyfob.store.sqlite_migrations import SCHEMA
-from keyfob_admin.cli.ring import NO_ADMIN
+from keyfob.keyring.file import load_ring
+from keyfob.store.sqlite.migrations import SCHEMA
+from keyfob_admin.cli.keyring import NO_ADMIN
 from tests.cli.conftest import typed
 
 if TYPE_CHECKING:

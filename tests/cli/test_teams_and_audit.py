@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob_admin.cli.audit import at_rest
-from keyfob_admin.cli.failing import Fault
+from keyfob_admin.cli.exit_codes import Fault
 from tests.cli.conftest import PROGRAM, run, typed
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
-from keyfob.actor import Actor
-from keyfob.config import AdminSettings, load_settings
-from keyfob.key_drafts import KeyDraft
-from keyfob.runtime import Runtime
+from keyfob.config.settings import AdminSettings, load_settings
+from keyfob.management.actor import Actor
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.runtime.runtime import Runtime
 from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
-from keyfob_admin.demo import Mounted
-from keyfob_admin.installing import install
+from keyfob_admin.setup.demo import Mounted
+from keyfob_admin.setup.installer import install
 from tests.admin.conftest import serving
 from tests.conftest import require
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page
 
-    from keyfob.config import Settings
-    from keyfob.record import KeyRecord
+    from keyfob.config.settings import Settings
+    from keyfob.keys.record import KeyRecord
 
 TEAM = "acme"
 OTHER_TEAM = "globex"

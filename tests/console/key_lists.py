@@ -9,12 +9,12 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.key_drafts import KeyDraft
-from keyfob.store import Use
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.store.contract import Use
 from tests.console.conftest import ANA, TEAM, LiveConsole
 
 if TYPE_CHECKING:
-    from keyfob.runtime import Runtime
+    from keyfob.runtime.runtime import Runtime
 
 
 def fill(live: LiveConsole, count: int, *, lively: bool = False) -> list[tuple[str, str]]:

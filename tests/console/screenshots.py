@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import async_playwright
 
-from keyfob.store import Use
+from keyfob.store.contract import Use
 from tests.console.conftest import ANA, ARGUMENTS, CHROMIUM, TEAM, Installation, LiveConsole, installed, opened, running
 
 if TYPE_CHECKING:

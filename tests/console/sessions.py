@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob_admin.sign_in import make_link
+from keyfob_admin.sessions import make_link
 from tests.console.conftest import ANA, Installation, Visitor
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
+    from keyfob.keys.record import KeyRecord
 
 SESSION = "keyfob_session"
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import verify_chain
-from keyfob.store import EventQuery, Use
 from keyfob.store.console import Session, SignInLink, UsedDraft
-from keyfob_admin.sign_in import console_of, digest
+from keyfob.store.contract import EventQuery, Use
+from keyfob_admin.sessions import console_of, digest
 from tests.console.conftest import ANA, TEAM, Installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from keyfob.runtime import Runtime
+    from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

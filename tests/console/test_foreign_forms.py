@@ -10,7 +10,7 @@ from tests.console.conftest import LiveConsole, Visitor, hidden, words
 from tests.console.key_forms import NEW
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
+    from keyfob.keys.record import KeyRecord
 
 
 def changes(key: KeyRecord) -> list[str]:

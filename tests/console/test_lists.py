@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyfob.store import Use
+from keyfob.store.contract import Use
 from tests.console.conftest import OTHER_TEAM, LiveConsole, Visitor, words
 from tests.console.key_lists import fill, link, names_on
 

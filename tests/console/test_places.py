@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from keyfob.runtime import Runtime
-from keyfob_admin import sign_in
+from keyfob.runtime.runtime import Runtime
+from keyfob_admin import sessions as sign_in
 from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
 from tests.console.conftest import Installation, Visitor, hidden, installed, running, words

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.runtime import Runtime
-from keyfob.store import RingMark, RingState
-from keyfob_admin import sign_in
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.runtime.runtime import Runtime
+from keyfob_admin import sessions as sign_in
 from tests.console.conftest import ANA, TEAM, Installation, LiveConsole, Visitor, change, hidden, words
 from tests.console.sessions import SESSION, is_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.record import KeyRecord
-    from keyfob.store import Transaction
+    from keyfob.keys.record import KeyRecord
+    from keyfob.store.contract import Transaction
 
 
 def test_every_sign_in_gets_a_new_session_and_ends_the_old_one(live: LiveConsole) -> None:

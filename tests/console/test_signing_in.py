@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from keyfob.runtime import Runtime
-from keyfob_admin import sign_in
-from keyfob_admin.console.place import safe_next
-from keyfob_admin.sign_in import bucket_of
+from keyfob.runtime.runtime import Runtime
+from keyfob_admin import sessions as sign_in
+from keyfob_admin.console.origin import safe_next
+from keyfob_admin.sessions import bucket_of
 from tests.console.conftest import Installation, LiveConsole, Visitor, hidden, words
 from tests.console.sessions import is_in
 

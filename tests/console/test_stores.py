@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from keyfob.errors import ConfigError
-from keyfob_admin.sign_in import console_of
+from keyfob_admin.sessions import console_of
 from tests.console.conftest import Installation, installed
 from tests.console.store_contract import ConsoleStoreContract
 from tests.postgres_server import fresh_database
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from keyfob.store import KeyStore
+    from keyfob.store.contract import KeyStore
 
 
 class TestSQLiteConsole(ConsoleStoreContract):

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from keyfob.audit import ACTIONS
-from keyfob.store import UseDay
+from keyfob.store.contract import UseDay
 from keyfob_admin.console import charts
-from keyfob_admin.console import words as said
+from keyfob_admin.console import humanize as said
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

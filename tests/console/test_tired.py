@@ -12,7 +12,7 @@ from tests.console.conftest import LiveConsole, Visitor, change, hidden, words
 from tests.console.key_forms import NEW
 
 if TYPE_CHECKING:
-    from keyfob.runtime import Runtime
+    from keyfob.runtime.runtime import Runtime
 
 FILLED: dict[str, str | list[str]] = {
     "name": "billing-worker",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from keyfob_admin.cli.main_command import main
+from keyfob_admin.cli.main import main
 from tests.console.conftest import LiveConsole, Visitor, hidden, words
 from tests.console.sessions import linked
 

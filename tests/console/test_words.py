@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store.sqlite import SQLiteStore
+from keyfob.store.sqlite.store import SQLiteStore
 from tests.console.conftest import OTHER_TEAM, LiveConsole, Visitor, words
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import yaml  # type: ignore[import-untyped]  # comes with schemathesis, without its types
 
-from keyfob.catalogue import build_catalogue
-from keyfob.config import load_settings
-from keyfob.config_schema import SECTIONS
-from keyfob.rules import compile_rules, permissions_named
+from keyfob.config.schema import SECTIONS
+from keyfob.config.settings import load_settings
+from keyfob.policy.catalogue import build_catalogue
+from keyfob.rules.compiler import compile_rules, permissions_named
 from tests.docs.blocks import Block, blocks_of, commands_of
 from tests.docs.comparing import differs
 from tests.docs.terminal import Terminal

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from keyfob.config import AdminSettings, Settings
-from keyfob.config_schema import SECTIONS
-from keyfob.config_values import Wrong
+from keyfob.asgi.options import Options
+from keyfob.config.kinds import Wrong
+from keyfob.config.schema import SECTIONS
+from keyfob.config.settings import AdminSettings, Settings
 from keyfob.errors import AlreadyInstalled, KeyfobError, Refused
-from keyfob.options import Options
-from keyfob.rules import compile_rules
+from keyfob.rules.compiler import compile_rules
 from keyfob_admin.api import TABLE
 from keyfob_admin.cli import main
-from keyfob_admin.cli.failing import Exit
+from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.problems import STATUSES
 from tests.docs.blocks import blocks_of
 from tests.docs.terminal import ROOT
@@ -25,7 +25,7 @@ from tests.docs.terminal import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyfob_admin.routes import Route
+    from keyfob_admin.api.route import Route
 
 
 def page(name: str) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.config import load_settings
-from keyfob.minting import Minter
-from keyfob.record import Creator, KeyRecord
-from keyfob.runtime import Runtime
-from keyfob.store import StoredSecret
+from keyfob.config.settings import load_settings
+from keyfob.keys.record import Creator, KeyRecord
+from keyfob.management.key_issuer import Minter
+from keyfob.runtime.runtime import Runtime
+from keyfob.store.contract import StoredSecret
 from keyfob.testing import Issued, installation
 from keyfob_admin.app import build_admin
 from tests.admin.conftest import serving
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from keyfob.hashing import Argon2Parameters
-    from keyfob.store import Transaction
+    from keyfob.keys.hashing import Argon2Parameters
+    from keyfob.store.contract import Transaction
     from keyfob.testing import Installation
     from tests.wire.raw import Wire
     from tests.wire.server import Server

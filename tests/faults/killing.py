@@ -23,15 +23,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyfob.argon2_pool import Argon2Pool
 from keyfob.audit import Event
 from keyfob.errors import StoreUnavailable
-from keyfob.minting import Minter
-from keyfob.ring_file import load_ring
-from keyfob.store import Use
+from keyfob.keyring.file import load_ring
+from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.management.key_issuer import Minter
+from keyfob.store.contract import Use
 from keyfob.store.opening import open_store
-from keyfob.store.postgres_address import read_address
-from keyfob.store.postgres_migrations import migrate
+from keyfob.store.postgres.address import read_address
+from keyfob.store.postgres.migrations import migrate
 from keyfob.testing import CHEAP, installation, issue_test_key
 from tests.faults.ledger import Ledger, State, Told, stored
 from tests.postgres_server import MortalServer, mortal_server
@@ -39,8 +39,8 @@ from tests.postgres_server import MortalServer, mortal_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from keyfob.ring import RingKey
-    from keyfob.store import KeyStore, Transaction
+    from keyfob.keyring.keyring import RingKey
+    from keyfob.store.contract import KeyStore, Transaction
 
 
 HASTY = {"synchronous_commit": "off"}  # a server that acknowledges before it writes, unless Keyfob asks it not to

@@ -13,7 +13,7 @@ import asyncpg
 
 from keyfob.audit import verify_chain
 from keyfob.store.opening import open_store
-from keyfob.store.sqlite_admin import _verify
+from keyfob.store.sqlite.admin import _verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -234,7 +234,7 @@ def test_sf_19_where_memory_cannot_be_shared_nothing_starts(
     with pytest.raises(StartError) as caught:
         alone(own, environ=without_shared_memory)
     (new := tmp_path / "new").mkdir()
-    program = "import sys; from keyfob.store.opening import open_store; open_store(sys.argv[1], create=True)"
+    program = "import sys; from keyfob.store.contract.opening import open_store; open_store(sys.argv[1], create=True)"
     making = [sys.executable, "-c", program, f"sqlite:///{new}/keyfob.db"]
     made = subprocess.run(making, env=without_shared_memory, capture_output=True, text=True, check=False)
 

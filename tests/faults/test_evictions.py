@@ -16,8 +16,8 @@ from tests.history.checker import ADMITTED, REFUSED, Event, What, understand
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
-    from keyfob.argon2_pool import Argon2Pool
-    from keyfob.store import Found, KeyLookup, StoredSecret
+    from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.store.contract import Found, KeyLookup, StoredSecret
     from keyfob.testing import Installation, Issued
     from tests.gate.conftest import Guard
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.hashing import Argon2Parameters, hash_secret
-from keyfob.key_format import new_secret
-from keyfob.store import StoredSecret
+from keyfob.keys.format import new_secret
+from keyfob.keys.hashing import Argon2Parameters, hash_secret
+from keyfob.store.contract import StoredSecret
 from keyfob.testing import CHEAP
 from tests.faults.conftest import ROUNDS, issue_many, kind, kinds, memory, on_both_stores
 from tests.wire.forging import forged, tagged
@@ -25,7 +25,7 @@ from tests.wire.refusals import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from keyfob.store import Transaction
+    from keyfob.store.contract import Transaction
     from keyfob.testing import Issued
     from tests.wire.conftest import Place
     from tests.wire.raw import Wire

@@ -130,7 +130,7 @@ def test_a_fork_in_the_midst_of_use_is_refused_in_words(tmp_path: Path) -> None:
 def test_a_fork_still_hashes(tmp_path: Path) -> None:
     """Threads are not inherited by a fork; a pool that has been used makes itself new ones there."""
     program = """
-        from keyfob.argon2_pool import Argon2Pool
+        from keyfob.keys.hash_pool import Argon2Pool
         pool = Argon2Pool(threads=1)
         print(asyncio.run(pool.run(str.upper, "parent")))
         in_a_fork(lambda: asyncio.run(asyncio.wait_for(pool.run(str.upper, "child"), 10)))

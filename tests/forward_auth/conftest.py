@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from keyfob.config import load_settings
-from keyfob.runtime import Runtime
+from keyfob.config.settings import load_settings
+from keyfob.runtime.runtime import Runtime
 from keyfob.testing import Installation, installation
 from keyfob_admin.app import build_admin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store import Changes
+from keyfob.store.contract import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

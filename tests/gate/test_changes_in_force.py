@@ -12,8 +12,8 @@ from keyfob import Denied, Reason
 from tests.gate.conftest import ask, in_force, on_both_stores
 
 if TYPE_CHECKING:
-    from keyfob.argon2_pool import Argon2Pool
-    from keyfob.store import ChangeFeed, Changes, Found, KeyStore, StoredSecret, Transaction
+    from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.store.contract import ChangeFeed, Changes, Found, KeyStore, StoredSecret, Transaction
     from keyfob.testing import Installation
     from tests.gate.conftest import Guard
 

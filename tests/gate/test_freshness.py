@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.freshness import Freshness
+from keyfob.propagation.freshness import Freshness
 from tests.gate.clock import Clock
 from tests.gate.feed import Feed, Merged
 
 if TYPE_CHECKING:
-    from keyfob.store import Changes
+    from keyfob.store.contract import Changes
 
 Parts = tuple[Feed, Merged, Clock]
 
@@ -185,7 +185,7 @@ async def test_sf_17_another_history_drops_everything(
 
 async def test_a_store_that_never_answers_is_given_up(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read without an answer ends as StoreUnavailable, and the next one can succeed."""
-    monkeypatch.setattr("keyfob.freshness._SLOWEST_READ", 0.01)
+    monkeypatch.setattr("keyfob.propagation.freshness._SLOWEST_READ", 0.01)
     feed = parts[0]
     feed.gate = asyncio.Event()
     freshness = fresh(parts)

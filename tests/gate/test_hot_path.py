@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.key_format import compose
+from keyfob.keys.format import compose
 from tests.gate.conftest import ask
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.credential import parted
-from keyfob.key_format import RING_CHAR_AT
-from keyfob.verdict import Denied, Granted, Reason
+from keyfob.gate.credentials import parted
+from keyfob.gate.verdict import Denied, Granted, Reason
+from keyfob.keys.format import RING_CHAR_AT
 from tests.gate.conftest import ask
 from tests.wire.forging import forged, resummed, tagged
 

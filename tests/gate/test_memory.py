@@ -6,8 +6,8 @@ import json
 import tracemalloc
 from typing import Any
 
-from keyfob.proofs import Proofs
-from keyfob.store.rows import record_of
+from keyfob.gate.key_cache import Proofs
+from keyfob.store.sql.rows import record_of
 
 MOST_BYTES = 670  # of a known key, in tables as full as with 100,000; what the edge keeps beside it makes 900 of it
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from keyfob import APIKeyMiddleware
-    from keyfob.store import Changes
+    from keyfob.store.contract import Changes
     from keyfob.testing import Installation
     from tests.gate.conftest import Guard
 

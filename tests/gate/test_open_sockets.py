@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.open_connections import OpenSocket
-from keyfob.ring_file import load_ring, write_ring
-from keyfob.store import RingMark, RingState, sqlite_admin
+from keyfob.connections.websocket import OpenSocket
+from keyfob.keyring.file import load_ring, write_ring
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.store.sqlite import admin as sqlite_admin
 from tests.gate.conftest import on_both_stores, until
 from tests.gate.staying_open import BRISK, Socket, opened, talks
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from keyfob.store import Transaction
+    from keyfob.store.contract import Transaction
     from keyfob.testing import Installation, Issued
     from tests.gate.conftest import Guard
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.key_format import compose, new_key_id, new_secret, parse_key
-from keyfob.proofs import Proofs
-from keyfob.store import Found, RingMark, RingState
+from keyfob.gate.key_cache import Proofs
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.format import compose, new_key_id, new_secret, parse_key
 from tests.gate.conftest import ask, on_both_stores
 
 if TYPE_CHECKING:
     from starlette.types import Message
 
     from keyfob import APIKeyMiddleware
-    from keyfob.argon2_pool import Argon2Pool
-    from keyfob.record import KeyRecord
-    from keyfob.store import KeyLookup, Transaction
+    from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.keys.record import KeyRecord
+    from keyfob.store.contract import Found, KeyLookup, Transaction
     from keyfob.testing import Installation, Issued
     from tests.gate.conftest import Guard
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.errors import ConfigError
-from keyfob.key_format import compose, new_secret
-from keyfob.ring import Ring
-from keyfob.ring_file import load_ring, write_ring
-from keyfob.ring_in_use import RingInUse
-from keyfob.store import RingMark, RingState
+from keyfob.keyring.active import RingInUse
+from keyfob.keyring.file import load_ring, write_ring
+from keyfob.keyring.keyring import Ring
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.format import compose, new_secret
 from tests.gate.conftest import ask
 from tests.wire.forging import tagged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store import Transaction
+    from keyfob.store.contract import Transaction
     from keyfob.testing import Installation
     from tests.gate.conftest import Guard
 
@@ -41,7 +41,7 @@ async def test_kf_08_a_new_ring_entry_is_read_when_it_is_met(
     here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys of a new entry pass as soon as the file holds it; keys of a retired one cost no read (KF-08)."""
-    monkeypatch.setattr("keyfob.ring_in_use._RELOAD_AT_MOST_EVERY", 0.0)
+    monkeypatch.setattr("keyfob.keyring.active._RELOAD_AT_MOST_EVERY", 0.0)
     old = await here.issue("items:read")
     app = guard()
     assert 200 == (await ask(app, "/items", old.headers)).status
@@ -102,7 +102,7 @@ async def test_a_ring_that_cannot_be_read_again_is_told(
     here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that others can read by now is not taken over; the log says why, and known entries go on to work."""
-    monkeypatch.setattr("keyfob.ring_in_use._RELOAD_AT_MOST_EVERY", 0.0)
+    monkeypatch.setattr("keyfob.keyring.active._RELOAD_AT_MOST_EVERY", 0.0)
     issued = await here.issue("items:read")
     app = guard()
     (here.folder / "keyfob.ring").chmod(0o644)

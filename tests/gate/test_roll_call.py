@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.freshness import boot_clock
-from keyfob.roll_call import GRACE, RollCall
+from keyfob.propagation.acknowledgements import GRACE, RollCall
+from keyfob.propagation.freshness import boot_clock
 from keyfob.store.workers import Worker
 from tests.gate.conftest import until
 

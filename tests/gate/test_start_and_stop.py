@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from keyfob import APIKeyMiddleware, Denied
 from keyfob.errors import ConfigError
-from keyfob.record import LastUse
-from keyfob.ring import Ring
-from keyfob.ring_file import write_ring
+from keyfob.keyring.file import write_ring
+from keyfob.keyring.keyring import Ring
+from keyfob.keys.record import LastUse
 from keyfob.testing import installation
 from tests.gate.conftest import Echo, ask, on_both_stores, until
 

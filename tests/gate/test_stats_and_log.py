@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.stats import Stats
+from keyfob.gate.stats import Stats
 from tests.gate.conftest import ask
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.record import LastUse
-from keyfob.stats import Stats
-from keyfob.store import Use, UseDay
-from keyfob.usage import PORTION, Usage
+from keyfob.gate.stats import Stats
+from keyfob.gate.usage import PORTION, Usage
+from keyfob.keys.record import LastUse
+from keyfob.store.contract import Use, UseDay
 from tests.gate.conftest import ask, until
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.propagation.worker_registry import HEARTBEAT, PAUSE, WorkerRegistry
 from keyfob.store.workers import Worker
-from keyfob.worker_registry import HEARTBEAT, PAUSE, WorkerRegistry
 from tests.gate.clock import Clock
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.config import load_settings
+from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
-from keyfob.freshness import boot_clock
-from keyfob.lifecycle import KeyLifecycle
-from keyfob.minting import Minter
-from keyfob.runtime import Runtime
+from keyfob.management.key_issuer import Minter
+from keyfob.management.keys import KeyLifecycle
+from keyfob.propagation.freshness import boot_clock
+from keyfob.runtime.runtime import Runtime
 from keyfob.store.workers import NOTHING, Worker
 from keyfob.testing import CHEAP, Installation, installation
 from tests.gate.conftest import ask, until

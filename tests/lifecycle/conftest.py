@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.actor import Actor
-from keyfob.argon2_pool import Argon2Pool
-from keyfob.catalogue import Catalogue, build_catalogue
-from keyfob.hashing import Argon2Parameters
-from keyfob.key_drafts import KeyDraft
-from keyfob.key_listing import KeySearch
-from keyfob.lifecycle import KeyLifecycle, Minted
-from keyfob.minting import Minter
-from keyfob.record import Team
-from keyfob.ring import Ring, RingKey
-from keyfob.store import EventQuery, KeyStore, RingMark, RingState
+from keyfob.keyring.keyring import Ring, RingKey
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.keys.hashing import Argon2Parameters
+from keyfob.keys.record import Team
+from keyfob.management.actor import Actor
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_issuer import Minter
+from keyfob.management.key_listing import KeySearch
+from keyfob.management.keys import KeyLifecycle, Minted
+from keyfob.management.teams import Teams
+from keyfob.policy.catalogue import Catalogue, build_catalogue
+from keyfob.store.contract import EventQuery, KeyStore
 from keyfob.store.opening import open_store
-from keyfob.teams import Teams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from keyfob.audit import Event
-    from keyfob.store import Transaction
+    from keyfob.store.contract import Transaction
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CATALOGUE = build_catalogue(

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.audit_log import AuditLog, EventSearch
 from keyfob.errors import Forbidden, Invalid
+from keyfob.management.audit_log import AuditLog, EventSearch
 from tests.lifecycle.conftest import ROOT
 
 if TYPE_CHECKING:
-    from keyfob.actor import Actor
+    from keyfob.management.actor import Actor
     from tests.lifecycle.conftest import Office
 
 

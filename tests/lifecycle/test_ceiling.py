@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ExceedsOwnPermissions, Forbidden
-from keyfob.key_drafts import KeyDraft
+from keyfob.management.key_drafts import KeyDraft
 from tests.lifecycle.conftest import ROOT, START, acting, count
 
 if TYPE_CHECKING:

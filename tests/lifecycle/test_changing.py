@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.catalogue import build_catalogue
 from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, PreconditionFailed
-from keyfob.lifecycle import KeyLifecycle
+from keyfob.management.keys import KeyLifecycle
+from keyfob.policy.catalogue import build_catalogue
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:

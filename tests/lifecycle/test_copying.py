@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob import hashing
 from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, KeyTypeTaken, PlanRequired
-from keyfob.key_format import parse_key
+from keyfob.keys import hashing
+from keyfob.keys.format import parse_key
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import LastAdmin
-from keyfob.key_drafts import KeyDraft
-from keyfob.key_type import KeyType
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.policy.key_types import KeyType
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
+    from keyfob.keys.record import KeyRecord
     from tests.lifecycle.conftest import Office
 
 TOMORROW = START + timedelta(days=1)

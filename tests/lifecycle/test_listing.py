@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import Forbidden, Invalid, NotFound
-from keyfob.key_listing import KeySearch
-from keyfob.store import Use, UseDay
+from keyfob.management.key_listing import KeySearch
+from keyfob.store.contract import Use, UseDay
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from keyfob.actor import Actor
-    from keyfob.store import KeyView
+    from keyfob.management.actor import Actor
+    from keyfob.store.contract import KeyView
     from tests.lifecycle.conftest import Office
 
 

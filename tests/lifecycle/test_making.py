@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import FixedPermissions, Forbidden, Invalid, KeyTypeTaken, NotFound, PlanRequired
-from keyfob.key_drafts import KeyDraft
-from keyfob.key_format import parse_key
-from keyfob.key_listing import KeySearch
-from keyfob.record import Creator
+from keyfob.keys.format import parse_key
+from keyfob.keys.record import Creator
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_listing import KeySearch
 from tests.lifecycle.conftest import ROOT, START, count
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from keyfob.errors import (
     KeyTypeTaken,
     NotFound,
 )
-from keyfob.idempotency import IdempotencyKey
-from keyfob.key_drafts import KeyDraft
-from keyfob.key_listing import KeySearch
+from keyfob.management.idempotency import IdempotencyKey
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_listing import KeySearch
 from tests.lifecycle.conftest import ROOT
 
 if TYPE_CHECKING:
-    from keyfob.lifecycle import Minted
+    from keyfob.management.keys import Minted
     from tests.lifecycle.conftest import Office
 
 DRAFT = KeyDraft("CI", permissions=("items:read",))

@@ -12,8 +12,8 @@ from tests.lifecycle.conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.actor import Actor
-    from keyfob.lifecycle import KeyLifecycle
+    from keyfob.management.actor import Actor
+    from keyfob.management.keys import KeyLifecycle
     from tests.lifecycle.conftest import Office
 
 VERBS: dict[str, Callable[[KeyLifecycle, str, str, Actor], Awaitable[object]]] = {

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import AlreadyInstalled, Forbidden, Invalid, NotFound
-from keyfob.installation import bootstrap
-from keyfob.record import Team
-from keyfob.ring import Ring, RingKey
-from keyfob.rings import Rings
-from keyfob.store import EventQuery, RingState
+from keyfob.keyring.keyring import Ring, RingKey
+from keyfob.keyring.states import RingState
+from keyfob.keys.record import Team
+from keyfob.management.bootstrap import bootstrap
+from keyfob.management.keyring_rotation import Rings
+from keyfob.store.contract import EventQuery
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from keyfob.minting import Minter
-    from keyfob.store import KeyStore
+    from keyfob.management.key_issuer import Minter
+    from keyfob.store.contract import KeyStore
     from tests.lifecycle.conftest import Clock, Office
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ExceedsOwnPermissions, Forbidden, KeyNotDisabled, NotFound
-from keyfob.record import State
+from keyfob.keys.record import State
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import Forbidden, Invalid, NotFound, TeamExists
-from keyfob.record import State, Team
+from keyfob.keys.record import State, Team
 from tests.lifecycle.conftest import ROOT, START
 
 if TYPE_CHECKING:

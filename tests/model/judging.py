@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.model.store import GUESS
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
+    from keyfob.keys.record import KeyRecord
     from tests.model.store import Version
 
 _ROUNDING = 1e-6  # seconds

@@ -7,25 +7,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from keyfob.client_address import ClientAddress
 from keyfob.errors import StoreUnavailable
-from keyfob.freshness import Freshness
-from keyfob.gate import Gate
-from keyfob.hashing import Argon2Parameters
-from keyfob.identification import Identification
-from keyfob.proofs import Proofs
-from keyfob.recognition import Recogniser
-from keyfob.ring_in_use import RingInUse
-from keyfob.rules import compile_rules
-from keyfob.stats import Stats
-from keyfob.usage import Usage
+from keyfob.gate.authenticator import Identification
+from keyfob.gate.client_address import ClientAddress
+from keyfob.gate.gate import Gate
+from keyfob.gate.key_cache import Proofs
+from keyfob.gate.key_verifier import Recogniser
+from keyfob.gate.stats import Stats
+from keyfob.gate.usage import Usage
+from keyfob.keyring.active import RingInUse
+from keyfob.keys.hashing import Argon2Parameters
+from keyfob.propagation.freshness import Freshness
+from keyfob.rules.compiler import compile_rules
 from tests.model.plan import HORIZON, Plan
 from tests.model.store import RING, Line
 
 if TYPE_CHECKING:
-    from keyfob.argon2_pool import Argon2Pool
-    from keyfob.store import Changes
-    from keyfob.verdict import Verdict
+    from keyfob.gate.verdict import Verdict
+    from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.store.contract import Changes
     from tests.model.virtual_time import Outside
 
 BOUND = 2.0  # seconds; `max_staleness`
@@ -48,7 +48,7 @@ REAL = Rooms()
 
 
 class Process:
-    """The rooms, wired as `keyfob.runtime.Runtime` wires them."""
+    """The rooms, wired as `keyfob.runtime.runtime.Runtime` wires them."""
 
     def __init__(self, rooms: Rooms, line: Line, outside: Outside, plan: Plan) -> None:
         stats = Stats()

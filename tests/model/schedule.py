@@ -8,8 +8,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from keyfob.gate import is_key_valid
-from keyfob.verdict import Denied, Reason
+from keyfob.gate.decision import is_key_valid
+from keyfob.gate.verdict import Denied, Reason
 from tests.model.judging import Answer, Judge
 from tests.model.plan import HORIZON, Plan
 from tests.model.process import BOUND, REAL, Process, Rooms
@@ -17,7 +17,7 @@ from tests.model.store import GUESS, KEYS, STATES, Line, Primary
 from tests.model.virtual_time import Outside, VirtualLoop
 
 if TYPE_CHECKING:
-    from keyfob.verdict import Verdict
+    from keyfob.gate.verdict import Verdict
 
 
 @dataclass(slots=True)

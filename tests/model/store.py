@@ -9,11 +9,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import StoreUnavailable
-from keyfob.hashing import verify
-from keyfob.key_format import KeyText, compose
-from keyfob.record import Creator, KeyRecord
-from keyfob.ring import Ring, RingKey
-from keyfob.store import Changes, Found, RingMark, RingState, StoredSecret
+from keyfob.keyring.keyring import Ring, RingKey
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.format import KeyText, compose
+from keyfob.keys.hashing import verify
+from keyfob.keys.record import Creator, KeyRecord
+from keyfob.store.contract import Changes, Found, StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import verify_chain
-from keyfob.store import EventQuery
+from keyfob.store.contract import EventQuery
 from tests.stores.samples import ELEVEN, NOON, RING_KEY, appending, event
 
 if TYPE_CHECKING:
-    from keyfob.store import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore, Transaction
 
 
 class AuditContract:

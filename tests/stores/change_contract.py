@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.record import Team
-from keyfob.store import RingMark, RingState
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.record import Team
 from tests.stores.samples import ELEVEN, KEY, NOON, TEAM, adding, appending, erasing, event, key, putting, revision_of
 
 if TYPE_CHECKING:
-    from keyfob.store import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore, Transaction
 
 
 class ChangeContract:
@@ -161,10 +161,10 @@ class ChangeContract:
     ) -> None:
         """Where more keys changed than can be read within a poll, the poll succeeds and says that all are in doubt."""
         await store.change(adding(*(key(number) for number in range(4))))
-        monkeypatch.setattr("keyfob.store.rows.MOST_CHANGES", 4)
+        monkeypatch.setattr("keyfob.store.sql.rows.MOST_CHANGES", 4)
         whole = await store.changes(0)
 
-        monkeypatch.setattr("keyfob.store.rows.MOST_CHANGES", 3)
+        monkeypatch.setattr("keyfob.store.sql.rows.MOST_CHANGES", 3)
         flood = await store.changes(0)
 
         assert (4, False) == (len(whole.records), whole.too_many)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.record import Team
-from keyfob.store import Remembered, StoredSecret, Use
+from keyfob.keys.record import Team
+from keyfob.store.contract import Remembered, StoredSecret, Use
 from tests.stores.samples import (
     KEY,
     NOON,
@@ -27,7 +27,7 @@ from tests.stores.samples import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.store import KeyStore
+    from keyfob.store.contract import KeyStore
 
 
 class KeyContract:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.record import Team
-from keyfob.store import KeyQuery, KeyView, StoredSecret, Use
-from keyfob.store.rows import place_of
+from keyfob.keys.record import Team
+from keyfob.store.contract import KeyQuery, KeyView, StoredSecret, Use
+from keyfob.store.sql.rows import place_of
 from tests.stores.samples import ELEVEN, KEY, NOON, TEAM, adding, erasing, key, listed, putting, revision_of
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
-    from keyfob.store import KeyStore
+    from keyfob.keys.record import KeyRecord
+    from keyfob.store.contract import KeyStore
 
 
 class ListingContract:
@@ -103,10 +103,10 @@ class ListingContract:
     ) -> None:
         """Few matches and many give the same pages in the same order, whichever of three ways leads to them."""
         for name, limit in limits.items():
-            monkeypatch.setattr(f"keyfob.store.sqlite_listing.{name}", limit)
-            monkeypatch.setattr(f"keyfob.store.postgres_listing.{name}", limit, raising=False)
-            monkeypatch.setattr(f"keyfob.store.sqlite.{name}", limit, raising=False)
-            monkeypatch.setattr(f"keyfob.store.postgres.{name}", limit, raising=False)
+            monkeypatch.setattr(f"keyfob.store.sqlite.listing.{name}", limit)
+            monkeypatch.setattr(f"keyfob.store.postgres.listing.{name}", limit, raising=False)
+            monkeypatch.setattr(f"keyfob.store.sqlite.store.{name}", limit, raising=False)
+            monkeypatch.setattr(f"keyfob.store.postgres.store.{name}", limit, raising=False)
         made = [key(n, name=f"{'odd' if n % 2 else 'Even'} one-{n % 3}") for n in range(20)]
         await store.change(adding(*made))
 
@@ -131,7 +131,7 @@ class ListingContract:
         self, store: KeyStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A sign that no id has is found at the beginning, in the midst and at the end of short and long names."""
-        monkeypatch.setattr("keyfob.store.sqlite_listing.WINDOW", 1)  # so that an index has to tell
+        monkeypatch.setattr("keyfob.store.sqlite.listing.WINDOW", 1)  # so that an index has to tell
         chance = random.Random(5)  # noqa: S311 (names, no secret)
         signs = [*"+-*?[]'\"éÖß\ud7ff\ue000\U0010ffff\U0001f511%_"]
         names = ["".join(chance.choices(signs + list("abZ09"), k=chance.randrange(1, 7))) for _ in range(150)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store import open_store
-from keyfob.store.postgres import PostgresStore
+from keyfob.store.opening import open_store
+from keyfob.store.postgres.store import PostgresStore
 from tests.postgres_server import fresh_database, run_sql
 from tests.stores.samples import RING_KEY
 from tests.tcp_proxy import Network, network_to

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store import open_store
-from keyfob.store.sqlite import SQLiteStore
+from keyfob.store.opening import open_store
+from keyfob.store.sqlite.store import SQLiteStore
 from tests.stores.samples import RING_KEY
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.audit import Event
-from keyfob.record import Creator, KeyRecord, Team
-from keyfob.ring import RingKey
-from keyfob.store import KeyQuery, Remembered, StoredSecret
+from keyfob.keyring.keyring import RingKey
+from keyfob.keys.record import Creator, KeyRecord, Team
+from keyfob.store.contract import KeyQuery, Remembered, StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore, Transaction
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ELEVEN = NOON - timedelta(hours=1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store.doorbell import Doorbell
+from keyfob.store.sqlite.change_signal import Doorbell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +40,9 @@ def test_a_rung_revision_is_seen_by_everyone(database: Path) -> None:
 def test_a_rung_revision_is_seen_in_other_processes(database: Path) -> None:
     """The number is in shared memory, not in one process's."""
     bell = Doorbell(database)
-    program = (
-        "import sys, pathlib; from keyfob.store.doorbell import Doorbell; Doorbell(pathlib.Path(sys.argv[1])).ring(42)"
-    )
+    program = """import sys, pathlib
+from keyfob.store.sqlite.change_signal import Doorbell
+Doorbell(pathlib.Path(sys.argv[1])).ring(42)"""
 
     subprocess.run([sys.executable, "-c", program, str(database)], check=True, timeout=30)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store import KeyQuery
-from keyfob.store.migration_steps import Step
+from keyfob.store.contract import KeyQuery
 from keyfob.store.opening import open_store
-from keyfob.store.sqlite_migrations import SCHEMA, create_or_migrate, migrate, steps
+from keyfob.store.sql.migrations import Step
+from keyfob.store.sqlite.migrations import SCHEMA, create_or_migrate, migrate, steps
 from tests.stores.samples import NOON, adding, erasing, key, putting
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_every_database_has_an_epoch_of_its_own(path: Path) -> None:
 
 def test_several_processes_may_start_at_once(path: Path) -> None:
     """Of five that make the same database at the same moment, one does the work and the others find it done."""
-    program = "import sys; from pathlib import Path; from keyfob.store.sqlite_migrations import migrate; "
+    program = "import sys; from pathlib import Path; from keyfob.store.sqlite.migrations import migrate; "
     program += "print(migrate(Path(sys.argv[1])))"
     command = [sys.executable, "-c", program, str(path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(5)]
@@ -86,7 +86,7 @@ def test_a_step_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monkey
     """Half a step is undone, and the database is as it was."""
     migrate(path)
     broken = Step(SCHEMA + 1, "broken.sql", "CREATE TABLE half (name TEXT);\nCREATE TABLE half (name TEXT);\n")
-    monkeypatch.setattr("keyfob.store.sqlite_migrations.steps", lambda: [*_STEPS, broken])
+    monkeypatch.setattr("keyfob.store.sqlite.migrations.steps", lambda: [*_STEPS, broken])
 
     with pytest.raises(ConfigError, match=r"keys\.db"):
         create_or_migrate(path)
@@ -106,7 +106,7 @@ def test_a_step_may_hold_semicolons_in_texts_and_triggers(path: Path, monkeypatc
         UPDATE noted SET name = name || ';';
     END;
     """
-    monkeypatch.setattr("keyfob.store.sqlite_migrations.steps", lambda: [*_STEPS, Step(SCHEMA + 1, "x", script)])
+    monkeypatch.setattr("keyfob.store.sqlite.migrations.steps", lambda: [*_STEPS, Step(SCHEMA + 1, "x", script)])
 
     assert 1 == migrate(path)
     assert [("a;b;;",)] == execute(path, "INSERT INTO noted DEFAULT VALUES", "SELECT name FROM noted")
@@ -114,7 +114,7 @@ def test_a_step_may_hold_semicolons_in_texts_and_triggers(path: Path, monkeypatc
 
 async def test_keys_are_found_where_sqlite_has_no_fts5(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite that was built without FTS5 keeps a plain table instead, and searching gives the same."""
-    monkeypatch.setattr("keyfob.store.sqlite_migrations._HAS_FTS5", "SELECT 0")
+    monkeypatch.setattr("keyfob.store.sqlite.migrations._HAS_FTS5", "SELECT 0")
     migrate(path)
     store = open_store(f"sqlite:///{path}")
     await store.change(adding(key(1, name="Before"), key(2, name="Other")))

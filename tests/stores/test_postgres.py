@@ -11,8 +11,9 @@ import pytest
 
 from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.record import LastUse
-from keyfob.store import EventQuery, KeyQuery, Use, UseDay, open_store
+from keyfob.keys.record import LastUse
+from keyfob.store import open_store
+from keyfob.store.contract import EventQuery, KeyQuery, Use, UseDay
 from tests.stores.contract import StoreContract
 from tests.stores.on_postgres import OURS, name_of, opened, other, sql, store, until, url
 from tests.stores.pooler import Pooler, pooler_before
@@ -35,9 +36,9 @@ from tests.stores.samples import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from keyfob.store import Transaction
-    from keyfob.store.postgres import PostgresStore
-    from keyfob.store.postgres_transaction import PostgresTransaction
+    from keyfob.store.contract import Transaction
+    from keyfob.store.postgres.store import PostgresStore
+    from keyfob.store.postgres.transaction import PostgresTransaction
 
 __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 

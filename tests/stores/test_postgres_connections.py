@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store import KeyQuery, postgres_transaction
-from keyfob.store.postgres_connections import AT_ONCE
+from keyfob.store.contract import KeyQuery
+from keyfob.store.postgres import transaction as postgres_transaction
+from keyfob.store.postgres.connections import AT_ONCE
 from tests.postgres_server import fresh_database
 from tests.stores.on_postgres import OURS, distant, network, opened, sql, store, until, url
 from tests.stores.samples import KEY, NOON, SECRET, TEAM, adding, key, putting
@@ -19,8 +20,8 @@ from tests.stores.samples import KEY, NOON, SECRET, TEAM, adding, key, putting
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store import Transaction
-    from keyfob.store.postgres import PostgresStore
+    from keyfob.store.contract import Transaction
+    from keyfob.store.postgres.store import PostgresStore
     from tests.tcp_proxy import Network
 
 __all__ = ["distant", "network", "store", "url"]  # fixtures of this store's tests
@@ -87,7 +88,7 @@ class TestFaults:
     ) -> None:
         """The server itself ends a change whose client is not heard of any more."""
         monkeypatch.setattr(
-            "keyfob.store.postgres_transaction._BEGIN",
+            "keyfob.store.postgres.transaction._BEGIN",
             PATIENT.replace("session_timeout = '10s'", "session_timeout = '200ms'"),
         )
         await store.change(adding(KEY))
@@ -126,7 +127,7 @@ class TestFaults:
         self, store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """After a while without questions the server is left alone; the next question connects anew."""
-        monkeypatch.setattr("keyfob.store.postgres_connections.IDLE_LIMIT", 0.1)
+        monkeypatch.setattr("keyfob.store.postgres.connections.IDLE_LIMIT", 0.1)
         await store.find(KEY.id)
 
         await until(lambda: sql(url, f"SELECT count(*) = 0 {OURS}"))
@@ -137,9 +138,9 @@ class TestFaults:
         self, distant: PostgresStore, store: PostgresStore, network: Network, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A connection that only seems to be alive is found out, and the next one hears again."""
-        monkeypatch.setattr("keyfob.store.postgres_hints.ALIVE_EVERY", 0.05)
-        monkeypatch.setattr("keyfob.store.postgres_hints.RETRY_AFTER", 0.05)
-        monkeypatch.setattr("keyfob.store.postgres_hints._CONNECT_LIMIT", 0.5)
+        monkeypatch.setattr("keyfob.store.postgres.notifications.ALIVE_EVERY", 0.05)
+        monkeypatch.setattr("keyfob.store.postgres.notifications.RETRY_AFTER", 0.05)
+        monkeypatch.setattr("keyfob.store.postgres.notifications._CONNECT_LIMIT", 0.5)
         await distant.news(0.2)
         network.black_hole()
         await distant.news(0.8)

@@ -9,7 +9,7 @@ from tests.stores.on_postgres import OURS, opened, other, sql, store, url
 from tests.stores.samples import KEY, adding
 
 if TYPE_CHECKING:
-    from keyfob.store.postgres import PostgresStore
+    from keyfob.store.postgres.store import PostgresStore
 
 __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 

@@ -11,8 +11,8 @@ import pytest
 
 from keyfob import APIKeyMiddleware
 from keyfob.errors import StoreUnavailable
-from keyfob.freshness import boot_clock
-from keyfob.store import open_store
+from keyfob.propagation.freshness import boot_clock
+from keyfob.store.opening import open_store
 from keyfob.testing import CHEAP, Installation, installation
 from tests.gate.conftest import Echo, ask
 from tests.postgres_server import fresh_database, replica, run_sql, server_url, tool
@@ -217,7 +217,7 @@ async def test_mw_12_keys_are_read_from_the_primary(monkeypatch: pytest.MonkeyPa
                 await alone.find(KEY.id)
             await alone.close()
 
-            monkeypatch.setattr("keyfob.store.postgres_connections.connect", lambda to, **_: asyncpg.connect(to.dsn))
+            monkeypatch.setattr("keyfob.store.postgres.connections.connect", lambda to, **_: asyncpg.connect(to.dsn))
             astray = open_store(f"postgresql://keyfob@{copy}/{database}")
             with pytest.raises(StoreUnavailable, match="replica"):
                 await astray.changes(None)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store import open_store
-from keyfob.store.migration_steps import Step
-from keyfob.store.postgres_address import read_address
-from keyfob.store.postgres_migrations import SCHEMA, migrate, steps
+from keyfob.store.opening import open_store
+from keyfob.store.postgres.address import read_address
+from keyfob.store.postgres.migrations import SCHEMA, migrate, steps
+from keyfob.store.sql.migrations import Step
 from tests.postgres_server import fresh_database, run_sql
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ async def test_eight_workers_may_start_at_once(empty: str) -> None:
     """Of all processes that make an empty database, one does it, the others wait, and none fails."""
     program = """
 import asyncio, sys
-from keyfob.store.postgres_address import read_address
-from keyfob.store.postgres_migrations import migrate
+from keyfob.store.postgres.address import read_address
+from keyfob.store.postgres.migrations import migrate
 print(asyncio.run(migrate(read_address(sys.argv[1]))))
 """
     workers = [
@@ -78,7 +78,7 @@ print(asyncio.run(migrate(read_address(sys.argv[1]))))
 async def test_a_step_that_fails_leaves_the_database_as_it_was(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps are one transaction: a broken one takes those before it along."""
     broken = Step(SCHEMA + 1, "broken.sql", "CREATE TABLE keyfob.half (x integer); SELECT no_such_function()")
-    monkeypatch.setattr("keyfob.store.postgres_migrations.steps", lambda: [*_STEPS, broken])
+    monkeypatch.setattr("keyfob.store.postgres.migrations.steps", lambda: [*_STEPS, broken])
 
     with pytest.raises(ConfigError, match="no_such_function"):
         await migrate(read_address(empty))

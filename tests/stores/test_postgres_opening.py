@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
-from keyfob.store import open_store
-from keyfob.store.postgres_address import read_address
+from keyfob.store.opening import open_store
+from keyfob.store.postgres.address import read_address
 from tests.postgres_server import fresh_database
 from tests.stores.on_postgres import opened, url
 from tests.stores.samples import KEY, RING_KEY, appending, event
@@ -20,7 +20,7 @@ __all__ = ["url"]  # fixtures of this store's tests
 class TestOpening:
     def test_nothing_is_asked_of_the_driver_before_it_is_needed(self) -> None:
         """Whoever keeps the keys in SQLite loads no driver of PostgreSQL."""
-        program = "import sys, keyfob.runtime, keyfob.store.sqlite; print('asyncpg' in sys.modules)"
+        program = "import sys, keyfob.runtime.runtime, keyfob.store.sqlite.store; print('asyncpg' in sys.modules)"
 
         told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
@@ -28,7 +28,7 @@ class TestOpening:
 
     def test_without_the_extra_the_mend_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who asks for PostgreSQL without its driver is told what to install."""
-        monkeypatch.setattr("keyfob.store.opening.find_spec", lambda _: None)
+        monkeypatch.setattr("keyfob.store.contract.opening.find_spec", lambda _: None)
 
         with pytest.raises(ConfigError, match=r"keyfob\[postgres\]"):
             open_store("postgresql://user@host/db")

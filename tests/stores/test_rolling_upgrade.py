@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob import APIKeyMiddleware
-from keyfob.ring_file import load_ring
-from keyfob.store import open_store
+from keyfob.keyring.file import load_ring
+from keyfob.store.opening import open_store
 from tests.gate.conftest import Echo, ask, until
 from tests.lifecycle.conftest import ROOT
 from tests.postgres_server import fresh_database, run_sql

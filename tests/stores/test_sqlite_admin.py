@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store import sqlite_admin
-from keyfob.store.sqlite_migrations import SCHEMA
+from keyfob.store.sqlite import admin as sqlite_admin
+from keyfob.store.sqlite.migrations import SCHEMA
 from tests.stores.on_sqlite import other, path, store
 from tests.stores.samples import KEY, RING_KEY, SECRET, adding, appending, erasing, event, key, revision_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store.sqlite import SQLiteStore
+    from keyfob.store.sqlite.store import SQLiteStore
 
 __all__ = ["other", "path", "store"]  # fixtures of this store's tests
 

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.hashing import Argon2Parameters, hash_secret
-from keyfob.store import StoredSecret, sqlite_admin
-from keyfob.store.sqlite_files import require_wal
+from keyfob.keys.hashing import Argon2Parameters, hash_secret
+from keyfob.store.contract import StoredSecret
+from keyfob.store.sqlite import admin as sqlite_admin
+from keyfob.store.sqlite.files import require_wal
 from tests.stores.on_sqlite import opened, path, store
 from tests.stores.samples import KEY, TEAM, adding, erasing, key, putting, revision_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store import Transaction
-    from keyfob.store.sqlite import SQLiteStore
+    from keyfob.store.contract import Transaction
+    from keyfob.store.sqlite.store import SQLiteStore
 
 __all__ = ["path", "store"]  # fixtures of this store's tests
 

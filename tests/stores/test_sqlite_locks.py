@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store import KeyQuery, Use
+from keyfob.store.contract import KeyQuery, Use
 from tests.stores.on_sqlite import other, path, store
 from tests.stores.samples import KEY, NOON, SECRET, TEAM, adding, erasing, key, putting
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyfob.store import Transaction
-    from keyfob.store.sqlite import SQLiteStore
+    from keyfob.store.contract import Transaction
+    from keyfob.store.sqlite.store import SQLiteStore
 
 __all__ = ["other", "path", "store"]  # fixtures of this store's tests
 
@@ -147,7 +147,7 @@ class TestLocks:
         self, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Behind a change that does not end, the next is told so instead of waiting for ever."""
-        monkeypatch.setattr("keyfob.store.sqlite.TURN_TIMEOUT", 0.01)
+        monkeypatch.setattr("keyfob.store.sqlite.store.TURN_TIMEOUT", 0.01)
         go_on = asyncio.Event()
         slow = asyncio.create_task(store.change(lambda _: go_on.wait()))
         await asyncio.sleep(0.05)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store import open_store
-from keyfob.store.sqlite import SQLiteStore
+from keyfob.store.opening import open_store
+from keyfob.store.sqlite.store import SQLiteStore
 from tests.stores.on_sqlite import opened, path, store
 from tests.stores.samples import KEY, RING_KEY, adding, appending, event
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store import KeyStore
+    from keyfob.store.contract import KeyStore
 
 __all__ = ["path", "store"]  # fixtures of this store's tests
 

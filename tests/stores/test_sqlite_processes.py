@@ -51,7 +51,7 @@ class TestProcesses:
         program = """
             import asyncio, os, signal, sys
             from pathlib import Path
-            from keyfob.store import Use
+            from keyfob.store.contract import Use
             from tests.stores.on_sqlite import opened
             from tests.stores.samples import KEY, NOON, adding
             async def work():

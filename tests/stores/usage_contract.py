@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.record import LastUse
-from keyfob.store import KeyView, Use, UseDay
+from keyfob.keys.record import LastUse
+from keyfob.store.contract import KeyView, Use, UseDay
 from tests.stores.samples import ELEVEN, KEY, NOON, TODAY, adding, erasing, key, putting, revision_of
 
 if TYPE_CHECKING:
-    from keyfob.store import KeyStore
+    from keyfob.store.contract import KeyStore
 
 
 class UsageContract:

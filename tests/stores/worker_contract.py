@@ -12,7 +12,7 @@ from keyfob.store.workers import NOTHING, Worker
 from tests.stores.samples import ELEVEN, KEY, NOON, adding
 
 if TYPE_CHECKING:
-    from keyfob.store import KeyStore
+    from keyfob.store.contract import KeyStore
 
 
 class WorkerContract:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.argon2_pool import Argon2Pool
+from keyfob.keys.hash_pool import Argon2Pool
 from tests.unit.pool_work import Door
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keyfob.key_format import ALPHABET, KeyText, compose, new_key_id, new_secret
+from keyfob.keys.format import ALPHABET, KeyText, compose, new_key_id, new_secret
 
 ID = "7Qx2mB9tKd03LpWz"
 SECRET = ALPHABET[:43]

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from keyfob import limits
 from keyfob.errors import Invalid
+from keyfob.management import validation as limits
 from tests.unit.refused_fields import refused
 
 ADDRESSES = [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.argon2_pool import NICENESS, Argon2Pool
 from keyfob.errors import Saturated
+from keyfob.keys.hash_pool import NICENESS, Argon2Pool
 from tests.unit.pool_work import THREADS, Door, cancelled, until
 
 if TYPE_CHECKING:

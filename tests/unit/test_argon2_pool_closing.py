@@ -12,7 +12,7 @@ from tests.unit.pool_work import THREADS, Door, cancelled, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.argon2_pool import Argon2Pool
+    from keyfob.keys.hash_pool import Argon2Pool
 
 
 async def test_closing_leaves_no_threads(made: Callable[[int, int], Argon2Pool]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfob.key_format import ALPHABET, base62, from_base62
+from keyfob.keys.format import ALPHABET, base62, from_base62
 
 
 @settings(deadline=None)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from keyfob.catalogue import Catalogue, build_catalogue
 from keyfob.errors import ConfigError
-from keyfob.permission import ADMIN_PERMISSIONS
+from keyfob.policy.catalogue import Catalogue, build_catalogue
+from keyfob.policy.permissions import ADMIN_PERMISSIONS
 
 ITEMS = {"items:read": "Read items", "items:write": "Write items"}
 

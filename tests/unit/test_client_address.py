@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.client_address import ClientAddress, Networks, canonical
 from keyfob.errors import ConfigError
+from keyfob.gate.client_address import ClientAddress, Networks, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

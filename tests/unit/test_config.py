@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from keyfob.config import Settings, load_settings
+from keyfob.config.settings import Settings, load_settings
 from tests.unit.config_file import written
 
 WHOLE = """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyfob.config import Settings, load_settings
+from keyfob.config.settings import Settings, load_settings
 from tests.unit.config_file import written
 
 if TYPE_CHECKING:

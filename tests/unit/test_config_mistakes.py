@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.config import load_settings
+from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
 from tests.unit.config_file import written
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keyfob.config import load_settings
+from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
 
 

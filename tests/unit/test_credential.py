@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.credential import one_key, parted, read_credential, stripped
-from keyfob.verdict import Reason
+from keyfob.gate.credentials import one_key, parted, read_credential, stripped
+from keyfob.gate.verdict import Reason
 
 KEY = b"kf_api_7Qx2mB9tKd03LpWz_" + b"0" * 64
 HOST = (b"host", b"example.com")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfob import hashing
 from keyfob.errors import ConfigError, Saturated
-from keyfob.hashing import Argon2Parameters, hash_secret, needs_rehash, verify, why_refused
+from keyfob.keys import hashing
+from keyfob.keys.hashing import Argon2Parameters, hash_secret, needs_rehash, verify, why_refused
 
 QUICK = Argon2Parameters(memory_kib=8, time=1)
 SALT, DIGEST = "A" * 22, "A" * 43

@@ -9,8 +9,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from examples import teams_api
-from keyfob.idle_rules import idle_rules
-from keyfob.rules import compile_rules
+from keyfob.asgi.unused_rules import idle_rules
+from keyfob.rules.compiler import compile_rules
 
 
 async def endpoint(*_: object) -> None:

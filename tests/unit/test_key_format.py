@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfob.key_format import (
+from keyfob.keys.format import (
     ALPHABET,
     LONGEST,
     RING_CHAR_AT,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from keyfob import limits
 from keyfob.errors import Invalid
+from keyfob.management import validation as limits
 from tests.unit.refused_fields import refused
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

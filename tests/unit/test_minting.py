@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.argon2_pool import Argon2Pool
 from keyfob.errors import Saturated
-from keyfob.hashing import Argon2Parameters, needs_rehash, verify
-from keyfob.key_format import KeyText, parse_key
-from keyfob.minting import Minter, Minting
-from keyfob.ring import Ring
+from keyfob.keyring.keyring import Ring
+from keyfob.keys.format import KeyText, parse_key
+from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.keys.hashing import Argon2Parameters, needs_rehash, verify
+from keyfob.management.key_issuer import Minter, Minting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

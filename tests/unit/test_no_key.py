@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfob.key_format import BODY_LENGTH, checksum, key_id_of, parse_key
+from keyfob.keys.format import BODY_LENGTH, checksum, key_id_of, parse_key
 from tests.unit.key_samples import GOOD, ID, a_key
 
 

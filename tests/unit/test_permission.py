@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyfob.permission import ADMIN_PERMISSIONS, Held, Scopes, covers, is_grant, is_permission, missing
+from keyfob.asgi.request_user import Scopes
+from keyfob.policy.permissions import ADMIN_PERMISSIONS, Held, covers, is_grant, is_permission, missing
 
 if TYPE_CHECKING:
     from collections.abc import Container

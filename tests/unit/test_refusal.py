@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.asgi.responses import Refusals, code_of, status_of
 from keyfob.errors import ConfigError
-from keyfob.refusal import Refusals, code_of, status_of
-from keyfob.verdict import Denied, Reason
+from keyfob.gate.verdict import Denied, Reason
 
 if TYPE_CHECKING:
     from starlette.types import Message

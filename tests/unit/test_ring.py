@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyfob.errors import ConfigError
-from keyfob.key_format import ALPHABET, KeyText, base62, checksum, compose, new_key_id, new_secret, parse_key
-from keyfob.ring import Ring, RingKey
+from keyfob.keyring.keyring import Ring, RingKey
+from keyfob.keys.format import ALPHABET, KeyText, base62, checksum, compose, new_key_id, new_secret, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError
-from keyfob.ring import Ring
-from keyfob.ring_file import load_ring, write_ring
+from keyfob.keyring.file import load_ring, write_ring
+from keyfob.keyring.keyring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

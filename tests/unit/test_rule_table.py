@@ -4,8 +4,8 @@ from itertools import permutations
 
 import pytest
 
-from keyfob.permission import Held
-from keyfob.rules import Match, RuleTable, compile_rules
+from keyfob.policy.permissions import Held
+from keyfob.rules.compiler import Match, RuleTable, compile_rules
 
 
 def table(*rules: str, public: tuple[str, ...] = ()) -> RuleTable:

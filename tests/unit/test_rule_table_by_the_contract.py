@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyfob.errors import ConfigError
-from keyfob.rules import Rule, compile_rules
+from keyfob.rules.compiler import Rule, compile_rules
 
 SEGMENTS = st.sampled_from(["a", "b", "{x}", "{y}"])
 METHODS = st.sampled_from(["", "GET ", "POST ", "HEAD ", "WS ", "GET,POST ", "HEAD,WS "])

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from keyfob.errors import ConfigError
-from keyfob.rules import Rule, compile_rules, permissions_named
+from keyfob.rules.compiler import Rule, compile_rules, permissions_named
 
 CATALOGUE = ("items:read", "items:write", "reports:read", "admin:read", "scim:provision", "members:read")
 KEY_TYPES = ("api", "computer", "scim", "admin")

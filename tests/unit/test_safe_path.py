@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.safe_path import hides_separators, is_safe_path
+from keyfob.rules.safe_path import hides_separators, is_safe_path
 
 SAFE = [
     "",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from keyfob.store import KeyView
+    from keyfob.store.contract import KeyView
 
 ROUNDS = int(os.environ.get("KEYFOB_TEST_ROUNDS", "200"))
 VERBOSE = {"verbose": True}

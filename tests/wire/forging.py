@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyfob.key_format import CHECKSUM_LENGTH, TAG_LENGTH, KeyText, checksum, compose, new_key_id, new_secret, parse_key
+from keyfob.keys.format import (
+    CHECKSUM_LENGTH,
+    TAG_LENGTH,
+    KeyText,
+    checksum,
+    compose,
+    new_key_id,
+    new_secret,
+    parse_key,
+)
 
 if TYPE_CHECKING:
-    from keyfob.ring import RingKey
+    from keyfob.keyring.keyring import RingKey
     from keyfob.testing import Issued
 
 

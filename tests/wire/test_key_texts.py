@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.key_format import RING_CHAR_AT
-from keyfob.ring import Ring
-from keyfob.ring_file import load_ring, write_ring
-from keyfob.store import RingMark, RingState
+from keyfob.keyring.file import load_ring, write_ring
+from keyfob.keyring.keyring import Ring
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.format import RING_CHAR_AT
 from tests.wire.forging import forged, parsed, resummed
 from tests.wire.raw import CutOffError, request
 from tests.wire.refusals import kind_of
@@ -17,8 +17,8 @@ from tests.wire.refusals import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from keyfob.ring import RingKey
-    from keyfob.store import Transaction
+    from keyfob.keyring.keyring import RingKey
+    from keyfob.store.contract import Transaction
     from keyfob.testing import Installation, Issued
     from tests.wire.conftest import Keys, Place
     from tests.wire.server import Server

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, key_table, meta, teams, verify
+from keyfob_admin.api import audit, key_routes, meta, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
 if TYPE_CHECKING:
-    from keyfob_admin.routes import Route
+    from keyfob_admin.api.route import Route
 
 TABLE: Final[tuple[Route[Call], ...]] = (
-    *key_table.ROUTES,
+    *key_routes.ROUTES,
     *verify.ROUTES,
     *teams.ROUTES,
     *audit.ROUTES,

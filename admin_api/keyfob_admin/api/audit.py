@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from keyfob.audit_log import EventSearch
+from keyfob.management.audit_log import EventSearch
 from keyfob_admin.api.call import Call, answer
-from keyfob_admin.routes import NDJSON, Route
+from keyfob_admin.api.route import Route
 from keyfob_admin.wire import or_none, views
-from keyfob_admin.wire.accept import prefers
+from keyfob_admin.wire.content_negotiation import prefers
+from keyfob_admin.wire.media_types import NDJSON
+from keyfob_admin.wire.presenters import shown_event
 from keyfob_admin.wire.requests import AuditQuery
-from keyfob_admin.wire.showing import shown_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgspec
 from starlette.responses import Response
 
-from keyfob.actor import Actor
 from keyfob.errors import NotFound
-from keyfob.key_format import key_id_of
-from keyfob_admin.routes import JSON
-from keyfob_admin.wire.showing import Shown
+from keyfob.keys.format import key_id_of
+from keyfob.management.actor import Actor
+from keyfob_admin.wire.media_types import JSON
+from keyfob_admin.wire.presenters import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
-    from keyfob.runtime import Runtime
-    from keyfob.verdict import Grant
+    from keyfob.gate.verdict import Grant
+    from keyfob.runtime.runtime import Runtime
 
 S = TypeVar("S", bound=msgspec.Struct)
 

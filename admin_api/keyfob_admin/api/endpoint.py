@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import msgspec
     from starlette.types import Receive, Scope, Send
 
-    from keyfob.runtime import Runtime
-    from keyfob_admin.routes import Route
+    from keyfob.runtime.runtime import Runtime
+    from keyfob_admin.api.route import Route
 
 log = logging.getLogger("keyfob.admin")
 

@@ -8,17 +8,17 @@ import msgspec
 from starlette.responses import Response
 
 from keyfob.errors import PreconditionFailed
-from keyfob.idempotency import IdempotencyKey
-from keyfob.key_drafts import KeyDraft
-from keyfob.lifecycle import KeySearch
+from keyfob.management.idempotency import IdempotencyKey
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.keys import KeySearch
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import etag, given, idempotency_key, or_none, required_revisions, views
+from keyfob_admin.wire.presenters import shown_day
 from keyfob_admin.wire.requests import CreateKey, DisableQuery, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
-from keyfob_admin.wire.showing import shown_day
 
 if TYPE_CHECKING:
-    from keyfob.lifecycle import Minted
-    from keyfob.store import KeyView
+    from keyfob.management.keys import Minted
+    from keyfob.store.contract import KeyView
     from keyfob_admin.api.call import Call
 
 KEYS: Final = "/v1/teams/{team}/keys"

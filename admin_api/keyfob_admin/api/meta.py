@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store import KeyQuery
+from keyfob.store.contract import KeyQuery
 from keyfob_admin.api.call import Call, answer
-from keyfob_admin.routes import Route
+from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
-from keyfob_admin.wire.showing import shown_caller
+from keyfob_admin.wire.presenters import shown_caller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import msgspec
     from starlette.responses import Response
 
-    from keyfob.catalogue import KeyType
+    from keyfob.policy.catalogue import KeyType
 
     Handler = Callable[[Call], Awaitable[Response]]
 

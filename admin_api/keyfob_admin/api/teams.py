@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob import errors
 from keyfob_admin.api.call import Call, answer
-from keyfob_admin.routes import Route
+from keyfob_admin.api.route import Route
 from keyfob_admin.wire import given, or_none, views
+from keyfob_admin.wire.presenters import shown_team
 from keyfob_admin.wire.requests import CreateTeam, PatchTeam
-from keyfob_admin.wire.showing import shown_team
 
 if TYPE_CHECKING:
     from starlette.responses import Response

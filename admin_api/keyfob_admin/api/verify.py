@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob.permission import is_grant
-from keyfob.verdict import Denied
+from keyfob.gate.verdict import Denied
+from keyfob.policy.permissions import is_grant
 from keyfob_admin.api.call import Call, answer
-from keyfob_admin.routes import Route
+from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
 from keyfob_admin.wire.requests import VerifyKey
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from keyfob.verdict import Grant
+    from keyfob.gate.verdict import Grant
 
 _INVALID: Final = views.Verification(valid=False, code="invalid_key")
 

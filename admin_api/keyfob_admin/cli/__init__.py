@@ -1,7 +1,7 @@
-"""The command line: one module for each group of commands, over `keyfob.lifecycle`."""
+"""The command line: one module for each group of commands, over `keyfob.management.keys`."""
 
 from __future__ import annotations
 
-from keyfob_admin.cli.main_command import main
+from keyfob_admin.cli.main import main
 
 __all__ = ["main"]

@@ -9,16 +9,16 @@ import click
 import msgspec
 
 from keyfob import audit as chain
-from keyfob.audit_log import EventSearch
-from keyfob_admin.cli.command import Group, as_json_option, team_option
-from keyfob_admin.cli.desk import at_desk
-from keyfob_admin.cli.failing import Exit, Fault
-from keyfob_admin.cli.printing import moment, print_json, print_table, say
-from keyfob_admin.wire.showing import shown_event
+from keyfob.management.audit_log import EventSearch
+from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.exit_codes import Exit, Fault
+from keyfob_admin.cli.options import Group, as_json_option, team_option
+from keyfob_admin.cli.output import moment, print_json, print_table, say
+from keyfob_admin.wire.presenters import shown_event
 
 if TYPE_CHECKING:
     from keyfob.audit import SealedEvent
-    from keyfob_admin.cli.desk import Desk
+    from keyfob_admin.cli.context import Desk
 
 MOST_SHOWN = 1000
 ATTEMPTS = 20

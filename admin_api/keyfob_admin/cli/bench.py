@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.minting import Minter
-from keyfob.seeding import Seeding, seed
-from keyfob.store import KeyQuery
-from keyfob_admin.cli.command import Group, confirm, team_option, yes_option
-from keyfob_admin.cli.desk import at_desk
-from keyfob_admin.cli.failing import Fault
-from keyfob_admin.cli.printing import say
-from keyfob_admin.cli.when import now
+from keyfob.management.key_issuer import Minter
+from keyfob.store.contract import KeyQuery
+from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.exit_codes import Fault
+from keyfob_admin.cli.options import Group, confirm, team_option, yes_option
+from keyfob_admin.cli.output import say
+from keyfob_admin.cli.times import now
+from keyfob_admin.setup.seeding import Seeding, seed
 
 if TYPE_CHECKING:
-    from keyfob_admin.cli.desk import Desk
+    from keyfob_admin.cli.context import Desk
 
 _TYPE = "api"  # what the demo and most applications ask for
 

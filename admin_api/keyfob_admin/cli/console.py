@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from keyfob.errors import NotFound
-from keyfob.key_type import ADMIN
-from keyfob.lifecycle import KeySearch
-from keyfob.record import State
-from keyfob_admin.cli.command import Group, as_json_option
-from keyfob_admin.cli.desk import at_desk
-from keyfob_admin.cli.failing import Exit, Fault
-from keyfob_admin.cli.printing import moment, print_json, say
-from keyfob_admin.sign_in import LINK_LASTS, link_address, make_link
+from keyfob.keys.record import State
+from keyfob.management.keys import KeySearch
+from keyfob.policy.key_types import ADMIN
+from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.exit_codes import Exit, Fault
+from keyfob_admin.cli.options import Group, as_json_option
+from keyfob_admin.cli.output import moment, print_json, say
+from keyfob_admin.sessions import LINK_LASTS, link_address, make_link
 
 if TYPE_CHECKING:
-    from keyfob.record import KeyRecord
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.keys.record import KeyRecord
+    from keyfob_admin.cli.context import Desk
 
 DEFAULT_URL = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
 

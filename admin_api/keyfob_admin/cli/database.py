@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from keyfob.store import sqlite_admin
 from keyfob.store.opening import open_store
-from keyfob.store.sqlite import SQLiteStore
+from keyfob.store.sqlite import admin as sqlite_admin
+from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.audit import chain_of
-from keyfob_admin.cli.command import Group, as_json_option, confirm, yes_option
-from keyfob_admin.cli.desk import at_desk, needed_settings
-from keyfob_admin.cli.failing import Exit, Fault
-from keyfob_admin.cli.printing import print_fields, print_json, say
-from keyfob_admin.cli.when import now
+from keyfob_admin.cli.context import at_desk, needed_settings
+from keyfob_admin.cli.exit_codes import Exit, Fault
+from keyfob_admin.cli.options import Group, as_json_option, confirm, yes_option
+from keyfob_admin.cli.output import print_fields, print_json, say
+from keyfob_admin.cli.times import now
 
 if TYPE_CHECKING:
-    from keyfob.config import Settings
-    from keyfob.store import KeyStore
-    from keyfob.store.postgres import PostgresStore
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.config.settings import Settings
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.postgres.store import PostgresStore
+    from keyfob_admin.cli.context import Desk
 
 ONLY_SQLITE = "this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore"
 
@@ -137,7 +137,7 @@ async def _status(store: KeyStore) -> dict[str, object]:
     """Describe the database, whichever it is."""
     if isinstance(store, SQLiteStore):
         return asdict(await sqlite_admin.status(store))
-    from keyfob.store import postgres_admin  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
+    from keyfob.store.postgres import admin as postgres_admin  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
 
     return asdict(await postgres_admin.status(cast("PostgresStore", store)))
 

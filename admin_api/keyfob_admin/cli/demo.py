@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keyfob_admin.cli.command import Command, as_json_option, host_option
-from keyfob_admin.cli.failing import Fault
-from keyfob_admin.cli.printing import print_json, say
+from keyfob_admin.cli.exit_codes import Fault
+from keyfob_admin.cli.options import Command, as_json_option, host_option
+from keyfob_admin.cli.output import print_json, say
 from keyfob_admin.cli.serve import take_port
-from keyfob_admin.sign_in import link_address
+from keyfob_admin.sessions import link_address
 
 if TYPE_CHECKING:
-    from keyfob_admin.demo import Demo
+    from keyfob_admin.setup.demo import Demo
 
 _TRY = """\
 Keyfob guards a Teams API at {app_url}. Everything is in {folder} and gone when you press Ctrl-C.
@@ -65,7 +65,7 @@ The admin API describes itself at {admin_url}/openapi.json; the command line wor
 def demo(*, port: int, host: str, as_json: bool) -> None:
     """Serve a protected Teams API and the admin API from a temporary folder, until Ctrl-C."""
     from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
-    from keyfob_admin.demo import prepare  # noqa: PLC0415 - likewise
+    from keyfob_admin.setup.demo import prepare  # noqa: PLC0415 - likewise
 
     with take_port(host, port) as taken, tempfile.TemporaryDirectory(prefix="keyfob-demo-") as folder:
         made = asyncio.run(prepare(Path(folder)))

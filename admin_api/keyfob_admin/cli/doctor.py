@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from keyfob_admin.cli import doctor_checks as checks
-from keyfob_admin.cli.command import Command, as_json_option
-from keyfob_admin.cli.failing import Exit
-from keyfob_admin.cli.printing import plain, print_json
+from keyfob_admin.cli.exit_codes import Exit
+from keyfob_admin.cli.options import Command, as_json_option
+from keyfob_admin.cli.output import plain, print_json
 
 
 @click.command(cls=Command)

@@ -12,24 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, KeyfobError
-from keyfob.lifecycle import KeySearch
-from keyfob.permission import covers
-from keyfob.query_values import LARGEST_PAGE
-from keyfob.rings import Rings
-from keyfob.rules import compile_rules, permissions_named
-from keyfob.store import EventQuery, RingState, sqlite_admin
-from keyfob.store.sqlite import SQLiteStore
-from keyfob_admin.cli.desk import catalogue_of, needed_settings, open_desk
-from keyfob_admin.cli.failing import Fault, sentence
-from keyfob_admin.cli.printing import moment
-from keyfob_admin.cli.when import now
+from keyfob.keyring.states import RingState
+from keyfob.management.keyring_rotation import Rings
+from keyfob.management.keys import KeySearch
+from keyfob.management.pagination import LARGEST_PAGE
+from keyfob.policy.permissions import covers
+from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.store.contract import EventQuery
+from keyfob.store.sqlite import admin as sqlite_admin
+from keyfob.store.sqlite.store import SQLiteStore
+from keyfob_admin.cli.context import catalogue_of, needed_settings, open_desk
+from keyfob_admin.cli.exit_codes import Fault, sentence
+from keyfob_admin.cli.output import moment
+from keyfob_admin.cli.times import now
 from keyfob_admin.forward_auth import check_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from keyfob.config import Settings
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.config.settings import Settings
+    from keyfob_admin.cli.context import Desk
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 WRITTEN_AT = datetime(2025, 1, 1, tzinfo=UTC)  # no clock that is right says something earlier

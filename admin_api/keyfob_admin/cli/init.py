@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from keyfob.config import load_settings
+from keyfob.config.settings import load_settings
 from keyfob.errors import AlreadyInstalled, Invalid, KeyfobError
-from keyfob.limits import clean_name, clean_team_id
-from keyfob_admin.cli.command import DEFAULT_CONFIG, Command, as_json_option, config_named
-from keyfob_admin.cli.desk import catalogue_of
-from keyfob_admin.cli.failing import Fault, sentence
-from keyfob_admin.cli.printing import print_json, say
-from keyfob_admin.cli.when import now
-from keyfob_admin.installing import install
-from keyfob_admin.starting_file import starting_file
-from keyfob_admin.wire.showing import Shown
+from keyfob.management.validation import clean_name, clean_team_id
+from keyfob_admin.cli.context import catalogue_of
+from keyfob_admin.cli.exit_codes import Fault, sentence
+from keyfob_admin.cli.options import DEFAULT_CONFIG, Command, as_json_option, config_named
+from keyfob_admin.cli.output import print_json, say
+from keyfob_admin.cli.times import now
+from keyfob_admin.setup.config_template import starting_file
+from keyfob_admin.setup.installer import install
+from keyfob_admin.wire.presenters import Shown
 
 if TYPE_CHECKING:
-    from keyfob.config import Settings
-    from keyfob.key_making import Minted
+    from keyfob.config.settings import Settings
+    from keyfob.management.key_creation import Minted
 
 
 @click.command(cls=Command)

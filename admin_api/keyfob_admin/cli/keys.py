@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.key_drafts import KeyDraft
-from keyfob.lifecycle import KeySearch
-from keyfob.query_values import LARGEST_PAGE
-from keyfob_admin.cli.command import Group, as_json_option, confirm, team_option, yes_option
-from keyfob_admin.cli.desk import at_desk
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.keys import KeySearch
+from keyfob.management.pagination import LARGEST_PAGE
+from keyfob_admin.cli.context import at_desk
 from keyfob_admin.cli.keys_check import check
-from keyfob_admin.cli.printing import moment, print_fields, print_json, print_table, say
-from keyfob_admin.cli.when import NEVER, moment_option
+from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option
+from keyfob_admin.cli.output import moment, print_fields, print_json, print_table, say
+from keyfob_admin.cli.times import NEVER, moment_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.lifecycle import Acknowledged, Changed, Minted
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.management.keys import Acknowledged, Changed, Minted
+    from keyfob_admin.cli.context import Desk
 
 STATES = click.Choice(["active", "disabled", "suspended", "expired"])
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.key_format import parse_key
-from keyfob.verdict import Denied, Reason
-from keyfob_admin.cli.command import Command, as_json_option
-from keyfob_admin.cli.desk import at_desk, settings_if_any
-from keyfob_admin.cli.failing import Exit
-from keyfob_admin.cli.printing import print_json, say
+from keyfob.gate.verdict import Denied, Reason
+from keyfob.keys.format import parse_key
+from keyfob_admin.cli.context import at_desk, settings_if_any
+from keyfob_admin.cli.exit_codes import Exit
+from keyfob_admin.cli.options import Command, as_json_option
+from keyfob_admin.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from keyfob.key_format import KeyText
-    from keyfob.verdict import Granted
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.gate.verdict import Granted
+    from keyfob.keys.format import KeyText
+    from keyfob_admin.cli.context import Desk
 
 LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
 

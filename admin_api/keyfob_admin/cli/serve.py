@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob_admin.cli.command import Command, host_option
-from keyfob_admin.cli.desk import at_desk, needed_settings
-from keyfob_admin.cli.failing import Fault
-from keyfob_admin.cli.printing import say
+from keyfob_admin.cli.context import at_desk, needed_settings
+from keyfob_admin.cli.exit_codes import Fault
+from keyfob_admin.cli.options import Command, host_option
+from keyfob_admin.cli.output import say
 
 if TYPE_CHECKING:
     import socket
 
-    from keyfob_admin.cli.desk import Desk
+    from keyfob_admin.cli.context import Desk
 
 MOST_WORKERS = 256
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob_admin.cli.command import Group, as_json_option
-from keyfob_admin.cli.desk import at_desk, catalogue_of, needed_settings
-from keyfob_admin.cli.printing import print_json, print_table, say
-from keyfob_admin.wire.showing import shown_team
+from keyfob_admin.cli.context import at_desk, catalogue_of, needed_settings
+from keyfob_admin.cli.options import Group, as_json_option
+from keyfob_admin.cli.output import print_json, print_table, say
+from keyfob_admin.wire.presenters import shown_team
 
 if TYPE_CHECKING:
-    from keyfob.record import Team
-    from keyfob_admin.cli.desk import Desk
+    from keyfob.keys.record import Team
+    from keyfob_admin.cli.context import Desk
 
 
 @click.group(cls=Group)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keyfob_admin.console.pages import console_pages
+from keyfob_admin.console.routes import console_pages
 
 __all__ = ["console_pages"]

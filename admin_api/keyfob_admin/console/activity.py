@@ -11,11 +11,11 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from keyfob.audit import ACTIONS
-from keyfob.audit_log import EventSearch
 from keyfob.errors import Invalid
-from keyfob.query_values import Page
-from keyfob_admin.console.look import HEADERS
-from keyfob_admin.wire.showing import shown_event
+from keyfob.management.audit_log import EventSearch
+from keyfob.management.pagination import Page
+from keyfob_admin.console.rendering import HEADERS
+from keyfob_admin.wire.presenters import shown_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.audit import SealedEvent
-    from keyfob_admin.console.visit import Visit
+    from keyfob_admin.console.page_request import Visit
 
 COLUMNS: Final = ("seq", "time", "actor_kind", "actor_id", "actor", "ip", "action", "team", "key_id", "detail")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from keyfob.store import UseDay
+    from keyfob.store.contract import UseDay
 
 SPARK_DAYS: Final = 30
 SPARK_HEIGHT: Final = 5  # steps; a list of fifty stays light, and nobody sees more

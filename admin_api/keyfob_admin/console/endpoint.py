@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from keyfob import errors
 from keyfob_admin.console.form import demand_own_form, read_form
-from keyfob_admin.console.pasting import without_secrets
-from keyfob_admin.console.place import SESSION, Place, safe_next
-from keyfob_admin.console.signing_in import without_session
-from keyfob_admin.console.visit import Visit
+from keyfob_admin.console.origin import SESSION, Place, safe_next
+from keyfob_admin.console.page_request import Visit
+from keyfob_admin.console.redaction import without_secrets
+from keyfob_admin.console.sign_in_pages import without_session
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, request_id_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from keyfob.record import Team
-    from keyfob_admin.console.visit import Console
+    from keyfob.keys.record import Team
+    from keyfob_admin.console.page_request import Console
 
     Handler = Callable[[Visit], Awaitable[Response]]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from keyfob_admin.console.place import Place
+    from keyfob_admin.console.origin import Place
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 TOKEN: Final = "csrf"  # noqa: S105 - the name of the field, not a token

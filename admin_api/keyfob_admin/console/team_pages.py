@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid
-from keyfob.permission import ADMIN_PERMISSIONS, covers
-from keyfob_admin.console.choices import groups, label_of
+from keyfob.policy.permissions import ADMIN_PERMISSIONS, covers
+from keyfob_admin.console.permission_choices import groups, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.responses import Response
 
-    from keyfob.catalogue import KeyType
-    from keyfob_admin.console.visit import Visit
+    from keyfob.policy.catalogue import KeyType
+    from keyfob_admin.console.page_request import Visit
 
 
 @dataclass(frozen=True, slots=True)

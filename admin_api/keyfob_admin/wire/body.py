@@ -6,7 +6,7 @@ from email.message import Message
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.problems import Problem
-from keyfob_admin.routes import JSON
+from keyfob_admin.wire.media_types import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,8 +11,8 @@ from keyfob.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.ring import RingKey
-    from keyfob.store import KeyStore
+    from keyfob.keyring.keyring import RingKey
+    from keyfob.store.contract import KeyStore
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -37,8 +37,8 @@ def open_store(url: str, *, seal_with: Callable[[], RingKey] | None = None, crea
 
 
 def _open_sqlite(path: str, *, seal_with: Callable[[], RingKey] | None, create: bool) -> KeyStore:
-    from keyfob.store.sqlite import SQLiteStore  # noqa: PLC0415 (only who uses SQLite loads its driver)
-    from keyfob.store.sqlite_migrations import check_schema_now, create_or_migrate  # noqa: PLC0415 (likewise)
+    from keyfob.store.sqlite.migrations import check_schema_now, create_or_migrate  # noqa: PLC0415 (likewise)
+    from keyfob.store.sqlite.store import SQLiteStore  # noqa: PLC0415 (only who uses SQLite loads its driver)
 
     if not path or path.startswith(":memory:"):
         raise ConfigError(
@@ -55,9 +55,9 @@ def _open_sqlite(path: str, *, seal_with: Callable[[], RingKey] | None, create: 
 def _open_postgres(url: str, *, seal_with: Callable[[], RingKey] | None, create: bool) -> KeyStore:
     if find_spec("asyncpg") is None:
         raise ConfigError("PostgreSQL needs the extra: pip install 'keyfob[postgres]'")
-    from keyfob.store.postgres import PostgresStore  # noqa: PLC0415 (only who uses PostgreSQL loads its driver)
-    from keyfob.store.postgres_address import read_address  # noqa: PLC0415 (likewise)
-    from keyfob.store.postgres_migrations import migrate_now  # noqa: PLC0415 (likewise)
+    from keyfob.store.postgres.address import read_address  # noqa: PLC0415 (likewise)
+    from keyfob.store.postgres.migrations import migrate_now  # noqa: PLC0415 (likewise)
+    from keyfob.store.postgres.store import PostgresStore  # noqa: PLC0415 (only who uses PostgreSQL loads its driver)
 
     address = read_address(url)
     if create:

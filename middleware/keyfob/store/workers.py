@@ -45,5 +45,5 @@ class WorkerList(Protocol):
         ...
 
     async def call_roll(self, revision: int) -> None:
-        """Ask every worker to say when it has applied *revision* (`keyfob.store.Changes.roll_call`)."""
+        """Ask every worker to say when it has applied *revision* (`keyfob.store.contract.Changes.roll_call`)."""
         ...

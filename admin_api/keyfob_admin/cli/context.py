@@ -1,0 +1,185 @@
+"""Where the commands work: the installation that the configuration names, opened for one command, closed after it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob.config.settings import load_settings
+from keyfob.errors import ConfigError, NotFound
+from keyfob.keys.format import display, key_id_of
+from keyfob.management.actor import Actor
+from keyfob.policy.catalogue import build_catalogue
+from keyfob.rules.compiler import permissions_named
+from keyfob.runtime.runtime import Runtime
+from keyfob_admin.cli.exit_codes import Fault
+from keyfob_admin.cli.options import DEFAULT_CONFIG, config_named
+from keyfob_admin.cli.times import now
+from keyfob_admin.wire.presenters import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from keyfob.config.settings import Settings
+    from keyfob.keyring.active import RingInUse
+    from keyfob.keys.record import KeyRecord
+    from keyfob.management.keys import KeyLifecycle, KeySearch
+    from keyfob.management.teams import Teams
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyStore, KeyView
+
+
+WHOLE_KEY = (
+    "that is a whole key; give its id, which is the 16 characters before the last _. What stands on the command line "
+    "stays in the shell's history: if that key is in use, replace it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One command's hold of an installation. The person at it may do everything."""
+
+    runtime: Runtime
+    actor: Actor
+
+    @property
+    def settings(self) -> Settings:
+        """What is configured."""
+        return self.runtime.settings
+
+    @property
+    def store(self) -> KeyStore:
+        """The database."""
+        return self.runtime.store
+
+    @property
+    def keys(self) -> KeyLifecycle:
+        """What can be done with keys."""
+        return self.runtime.lifecycle
+
+    @property
+    def teams(self) -> Teams:
+        """What can be done with teams."""
+        return self.runtime.teams
+
+    @property
+    def ring(self) -> RingInUse:
+        """The server's keys, under what the database says of them."""
+        return self.runtime.ring
+
+    def shown(self) -> Shown:
+        """How keys look now."""
+        return Shown(self.runtime.catalogue, self.settings.brand, now())
+
+    def display(self, record: KeyRecord) -> str:
+        """Write a key as people see it."""
+        return display(record.key_type, record.id, self.settings.brand)
+
+    def key_id(self, text: str) -> str:
+        """Read a key's id, in either form. Raises NotFound, and UsageError for a whole key."""
+        found = key_id_of(text, self.settings.brand)
+        if found is None:
+            raise NotFound(f"{text!r} is no key's id: 16 characters, or {self.settings.brand}_<type>_ and those")
+        if not text.endswith(found):
+            raise click.UsageError(WHOLE_KEY)
+        return found
+
+    async def key(self, text: str) -> KeyView:
+        """Find the key that *text* names. Raises NotFound."""
+        view = await self.store.view(self.key_id(text))
+        if view is None:
+            raise NotFound(f"there is no key {self.key_id(text)}; `keyfob keys list` shows those that there are")
+        return view
+
+    async def team_or_only(self, team: str | None) -> str:
+        """Give *team*, or the only one that there is."""
+        teams = [known.id for known in await self.store.teams()]
+        if team is None and len(teams) == 1:
+            return teams[0]
+        if team is None:
+            raise click.UsageError(
+                f"say which --team: {', '.join(teams) or 'there is none yet; `keyfob teams create`'}"
+            )
+        if team not in teams:
+            raise NotFound(f"there is no team {team!r}; `keyfob teams list` shows those that there are")
+        return team
+
+    async def all_keys(self, search: KeySearch) -> list[KeyView]:
+        """List all keys that *search* finds, page by page."""
+        found: list[KeyView] = []
+        while True:
+            page = await self.keys.list_keys(search, actor=self.actor)
+            found += page.items
+            if page.next_token is None:
+                return found
+            search = replace(search, page_token=page.next_token)
+
+
+def at_desk(work: Callable[[Desk], Awaitable[None]]) -> None:
+    """Open the installation that the configuration names, do *work* there, and close it."""
+    asyncio.run(_at_desk(needed_settings(), work))
+
+
+async def _at_desk(settings: Settings, work: Callable[[Desk], Awaitable[None]]) -> None:
+    async with open_desk(settings) as desk:
+        await work(desk)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
+    """Open the installation that *settings* describe. Raises ConfigError for a wrong ring, StoreUnavailable."""
+    runtime = Runtime(settings)
+    log = logging.getLogger("keyfob")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)  # what goes wrong is said once, by the command
+    try:
+        await runtime.freshness.ensure()
+        runtime.ring.check()
+        yield Desk(runtime, Actor.command_line(login_name()))
+    finally:
+        await runtime.stop()
+        log.setLevel(before)
+
+
+def login_name() -> str:
+    """Name the person at the command line, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid {os.getuid()}"
+
+
+def settings_if_any() -> Settings | None:
+    """Read the configuration if one is named, or lies in this folder, or is in the environment."""
+    path = config_named() or (Path(DEFAULT_CONFIG) if Path(DEFAULT_CONFIG).exists() else None)
+    if path is None and "KEYFOB_STORE_URL" not in os.environ:
+        return None
+    return load_settings(path, environ=os.environ)
+
+
+def needed_settings() -> Settings:
+    """Read the configuration. Raises Fault if there is none, ConfigError if it cannot work."""
+    settings = settings_if_any()
+    if settings is None:
+        raise Fault(f"there is no {DEFAULT_CONFIG} here; `keyfob init` writes one, or name yours with --config")
+    if settings.store is None:
+        raise ConfigError("no store is named; write url under [store], or set KEYFOB_STORE_URL")
+    return settings
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """Build the catalogue, which needs no database."""
+    return build_catalogue(
+        permissions=settings.permissions,
+        key_types=settings.key_types,
+        plans=settings.plans,
+        rules_named=permissions_named(*settings.rule_sets),
+    )

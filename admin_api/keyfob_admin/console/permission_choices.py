@@ -1,0 +1,92 @@
+"""What can be ticked on a form or looked at on the Permissions page: permissions in groups, with their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from keyfob.policy.key_types import ADMIN
+from keyfob.policy.permissions import ADMIN_PERMISSIONS, covers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from keyfob.policy.catalogue import Catalogue
+
+EVERYTHING: Final = "*"
+ADMIN_LABELS: Final[Mapping[str, str]] = {
+    "keys:read": "See keys and how they are used",
+    "keys:write": "Create, change, duplicate, disable and enable keys",
+    "keys:delete": "Delete disabled keys",
+    "keys:verify": "Ask whether a key is valid",
+    "teams:read": "See teams",
+    "teams:write": "Create and change teams, and act in all of them",
+    "audit:read": "Read the activity",
+}
+_ADMIN_GROUP: Final = "Keyfob itself"
+_OTHERS: Final = "Others"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One permission on a form. *had* is whether the key, or the one that is duplicated, holds it."""
+
+    name: str
+    label: str
+    ticked: bool
+    had: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Permissions of one resource."""
+
+    title: str
+    choices: tuple[Choice, ...]
+
+    @property
+    def ticked(self) -> int:
+        """How many of them are granted."""
+        return sum(choice.ticked for choice in self.choices)
+
+
+def groups(catalogue: Catalogue, key_type: str, ticked: Collection[str], had: Collection[str] = ()) -> list[Group]:
+    """All that a key of *key_type* may hold, and what it holds beyond that, in groups of one resource each."""
+    names = dict.fromkeys((*_offered(catalogue, key_type), *ticked, *had))
+    grouped: dict[str, list[Choice]] = {}
+    for name in names:
+        choice = Choice(name, label_of(catalogue, name), name in ticked, name in had)
+        grouped.setdefault(_title(catalogue, name), []).append(choice)
+    return [Group(title, tuple(choices)) for title, choices in grouped.items()]
+
+
+def label_of(catalogue: Catalogue, name: str) -> str:
+    """What a permission or wildcard means, as people read it."""
+    if name == EVERYTHING:
+        return "Do everything, now and in future"
+    if name.endswith(":*"):
+        return f"Everything under {name.removesuffix('*')}"
+    return catalogue.permissions.get(name) or ADMIN_LABELS.get(name) or name
+
+
+def labels_of(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
+    """The labels of several."""
+    return [label_of(catalogue, name) for name in names]
+
+
+def presets(catalogue: Catalogue, key_type: str, held: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """What the buttons above the boxes tick: nothing, what only reads, and all that one may hand on."""
+    offered = [name for name in _offered(catalogue, key_type) if name != EVERYTHING and covers(held, name)]
+    return {"none": (), "read": tuple(name for name in offered if name.endswith(":read")), "all": tuple(offered)}
+
+
+def _offered(catalogue: Catalogue, key_type: str) -> tuple[str, ...]:
+    return (*catalogue.grantable(key_type), EVERYTHING) if key_type == ADMIN else catalogue.grantable(key_type)
+
+
+def _title(catalogue: Catalogue, name: str) -> str:
+    if name in ADMIN_PERMISSIONS:
+        return _ADMIN_GROUP
+    if name not in catalogue.permissions and name not in catalogue.fixed_permissions():
+        return "Everything" if name == EVERYTHING else _OTHERS
+    return name.partition(":")[0].replace("_", " ").replace("-", " ").capitalize()

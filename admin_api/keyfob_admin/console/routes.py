@@ -1,0 +1,89 @@
+"""Which page is where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from keyfob_admin.console import activity, key_create, key_detail, key_edit, key_list, sign_in_pages, team_pages
+from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
+from keyfob_admin.console.page_request import Console
+from keyfob_admin.console.rendering import Look
+from keyfob_admin.sessions import SignIn, console_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from keyfob.runtime.runtime import Runtime
+    from keyfob_admin.console.endpoint import Handler
+    from keyfob_admin.console.page_request import Visit
+
+    Row = tuple[str, str, Handler]  # method, path, and what answers
+
+
+def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
+    """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
+    console = Console(runtime, SignIn(runtime), console_of(runtime.store), Look())
+    return [
+        *(_route(console, row, signed_in=False) for row in OPEN),
+        *(_route(console, row, signed_in=True) for row in CLOSED),
+        Route("/static/{name}", console.look.static, methods=["GET"]),
+        _route(console, ("GET", "/{path:path}", _nowhere), signed_in=False),
+    ]
+
+
+def _route(console: Console, row: Row, *, signed_in: bool) -> BaseRoute:
+    method, path, handler = row
+    return Route(path, Page(console, handler, signed_in=signed_in), methods=[method])
+
+
+async def _nowhere(visit: Visit) -> Response:
+    """Tell a person in a page, and a program in a problem, that there is nothing here."""
+    path = str(visit.request.path_params["path"])
+    if path.startswith("v1/") or "text/html" not in visit.request.headers.get("accept", ""):
+        raise HTTPException(404)
+    return message_page(visit, 404, NO_PAGE)
+
+
+_KEY: Final = "/keys/{key}"
+
+OPEN: Final[Sequence[Row]] = (
+    ("GET", "/", sign_in_pages.front),
+    ("GET", "/login", sign_in_pages.show_sign_in),
+    ("POST", "/login", sign_in_pages.sign_in),
+    ("GET", "/login/link/{token}", sign_in_pages.show_link),
+    ("POST", "/login/link/{token}", sign_in_pages.use_link),
+)
+"""The pages for everybody."""
+
+CLOSED: Final[Sequence[Row]] = (
+    ("POST", "/logout", sign_in_pages.sign_out),
+    ("POST", "/theme", sign_in_pages.choose_theme),
+    ("GET", "/keys", key_list.show_keys),
+    ("GET", "/keys/new", key_create.show_new),
+    ("POST", "/keys/new", key_create.generate),
+    ("GET", _KEY, key_detail.show_overview),
+    ("GET", f"{_KEY}/permissions", key_detail.show_permissions),
+    ("GET", f"{_KEY}/activity", key_detail.show_activity),
+    ("GET", f"{_KEY}/edit", key_edit.show_edit),
+    ("POST", f"{_KEY}/edit", key_edit.save),
+    ("GET", f"{_KEY}/duplicate", key_create.show_duplicate),
+    ("POST", f"{_KEY}/duplicate", key_create.duplicate),
+    ("GET", f"{_KEY}/disable", key_detail.confirm_disabling),
+    ("POST", f"{_KEY}/disable", key_detail.disable),
+    ("POST", f"{_KEY}/enable", key_detail.enable),
+    ("GET", f"{_KEY}/delete", key_detail.confirm_deleting),
+    ("POST", f"{_KEY}/delete", key_detail.delete),
+    ("GET", "/permissions", team_pages.show_permissions),
+    ("GET", "/activity", activity.show_activity),
+    ("GET", "/activity/export.csv", activity.export_csv),
+    ("GET", "/activity/export.ndjson", activity.export_ndjson),
+    ("GET", "/settings", team_pages.show_settings),
+    ("POST", "/settings", team_pages.save_settings),
+)
+"""The pages for those who are signed in."""

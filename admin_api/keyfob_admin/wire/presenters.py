@@ -1,0 +1,111 @@
+"""From what the lifecycle returns to what callers are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from keyfob.keys.format import display
+from keyfob_admin.wire import views
+from keyfob_admin.wire.preconditions import etag
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from keyfob.audit import SealedEvent
+    from keyfob.gate.verdict import Grant
+    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.management.keys import Acknowledged, Changed
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyView, UseDay
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How keys look at *now* in an installation with this *catalogue* and *brand*."""
+
+    catalogue: Catalogue
+    brand: str
+    now: datetime
+
+    def key(self, view: KeyView) -> views.Key:
+        """Show a key."""
+        return views.Key(**self._members(view))  # type: ignore[arg-type]
+
+    def changed(self, view: KeyView, effective_by: datetime) -> views.ChangedKey:
+        """Show a key that was just disabled or enabled."""
+        return views.ChangedKey(**self._members(view), effective_by=effective_by)  # type: ignore[arg-type]
+
+    def disabled(self, changed: Changed, acknowledged: Acknowledged | None = None) -> views.DisabledKey:
+        """Show a key that was just disabled, and what the workers said to it, if they were waited for."""
+        shown = self._members(changed.view)
+        if acknowledged is None:
+            return views.DisabledKey(**shown, effective_by=changed.effective_by)  # type: ignore[arg-type]
+        at = acknowledged.effective_at
+        workers = [views.Worker(worker.id, worker.host, worker.confirmed_at) for worker in acknowledged.workers]
+        return views.DisabledKey(**shown, effective_by=at, effective_at=at, workers=workers)  # type: ignore[arg-type]
+
+    def _members(self, view: KeyView) -> dict[str, object]:
+        record, used = view.record, view.last_used
+        return {
+            "id": record.id,
+            "display": display(record.key_type, record.id, self.brand),
+            "name": record.name,
+            "description": record.description,
+            "type": record.key_type,
+            "team": record.team,
+            "state": self._state(record),
+            "permissions": list(record.permissions),
+            "ip_allow": list(record.ip_allow),
+            "created_at": record.created_at,
+            "created_by": views.CreatedBy(
+                cast("views.ActorKind", record.created_by.kind), record.created_by.id, record.created_by.name
+            ),
+            "duplicated_from": record.duplicated_from,
+            "expires_at": record.expires_at,
+            "last_used": views.LastUsed(used.at, used.ip) if used else None,
+            "disabled_at": record.disabled_at,
+            "etag": etag(record.revision),
+        }
+
+    def _state(self, record: KeyRecord) -> views.State:
+        suspended = self.catalogue.suspends(record.plan, record.key_type)
+        return record.state(self.now, suspended=suspended).value
+
+
+def shown_team(team: Team) -> views.Team:
+    """Show a team."""
+    return views.Team(team.id, team.name, team.plan)
+
+
+def shown_day(day: UseDay) -> views.UsageDay:
+    """Show one day of a key."""
+    return views.UsageDay(day.day, day.admitted, day.denied)
+
+
+def shown_event(sealed: SealedEvent) -> views.AuditEvent:
+    """Show an audit event, without its seal."""
+    event = sealed.event
+    return views.AuditEvent(
+        seq=sealed.seq,
+        at=event.at,
+        actor=views.AuditActor(cast("views.ActorKind", event.actor_kind), event.actor_id, event.actor_name),
+        ip=event.ip,
+        action=event.action,
+        team=event.team,
+        key_id=event.key_id,
+        detail=dict(event.detail),
+    )
+
+
+def shown_caller(grant: Grant, brand: str) -> views.Caller:
+    """Show who calls."""
+    return views.Caller(
+        key_id=grant.key_id,
+        display=display(grant.key_type, grant.key_id, brand),
+        name=grant.name,
+        key_type=grant.key_type,
+        team=grant.team,
+        permissions=sorted(grant.permissions),
+        expires_at=grant.expires_at,
+    )

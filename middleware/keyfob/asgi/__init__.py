@@ -1,0 +1,1 @@
+"""The ASGI edge: what the server calls, and how a denial is answered. Start at `middleware`."""

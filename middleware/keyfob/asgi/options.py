@@ -1,0 +1,39 @@
+"""The keyword settings of `keyfob.APIKeyMiddleware`, for type checkers. `keyfob.config.settings` has the defaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from keyfob.gate.verdict import Denied
+
+
+class Options(TypedDict, total=False):
+    """Every setting; each has the same name in the file."""
+
+    store: str  # "sqlite:///keyfob.db" or "postgresql://user@host/db"
+    ring: str | Path
+    rules: Mapping[str, Any]
+    permissions: Mapping[str, str] | Sequence[str]
+    key_types: Mapping[str, Mapping[str, Any]]
+    plans: Mapping[str, Any]
+    brand: str
+    trusted_proxies: Sequence[str]
+    client_ip_header: str
+    max_staleness: float  # seconds
+    max_stale_on_outage: float  # seconds
+    usage_interval: float  # seconds
+    cache_size: int  # keys
+    argon2_threads: int
+    argon2: Mapping[str, int]  # memory_kib, time
+    realm: str
+    forward_credential: bool
+    allow_preflight: bool
+    mode: Literal["enforce", "observe"]
+    close_on_revoke: bool
+    persist_proofs: bool
+    encoded_slash: Literal["refuse", "allow"]
+    on_denied: Callable[[Denied], object]

@@ -1,0 +1,171 @@
+"""What a refused caller is told, and no more than that.
+
+Every answer is a problem (RFC 9457) with a challenge after RFC 6750, section 3. They are made once, when the
+middleware is built; only the messages around them are new each time, because outer middleware writes into those.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from keyfob.errors import ConfigError
+from keyfob.gate.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import Message, Scope, Send
+
+    from keyfob.gate.verdict import Denied
+
+
+class _Answer(NamedTuple):
+    """One answer, whole."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+class _Kind(NamedTuple):
+    """One row of the table of answers; *error* is the challenge's, None where there is no challenge."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    error: str | None = None
+    retry: bool = False
+    tells_code: bool = False  # in a header, too, where the status does not say it
+
+
+_MISSING = _Kind(HTTPStatus.UNAUTHORIZED, "missing_key", "This needs an API key.", "")
+_INVALID = _Kind(HTTPStatus.UNAUTHORIZED, "invalid_key", "The API key is not valid.", "invalid_token")
+_AMBIGUOUS = _Kind(
+    HTTPStatus.BAD_REQUEST, "invalid_request", "Send exactly one API key, in one header.", "invalid_request"
+)
+_FORBIDDEN = _Kind(
+    HTTPStatus.FORBIDDEN, "insufficient_scope", "The API key is not allowed to do this.", "insufficient_scope"
+)
+_BAD_PATH = _Kind(HTTPStatus.BAD_REQUEST, "invalid_path", "The path holds what no path may hold.")
+_UNTRUSTED = _Kind(HTTPStatus.FORBIDDEN, "untrusted_gateway", "Only a gateway that is trusted may ask this.")
+_UNTOLD = _Kind(HTTPStatus.BAD_REQUEST, "invalid_request", "The gateway must say method and path, each in one header.")
+_UNAVAILABLE = _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked right now.", retry=True)
+
+_KINDS: Final = {
+    Reason.BAD_PATH: _BAD_PATH,
+    Reason.MISSING: _MISSING,
+    Reason.AMBIGUOUS: _AMBIGUOUS,
+    Reason.MALFORMED: _INVALID,
+    Reason.FORGED: _INVALID,
+    Reason.RETIRED: _INVALID,
+    Reason.UNKNOWN: _INVALID,
+    Reason.MISMATCH: _INVALID,
+    Reason.DELETED: _INVALID,
+    Reason.DISABLED: _INVALID,
+    Reason.SUSPENDED: _INVALID,
+    Reason.EXPIRED: _INVALID,
+    Reason.NO_RULE: _FORBIDDEN,
+    Reason.WRONG_TYPE: _FORBIDDEN,
+    Reason.WRONG_TEAM: _FORBIDDEN,
+    Reason.WRONG_ADDRESS: _FORBIDDEN,
+    Reason.PERMISSION: _FORBIDDEN,
+    Reason.UNAVAILABLE: _UNAVAILABLE,
+    Reason.SATURATED: _UNAVAILABLE,
+    Reason.UNTRUSTED: _UNTRUSTED,
+    Reason.UNTOLD: _UNTOLD,
+}
+
+
+def code_of(reason: Reason) -> str:
+    """The code that a caller is told for *reason*."""
+    return _KINDS[reason].code
+
+
+def status_of(reason: Reason) -> int:
+    """The HTTP status that a caller is told for *reason*."""
+    return int(_KINDS[reason].status)
+
+
+class Refusals:
+    """Every answer to a refused request, under one *realm*."""
+
+    __slots__ = ("_answers", "_lacking", "_realm")
+
+    def __init__(self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None) -> None:
+        """Make the answers.
+
+        Args:
+            realm: of the challenge; it must be able to stand in a header (RFC 9110, section 5.6.4).
+            passed_on: the statuses that whoever asks hands on to the client; every other becomes 403, with
+                ``X-Keyfob-Reason``. None: all.
+
+        Raises:
+            ConfigError: *realm* is not printable ASCII.
+        """
+        if not realm.isascii() or not realm.isprintable():
+            raise ConfigError(f"realm {realm!r} must be printable ASCII, because it is sent in a header")
+        escaped = realm.replace("\\", "\\\\").replace('"', '\\"')
+        self._realm = f'Bearer realm="{escaped}"'
+        self._answers = {reason: _made(_handed(kind, passed_on), self._realm) for reason, kind in _KINDS.items()}
+        self._lacking: dict[tuple[str, ...], _Answer] = {}
+
+    def prepare(self, needed: tuple[str, ...]) -> None:
+        """Make the answer to a key that lacks one of *needed* ahead of the first such request."""
+        self._lacking[needed] = _made(_FORBIDDEN, self._realm, needed)
+
+    def response(self, denied: Denied) -> tuple[Message, Message]:
+        """Return the two messages that answer *denied* over HTTP: the caller's own, to alter."""
+        status, headers, body = self._answer(denied)
+        start = {"type": "http.response.start", "status": status, "headers": list(headers)}
+        return start, {"type": "http.response.body", "body": body}
+
+    async def refuse(self, denied: Denied, scope: Scope, send: Send) -> None:
+        """Answer *denied* on a connection that is HTTP, or a WebSocket that is not accepted yet.
+
+        A WebSocket gets the same answer where the server can send one (the extension ``websocket.http.response``);
+        elsewhere it is closed before it is accepted, which clients see as 403.
+        """
+        start, body = self.response(denied)
+        if scope["type"] == "websocket":
+            if "websocket.http.response" not in (scope.get("extensions") or ()):
+                await send({"type": "websocket.close", "code": 1008, "reason": ""})
+                return
+            start["type"] = "websocket.http.response.start"
+            body["type"] = "websocket.http.response.body"
+        await send(start)
+        await send(body)
+
+    def _answer(self, denied: Denied) -> _Answer:
+        if denied.reason is not Reason.PERMISSION or not denied.needed:
+            return self._answers[denied.reason]
+        if denied.needed not in self._lacking:  # named by rules and routes alone, so as few as these
+            self.prepare(denied.needed)
+        return self._lacking[denied.needed]
+
+
+def _handed(kind: _Kind, passed_on: Collection[int] | None) -> _Kind:
+    """Give *kind* a status that is handed on."""
+    if passed_on is None or kind.status in passed_on:
+        return kind
+    return kind._replace(status=HTTPStatus.FORBIDDEN, tells_code=True)
+
+
+def _made(kind: _Kind, realm: str, needed: tuple[str, ...] = ()) -> _Answer:
+    problem = {"type": "about:blank", "title": kind.status.phrase, "status": kind.status, "detail": kind.detail}
+    body = json.dumps({**problem, "code": kind.code}, separators=(",", ":")).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if kind.error is not None:
+        error = f', error="{kind.error}"' if kind.error else ""
+        scope = f', scope="{" ".join(needed)}"' if needed else ""
+        headers.append((b"www-authenticate", f"{realm}{error}{scope}".encode("ascii")))
+    if kind.retry:
+        headers.append((b"retry-after", b"1"))
+    if kind.tells_code:
+        headers.append((b"x-keyfob-reason", kind.code.encode()))
+    return _Answer(int(kind.status), tuple(headers), body)

@@ -1,0 +1,242 @@
+"""What each kind of setting may be, wherever it was written.
+
+A `Kind` checks a value and gives it in the form that Keyfob uses; for the environment it first reads the value out
+of text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from keyfob.policy.ip_ranges import parse_range
+from keyfob.store.url import POSTGRES, SQLITE
+from keyfob.suggestions import did_you_mean
+
+ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})  # OWASP's least
+_SWITCHES = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Wrong(ValueError):
+    """A setting can't have this value; the message continues the setting's name: "max_staleness" + "must be …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of setting: *check* takes what was written, *from_text* reads an environment value first."""
+
+    check: Callable[[object], object]
+    from_text: Callable[[str], object] = str
+
+
+def number(low: float, high: float) -> Kind:
+    """Accept a number from *low* to *high*, whole or not."""
+
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise Wrong(_must_be(f"a number from {low:,g} to {high:,g}", value))
+        return float(value)
+
+    return Kind(check, lambda text: _read(float, text))
+
+
+def whole(low: int, high: int) -> Kind:
+    """Accept a whole number from *low* to *high*; True is not one."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise Wrong(_must_be(f"a whole number from {low:,} to {high:,}", value))
+        return value
+
+    return Kind(check, lambda text: _read(int, text))
+
+
+def switch() -> Kind:
+    """Accept true or false; in the environment also 1 and 0."""
+
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Wrong(_must_be("true or false", value))
+        return value
+
+    return Kind(check, lambda text: _SWITCHES.get(text.strip().lower(), text))
+
+
+def word(*allowed: str) -> Kind:
+    """Accept one of *allowed*."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
+            raise Wrong(_must_be(" or ".join(f'"{name}"' for name in allowed), value) + hint)
+        return value
+
+    return Kind(check)
+
+
+def text_like(pattern: str, what: str) -> Kind:
+    """Accept a text that matches *pattern* as a whole; *what* tells people its shape."""
+    shape = re.compile(pattern)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or shape.fullmatch(value) is None:
+            raise Wrong(_must_be(what, value))
+        return value
+
+    return Kind(check)
+
+
+def lower(kind: Kind) -> Kind:
+    """Accept what *kind* does, and use it in lower case."""
+    return Kind(lambda value: str(kind.check(value)).lower(), kind.from_text)
+
+
+def proxies() -> Kind:
+    """Accept addresses, ranges and the word "unix", for peers on a Unix socket, which have no address."""
+
+    def check(value: object) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise Wrong(_must_be('a list of addresses, for example ["10.0.0.0/8"]', value))
+        return tuple(_proxy(item) for item in value)
+
+    return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
+
+
+def argon2() -> Kind:
+    """Accept a table of memory_kib (8 to 65,536) and time (1 to 10); what it leaves out stays at the default.
+
+    The upper bounds are those beyond which a stored hash is refused before it is computed.
+    """
+    parts = {"memory_kib": whole(8, 65_536), "time": whole(1, 10)}
+
+    def check(value: object) -> dict[str, object]:
+        if not isinstance(value, Mapping):
+            raise Wrong(_must_be("a table, for example { memory_kib = 19456, time = 2 }", value))
+        for name in value:
+            if name not in parts:
+                raise Wrong(f"has no part {name}{did_you_mean(str(name), parts)}")
+        return {name: _part(name, kind, value.get(name, ARGON2_DEFAULTS[name])) for name, kind in parts.items()}
+
+    def from_text(text: str) -> object:
+        pairs = [item.partition("=") for item in text.split(",")]
+        return {name.strip(): _read(int, number) for name, _, number in pairs}
+
+    return Kind(check, from_text)
+
+
+def file_path() -> Kind:
+    """Accept a path; it becomes a `Path`, still relative to where it was written."""
+
+    def check(value: object) -> Path:
+        if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+            raise Wrong(_must_be('a path, for example "keyfob.ring"', value))
+        return Path(value)
+
+    return Kind(check)
+
+
+def store_url() -> Kind:
+    """Accept the URL of a store. It may hold a password, so no message repeats it."""
+    return Kind(_store_url)
+
+
+def web_url() -> Kind:
+    """Accept an http or https URL without query or credentials; a trailing slash is dropped."""
+
+    def check(value: object) -> str:
+        wanted = 'must be a URL like "https://keys.example.com"'
+        try:
+            parts = urlsplit(value) if isinstance(value, str) else None
+            good = parts is not None and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            raise Wrong(wanted) from None
+        if parts is None or not good or "@" in parts.netloc or parts.query or parts.fragment or not _plain(parts.path):
+            raise Wrong(wanted)
+        return parts.geturl().rstrip("/")
+
+    return Kind(check)
+
+
+def table() -> Kind:
+    """Accept a table, whose entries somebody else checks."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise Wrong(_must_be("a table", value))
+        return value
+
+    return Kind(check)
+
+
+def placed(value: object, folder: Path) -> object:
+    """Resolve a relative path, or the relative path in a SQLite URL, against *folder*."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, str) and value.startswith(SQLITE):
+        return SQLITE + str(folder / value.removeprefix(SQLITE))
+    return value
+
+
+def _store_url(value: object) -> str:
+    wanted = 'must be a URL like "sqlite:///keyfob.db", "sqlite:////var/lib/keyfob.db" or "postgresql://user@host/db"'
+    if not isinstance(value, str):
+        raise Wrong(wanted)
+    if value.startswith(SQLITE):
+        return _sqlite_url(value)
+    if not value.startswith(POSTGRES) or value == POSTGRES or not _plain(value):
+        raise Wrong(wanted)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise Wrong("names a host that can't be read") from None
+    if "@" in f"{parts.path}{parts.query}" or parts.fragment:
+        raise Wrong("has a special character in its password; write @ / ? # and : there as %40 %2F %3F %23 and %3A")
+    return value
+
+
+def _sqlite_url(value: str) -> str:
+    path = value.removeprefix(SQLITE)
+    if ":memory:" in path:
+        raise Wrong("names a database in memory, which no second process could see; name a file")
+    if not path.strip("/") or "?" in path or "#" in path or not path.isprintable():
+        raise Wrong('names no file; write "sqlite:///keyfob.db", without options')
+    return value
+
+
+def _proxy(item: object) -> str:
+    if item == "unix":
+        return "unix"
+    if not isinstance(item, str):
+        raise Wrong(_must_be('a list of addresses, for example ["10.0.0.0/8"]', item))
+    try:
+        return str(parse_range(item.strip())[0])
+    except ValueError as error:
+        raise Wrong(f"holds a wrong entry: {error}") from None
+
+
+def _part(name: str, kind: Kind, value: object) -> object:
+    try:
+        return kind.check(value)
+    except Wrong as error:
+        raise Wrong(f"{name} {error}") from None
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _read(reader: Callable[[str], object], text: str) -> object:
+    """Read *text*, or leave it as it is for the check to complain of."""
+    try:
+        return reader(text)
+    except ValueError:
+        return text
+
+
+def _must_be(what: str, value: object) -> str:
+    shown = repr(value)
+    return f"must be {what}, not {shown if len(shown) <= 60 else shown[:60] + '…'}"  # noqa: PLR2004

@@ -1,0 +1,62 @@
+"""Every setting there is: its section, its name and its kind. The names are those of `keyfob.APIKeyMiddleware`."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import keyfob.config.kinds as a
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyfob.config.kinds import Kind
+
+_BRAND = a.text_like(r"[a-z][a-z0-9]{1,15}", "2 to 16 of a-z and 0-9, a letter first")
+_HEADER = a.text_like(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", 'the name of a header, for example "x-forwarded-for"')
+_REALM = a.text_like(r"[ -~]{1,200}", "1 to 200 printable ASCII characters")
+
+STORE: Mapping[str, Kind] = {"url": a.store_url(), "ring": a.file_path()}
+KEYS: Mapping[str, Kind] = {"brand": _BRAND}
+ADMIN: Mapping[str, Kind] = {
+    "session_hours": a.number(0.1, 720),
+    "url": a.web_url(),
+    "insecure_cookies": a.switch(),
+}
+MIDDLEWARE: Mapping[str, Kind] = {
+    "trusted_proxies": a.proxies(),
+    "client_ip_header": a.lower(_HEADER),
+    "max_staleness": a.number(0.1, 3600),  # seconds, as the next two
+    "max_stale_on_outage": a.number(0, 86_400),
+    "usage_interval": a.number(0.05, 3600),
+    "cache_size": a.whole(0, 100_000_000),
+    "argon2_threads": a.whole(1, 64),
+    "argon2": a.argon2(),
+    "realm": _REALM,
+    "forward_credential": a.switch(),
+    "allow_preflight": a.switch(),
+    "mode": a.word("enforce", "observe"),
+    "close_on_revoke": a.switch(),
+    "persist_proofs": a.switch(),
+    "encoded_slash": a.word("refuse", "allow"),
+}
+FORWARD_AUTH: Mapping[str, Kind] = {
+    "headers": a.word("x-forwarded", "x-original"),
+    "status_map": a.word("full", "nginx"),
+    "trusted_proxies": a.proxies(),
+    "rules": a.table(),
+}
+
+SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
+    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "admin": ADMIN}
+)
+TABLES = ("permissions", "rules", "key_types", "plans", "forward_auth")  # sections whose entries users name
+
+KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "store": ("store", "url"),
+        "ring": ("store", "ring"),
+        "brand": ("keys", "brand"),
+        **{name: ("middleware", name) for name in MIDDLEWARE},
+    }
+)

@@ -1,0 +1,130 @@
+"""Every setting, with its default, as one value: the file, overridden by the environment, overridden by keywords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from keyfob.config.kinds import ARGON2_DEFAULTS
+from keyfob.config.sources import Sections, read_environment, read_file, read_keywords
+from keyfob.store.url import shown_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "load_settings", "shown_url"]
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """The admin API and the console."""
+
+    session_hours: float = 8
+    url: str | None = None  # what links and the Origin check use; without a slash at its end
+    insecure_cookies: bool = False  # True lets the console sign in over plain http beyond localhost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardAuthSettings:
+    """One policy for a gateway. What has no safe default must be said."""
+
+    headers: str  # "x-forwarded" or "x-original", never both
+    trusted_proxies: tuple[str, ...]  # only these may say method, path and client address
+    rules: Mapping[str, object]
+    status_map: str = "full"  # or "nginx", which knows no 429 and 503
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of Keyfob's settings. Its repr shows neither the ring nor the store's URL; see `shown_store`."""
+
+    path: Path | None = None  # the file that was read
+    store: str | None = field(default=None, repr=False)
+    ring: Path | None = None
+    ring_data: str | None = field(default=None, repr=False)  # the ring's contents, in place of its path
+    brand: str = "kf"
+
+    permissions: Mapping[str, str] | Sequence[str] | None = None  # None: what the rules name
+    rules: Mapping[str, object] = field(default_factory=dict)
+    key_types: Mapping[str, object] = field(default_factory=dict)
+    plans: Mapping[str, object] = field(default_factory=dict)
+
+    trusted_proxies: tuple[str, ...] = ()
+    client_ip_header: str = "x-forwarded-for"
+    max_staleness: float = 2.0  # seconds; the longest that a revoked key can pass on another host
+    max_stale_on_outage: float = 0.0  # seconds on top while the store can't say
+    usage_interval: float = 1.0  # seconds; the most usage that a killed process loses
+    cache_size: int = 100_000  # keys; 0 turns the cache off
+    argon2_threads: int | None = None  # None: as many as suit the machine
+    argon2: Mapping[str, int] = field(default_factory=lambda: dict(ARGON2_DEFAULTS))
+    realm: str = "keyfob"
+    forward_credential: bool = False
+    allow_preflight: bool = False
+    mode: str = "enforce"  # or "observe"
+    close_on_revoke: bool = True
+    persist_proofs: bool = True
+    encoded_slash: str = "refuse"  # or "allow"
+    on_denied: Callable[..., object] | None = field(default=None, repr=False)
+
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
+
+    @property
+    def rule_sets(self) -> tuple[Mapping[str, object], ...]:
+        """The application's rules, and those of each policy for a gateway."""
+        return self.rules, *(policy.rules for policy in self.forward_auth.values())
+
+    @property
+    def shown_store(self) -> str | None:
+        """The store's URL without its password, for people."""
+        return None if self.store is None else shown_url(self.store)
+
+
+def load_settings(
+    path: str | Path | None = None, *, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING
+) -> Settings:
+    """Read all settings there are.
+
+    Args:
+        path: the file; None takes the one that ``KEYFOB_CONFIG`` in *environ* names, or does without.
+        environ: ``KEYFOB_<SECTION>_<KEY>`` overrides the file.
+        overrides: settings by keyword override both; None stands for "not given".
+
+    Raises:
+        ConfigError: names the setting as it was written, and the mend.
+    """
+    chosen = path or environ.get("KEYFOB_CONFIG") or None
+    file = None if chosen is None else Path(chosen).absolute()
+    sections: Sections = {} if file is None else read_file(file)
+    for source in (read_environment(environ), read_keywords(overrides)):
+        _override(sections, source)
+    return _settings(sections, file)
+
+
+def _override(sections: Sections, source: Sections) -> None:
+    """Lay *source* over *sections*. A ring's path and a ring's contents replace each other."""
+    if "ring" in source.get("store", {}):
+        sections.get("", {}).pop("ring_data", None)
+    if "ring_data" in source.get("", {}):
+        sections.get("store", {}).pop("ring", None)
+    for name, values in source.items():
+        sections.setdefault(name, {}).update(values)
+
+
+def _settings(sections: Sections, file: Path | None) -> Settings:
+    values: dict[str, Any] = {**sections.get("", {}), **sections.get("middleware", {}), **sections.get("keys", {})}
+    place: dict[str, Any] = sections.get("store", {})
+    admin: dict[str, Any] = sections.get("admin", {})
+    policies = values.pop("forward_auth", {})
+    return Settings(
+        path=file,
+        store=place.get("url"),
+        ring=place.get("ring"),
+        admin=AdminSettings(**admin),
+        forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
+        **values,
+    )

@@ -1,0 +1,202 @@
+"""Where settings are written: the file, the environment, and keywords.
+
+Each gives settings by section and name. What has no section, or is one whose entries users name, stands under "".
+A path is relative to where it was written: in the file to the file's folder, elsewhere to the working directory.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyfob.config.kinds import Wrong, placed, table
+from keyfob.config.schema import FORWARD_AUTH, KEYWORDS, SECTIONS, TABLES
+from keyfob.errors import ConfigError
+from keyfob.suggestions import did_you_mean, is_misspelt, nearest
+
+if TYPE_CHECKING:
+    from keyfob.config.kinds import Kind
+
+Sections = dict[str, dict[str, object]]
+
+_PREFIX = "KEYFOB_"
+_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "ring_data", "on_denied"})
+_RING_SETTINGS = ("KEYFOB_RING", "KEYFOB_RING_DATA", "KEYFOB_STORE_RING")
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{_PREFIX}{section}_{key}".upper()
+
+
+# Written as if there were no sections. "KEYFOB_RING" is a setting, "KEYFOB_URL" may well be somebody's own.
+_WITHOUT_SECTION = {
+    f"{_PREFIX}{name}".upper(): _variable(section, key)
+    for name, (section, key) in {
+        **KEYWORDS,
+        "session_hours": ("admin", "session_hours"),
+        "insecure_cookies": ("admin", "insecure_cookies"),
+    }.items()
+    if name != "ring"
+}
+
+
+def read_file(path: Path) -> Sections:
+    """Read *path* and check every section but those whose entries users name. Raises ConfigError."""
+    raw = _parsed(path)
+    folder = path.parent
+    sections: Sections = {"": {}}
+    for name, entries in raw.items():
+        if name not in SECTIONS and name not in TABLES:
+            raise ConfigError(f"{path.name}: {_unknown_section(name, entries)}")
+        if not isinstance(entries, Mapping):
+            raise ConfigError(f"{path.name}: {name} must be a section; write [{name}] on a line of its own")
+        if name in SECTIONS:
+            sections[name] = _checked(entries, SECTIONS[name], folder, where=f"{path.name}: [{name}] ")
+        else:
+            sections[""][name] = _forward_auth(entries, path) if name == "forward_auth" else dict(entries)
+    return sections
+
+
+def read_environment(environ: Mapping[str, str]) -> Sections:
+    """Read ``KEYFOB_<SECTION>_<KEY>``, and the ring's path or contents. Raises ConfigError, never with a value.
+
+    A name close to a setting's is taken for a slip and refused; others are somebody's own (``KEYFOB_ADMIN_KEY``
+    for a script), because an environment, unlike a file, is shared.
+    """
+    sections: Sections = {}
+    for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
+        section, key = _split(variable)
+        kind = SECTIONS.get(section, {}).get(key)
+        if kind is not None:
+            value = _check(kind, kind.from_text(environ[variable]), variable)
+            sections.setdefault(section, {})[key] = placed(value, Path.cwd())
+        elif meant := _meant(variable, section, key):
+            raise ConfigError(f"{variable} is not a setting{did_you_mean(variable, meant)}")
+    return _with_ring(sections, environ)
+
+
+def _split(variable: str) -> tuple[str, str]:
+    section, _, key = variable.removeprefix(_PREFIX).lower().partition("_")
+    return section, key
+
+
+def _meant(variable: str, section: str, key: str) -> list[str]:
+    """Give the names one of which was meant: its section or key is misspelt, or the section was left out."""
+    if variable in _WITHOUT_SECTION:
+        return [_WITHOUT_SECTION[variable]]
+    near = section if section in SECTIONS else nearest(section, SECTIONS)
+    if near is None or not is_misspelt(key, SECTIONS[near]):
+        return []
+    return [_variable(near, name) for name in SECTIONS[near]]
+
+
+def read_keywords(keywords: Mapping[str, object]) -> Sections:
+    """Read settings given in code; None stands for "not given". Raises ConfigError."""
+    sections: Sections = {}
+    for keyword, value in keywords.items():
+        if value is None:
+            continue
+        if keyword in _LOOSE:
+            sections.setdefault("", {})[keyword] = _loose(keyword, value)
+        elif keyword in KEYWORDS:
+            section, key = KEYWORDS[keyword]
+            checked = _check(SECTIONS[section][key], value, keyword)
+            sections.setdefault(section, {})[key] = placed(checked, Path.cwd())
+        else:
+            raise ConfigError(f"{keyword} is not a setting{did_you_mean(keyword, (*KEYWORDS, *_LOOSE))}")
+    return sections
+
+
+def _parsed(path: Path) -> dict[str, object]:
+    text = _text(path)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = f"at line {text.count(chr(10)) + 1}, the last"
+        message = " ".join(str(error).split()).replace("at end of document", last)
+        raise ConfigError(f"{path} is not valid TOML: {message}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        mend = "name another one, or let `keyfob init` write it"
+        raise ConfigError(f"there is no configuration file {path}; {mend}") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path} is not UTF-8 (at line {line}); save it as UTF-8") from None
+
+
+def _unknown_section(name: str, entries: object) -> str:
+    if isinstance(entries, Mapping):
+        known = [f"[{section}]" for section in (*SECTIONS, *TABLES)]
+        return f"[{name}] is not a section{did_you_mean(f'[{name}]', known)}"
+    home = _home(name)
+    return f"{name} stands before the first section; " + (f"write it under {home}" if home else "remove it")
+
+
+def _home(name: str) -> str | None:
+    """Give the section that *name* belongs to, if there is one."""
+    if name in TABLES:
+        return f"[{name}]"
+    return next((f"[{section}]" for section, known in SECTIONS.items() if name in known), None)
+
+
+def _checked(
+    entries: Mapping[str, object], known: Mapping[str, Kind], folder: Path, *, where: str
+) -> dict[str, object]:
+    for key in entries:
+        if key not in known:
+            home = _home(key)
+            raise ConfigError(
+                f"{where}{key} is not a setting" + (f"; it belongs to {home}" if home else did_you_mean(key, known))
+            )
+    return {key: placed(_check(known[key], value, f"{where}{key}"), folder) for key, value in entries.items()}
+
+
+def _forward_auth(policies: Mapping[str, object], path: Path) -> dict[str, object]:
+    checked: dict[str, object] = {}
+    for name, policy in policies.items():
+        where = f"{path.name}: [forward_auth.{name}]"
+        if not isinstance(policy, Mapping):
+            raise ConfigError(f"{where} must be a table")
+        if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
+            raise ConfigError(f"{where} is not a name for a path; use letters, digits, hyphen and underscore")
+        values = _checked(policy, FORWARD_AUTH, path.parent, where=f"{where} ")
+        for needed in ("headers", "trusted_proxies", "rules"):
+            if not values.get(needed):
+                raise ConfigError(f"{where} needs {needed}")
+        checked[name] = values
+    return checked
+
+
+def _with_ring(sections: Sections, environ: Mapping[str, str]) -> Sections:
+    given = [name for name in _RING_SETTINGS if environ.get(name)]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} are both set; keep one")
+    if given == ["KEYFOB_RING"]:
+        sections.setdefault("store", {})["ring"] = Path.cwd() / environ["KEYFOB_RING"]
+    elif given == ["KEYFOB_RING_DATA"]:
+        sections.setdefault("", {})["ring_data"] = environ["KEYFOB_RING_DATA"]
+    return sections
+
+
+def _loose(keyword: str, value: object) -> object:
+    """Check as much of *value* as can be said before the rules and the catalogue are read."""
+    if keyword == "on_denied" and not callable(value):
+        raise ConfigError("on_denied must be a function that takes what was refused")
+    if keyword == "ring_data" and not isinstance(value, str):
+        raise ConfigError("ring_data must be the text of a ring")
+    return _check(table(), value, keyword) if keyword in {"rules", "key_types", "plans"} else value
+
+
+def _check(kind: Kind, value: object, name: str) -> object:
+    try:
+        return kind.check(value)
+    except Wrong as error:
+        raise ConfigError(f"{name} {error}") from None

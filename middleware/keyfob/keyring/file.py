@@ -1,0 +1,102 @@
+"""The ring's file: read only where nobody else can read it, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from keyfob.errors import ConfigError
+from keyfob.keyring.keyring import Ring
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def load_ring(path: str | PathLike[str]) -> Ring:
+    """Read the ring at *path*.
+
+    Raises:
+        ConfigError: it is missing, malformed, or open to others than its owner; the message names the mend.
+
+    """
+    text = _read_private(path)
+    try:
+        return Ring.parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{os.fspath(path)}: {error}") from None
+
+
+def write_ring(path: str | PathLike[str], ring: Ring, *, replaces: Ring | None = None) -> None:
+    """Write *ring* to *path*, with mode 0600 whatever the umask; on return it is on the disk.
+
+    Without *replaces* the file must not be there yet. With it, the file must still hold that ring, so that
+    an entry which somebody else has just added is not lost.
+
+    Raises:
+        ConfigError: the file is there, or is not what *replaces* says, or cannot be written.
+
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if replaces is not None and load_ring(target) != replaces:
+        _refuse(path, "it was changed by somebody else meanwhile; try again")
+    try:
+        _write_beside(target, ring.dump().encode(), create=replaces is None)
+    except FileExistsError:
+        _refuse(path, "it is there already, and a ring is never overwritten; move it away first")
+    except OSError as error:
+        _refuse(path, f"it cannot be written: {error.strerror}")
+
+
+def _read_private(path: str | PathLike[str]) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # of the open file, whatever the path leads to by now
+            if mode & _OPEN_TO_OTHERS:
+                _refuse(path, f"others can use it (mode {mode:04o}); mend it with: chmod 600 {os.fspath(path)}")
+            return file.read().decode()
+    except FileNotFoundError:
+        _refuse(
+            path,
+            "it is missing; `keyfob init` makes one for a new installation; else copy it here, name the right file "
+            "(setting `ring`, KEYFOB_RING), or, if every copy is lost, run `keyfob ring add --new-file`",
+        )
+    except OSError as error:
+        _refuse(path, f"it cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        _refuse(path, "it is not a text file")
+
+
+def _write_beside(target: Path, content: bytes, *, create: bool) -> None:
+    """Write a file beside *target*, then give it that name in one step."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # 0600 from its first moment
+    beside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        if create:
+            target.hardlink_to(beside)  # unlike a rename, it fails where there is a file
+        else:
+            beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse(path: str | PathLike[str], why: str) -> NoReturn:
+    raise ConfigError(f"the ring {os.fspath(path)}: {why}")

@@ -1,0 +1,186 @@
+"""The ring: the server's own keys, each known by one character. They are never in the database.
+
+The file is TOML, one table for each character::
+
+    [a]
+    key = "64 hexadecimal digits"
+    created_at = 2026-01-31T12:00:00Z
+
+The key of an entry makes tags, and from it one sub-key is derived for each other purpose, so that what one of them
+signs can never be taken for what another one signs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import tomllib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError
+from keyfob.keys.format import ALPHABET, TAG_LENGTH, base62, from_base62
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from keyfob.keys.format import KeyText
+
+KEY_BYTES = 32
+TAG_BYTES = 10  # 80 bits: a guess is right once in 10**24, and right or not it admits nobody
+CHARS = ALPHABET[36:] + ALPHABET[10:36] + ALPHABET[:10]  # in the order in which they are taken: a-z, A-Z, 0-9
+
+_HEX_KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RingKey:
+    """One entry of the ring."""
+
+    char: str
+    key: bytes = field(repr=False)
+    created_at: datetime
+
+    _tag_state: hmac.HMAC = field(init=False, repr=False, compare=False)  # keyed once: that is half of the work
+
+    def __post_init__(self) -> None:
+        """Key the state that every tag is made from."""
+        object.__setattr__(self, "_tag_state", hmac.new(self.key, b"keyfob/tag/v1\0", "sha256"))
+
+    def tag(self, tagged: str) -> str:
+        """The tag of a key text, made over everything before it: 80 bits of HMAC-SHA-256 (RFC 2104) in base 62."""
+        return base62(int.from_bytes(self._tag_bytes(tagged), "big"), TAG_LENGTH)
+
+    def verifies(self, key: KeyText) -> bool:
+        """Whether this entry made the tag that *key* carries. Takes as long for a wrong tag as for a right one."""
+        try:
+            presented = from_base62(key.tag).to_bytes(TAG_BYTES, "big")
+        except (ValueError, OverflowError):  # no digits of ours; and 14 of them can say a little more than 80 bits
+            return False
+        return hmac.compare_digest(self._tag_bytes(key.tagged), presented)
+
+    def _tag_bytes(self, tagged: str) -> bytes:
+        state = self._tag_state.copy()
+        state.update(tagged.encode())
+        return state.digest()[:TAG_BYTES]
+
+    def proof_state(self) -> hashlib.blake2b:
+        """A fresh keyed BLAKE2b-256 (RFC 7693): ``copy()`` it, feed it a whole key, and its digest is the proof."""
+        return hashlib.blake2b(digest_size=32, key=self.proof_key)
+
+    def proof(self, text: str) -> bytes:
+        """What recognises the whole key *text* without Argon2id; worthless to whoever lacks the ring."""
+        state = self.proof_state()
+        state.update(text.encode())
+        return state.digest()
+
+    @property
+    def proof_key(self) -> bytes:
+        """The sub-key of proofs."""
+        return self._derived(b"keyfob/proof/v1\0")
+
+    @property
+    def audit_key(self) -> bytes:
+        """The sub-key that seals the audit log."""
+        return self._derived(b"keyfob/audit/v1\0")
+
+    @property
+    def csrf_key(self) -> bytes:
+        """The sub-key of the console's form tokens."""
+        return self._derived(b"keyfob/csrf/v1\0")
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits by which the database knows the key; they tell nothing of it."""
+        return self._derived(b"keyfob/fingerprint/v1\0").hex()[:16]
+
+    def _derived(self, purpose: bytes) -> bytes:
+        return hmac.digest(self.key, purpose, "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """All entries, in the order in which they were written. Every one verifies; the database says which one signs."""
+
+    entries: Mapping[str, RingKey]
+
+    @classmethod
+    def of(cls, keys: Iterable[RingKey]) -> Ring:
+        """A ring that nobody can change of *keys*."""
+        return cls(MappingProxyType({key.char: key for key in keys}))
+
+    @classmethod
+    def new(cls, now: datetime) -> Ring:
+        """A ring of one fresh entry."""
+        return cls.of(()).added(now)
+
+    def added(self, now: datetime, taken: Collection[str] = ()) -> Ring:
+        """This ring and one fresh entry, under the next character that is neither here nor in *taken*.
+
+        Raises:
+            ConfigError: all 62 characters are used up.
+
+        """
+        char = next((char for char in CHARS if char not in self.entries and char not in taken), None)
+        if char is None:
+            raise ConfigError("the ring has used up all of its 62 characters")
+        return Ring.of([*self.entries.values(), RingKey(char, secrets.token_bytes(KEY_BYTES), now.astimezone(UTC))])
+
+    @property
+    def newest(self) -> RingKey:
+        """The entry that was made last."""
+        return max(reversed([*self.entries.values()]), key=lambda entry: entry.created_at)
+
+    def proof_states(self) -> dict[str, hashlib.blake2b]:
+        """The `RingKey.proof_state` of every entry, by its character."""
+        return {char: entry.proof_state() for char, entry in self.entries.items()}
+
+    @classmethod
+    def parse(cls, toml_text: str) -> Ring:
+        """Read a ring as `dump` writes it.
+
+        Raises:
+            ConfigError: it is not such a text; the message holds no key.
+
+        """
+        try:
+            tables = tomllib.loads(toml_text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"the ring is not TOML: {error}") from None
+        if not tables:
+            raise ConfigError("the ring holds no entry; `keyfob init` writes a new one")
+        ring = cls.of(_entry(char, table) for char, table in tables.items())
+        if len({entry.key for entry in ring.entries.values()}) < len(ring.entries):
+            raise ConfigError("two entries of the ring hold the same key; take the newer one out")
+        return ring
+
+    def dump(self) -> str:
+        """The whole ring as TOML, keys included."""
+        tables = (
+            f'[{entry.char}]\nkey = "{entry.key.hex()}"\ncreated_at = {entry.created_at.isoformat()}\n'
+            for entry in self.entries.values()
+        )
+        return "# Keyfob's ring. Whoever has it can make tags and proofs: keep it secret, and keep a copy.\n\n" + (
+            "\n".join(tables)
+        )
+
+
+def _entry(char: str, table: object) -> RingKey:
+    match table:
+        case {"key": str(key), "created_at": datetime() as created_at, **rest} if not rest:
+            pass
+        case _:
+            raise ConfigError(f"entry {char!r} of the ring must be a table of exactly `key` and `created_at`")
+    if len(char) != 1 or char not in CHARS:
+        raise ConfigError(f"entry {char!r} of the ring must be named by one letter or digit")
+    if not _HEX_KEY.match(key):
+        raise ConfigError(
+            f"`key` of entry {char!r} of the ring must be {2 * KEY_BYTES} hexadecimal digits in lower case"
+        )
+    if created_at.tzinfo is None:
+        raise ConfigError(f"`created_at` of entry {char!r} of the ring must say its time zone: put a Z behind it")
+    return RingKey(char, bytes.fromhex(key), created_at.astimezone(UTC))

@@ -1,0 +1,111 @@
+"""Reading the audit log: who did what, as far as the reader may know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from keyfob.audit import ACTIONS
+from keyfob.errors import Invalid
+from keyfob.keys.format import key_id_of
+from keyfob.management.pagination import (
+    DEFAULT_PAGE,
+    LARGEST_PAGE,
+    Page,
+    read_moment,
+    read_number,
+    read_text,
+    read_token,
+    write_token,
+)
+from keyfob.store.contract import EventQuery
+from keyfob.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from keyfob.audit import SealedEvent
+    from keyfob.management.actor import Actor
+    from keyfob.store.contract import KeyStore
+
+_LISTING = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSearch:
+    """Which events to read; numbers and times may still be the text of a query string.
+
+    *key* is an id or a display form. *actor* is the id or the name of who acted.
+    """
+
+    team: str | None = None
+    key: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | str | None = None
+    page_size: int | str = DEFAULT_PAGE
+    page_token: str | None = None
+
+
+class AuditLog:
+    """Shows events, newest first: those of the actor's own team, or all of them to who acts in every team."""
+
+    def __init__(self, store: KeyStore, *, brand: str = "kf") -> None:
+        self._store = store
+        self._brand = brand
+
+    async def events(self, search: EventSearch, *, actor: Actor) -> Page[SealedEvent]:
+        """One page. Raises Forbidden without ``audit:read``, and Invalid with the parameter as pointer."""
+        query = self._query(search, actor)
+        if query is None:
+            return Page((), None)
+        found = await self._store.events(replace(query, limit=query.limit + 1))
+        shown = tuple(found[: query.limit])
+        return Page(shown, write_token(_LISTING, shown[-1].seq) if len(found) > query.limit else None)
+
+    def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[SealedEvent]:
+        """All pages, one after the other, in bounded memory. Raises as `events`, before the first event."""
+        return self._pages(self._query(replace(search, page_size=LARGEST_PAGE), actor))
+
+    async def _pages(self, query: EventQuery | None) -> AsyncIterator[SealedEvent]:
+        while query is not None:
+            found = await self._store.events(query)
+            for sealed in found:
+                yield sealed
+            query = replace(query, bound=found[-1].seq) if len(found) == query.limit else None
+
+    def _query(self, search: EventSearch, actor: Actor) -> EventQuery | None:
+        """Give the query, or None where the answer is empty: another's team has no events, like one that never was."""
+        actor.demand("audit:read")
+        query = EventQuery(
+            team=None if search.team is None else read_text(search.team, "team"),
+            key=None if search.key is None else self._key_id(search.key),
+            actor=None if search.actor is None else self._actor(search.actor),
+            action=None if search.action is None else _action(search.action),
+            since=None if search.since is None else read_moment(search.since, "since"),
+            limit=read_number(search.page_size, "page_size", most=LARGEST_PAGE),
+            bound=_bound(search.page_token) if search.page_token else None,
+        )
+        if query.team is None and not actor.acts_everywhere:
+            query = replace(query, team=actor.team)
+        return query if query.team is None or actor.may_see(query.team) else None
+
+    def _key_id(self, key: str) -> str:
+        key_id = key_id_of(key, self._brand)
+        if key_id is None:
+            raise Invalid(("/key", "This must be the id of a key"))
+        return key_id
+
+    def _actor(self, actor: str) -> str:
+        return key_id_of(actor, self._brand) or read_text(actor, "actor")
+
+
+def _action(action: str) -> str:
+    if action in ACTIONS:
+        return action
+    raise Invalid(("/action", f"There is no action {action[:60]}{did_you_mean(action[:60], ACTIONS)}"))
+
+
+def _bound(token: str) -> int:
+    return int(read_token(token, listing=_LISTING, kinds=(int,))[0])

@@ -1,0 +1,81 @@
+"""Creating once, however often the request arrives (the Idempotency-Key header).
+
+The record commits in the same transaction as the key that it stands for, so neither is ever there without the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keyfob.errors import IdempotencyInProgress, IdempotencyMismatch, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from keyfob.store.contract import Remembered
+
+KEPT = timedelta(hours=24)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """One request's claim to be the same as another: *scope* says which request, *body_digest* what it said."""
+
+    scope: str
+    body_digest: bytes
+
+    @classmethod
+    def of(cls, key: str, *, caller: str, method: str, path: str, body: bytes) -> IdempotencyKey:
+        """Scope *key* to the calling key's id, the method and the path.
+
+        Raises:
+            Invalid: *key* is not 1–255 visible ASCII characters.
+        """
+        if not _KEY.match(key):
+            raise Invalid(("/Idempotency-Key", "This must be 1 to 255 visible ASCII characters"))
+        scope = f"{caller}\n{method.upper()}\n{path}\n{key}"  # none of the first three holds a line break
+        return cls(hashlib.sha256(scope.encode()).hexdigest(), hashlib.sha256(body).digest())
+
+    def answered_by(self, earlier: Remembered | None, now: datetime) -> str | None:
+        """Give the id of the key that this request made already, or None if it must make one.
+
+        Raises:
+            IdempotencyMismatch: *earlier* was another request.
+        """
+        if earlier is None or earlier.at <= now - KEPT:
+            return None
+        if earlier.body_digest != self.body_digest:
+            raise IdempotencyMismatch("this Idempotency-Key was used for a request with another body")
+        return earlier.key_id
+
+
+class UnderWay:
+    """The requests that this process is working on. Between processes the transaction decides."""
+
+    def __init__(self) -> None:
+        self._scopes: set[str] = set()
+
+    @contextmanager
+    def claim(self, key: IdempotencyKey | None) -> Iterator[None]:
+        """Work on *key* alone. Without a key nothing is claimed.
+
+        Raises:
+            IdempotencyInProgress: somebody works on it already.
+        """
+        if key is None:
+            yield
+            return
+        if key.scope in self._scopes:
+            raise IdempotencyInProgress("the first request with this Idempotency-Key is still under way")
+        self._scopes.add(key.scope)
+        try:
+            yield
+        finally:
+            self._scopes.discard(key.scope)

@@ -1,0 +1,180 @@
+"""What a key is to become: the checks that need no store, for a new key, a copy and a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from keyfob.errors import FixedPermissions, Invalid, PlanRequired
+from keyfob.management.validation import NAME_LENGTH, clean_fields
+from keyfob.suggestions import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from keyfob.keys.record import KeyRecord
+    from keyfob.policy.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDraft:
+    """What somebody asks for. *permissions* is None where they were not given, which fixed types demand or accept."""
+
+    name: str
+    key_type: str = "api"
+    permissions: tuple[str, ...] | None = None
+    description: str | None = None
+    expires_at: datetime | None = None
+    ip_allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A draft that passed: every field clean, *permissions* sorted and as the key will hold them."""
+
+    name: str
+    key_type: str
+    permissions: tuple[str, ...]
+    description: str | None
+    expires_at: datetime | None
+    ip_allow: tuple[str, ...]
+
+
+def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime) -> Accepted:
+    """Check *draft* for a team with *plan*.
+
+    Raises:
+        Invalid: a field, the type, or a permission that is not in the catalogue.
+        PlanRequired: *plan* has no keys of this type.
+        FixedPermissions: keys of this type hold other permissions than those given.
+    """
+    fields = {
+        "name": draft.name,
+        "description": draft.description,
+        "expires_at": draft.expires_at,
+        "ip_allow": draft.ip_allow,
+    }
+    given = {} if draft.permissions is None else {"permissions": draft.permissions}
+    clean = clean_fields({**fields, **given}, now=now)
+    if draft.key_type not in catalogue.key_types:
+        hint = did_you_mean(draft.key_type, catalogue.key_types)
+        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{hint}"))
+    if not catalogue.allows(plan, draft.key_type):
+        raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
+    wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
+    return Accepted(
+        name=cast("str", clean["name"]),
+        key_type=draft.key_type,
+        permissions=_settled(wanted, draft.permissions or (), draft.key_type, catalogue),
+        description=cast("str | None", clean["description"]),
+        expires_at=cast("datetime | None", clean["expires_at"]),
+        ip_allow=cast("tuple[str, ...]", clean["ip_allow"]),
+    )
+
+
+def copy_of(source: KeyRecord, overrides: Mapping[str, object], *, now: datetime) -> KeyDraft:
+    """Draft a copy of *source*: everything but its name, its life so far and, of course, its secret.
+
+    Raises:
+        Invalid: an override is wrong, or the expiry has passed and is not overridden.
+    """
+    clean = clean_fields(overrides, now=now)
+    if "expires_at" not in clean and source.is_expired(now):
+        raise Invalid(("/expires_at", "The key that you copy has expired; choose another expiry, or null for none"))
+    draft = KeyDraft(
+        name=f"Copy of {source.name}"[:NAME_LENGTH],
+        key_type=source.key_type,
+        permissions=source.permissions,
+        description=source.description,
+        expires_at=source.expires_at,
+        ip_allow=source.ip_allow,
+    )
+    if "permissions" in clean:  # as they were given: complaints point at their places
+        clean["permissions"] = tuple(cast("Sequence[str]", overrides["permissions"]))
+    return replace(draft, **clean)  # type: ignore[arg-type] # clean_fields lets only these fields through
+
+
+def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue, *, now: datetime) -> KeyRecord:
+    """Apply a JSON merge patch (RFC 7396) to *before*. Null clears what may be empty.
+
+    Permissions that the catalogue has lost meanwhile may stay on a key, but not be added to it.
+
+    Raises:
+        Invalid: a field that does not exist or cannot be set, or a value that is not acceptable.
+        FixedPermissions: keys of this type hold other permissions than those given.
+    """
+    clean = clean_fields(patch, now=now)
+    if "permissions" in clean:
+        wanted = cast("tuple[str, ...]", clean["permissions"])
+        given = cast("Sequence[str]", list(cast("Collection[str]", patch["permissions"])))
+        clean["permissions"] = _settled(wanted, given, before.key_type, catalogue, kept=before.permissions)
+    return replace(before, **clean)  # type: ignore[arg-type] # clean_fields lets only these fields through
+
+
+def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
+    """What changed between the two, for the audit log. A description is only said to have changed: it may be long."""
+    changes: dict[str, object] = {}
+    if before.name != after.name:
+        changes["name"] = {"from": before.name, "to": after.name}
+    if before.description != after.description:
+        changes["description"] = "changed"
+    if before.permissions != after.permissions:
+        changes["permissions"] = {
+            "added": sorted(set(after.permissions) - set(before.permissions)),
+            "removed": sorted(set(before.permissions) - set(after.permissions)),
+        }
+    if before.expires_at != after.expires_at:
+        changes["expires_at"] = {"from": _written(before.expires_at), "to": _written(after.expires_at)}
+    if before.ip_allow != after.ip_allow:
+        changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
+    return changes
+
+
+def description_of(record: KeyRecord) -> dict[str, object]:
+    """What a new key is, for the audit log."""
+    return {
+        "name": record.name,
+        "type": record.key_type,
+        "permissions": list(record.permissions),
+        "expires_at": _written(record.expires_at),
+        "ip_allow": list(record.ip_allow),
+    }
+
+
+def _settled(
+    wanted: tuple[str, ...] | None,
+    given: Sequence[str],
+    key_type: str,
+    catalogue: Catalogue,
+    *,
+    kept: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Give the permissions that the key will hold. *given* is *wanted* as it was written, for the pointers."""
+    known = catalogue.key_types.get(key_type)
+    if known is not None and known.permissions is not None:
+        fixed = tuple(sorted(set(known.permissions)))
+        if wanted is not None and wanted != fixed:
+            raise FixedPermissions(f"a {known.label} always holds exactly {', '.join(fixed)}")
+        return fixed
+    wanted = wanted or ()
+    added = [grant for grant in wanted if grant not in kept]
+    refused = set(catalogue.check_grants(key_type, added) if known is not None else added)
+    wrong = [
+        (f"/permissions/{at}", _refusal(grant, key_type, catalogue))
+        for at, grant in enumerate(given)
+        if grant in refused
+    ]
+    if wrong:
+        raise Invalid(*wrong)
+    return wanted
+
+
+def _refusal(grant: str, key_type: str, catalogue: Catalogue) -> str:
+    meant = nearest(grant[:60], catalogue.grantable(key_type)) if key_type in catalogue.key_types else None
+    hint = f"; did you mean {meant}?" if meant and meant != grant else ""
+    return f"{grant[:60]} can't be granted to keys of type {key_type}{hint}"
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

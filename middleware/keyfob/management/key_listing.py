@@ -1,0 +1,150 @@
+"""Looking at keys: one, many, and how much one is used."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+
+from keyfob.errors import Invalid, NotFound
+from keyfob.keys.format import KEY_ID, key_id_of
+from keyfob.keys.record import State
+from keyfob.management.pagination import (
+    DEFAULT_PAGE,
+    LARGEST_PAGE,
+    Page,
+    read_moment,
+    read_number,
+    read_text,
+    read_token,
+    write_token,
+)
+from keyfob.store.contract import KeyQuery, UseDay
+from keyfob.store.sql.rows import place_of
+from keyfob.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import date, datetime
+
+    from keyfob.management.actor import Actor
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyStore, KeyView
+
+ORDERS = ("created_at", "name", "last_used_at")
+MOST_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class KeySearch:
+    """Which keys to list; numbers and times may still be the text of a query string.
+
+    *q* finds by name and id. *order_by* is one of `ORDERS`, with ``-`` before it for descending. Without *team*
+    all teams that the actor can see are searched.
+    """
+
+    team: str | None = None
+    q: str | None = None
+    state: str | None = None
+    key_type: str | None = None
+    permission: str | None = None
+    unused_since: datetime | str | None = None
+    order_by: str = "created_at"
+    page_size: int | str = DEFAULT_PAGE
+    page_token: str | None = None
+
+
+class KeyListing:
+    """What is there to be seen of keys; never any part of a secret or its hash."""
+
+    def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime], brand: str) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._now = now
+        self._brand = brand
+
+    async def one(self, team_id: str, key_id: str, *, actor: Actor, needed: str) -> KeyView:
+        """Look at one key. *key_id* may be its display form.
+
+        Raises:
+            Forbidden: the actor lacks *needed*.
+            NotFound: no such key, or it is another team's.
+        """
+        actor.demand(needed)
+        plain = key_id_of(key_id, self._brand)
+        view = await self._store.view(plain) if plain and actor.may_see(team_id) else None
+        if view is None or view.record.team != team_id:
+            raise NotFound("there is no such key")
+        return view
+
+    async def many(self, search: KeySearch, *, actor: Actor) -> Page[KeyView]:
+        """List keys. Raises Forbidden, NotFound for the team, and Invalid with the parameter as pointer."""
+        actor.demand("keys:read")
+        team = search.team if search.team is not None or actor.acts_everywhere else actor.team
+        query = await self._query(search, team, await self._plans(team, actor))
+        views = await self._store.views(query)
+        shown = views[: query.limit - 1]  # one more was asked for, to know whether there is one
+        if len(views) < query.limit:
+            return Page(tuple(shown), None)
+        return Page(tuple(shown), write_token(search.order_by, *place_of(shown[-1], query.order_by)))
+
+    async def usage(self, team_id: str, key_id: str, days: int | str, *, actor: Actor) -> list[UseDay]:
+        """Give every one of the last *days* (1–365) in UTC, today last, with what the key did. Raises as `one`."""
+        view = await self.one(team_id, key_id, actor=actor, needed="keys:read")
+        today = self._now().astimezone(UTC).date()
+        first = today - timedelta(days=read_number(days, "days", most=MOST_DAYS) - 1)
+        used = {day.day: day for day in await self._store.usage(view.record.id, first)}
+        return [used.get(day, UseDay(day, 0, 0)) for day in _days(first, today)]
+
+    async def _plans(self, team_id: str | None, actor: Actor) -> set[str]:
+        """Every plan that the keys listed may be under."""
+        if team_id is None:
+            return {team.plan for team in await self._store.teams()}
+        team = await self._store.team(team_id) if actor.may_see(team_id) else None
+        if team is None:
+            raise NotFound("there is no such team")
+        return {team.plan}
+
+    async def _query(self, search: KeySearch, team: str | None, plans: Iterable[str]) -> KeyQuery:
+        types = self._catalogue.key_types
+        order_by = search.order_by.removeprefix("-")
+        _check_choice(order_by, ORDERS, "order_by")
+        _check_choice(search.state, State, "state")
+        _check_choice(search.key_type, types, "type")
+        return KeyQuery(
+            team=team,
+            now=self._now(),
+            q=self._sought(search.q) if search.q else None,
+            state=search.state,
+            key_type=search.key_type,
+            permission=read_text(search.permission, "permission") if search.permission is not None else None,
+            unused_since=read_moment(search.unused_since, "unused_since") if search.unused_since is not None else None,
+            order_by=order_by,
+            descending=search.order_by.startswith("-"),
+            limit=read_number(search.page_size, "page_size", most=LARGEST_PAGE) + 1,
+            after=_place(search.page_token, search.order_by) if search.page_token else None,
+            suspended_types={p: [name for name in types if self._catalogue.suspends(p, name)] for p in plans},
+        )
+
+    def _sought(self, q: str) -> str | None:
+        """Cut a key to its id: it was pasted here by mistake, and must not reach a log or the database."""
+        text = unicodedata.normalize("NFC", read_text(q, "q")).strip()
+        return key_id_of(text, self._brand) or text or None
+
+
+def _check_choice(value: str | None, choices: Iterable[str], name: str) -> None:
+    if value is not None and value not in list(choices):
+        raise Invalid((f"/{name}", f"There is no {value[:60]} here{did_you_mean(value[:60], choices)}"))
+
+
+def _place(token: str, order_by: str) -> tuple[str | int, str]:
+    kind = str if order_by.removeprefix("-") == "name" else int
+    value, key_id = read_token(token, listing=order_by, kinds=(kind, str))
+    if not KEY_ID.match(str(key_id)):
+        raise Invalid(("/page_token", "This page token does not belong to this listing; start without one"))
+    return value, str(key_id)
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -1,0 +1,118 @@
+"""Teams: who holds keys together, and by which plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from keyfob.errors import Invalid, NotFound, TeamExists
+from keyfob.keys.record import Team
+from keyfob.management.actor import confirmed
+from keyfob.management.validation import clean_name, clean_team_id
+from keyfob.policy.catalogue import DEFAULT_PLAN
+from keyfob.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from keyfob.management.actor import Actor
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyStore, Transaction
+
+
+class Teams:
+    """Shows, makes and changes teams. A team that the actor cannot see is as if it had never been."""
+
+    def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._now = now
+
+    async def list(self, *, actor: Actor) -> tuple[Team, ...]:
+        """Every team that *actor* can see, by id. Raises Forbidden without ``teams:read``."""
+        actor.demand("teams:read")
+        return tuple(team for team in await self._store.teams() if actor.may_see(team.id))
+
+    async def get(self, team_id: str, *, actor: Actor) -> Team:
+        """One team. Raises Forbidden without ``teams:read``, and NotFound."""
+        actor.demand("teams:read")
+        return await self._seen(team_id, actor)
+
+    async def create(self, team_id: str, name: str | None = None, plan: str | None = None, *, actor: Actor) -> Team:
+        """Make a team; its name is its id and its plan ``enterprise`` unless said otherwise.
+
+        Raises:
+            Forbidden: without ``teams:write``.
+            Invalid: the id is no slug, the name is not acceptable, or there is no such plan.
+            TeamExists: the id is taken.
+        """
+        actor.demand("teams:write")
+        at = self._now()
+        plan = self._known(DEFAULT_PLAN if plan is None else plan)
+        team = Team(clean_team_id(team_id), clean_name(team_id if name is None else name), plan, at)
+
+        async def work(rows: Transaction) -> Team:
+            doer = await confirmed(actor, rows, "teams:write", at=at)
+            if await rows.team(team.id) is not None:
+                raise TeamExists(f"there is a team {team.id} already")
+            await rows.put_team(team)
+            await rows.append(doer.did("team.created", at, team=team.id, name=team.name, plan=team.plan))
+            return team
+
+        return await self._store.change(work)
+
+    async def update(self, team_id: str, patch: Mapping[str, object], *, actor: Actor) -> Team:
+        """Apply a merge patch to ``name`` and ``plan``. A new plan suspends or restores keys at once.
+
+        Raises:
+            Forbidden: without ``teams:write``.
+            NotFound: no such team.
+            Invalid: another field, or a value that is not acceptable.
+        """
+        actor.demand("teams:write")
+        await self._seen(team_id, actor)
+        changes = self._clean(patch)
+
+        async def work(rows: Transaction) -> Team:
+            at = self._now()
+            doer = await confirmed(actor, rows, "teams:write", at=at)
+            before = await rows.team(team_id)
+            if before is None:
+                raise NotFound("there is no such team")
+            after = replace(before, name=changes.get("name", before.name), plan=changes.get("plan", before.plan))
+            if after != before:
+                await _put(rows, before, after, doer, at)
+            return after
+
+        return await self._store.change(work)
+
+    async def _seen(self, team_id: str, actor: Actor) -> Team:
+        team = await self._store.team(team_id) if actor.may_see(team_id) else None
+        if team is None:
+            raise NotFound("there is no such team")
+        return team
+
+    def _clean(self, patch: Mapping[str, object]) -> dict[str, str]:
+        cleaners: dict[str, Callable[[object], str]] = {"name": clean_name, "plan": self._known}
+        unknown = [field[:60] for field in patch if field not in cleaners]
+        if unknown:
+            raise Invalid(*((f"/{field}", "There is no such field, or it can't be set") for field in unknown))
+        return {field: cleaners[field](value) for field, value in patch.items()}
+
+    def _known(self, plan: object) -> str:
+        if isinstance(plan, str) and plan in self._catalogue.plans:
+            return plan
+        shown = plan[:60] if isinstance(plan, str) else "such"
+        raise Invalid(("/plan", f"There is no plan {shown}{did_you_mean(shown, self._catalogue.plans)}"))
+
+
+async def _put(rows: Transaction, before: Team, after: Team, actor: Actor, at: datetime) -> None:
+    await rows.put_team(after)
+    if before.plan != after.plan:
+        await rows.stamp_team_keys(after.id)  # so that every worker reads the keys again, under the new plan
+        change = {"from": before.plan, "to": after.plan}
+        await rows.append(actor.did("team.plan_changed", at, team=after.id, plan=change))
+    if before.name != after.name:
+        renamed = {"from": before.name, "to": after.name}
+        await rows.append(actor.did("team.updated", at, team=after.id, name=renamed))

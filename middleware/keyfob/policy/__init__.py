@@ -1,0 +1,1 @@
+"""What a key may hold: permissions, key types, plans and address ranges."""

@@ -1,0 +1,104 @@
+"""What can be granted, which types of key there are, and which plan may hold which type.
+
+Three lists of permissions, kept apart on purpose:
+
+- the *catalogue*: what people choose from when they make a key;
+- *fixed* permissions: what keys of one type always hold, and no other key is ever offered;
+- *admin* permissions: what Keyfob's own admin API asks for; only keys of type ``admin`` may hold them.
+
+A rule may name any of them. A permission that the catalogue names and a key type fixes stays fixed: rules know it,
+nobody is offered it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from keyfob.policy.catalogue_config import read_key_types, read_labels, read_plans
+from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, DEFAULT_PLAN, DEFAULT_PLANS, KeyType
+from keyfob.policy.permissions import ADMIN_PERMISSIONS, Held
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+__all__ = ["ADMIN", "DEFAULT_KEY_TYPES", "DEFAULT_PLAN", "DEFAULT_PLANS", "Catalogue", "KeyType", "build_catalogue"]
+
+_EVERYTHING = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All that can be granted: permission to label, name to key type, plan to the types that it may hold."""
+
+    permissions: Mapping[str, str]
+    key_types: Mapping[str, KeyType]
+    plans: Mapping[str, frozenset[str]]
+
+    def suspends(self, plan: str, key_type: str) -> bool:
+        """Whether keys of *key_type* are refused under *plan*: always for an unknown plan, never for admin keys."""
+        return key_type != ADMIN and key_type not in self.plans.get(plan, ())
+
+    def allows(self, plan: str, key_type: str) -> bool:
+        """Whether a team with *plan* may make keys of *key_type*."""
+        return key_type in self.key_types and not self.suspends(plan, key_type)
+
+    def suspended_types(self) -> dict[str, tuple[str, ...]]:
+        """Each plan with the key types that it lacks."""
+        return {plan: tuple(name for name in self.key_types if self.suspends(plan, name)) for plan in self.plans}
+
+    def grantable(self, key_type: str) -> tuple[str, ...]:
+        """Give the permissions, without wildcards, that a key of *key_type* may hold. Raises KeyError."""
+        fixed = self.key_types[key_type].permissions
+        if fixed is not None:
+            return fixed
+        return (*ADMIN_PERMISSIONS, *self.permissions) if key_type == ADMIN else tuple(self.permissions)
+
+    def check_grants(self, key_type: str, permissions: Collection[str]) -> list[str]:
+        """List those of *permissions* that a key of *key_type* cannot hold, in order. Raises KeyError."""
+        known = self.grantable(key_type)
+        if self.key_types[key_type].is_fixed:
+            return [grant for grant in permissions if grant not in known]
+        return [grant for grant in permissions if not _is_on_offer(grant, known)]
+
+    def fixed_permissions(self) -> tuple[str, ...]:
+        """Give every permission that some key type fixes."""
+        return tuple(name for key_type in self.key_types.values() for name in key_type.permissions or ())
+
+    def known_to_rules(self) -> frozenset[str]:
+        """Give every permission that a rule may name."""
+        return frozenset((*self.permissions, *self.fixed_permissions(), *ADMIN_PERMISSIONS))
+
+
+def _is_on_offer(grant: str, known: tuple[str, ...]) -> bool:
+    """Whether *grant* is known, or is a wildcard that covers something known. ``*`` is always on offer."""
+    if grant == _EVERYTHING or grant in known:
+        return True
+    held = Held((grant,))
+    return grant.endswith(":*") and any(held.covers(name) for name in known)
+
+
+def build_catalogue(
+    *, permissions: object = None, key_types: object = None, plans: object = None, rules_named: Iterable[str] = ()
+) -> Catalogue:
+    """Merge what is configured over the defaults.
+
+    Args:
+        permissions: name to label, or a list of names; None takes *rules_named* less fixed and admin permissions.
+        key_types: name to a table of ``label``, ``per_team`` (1 or "many") and ``permissions`` (a list or "chosen").
+        plans: name to a table with the list ``key_types``, or to that list.
+        rules_named: every permission that the rules name.
+
+    Raises:
+        ConfigError: names the entry and the mend.
+    """
+    types = {**DEFAULT_KEY_TYPES, **read_key_types(key_types)}
+    all_plans = {**DEFAULT_PLANS, **read_plans(plans, types)}
+    fixed = {permission for key_type in types.values() for permission in key_type.permissions or ()}
+    if permissions is None:
+        labels = {name: name for name in rules_named if name not in ADMIN_PERMISSIONS}
+    else:
+        labels = read_labels(permissions)
+    offered = {name: label for name, label in labels.items() if name not in fixed}
+    return Catalogue(MappingProxyType(offered), MappingProxyType(types), MappingProxyType(all_plans))

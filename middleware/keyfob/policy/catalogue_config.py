@@ -1,0 +1,140 @@
+"""Reading the catalogue: ``[permissions]``, ``[key_types.*]`` and ``[plans.*]`` over the defaults.
+
+An entry with the name of a default changes only what it says: ``[key_types.computer] label = "Laptop key"`` stays
+one per team. ``per_team = "many"`` and ``permissions = "chosen"`` undo a default's limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError
+from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, KeyType
+from keyfob.policy.permissions import ADMIN_PERMISSIONS, is_permission
+from keyfob.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9]{1,15}")
+_PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_TYPE_FIELDS = ("label", "per_team", "permissions")
+_PLAN_FIELDS = ("key_types",)
+
+
+def read_labels(raw: object) -> dict[str, str]:
+    """Read the catalogue: a table of labels by permission, or a list of permissions. Raises ConfigError."""
+    if not isinstance(raw, Mapping):
+        raw = {name: name for name in _names(raw, "[permissions]")}
+    return {name: _label(name, label) for name, label in _table(raw, "[permissions]").items()}
+
+
+def read_key_types(raw: object) -> dict[str, KeyType]:
+    """Read tables by name, each laid over the default of that name. Raises ConfigError."""
+    tables = _table(raw, "[key_types]")
+    return {name: _key_type(name, table, DEFAULT_KEY_TYPES.get(name)) for name, table in tables.items()}
+
+
+def read_plans(raw: object, types: Collection[str]) -> dict[str, frozenset[str]]:
+    """Read the types that each plan may hold, out of *types*. Raises ConfigError."""
+    return {name: _plan(name, plan, types) for name, plan in _table(raw, "[plans]").items()}
+
+
+def _label(name: str, label: object) -> str:
+    where = f'[permissions] "{name}"'
+    if not is_permission(name):
+        raise ConfigError(f'{where} is not a permission; write a name like "items:read", without wildcards')
+    if name in ADMIN_PERMISSIONS:
+        raise ConfigError(f"{where} is a permission of Keyfob's own admin API; give yours another name")
+    return _text(label, where)
+
+
+def _key_type(name: str, raw: object, default: KeyType | None) -> KeyType:
+    where = f"[key_types.{name}]"
+    if _TYPE_NAME.fullmatch(name) is None:
+        raise ConfigError(f"{where} is not a name for a key type; use 2 to 16 of a-z and 0-9, a letter first")
+    table = _table(raw, where)
+    _refuse_unknown(table, _TYPE_FIELDS, where)
+    if name == ADMIN and not table.keys() <= {"label"}:
+        raise ConfigError(f"{where} can change only its label; remove {', '.join(sorted(table.keys() - {'label'}))}")
+    result = default or KeyType(name, name)
+    if "label" in table:
+        result = replace(result, label=_text(table["label"], f"{where} label"))
+    if "per_team" in table:
+        result = replace(result, per_team=_per_team(table["per_team"], f"{where} per_team"))
+    if "permissions" in table:
+        result = replace(result, permissions=_fixed(table["permissions"], f"{where} permissions"))
+    return result
+
+
+def _per_team(value: object, where: str) -> int | None:
+    if value is None or value == "many":
+        return None
+    if value == 1 and value is not True:
+        return 1
+    raise ConfigError(f'{where} must be 1, or "many"')
+
+
+def _fixed(value: object, where: str) -> tuple[str, ...] | None:
+    if value is None or value == "chosen":
+        return None
+    names = _names(value, where)
+    for name in names:
+        if not is_permission(name):
+            raise ConfigError(
+                f'{where}: "{name}" is not a permission; write a name like "computers:enroll", without wildcards'
+            )
+        if name in ADMIN_PERMISSIONS:
+            raise ConfigError(f'{where}: "{name}" belongs to admin keys; remove it')
+    return tuple(sorted(set(names)))
+
+
+def _plan(name: str, raw: object, types: Collection[str]) -> frozenset[str]:
+    where = f"[plans.{name}]"
+    if _PLAN_NAME.fullmatch(name) is None:
+        raise ConfigError(f"{where} is not a name for a plan; use a-z, 0-9, hyphen and underscore")
+    if isinstance(raw, Mapping):
+        table = _table(raw, where)
+        _refuse_unknown(table, _PLAN_FIELDS, where)
+        if "key_types" not in table:
+            raise ConfigError(f'{where} needs key_types, the list of what it may hold, for example ["api"]')
+        raw = table["key_types"]
+    names = _names(raw, f"{where} key_types")
+    for key_type in names:
+        if key_type not in types:
+            raise ConfigError(f'{where} key_types: there is no key type "{key_type}"{did_you_mean(key_type, types)}')
+    return frozenset(names) - {ADMIN}
+
+
+def _table(raw: object, where: str) -> Mapping[str, object]:
+    if raw is None:
+        return {}
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{where} must be a table")
+    for name in raw:
+        if not isinstance(name, str):
+            raise ConfigError(f"{where} has an entry that is not named by a text: {name!r}")
+    return raw
+
+
+def _names(raw: object, where: str) -> tuple[str, ...]:
+    if isinstance(raw, Sequence | set | frozenset) and not isinstance(raw, str | bytes):
+        names = tuple(name for name in raw if isinstance(name, str))
+        if len(names) == len(raw):
+            return names
+    raise ConfigError(f"{where} must be a list of texts")
+
+
+def _text(value: object, where: str) -> str:
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()
+    raise ConfigError(f'{where} must be a label for people, for example "Read items"')
+
+
+def _refuse_unknown(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"{where} {name} is not a setting{did_you_mean(name, known)}")

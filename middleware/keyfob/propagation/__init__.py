@@ -1,0 +1,1 @@
+"""How a change reaches every worker: freshness, leases, the list of workers, acknowledgements."""

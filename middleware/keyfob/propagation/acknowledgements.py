@@ -1,0 +1,100 @@
+"""Waits until every worker has said that it has applied a change, or cannot be judging by what was before.
+
+Nobody else's clock is looked at. A worker judges by what it read for as long as its lease, and what it read before the
+change it read before this wait began; so when the wait has lasted as long as its lease, it serves nothing from before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keyfob.errors import StoreUnavailable
+from keyfob.propagation.freshness import boot_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from keyfob.store.workers import Worker, WorkerList
+
+INTERVAL = 0.05  # seconds between two looks at the list
+GRACE = 0.2  # seconds beyond its lease in which a worker that has just read may still say so
+_LOOK_LIMIT = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one worker said. Without *confirmed_at* it has stopped, or its lease has run out."""
+
+    id: str
+    host: str
+    confirmed_at: datetime | None  # by the clock of who asked, when the word was read
+
+
+class RollCall:
+    """Asks all workers whether they have applied a revision."""
+
+    def __init__(
+        self,
+        workers: WorkerList,
+        *,
+        lease: float,  # seconds that this installation lets a worker judge by what it read last
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = boot_clock,
+    ) -> None:
+        self._workers = workers
+        self._lease = lease
+        self._now = now
+        self._clock = clock
+
+    async def take(self, revision: int) -> tuple[Answer, ...]:
+        """Return when each worker has confirmed *revision*, which is committed, or its lease has run out since.
+
+        Raises:
+            StoreUnavailable: who the workers are could not be read.
+        """
+        began = self._clock()
+        known: dict[str, Worker] = {}
+        confirmed: dict[str, datetime] = {}
+        present: Sequence[Worker] | None = await self._call(revision)
+        while True:
+            waited = self._clock() - began
+            for worker in present or ():
+                known.setdefault(worker.id, worker)  # also one that came back meanwhile, with what it knew before
+                if worker.revision >= revision:
+                    confirmed.setdefault(worker.id, self._now())
+            silent = [worker for worker in known.values() if worker.id not in confirmed]
+            left = set() if present is None else known.keys() - {worker.id for worker in present}
+            if all(worker.id in left or worker.lease + GRACE <= waited for worker in silent):
+                break
+            await asyncio.sleep(INTERVAL)
+            present = await self._look()
+        await self._strike_off(silent)
+        return tuple(Answer(worker.id, worker.host, confirmed.get(worker.id)) for worker in known.values())
+
+    async def _call(self, revision: int) -> Sequence[Worker]:
+        try:
+            async with asyncio.timeout(self._lease + GRACE):
+                while True:
+                    with suppress(StoreUnavailable):
+                        await self._workers.call_roll(revision)
+                        return await self._workers.all()
+                    await asyncio.sleep(INTERVAL)
+        except TimeoutError as error:
+            raise StoreUnavailable("the change is made, but the workers cannot be asked; try again") from error
+
+    async def _look(self) -> Sequence[Worker] | None:
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_LOOK_LIMIT):
+                return await self._workers.all()
+        return None
+
+    async def _strike_off(self, silent: Sequence[Worker]) -> None:
+        """Nobody else has to wait for those who have said nothing at all; who lives after all enters again."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_LOOK_LIMIT):
+                for worker in silent:
+                    await self._workers.remove(worker.id, worker.seen_at)

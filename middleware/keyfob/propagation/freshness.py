@@ -1,0 +1,179 @@
+"""May a cached answer still be given?
+
+Two things must hold. The *lease*: all changes were read, in one snapshot, by a poll that began at most
+``max_staleness`` seconds ago; so a change committed at *c* is missed by no allow after *c* + ``max_staleness``,
+whatever stalls, and however notifications get lost. The *doorbell*: its number is the one that was seen before
+the last poll; so on one host a change is in force as soon as the call that made it has returned.
+
+The order inside `Freshness._read` is the whole proof: look at the doorbell and the clock, then read the store in a
+snapshot that begins after that look, then merge, and only then record what was seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from keyfob.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from keyfob.store.contract import ChangeFeed, Changes
+
+log = logging.getLogger("keyfob")
+
+# Time that goes on while the machine sleeps, and that nobody can set: a suspended laptop wakes with no lease.
+boot_clock: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
+
+_ROUNDS = 32  # refreshes one request may wait for while others keep changing keys
+_SLOWEST_READ = 2.0  # seconds; a store that takes longer is answered 503
+
+
+class Merging(Protocol):
+    """Where changes go. Neither method may await, so that no request sees half of them."""
+
+    def merge(self, changes: Changes) -> None:
+        """Replace what is older."""
+        ...
+
+    def forget(self) -> None:
+        """The history is another one: drop every answer, good or bad."""
+        ...
+
+
+class Freshness:
+    """Knows up to which revision this process has seen the store, and how long that may be relied on."""
+
+    def __init__(
+        self,
+        feed: ChangeFeed,
+        merging: Merging,
+        *,
+        max_staleness: float,  # seconds; the longest that a revoked key can pass on another host
+        max_stale_on_outage: float = 0.0,  # seconds added while the store cannot be read
+        clock: Callable[[], float] = boot_clock,
+    ) -> None:
+        self._feed = feed
+        self._merging = merging
+        self._max_staleness = max_staleness
+        self._outage_allowance = max_stale_on_outage
+        self._clock = clock
+        self._doorbell: Sequence[int] = (0,)
+        self._rung = -1
+        self._began = 0.0
+        self._until = -1.0
+        self._flight: asyncio.Task[None] | None = None
+        self._failed = False
+        self._behind = 0
+        self.revision = -1
+        self.epoch: str | None = None
+
+    def is_current(self) -> bool:
+        """Whether a cached answer is still good. The two comparisons that every request pays for."""
+        # A clock that went back would stretch the lease; so its beginning is looked at, too.
+        return self._doorbell[0] == self._rung and self._began <= self._clock() <= self._until
+
+    def may_serve(self) -> bool:
+        """Whether a cached answer may be given: it is current, or an outage is being ridden out."""
+        return self.is_current() or self._rides_out_outage()
+
+    def vouched_for(self) -> float:
+        """How many seconds longer what is open may stay so if the store is not heard of again; 0 or less is not at all.
+
+        A doorbell that rang alone ends nothing: it will be answered. But it ends the patience with an outage.
+        """
+        now = self._clock()
+        if now < self._began:
+            return 0.0
+        has_rung = self._doorbell[0] != self._rung
+        return self._until + (0.0 if has_rung else self._outage_allowance) - now
+
+    def believed_until(self) -> float:
+        """Until when, by this clock, a refusal that was read now may be repeated without a new read."""
+        return self._clock() + self._max_staleness
+
+    def believes(self, until: float) -> bool:
+        """Whether *until* is still to come."""
+        return 0 < until - self._clock() <= self._max_staleness
+
+    async def ensure(self) -> None:
+        """Return once cached answers may be given. Raises StoreUnavailable."""
+        for _ in range(_ROUNDS):
+            if self.may_serve():
+                return
+            try:
+                await self.refresh()
+            except StoreUnavailable:
+                if not self.may_serve():
+                    raise
+        if not self.may_serve():
+            msg = "changes came faster than they could be read"
+            raise StoreUnavailable(msg)
+
+    async def refresh(self) -> None:
+        """Read what changed. Callers that come while a read is under way share it."""
+        flight = self._flight
+        if flight is None or flight.done() or flight.get_loop() is not asyncio.get_running_loop():
+            flight = self._flight = asyncio.create_task(self._read())
+            flight.add_done_callback(_mark_retrieved)
+        await asyncio.shield(flight)
+
+    async def _read(self) -> None:
+        feed = self._feed
+        try:
+            async with asyncio.timeout(_SLOWEST_READ):
+                rung, began = feed.doorbell[0], self._clock()
+                changes = await feed.changes(self.revision if self.epoch is not None else None)
+        except TimeoutError as slow:
+            self._note_failure("no answer in time")
+            msg = "the store did not answer in time"
+            raise StoreUnavailable(msg) from slow
+        except StoreUnavailable as broken:
+            self._note_failure(broken)
+            raise
+        self._apply(changes)
+        self._watch_doorbell(feed.doorbell[0], changes.revision)
+        self._doorbell, self._rung = feed.doorbell, rung
+        self._began, self._until = began, began + self._max_staleness
+        if self._failed:
+            self._failed = False
+            log.warning("the store answers again")
+
+    def _apply(self, changes: Changes) -> None:
+        is_other_history = changes.epoch != self.epoch or changes.revision < self.revision
+        if is_other_history:
+            if self.epoch is not None:
+                log.warning("the database was replaced or restored: every cached answer is dropped")
+            self._merging.forget()
+        elif changes.too_many:
+            self._merging.forget()
+        self.epoch, self.revision = changes.epoch, changes.revision
+        self._merging.merge(changes)
+
+    def _rides_out_outage(self) -> bool:
+        if not self._failed or self._outage_allowance <= 0 or self._doorbell[0] != self._rung:
+            return False
+        return self._began <= self._clock() <= self._until + self._outage_allowance
+
+    def _note_failure(self, why: object) -> None:
+        if not self._failed:
+            self._failed = True
+            log.warning("the store cannot be read: %s", why)
+
+    def _watch_doorbell(self, rung: int, revision: int) -> None:
+        # A writer that has committed but not rung yet is normal for an instant, not for three polls.
+        self._behind = self._behind + 1 if 0 < rung < revision else 0
+        if self._behind == 3:  # noqa: PLR2004
+            log.warning("the doorbell stays behind: revocation takes up to %s s on this host", self._max_staleness)
+
+
+def _mark_retrieved(flight: asyncio.Task[None]) -> None:
+    # The callers may all have left; asyncio would otherwise complain of an exception that nobody looked at.
+    if not flight.cancelled():
+        flight.exception()

@@ -1,0 +1,261 @@
+"""What Keyfob asks of a store. The siblings in this folder are interchangeable and do not know each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import date, datetime
+
+    from keyfob.audit import Event, SealedEvent
+    from keyfob.keyring.states import RingMark
+    from keyfob.keys.record import KeyRecord, LastUse, Team
+    from keyfob.store.workers import WorkerList
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """What is kept to recognise a key: the Argon2id hash of record, and the proof that spares computing it."""
+
+    hash: str = field(repr=False)
+    proof: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key row, or its absence, with the revision and epoch of the snapshot that it was read in."""
+
+    record: KeyRecord | None
+    secret: StoredSecret | None
+    revision: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that changed after a revision, tombstones included, read in one snapshot."""
+
+    revision: int
+    epoch: str
+    records: tuple[KeyRecord, ...]
+    ring: tuple[RingMark, ...]
+    too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
+    roll_call: int = 0  # up to which revision workers are asked to say that they have applied it
+
+
+@dataclass(slots=True)
+class Use:
+    """What one flush says of one key. Days are UTC; the counts are increments."""
+
+    last_at: datetime | None = None
+    ip: str | None = None
+    admitted: dict[date, int] = field(default_factory=dict)
+    denied: dict[date, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UseDay:
+    """One key's day."""
+
+    day: date
+    admitted: int
+    denied: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key with when it was last used, for people."""
+
+    record: KeyRecord
+    last_used: LastUse | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuery:
+    """Which keys to list, and from where. *after* is (sort value, id) of the last row already seen.
+
+    *suspended_types* maps each plan to the key types that it lacks, so that the store can tell states apart.
+    """
+
+    team: str | None
+    now: datetime
+    q: str | None = None  # matched literally in name (any case) and id
+    state: str | None = None
+    key_type: str | None = None
+    permission: str | None = None  # keys that hold exactly this entry
+    unused_since: datetime | None = None
+    order_by: str = "created_at"  # or "name", "last_used_at"
+    descending: bool = False
+    limit: int = 50
+    after: tuple[str | int | None, str] | None = None
+    suspended_types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which audit events to read, newest first unless *oldest_first*. *bound* is the last sequence seen."""
+
+    team: str | None = None
+    key: str | None = None
+    actor: str | None = None  # the id or the name
+    action: str | None = None
+    since: datetime | None = None
+    limit: int = 50
+    bound: int | None = None
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The answer that an Idempotency-Key led to: a digest of the request's body, and the key it made."""
+
+    body_digest: bytes
+    key_id: str
+    at: datetime
+
+
+class KeyLookup(Protocol):
+    """All that the hot path asks of a store, and only when it has not seen a key before."""
+
+    async def find(self, key_id: str) -> Found:
+        """Read one key and the revision in one snapshot. Raises StoreUnavailable."""
+        ...
+
+    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+        """Keep *secret* if the key still has *checked_hash* and is not deleted; one statement."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """All that freshness asks of a store."""
+
+    @property
+    def doorbell(self) -> Sequence[int]:
+        """One number that differs from before after every change on this host (``doorbell[0]``)."""
+        ...
+
+    async def changes(self, since: int | None) -> Changes:
+        """Read all that changed after *since* in one snapshot; None asks for the revision alone.
+
+        Also looks whether the files are still the ones that are open, and opens them anew if not.
+        """
+        ...
+
+
+class UsageSink(Protocol):
+    """All that usage asks of a store."""
+
+    async def add_usage(self, uses: Mapping[str, Use]) -> None:
+        """Write a batch in one transaction. Last use never moves back; no row of ``keys`` is touched."""
+        ...
+
+
+class Transaction(Protocol):
+    """One change: every statement runs under the single writer, and is undone if the work raises."""
+
+    async def next_revision(self) -> int:
+        """The revision of this change; taken once, the same at every call of one transaction."""
+        ...
+
+    async def team(self, team_id: str) -> Team | None: ...
+    async def put_team(self, team: Team) -> None:
+        """Insert the team or change it."""
+        ...
+
+    async def stamp_team_keys(self, team_id: str) -> None:
+        """Give every key of the team this change's revision, tombstones excepted."""
+        ...
+
+    async def key(self, key_id: str) -> KeyRecord | None: ...
+    async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
+        """The team's keys of one type that are not deleted."""
+        ...
+
+    async def root_keys(self) -> list[KeyRecord]:
+        """All admin keys that hold ``*`` and are not deleted, whatever their state."""
+        ...
+
+    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
+        """Insert a new key, stamped with this change's revision."""
+        ...
+
+    async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
+        """Insert many new keys, stamped with a *revision* that is in force already: so no poll reads them."""
+        ...
+
+    async def put_key(self, record: KeyRecord) -> None:
+        """Change a key's row, stamped with this change's revision."""
+        ...
+
+    async def erase_key(self, key_id: str, at: datetime) -> None:
+        """Leave a tombstone; secrets, usage and open drafts of the key are gone."""
+        ...
+
+    async def ring_marks(self) -> list[RingMark]: ...
+    async def put_ring_mark(self, mark: RingMark) -> None: ...
+    async def recall(self, scope: str) -> Remembered | None: ...
+    async def remember(self, scope: str, what: Remembered) -> None:
+        """Keep an idempotency record; records older than 24 hours go."""
+        ...
+
+    async def append(self, event: Event) -> None:
+        """Add to the audit log, chained to the event before."""
+        ...
+
+
+class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
+    """A whole store. Every method may raise StoreUnavailable."""
+
+    @property
+    def applies_at_once(self) -> bool:
+        """Whether every process that serves these keys has seen a change when `change` returns."""
+        ...
+
+    @property
+    def workers(self) -> WorkerList:
+        """The processes that judge requests."""
+        ...
+
+    async def news(self, patience: float) -> None:
+        """Return after *patience* seconds, or sooner on a hint that `changes` has something new. Never raises."""
+        ...
+
+    async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run *work* in one transaction, ring the doorbell, and return what it returned.
+
+        A caller that is cancelled does not leave a transaction open: the work is finished in its stead.
+        """
+        ...
+
+    async def view(self, key_id: str) -> KeyView | None:
+        """A key that is not deleted, with its last use."""
+        ...
+
+    async def views(self, query: KeyQuery) -> list[KeyView]: ...
+    async def usage(self, key_id: str, since: date) -> list[UseDay]:
+        """Days with any use, oldest first."""
+        ...
+
+    async def team(self, team_id: str) -> Team | None: ...
+    async def teams(self) -> list[Team]: ...
+    async def recall(self, scope: str) -> Remembered | None: ...
+    async def events(self, query: EventQuery) -> list[SealedEvent]: ...
+    def every_event(self) -> AsyncIterator[SealedEvent]:
+        """The whole audit log, oldest first, in bounded memory."""
+        ...
+
+    async def audit_head(self) -> tuple[int, bytes]:
+        """How many events there should be, and the seal of the last."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is queued and let go of every connection. Until `open`, every call is StoreUnavailable."""
+        ...
+
+    def open(self) -> None:
+        """Serve again after `close`; a store that was never closed is open."""
+        ...

@@ -1,0 +1,1 @@
+"""Keys in PostgreSQL, shared by all hosts. Start at `store`."""

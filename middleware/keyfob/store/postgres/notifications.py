@@ -1,0 +1,90 @@
+"""Hears from PostgreSQL that something has changed, so that nobody has to wait for the next poll.
+
+A hint only: it makes a poll come sooner, and the poll finds whatever a hint was lost for. So nothing here may fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from keyfob.store.postgres.address import connect
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from keyfob.store.postgres.address import Address
+
+log = logging.getLogger("keyfob")
+
+CHANNEL = "keyfob"
+GATHER = 0.02  # seconds; hints that come together are answered by one poll
+RETRY_AFTER = 5.0  # seconds until a lost connection is made again
+ALIVE_EVERY = 30.0  # seconds between questions whether anybody is there at all
+_CONNECT_LIMIT = 5.0  # seconds
+
+
+class Hints:
+    """One event loop's ear: a connection of its own that no pooler may stand before."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._rung = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+        self._is_silent = not address.listens
+
+    async def wait(self, patience: float) -> None:
+        """Return after *patience* seconds, or when something has changed."""
+        if self._listening is None and not self._is_silent:
+            self._listening = asyncio.create_task(self._listen(), name="keyfob-hints")
+        try:
+            async with asyncio.timeout(patience):
+                await self._rung.wait()
+                await asyncio.sleep(GATHER)
+        except TimeoutError:
+            return
+        finally:
+            self._rung.clear()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+
+    async def _listen(self) -> None:
+        while not self._is_silent:
+            try:
+                await self._hear()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+                log.info("no notifications from the database (%s): polling alone", type(error).__name__)
+            await asyncio.sleep(RETRY_AFTER)
+
+    async def _hear(self) -> None:
+        """Listen for as long as the connection lives."""
+        connection = await connect(self._address, within=_CONNECT_LIMIT)
+        try:
+            async with asyncio.timeout(_CONNECT_LIMIT):
+                if await self._is_pooled(connection):
+                    self._is_silent = True
+                    log.info("a pooler stands before the database, so it sends no notifications: polling alone")
+                    return
+                await connection.add_listener(CHANNEL, self._ring)
+            self._rung.set()  # for what was missed before
+            while True:
+                await asyncio.sleep(ALIVE_EVERY)
+                async with asyncio.timeout(_CONNECT_LIMIT):
+                    await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
+
+    @staticmethod
+    async def _is_pooled(connection: Connection[Any]) -> bool:
+        # A pooler answers the start of a connection itself, with a process number that is not the server's.
+        return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+
+    def _ring(self, *_notification: object) -> None:
+        self._rung.set()

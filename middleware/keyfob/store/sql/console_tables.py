@@ -1,0 +1,170 @@
+"""What the console keeps, in whichever engine: both name these statements alike and take the same values.
+
+Nothing here is a change to a key, so no revision is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from keyfob.store.console import Session, SignInLink, UsedDraft
+from keyfob.store.sql import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from keyfob.audit import Event
+    from keyfob.store.contract import Transaction
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """All that is asked of the store that the console's tables are in."""
+
+    async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run *work* in one transaction."""
+        ...
+
+    async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
+        """Run one statement that changes nothing. Raises StoreUnavailable."""
+        ...
+
+
+class Named(Protocol):
+    """All that is asked of a transaction: it knows its engine's statements by name."""
+
+    async def run(self, name: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
+        """Run the statement *name* and return all its rows."""
+        ...
+
+
+class ConsoleTables:
+    """A `keyfob.store.contract.console.ConsoleStore` over *statements*, by name."""
+
+    def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
+        self._database = database
+        self._statements = statements
+
+    async def session(self, id_hash: bytes) -> Session | None:
+        """Read a session, expired or not."""
+        found = await self._read("session", (id_hash,))
+        return _session(found[0]) if found else None
+
+    async def add_session(self, session: Session, event: Event) -> bool:
+        """Keep a session, and *event* in the audit log; False if its key has been disabled or deleted by now.
+
+        Sessions that have expired go.
+        """
+        began = rows.micros(session.created_at)
+        values = (session.id_hash, session.key_id, session.csrf, session.ip, began, rows.micros(session.expires_at))
+
+        async def work(transaction: Transaction) -> bool:
+            key = await transaction.key(session.key_id)
+            if key is None or key.is_deleted or key.is_disabled:  # it fell after it was judged, and took its sessions
+                return False
+            await _run(transaction, ("forget_sessions", (began,)), ("add_session", values))
+            await transaction.append(event)
+            return True
+
+        return await self._database.change(work)
+
+    async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
+        """Forget a session and its drafts; *event* goes to the audit log if the session was still there."""
+
+        async def work(transaction: Transaction) -> None:
+            if await _run(transaction, ("end_session", (id_hash,))) and event is not None:
+                await transaction.append(event)
+
+        await self._database.change(work)
+
+    async def add_link(self, link: SignInLink, event: Event) -> None:
+        """Keep a link, and *event* in the audit log; links that have expired go."""
+        began = rows.micros(link.created_at)
+        values = (link.hash, link.key_id, began, rows.micros(link.expires_at))
+
+        async def work(transaction: Transaction) -> None:
+            await _run(transaction, ("forget_links", (began,)), ("add_link", values))
+            await transaction.append(event)
+
+        await self._database.change(work)
+
+    async def link(self, link_hash: bytes) -> SignInLink | None:
+        """Read a link, used, expired or not."""
+        found = await self._read("link", (link_hash,))
+        return _link(found[0]) if found else None
+
+    async def use_link(self, link_hash: bytes, at: datetime) -> bool:
+        """Mark the link as used. False if it is used already, has expired, or never was."""
+        used = await self._write(("use_link", (rows.micros(at), link_hash, rows.micros(at))))
+        return bool(used)
+
+    async def claim_draft(self, token_hash: bytes, session: bytes, at: datetime) -> UsedDraft | None:
+        """Mark the form as sent. None if this is the first time; else what the first time led to."""
+        if await self._write(("claim_draft", (token_hash, session, rows.micros(at), rows.micros(at)))):
+            return None
+        found = await self._read("draft", (token_hash,))
+        return UsedDraft(found[0][0] if found else None)
+
+    async def settle_draft(self, token_hash: bytes, key_id: str | None) -> None:
+        """Note the key that the form made; None gives the form back, because it made none."""
+        if key_id is None:
+            await self._write(("give_back_draft", (token_hash,)))
+        else:
+            await self._write(("settle_draft", (key_id, token_hash)))
+
+    async def blocked_until(self, bucket: str, at: datetime, *, failures: int) -> datetime | None:
+        """Until when *bucket* may not try again, because it has failed *failures* times; None if it may."""
+        found = await self._read("blocked_until", (bucket, failures, rows.micros(at)))
+        return rows.moment(found[0][0]) if found else None
+
+    async def note_failure(self, bucket: str, at: datetime, *, until: datetime, failures: int) -> None:
+        """Count one more failure. The first of a row is counted until *until*, and the one that makes it *failures*."""
+        over = ("forget_throttles", (rows.micros(at),))
+        await self._write(over, ("note_failure", (bucket, rows.micros(until), failures)))
+
+    async def forget_failures(self, bucket: str) -> None:
+        """Begin to count anew."""
+        if await self._read("blocked_until", (bucket, 0, 0)):
+            await self._write(("forget_failures", (bucket,)))
+
+    async def uses(self, key_ids: Sequence[str], since: date) -> Mapping[str, Mapping[date, int]]:
+        """How often each of the keys was used on each day with any use."""
+        found: dict[str, dict[date, int]] = {}
+        for key_id, day, count in await self._read("uses", (json.dumps(list(key_ids)), since.toordinal())):
+            found.setdefault(key_id, {})[date.fromordinal(day)] = count
+        return found
+
+    async def holders(self, team: str) -> Mapping[str, int]:
+        """How many keys of the team hold each grant, wildcards counted as what they are."""
+        found = await self._read("holders", (team,))
+        return {row[0]: row[1] for row in found}
+
+    async def _read(self, name: str, parameters: Sequence[object]) -> list[Sequence[Any]]:
+        return await self._database.read(self._statements[name], parameters)
+
+    async def _write(self, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
+        """Run *statements* in one transaction, and return what the last of them returned."""
+
+        async def work(transaction: Transaction) -> list[Sequence[Any]]:
+            return await _run(transaction, *statements)
+
+        return await self._database.change(work)
+
+
+async def _run(transaction: Transaction, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
+    """Run *statements*, and return what the last of them returned."""
+    run = cast("Named", transaction).run
+    return [await run(name, values) for name, values in statements][-1]
+
+
+def _session(row: Sequence[Any]) -> Session:
+    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], rows.moment(row[4]), rows.moment(row[5]))
+
+
+def _link(row: Sequence[Any]) -> SignInLink:
+    used_at = None if row[4] is None else rows.moment(row[4])
+    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at)

@@ -1,0 +1,20 @@
+"""Reads a file of statements, each under a line ``-- name: …``.
+
+``{key_columns}`` in a statement stands for the one of that name, and so for every other name.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_INSERTED = re.compile(r"\{(\w+)\}")
+
+
+def read_statements(package: str) -> dict[str, str]:
+    """Name → statement, of the file ``queries.sql`` in *package*."""
+    text = files(package).joinpath("queries.sql").read_text(encoding="utf-8")
+    _, *parts = _NAME.split(text)
+    statements = {name: statement.strip() for name, statement in zip(parts[::2], parts[1::2], strict=True)}
+    return {name: _INSERTED.sub(lambda found: statements[found[1]], sql) for name, sql in statements.items()}

@@ -1,0 +1,163 @@
+"""The two directions between a row and what it stands for. Times are whole microseconds since 1970-01-01 UTC."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from keyfob.audit import Event, SealedEvent, canonical
+from keyfob.keyring.states import RingMark, RingState
+from keyfob.keys.record import Creator, KeyRecord, LastUse, Team
+from keyfob.store.contract import KeyView, Remembered, UseDay
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
+
+MOST_CHANGES = 20_000  # keys in one poll; to read more, as after the plan of a vast team changed, takes too long
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """*moment* in whole microseconds since 1970-01-01 UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """Undo `micros`."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _micros_or_none(value: datetime | None) -> int | None:
+    return None if value is None else micros(value)
+
+
+def _moment_or_none(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def folded(text: str) -> str:
+    """*text* as it is compared where the case of letters doesn't count."""
+    return text.casefold()
+
+
+def record_of(row: Sequence[Row]) -> KeyRecord:
+    """The key in a row of ``key_columns``."""
+    return KeyRecord(
+        id=row[0],
+        name=row[1],
+        key_type=row[2],
+        team=row[3],
+        plan=row[4],
+        permissions=tuple(json.loads(row[5])),
+        created_at=moment(row[6]),
+        created_by=Creator(row[7], row[8], row[9]),
+        description=row[10],
+        ip_allow=tuple(json.loads(row[11])),
+        duplicated_from=row[12],
+        expires_at=_moment_or_none(row[13]),
+        disabled_at=_moment_or_none(row[14]),
+        deleted_at=_moment_or_none(row[15]),
+        revision=row[16],
+    )
+
+
+def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None]:
+    """The named parameters of ``add_key`` and ``put_key``."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "name_folded": folded(record.name),
+        "key_type": record.key_type,
+        "team": record.team,
+        "permissions": json.dumps(record.permissions),
+        "created_at": micros(record.created_at),
+        "creator_kind": record.created_by.kind,
+        "creator_id": record.created_by.id,
+        "creator_name": record.created_by.name,
+        "description": record.description,
+        "ip_allow": json.dumps(record.ip_allow),
+        "duplicated_from": record.duplicated_from,
+        "expires_at": _micros_or_none(record.expires_at),
+        "disabled_at": _micros_or_none(record.disabled_at),
+        "revision": revision,
+    }
+
+
+def columns_of(values: Sequence[Mapping[str, str | int | None]]) -> Mapping[str, list[str | int | None]]:
+    """The same values of many keys, one list for each name. *values* must not be empty."""
+    return {name: [one[name] for one in values] for name in values[0]}
+
+
+def view_of(row: Sequence[Row]) -> KeyView:
+    """The key and its last use in a row of ``last_used_at, last_used_ip, key_columns``; 0 stands for never."""
+    last_used = LastUse(moment(row[0]), row[1]) if row[0] else None
+    return KeyView(record_of(row[2:]), last_used)
+
+
+def place_of(view: KeyView, order_by: str) -> tuple[str | int, str]:
+    """Where *view* stands in a listing by *order_by*: what `KeyQuery.after` takes to go on behind it."""
+    record = view.record
+    if order_by == "name":
+        return folded(record.name), record.id
+    if order_by == "last_used_at":
+        return micros(view.last_used.at) if view.last_used else 0, record.id
+    return micros(record.created_at), record.id
+
+
+def team_of(row: Sequence[Row]) -> Team:
+    """The team in a row of ``id, name, plan, created_at``."""
+    return Team(row[0], row[1], row[2], moment(row[3]))
+
+
+def mark_of(row: Sequence[Row]) -> RingMark:
+    """The ring mark in a row of ``char, fingerprint, state, activated_at``."""
+    return RingMark(row[0], row[1], RingState(row[2]), moment(row[3]))
+
+
+def remembered_of(row: Sequence[Row]) -> Remembered:
+    """The idempotency record in a row of ``body_digest, key_id, at``."""
+    return Remembered(bytes(row[0]), row[1], moment(row[2]))
+
+
+def day_of(row: Sequence[Row]) -> UseDay:
+    """The day in a row of ``day, admitted, denied``."""
+    return UseDay(date.fromordinal(row[0]), row[1], row[2])
+
+
+def event_values(seq: int, event: Event, ring_char: str, seal: bytes) -> tuple[str | int | bytes | None, ...]:
+    """The parameters of ``append_event``."""
+    return (
+        seq,
+        micros(event.at),
+        event.actor_kind,
+        event.actor_id,
+        event.actor_name,
+        event.ip,
+        event.action,
+        event.team,
+        event.key_id,
+        canonical(event.detail),
+        ring_char,
+        seal,
+    )
+
+
+def event_of(row: Sequence[Row]) -> SealedEvent:
+    """The event in a row of the columns of ``append_event``."""
+    event = Event(
+        at=moment(row[1]),
+        actor_kind=row[2],
+        actor_id=row[3],
+        actor_name=row[4],
+        ip=row[5],
+        action=row[6],
+        team=row[7],
+        key_id=row[8],
+        detail=json.loads(row[9]),
+    )
+    return SealedEvent(row[0], event, row[10], bytes(row[11]))

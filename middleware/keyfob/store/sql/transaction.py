@@ -1,0 +1,115 @@
+"""What a change to the keys does in the same statements on every engine. How one is run is the engine's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from keyfob.audit import seal
+from keyfob.errors import ConfigError
+from keyfob.store.sql import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from keyfob.audit import Event
+    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.states import RingMark
+    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.store.contract import Remembered, StoredSecret
+
+_IDEMPOTENCY_LASTS = timedelta(hours=24)
+
+
+class StatementTransaction(ABC):
+    """Verbs of `keyfob.store.contract.Transaction`, written in statements that each engine has under the same names."""
+
+    traces: ClassVar[tuple[str, ...]]  # the statements that erase all of a key but its row
+
+    def __init__(self, seal_with: Callable[[], RingKey] | None) -> None:
+        self._seal_with = seal_with
+        self.revision: int | None = None
+
+    @abstractmethod
+    async def run(
+        self, name: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[Sequence[rows.Row]]:
+        """Run the statement *name* of the engine and return all its rows."""
+
+    @abstractmethod
+    async def next_revision(self) -> int:
+        """The revision of this change; taken once."""
+
+    async def team(self, team_id: str) -> Team | None:
+        """Read a team."""
+        found = await self.run("team", (team_id,))
+        return rows.team_of(found[0]) if found else None
+
+    async def put_team(self, team: Team) -> None:
+        """Insert the team or change it."""
+        await self.next_revision()
+        await self.run("put_team", (team.id, team.name, team.plan, rows.micros(team.created_at)))
+
+    async def key(self, key_id: str) -> KeyRecord | None:
+        """Read a key, or its tombstone."""
+        found = await self.run("key", (key_id,))
+        return rows.record_of(found[0]) if found else None
+
+    async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
+        """The team's keys of one type that are not deleted, oldest first."""
+        return [rows.record_of(row) for row in await self.run("live_keys", (team_id, key_type))]
+
+    async def root_keys(self) -> list[KeyRecord]:
+        """All admin keys that hold ``*`` and are not deleted, whatever their state."""
+        return [rows.record_of(row) for row in await self.run("root_keys")]
+
+    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
+        """Insert a new key, stamped with this change's revision."""
+        await self.run("add_key", rows.values_of(record, await self.next_revision()))
+        await self.run("add_secret", (record.id, secret.hash, secret.proof))
+        await self.run("add_usage_row", (record.id, record.team))
+
+    async def put_key(self, record: KeyRecord) -> None:
+        """Change a key's row, stamped with this change's revision. Switching it off ends its sessions for good."""
+        if record.is_disabled:
+            await self.run("erase_sessions", (record.id,))
+            await self.run("erase_links", (record.id,))
+        await self.run("put_key", rows.values_of(record, await self.next_revision()))
+
+    async def erase_key(self, key_id: str, at: datetime) -> None:
+        """Leave a tombstone; the key's secrets, usage, sessions and drafts are gone."""
+        for trace in self.traces:
+            await self.run(trace, (key_id,))
+        await self.run("leave_tombstone", (rows.micros(at), await self.next_revision(), key_id))
+
+    async def ring_marks(self) -> list[RingMark]:
+        """What the database knows of the ring, oldest first."""
+        return [rows.mark_of(row) for row in await self.run("ring_marks")]
+
+    async def put_ring_mark(self, mark: RingMark) -> None:
+        """Insert the mark or change it."""
+        await self.next_revision()
+        await self.run("put_ring_mark", (mark.char, mark.fingerprint, str(mark.state), rows.micros(mark.activated_at)))
+
+    async def recall(self, scope: str) -> Remembered | None:
+        """What was made under an Idempotency-Key."""
+        found = await self.run("recall", (scope,))
+        return rows.remembered_of(found[0]) if found else None
+
+    async def remember(self, scope: str, what: Remembered) -> None:
+        """Keep an idempotency record; records older than 24 hours go."""
+        await self.run("forget_old", (rows.micros(what.at - _IDEMPOTENCY_LASTS),))
+        await self.run("remember", (scope, what.body_digest, what.key_id, rows.micros(what.at)))
+
+    async def append(self, event: Event) -> None:
+        """Add to the audit log, chained to the event before. Raises ConfigError without a ring to seal with."""
+        if self._seal_with is None:
+            raise ConfigError("the audit log needs the ring; set store ring or KEYFOB_RING")
+        ring_key = self._seal_with()
+        ((count, head),) = await self.run("audit_head")
+        seq = count + 1
+        link = seal(event, seq, bytes(head), ring_key.audit_key)
+        await self.run("append_event", rows.event_values(seq, event, ring_key.char, link))
+        await self.run("move_audit_head", (seq, link))

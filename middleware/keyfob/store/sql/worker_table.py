@@ -1,0 +1,62 @@
+"""The list of workers, in whichever engine: both name these statements alike and take the same values."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Protocol
+
+from keyfob.store.sql import rows
+from keyfob.store.workers import NOTHING, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+
+class Database(Protocol):
+    """All that is asked of the store that the table is in. Both raise StoreUnavailable."""
+
+    async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
+        """Run one statement that changes nothing."""
+        ...
+
+    async def note(self, sql: str, parameters: Sequence[object]) -> None:
+        """Run one small statement that is a transaction of its own, and no change to a key."""
+        ...
+
+
+class WorkerTable:
+    """A `keyfob.store.contract.workers.WorkerList` over *statements*, by name."""
+
+    def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
+        self._database = database
+        self._statements = statements
+
+    async def put(self, worker: Worker) -> None:
+        """Enter *worker*, or what it says now."""
+        lease = math.ceil(worker.lease * 1000)
+        values = (worker.id, worker.host, lease, worker.epoch, worker.revision, rows.micros(worker.seen_at))
+        await self._database.note(self._statements["put_worker"], values)
+
+    async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
+        """Strike a worker off; if *seen_at* is given, only one that has not said anything since."""
+        if seen_at is None:
+            await self._database.note(self._statements["remove_worker"], (worker_id,))
+        else:
+            values = (worker_id, rows.micros(seen_at))
+            await self._database.note(self._statements["remove_silent_worker"], values)
+
+    async def all(self) -> Sequence[Worker]:
+        """Read the whole list, by host and id."""
+        return [_worker(row) for row in await self._database.read(self._statements["workers"])]
+
+    async def call_roll(self, revision: int) -> None:
+        """Ask every worker to say when it has applied *revision*."""
+        await self._database.note(self._statements["call_roll"], (revision,))
+
+
+def _worker(row: Sequence[Any]) -> Worker:
+    present, worker_id, host, lease, epoch, revision, seen_at = row
+    # A worker's own epoch may say more than the database's: in SQLite it also names the file.
+    applied = revision if f"{epoch}-".startswith(f"{present}-") else NOTHING
+    return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at))

@@ -1,0 +1,176 @@
+"""What ``keyfob db`` does with a SQLite store. Each works beside processes that are serving requests."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyfob.audit import verify_chain
+from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.store.sql import rows
+from keyfob.store.sql.listing import EVENT_COLUMNS
+from keyfob.store.sqlite.files import answering, make_private, open_plainly
+from keyfob.store.sqlite.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from keyfob.audit import Event
+    from keyfob.store.contract import Transaction
+    from keyfob.store.sqlite.store import SQLiteStore
+
+_ATTEMPTS = 40  # a quarter of a second each: how often a copy is tried while others hold the database's lock
+
+_STATUS = """
+SELECT (SELECT max(number) FROM migrations), revision, epoch, (SELECT journal_mode FROM pragma_journal_mode),
+       (SELECT count(*) FROM teams), (SELECT count(*) FROM keys WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM keys WHERE deleted_at IS NOT NULL), audit_count
+FROM meta
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a database in numbers."""
+
+    schema: int
+    revision: int
+    epoch: str
+    journal_mode: str
+    teams: int
+    keys: int
+    deleted_keys: int
+    audit_events: int
+
+
+async def status(store: SQLiteStore) -> Status:
+    """Describe the database."""
+    return await asyncio.to_thread(_status, store.path)
+
+
+async def verify(store: SQLiteStore, audit_keys: Mapping[str, bytes]) -> list[str]:
+    """Everything that is wrong with the file and its audit log; *audit_keys* are those of the ring, by character."""
+    return await asyncio.to_thread(_verify, store.path, audit_keys)
+
+
+async def checkpoint(store: SQLiteStore) -> None:
+    """Move what the write-ahead log holds into the database, and empty it: what was erased is gone from both."""
+    await asyncio.to_thread(_checkpoint, store.path)
+
+
+async def backup(store: SQLiteStore, target: Path) -> None:
+    """Copy the database as it is now into the new file *target*, mode 0600. Raises ConfigError if that exists."""
+    await asyncio.to_thread(_backup, store.path, target)
+
+
+async def restore(store: SQLiteStore, source: Path, *, event: Event | None = None) -> None:
+    """Put the content of the backup *source* in place of what the database holds now, in one step.
+
+    The epoch is new and the revision higher than both were, so that every worker forgets what it has cached.
+    *event* is appended to the restored audit log.
+
+    Raises:
+        ConfigError: *source* is missing, damaged or belongs to a newer Keyfob. Nothing has changed then.
+    """
+    await asyncio.to_thread(_restore, store.path, source)
+    store.bell.alarm()
+
+    async def note(transaction: Transaction) -> None:
+        await transaction.next_revision()
+        if event is not None:
+            await transaction.append(event)
+
+    await store.change(note)
+
+
+def _status(path: Path) -> Status:
+    with answering(), closing(open_plainly(path)) as connection:
+        return Status(*connection.execute(_STATUS).fetchone())
+
+
+def _verify(path: Path, audit_keys: Mapping[str, bytes]) -> list[str]:
+    with answering(), closing(open_plainly(path)) as connection:
+        connection.execute("BEGIN")  # one snapshot, so that an event written meanwhile is no fault
+        return [*_damage(connection), *_audit_faults(connection, audit_keys)]
+
+
+def _damage(connection: sqlite3.Connection) -> Iterator[str]:
+    for (problem,) in connection.execute("PRAGMA integrity_check"):
+        if problem != "ok":
+            yield f"integrity: {problem}"
+    for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"):
+        yield f"integrity: a row of {table} refers to a row of {parent} that is not there"
+
+
+def _audit_faults(connection: sqlite3.Connection, audit_keys: Mapping[str, bytes]) -> Iterator[str]:
+    count, head = connection.execute("SELECT audit_count, audit_head FROM meta").fetchone()
+    found = connection.execute(f"SELECT {EVENT_COLUMNS} FROM audit_events ORDER BY seq")  # noqa: S608 (a constant)
+    for fault in verify_chain(map(rows.event_of, found), count=count, head=bytes(head), keys=audit_keys):
+        yield f"audit event {fault.seq}: {fault.what}"
+
+
+def _checkpoint(path: Path) -> None:
+    with answering(), closing(open_plainly(path)) as connection:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise StoreUnavailable("the write-ahead log is in use; try again")
+
+
+def _backup(path: Path, target: Path) -> None:
+    try:
+        make_private(target, exclusively=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make {target}: {error.strerror}; name a new file in a folder that exists") from error
+    try:
+        with answering(), closing(open_plainly(path)) as source:
+            _copy(source, target)
+    except BaseException:
+        target.unlink()
+        raise
+
+
+def _restore(path: Path, source: Path) -> None:
+    """Make the new content ready in a private file first: what the others see then changes in one transaction."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".keyfob-restore-") as folder:
+        ready = Path(folder, "ready.db")
+        try:
+            with closing(open_plainly(source)) as connection:
+                _demand_whole(connection, source)
+                make_private(ready, exclusively=True)
+                _copy(connection, ready)
+            migrate(ready)
+        except sqlite3.Error as error:
+            raise ConfigError(f"{source} is not a backup that can be restored: {error}") from error
+        with answering():
+            revision = _status(path).revision
+            with closing(open_plainly(ready)) as connection:
+                connection.execute(
+                    "UPDATE meta SET epoch = ?, revision = max(revision, ?) + 1", (secrets.token_hex(16), revision)
+                )
+                _copy(connection, path)
+
+
+def _demand_whole(connection: sqlite3.Connection, source: Path) -> None:
+    damage = list(_damage(connection))
+    if damage:
+        raise ConfigError(f"{source} is damaged: {damage[0]}")
+    connection.execute("SELECT revision FROM meta").fetchone()
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    attempts = 0
+
+    def count(_status: int, remaining: int, _total: int) -> None:
+        nonlocal attempts
+        attempts += 1
+        if remaining and attempts > _ATTEMPTS:
+            raise StoreUnavailable("the database stays locked")
+
+    with closing(open_plainly(target)) as connection:
+        source.backup(connection, progress=count)

@@ -1,0 +1,142 @@
+"""Turns a query for keys or for events into a statement. Only names from this file become SQL; values are bound."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from keyfob.store.sql.listing import EVENT_COLUMNS, INDEXED, lacking, parameters, search_statement, states
+from keyfob.store.sql.rows import folded, micros
+from keyfob.store.sqlite.transaction import SQL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keyfob.store.contract import EventQuery, KeyQuery
+
+FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
+WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
+
+# How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
+# column of the order and that of the team, all three in one index.
+_ORDERS = {
+    "created_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.created_at", "k.id", "k.team"),
+    "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
+    "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
+}
+_OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
+_AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
+_WILD = re.compile(r"[*?[]")
+_SUSPENDED = (
+    "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
+    " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
+)
+_STATES = states(_SUSPENDED)
+
+
+def key_search(q: str) -> tuple[str, Mapping[str, object]]:
+    """The statement that looks for the ids of what may match *q*: at most one more than is `FEW`, for each half."""
+    sought, statement = folded(q), search_statement(q)
+    if statement == "search" and not (_runs(sought) and _runs(q)):
+        statement = "search_all"
+    needles = {"q": q, "q_folded": sought, "name_part": _pattern(sought), "id_part": _pattern(q), "most": FEW + 1}
+    return SQL[statement], needles
+
+
+def _pattern(text: str) -> str:
+    """A GLOB pattern for whatever holds *text*, and perhaps for more, which the index of trigrams can answer."""
+    return "*".join(("", *_runs(text), ""))
+
+
+def _runs(text: str) -> list[str]:
+    """The parts of *text* between what GLOB takes for another sign that are long enough for the index.
+
+    Of a shorter one with letters beyond ASCII FTS5 (3.40) counts the bytes, looks for it, and finds nothing.
+    """
+    return [run for run in _WILD.split(text) if len(run) >= INDEXED]
+
+
+def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
+    """The statement for those that *query* asks for among the next `WINDOW` keys in its order."""
+    _, value, key_id, team = _ORDERS[query.order_by]
+    table, there = ("key_usage u", "true") if value.startswith("u.") else ("keys k", "k.deleted_at IS NULL")
+    walk = [there, *([f"{team} = :team"] if query.team is not None else []), *_beyond(query)]
+    window = f"SELECT {key_id} AS id FROM {table} WHERE {' AND '.join(walk)} {_in_order(query)} LIMIT {WINDOW}"  # noqa: S608 (constants)
+    return _listing(query, _OF_THESE.format(window))
+
+
+def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.sql.rows.view_of` takes them.
+
+    Where *among* is given no other ids are looked at; else the keys are walked through in the order asked for.
+    """
+    statement, parameters = _listing(query, _ORDERS[query.order_by][0] if among is None else _AMONG)
+    return statement, {**parameters, "among": json.dumps(among)}
+
+
+def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
+    conditions = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *_beyond(query)]
+    statement = (
+        f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
+        f"WHERE {' AND '.join(conditions)} {_in_order(query)} LIMIT :limit"
+    )
+    return statement, _parameters(query)
+
+
+def _in_order(query: KeyQuery) -> str:
+    _, value, key_id, _ = _ORDERS[query.order_by]
+    direction = "DESC" if query.descending else "ASC"
+    return f"ORDER BY {value} {direction}, {key_id} {direction}"
+
+
+def _beyond(query: KeyQuery) -> list[str]:
+    """The condition that leaves out what was listed already."""
+    _, value, key_id, _ = _ORDERS[query.order_by]
+    return (
+        []
+        if query.after is None
+        else [f"({value}, {key_id}) {'<' if query.descending else '>'} (:after_value, :after_id)"]
+    )
+
+
+def _conditions(query: KeyQuery, team: str) -> list[str]:
+    asked = {
+        f"{team} = :team": query.team is not None,
+        "(instr(k.name_folded, :q_folded) > 0 OR instr(k.id, :q) > 0)": query.q is not None,
+        "k.key_type = :key_type": query.key_type is not None,
+        "EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = :permission)": query.permission is not None,
+        "u.last_used_at < :unused_since": query.unused_since is not None,
+    }
+    chosen = [condition for condition, wanted in asked.items() if wanted]
+    return chosen if query.state is None else [*chosen, _STATES[query.state]]
+
+
+def _parameters(query: KeyQuery) -> dict[str, object]:
+    after_value = query.after[0] if query.after else None
+    return {
+        **parameters(query),
+        "suspended": json.dumps(lacking(query)),
+        "plans": json.dumps(list(query.suspended_types)),
+        "after_value": (folded(after_value) if isinstance(after_value, str) else after_value) or 0,  # 0: never used
+    }
+
+
+def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
+    """The statement for *query* and its parameters; rows as `keyfob.store.sql.rows.event_of` takes them."""
+    beyond, direction = (">", "ASC") if query.oldest_first else ("<", "DESC")
+    asked: dict[str, object] = {
+        "team = ?": query.team,
+        "key_id = ?": query.key,
+        "? IN (actor_id, actor_name)": query.actor,
+        "action = ?": query.action,
+        "at >= ?": None if query.since is None else micros(query.since),
+        f"seq {beyond} ?": query.bound,
+    }
+    conditions = {condition: value for condition, value in asked.items() if value is not None}
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    statement = (
+        f"SELECT {EVENT_COLUMNS} FROM audit_events {where}"  # noqa: S608 (constants)
+        f"ORDER BY seq {direction} LIMIT ?"
+    )
+    return statement, [*conditions.values(), query.limit]
