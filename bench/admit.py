@@ -155,7 +155,7 @@ def presented(here: Installation, good: Issued, disabled: Issued) -> dict[str, t
         key_type="api",
         key_id=new_key_id(),
         secret=new_secret(),
-        ring_char=here.signing.char,
+        key_char=here.signing.char,
         tag=lambda _: "0" * 14,
     )
     return {
@@ -185,12 +185,12 @@ async def measure() -> Measured:
             one = APIKeyMiddleware(bare, **here.options, rules=ONE)
             many = APIKeyMiddleware(bare, **here.options, rules=MANY)
             plain, careful = by_hand(good.text)
-            ordinary = request("/items", good.text)
+            usual = request("/items", good.text)
             rows: dict[str, tuple[Any, Scope, int]] = {
-                "bare app": (bare, ordinary, 200),
-                "pass-through middleware": (PassThrough(bare), ordinary, 200),
-                "AuthenticationMiddleware with a dict": (plain, ordinary, 200),
-                "the same, with hashes, expiry, last use": (careful, ordinary, 200),
+                "bare app": (bare, usual, 200),
+                "pass-through middleware": (PassThrough(bare), usual, 200),
+                "AuthenticationMiddleware with a dict": (plain, usual, 200),
+                "the same, with hashes, expiry, last use": (careful, usual, 200),
             }
             for app, path, rules in ((one, "/items", ""), (many, "/api/v1/things77/42", ", 500 rules")):
                 for what, (key, status) in presented(here, good, disabled).items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figures import Figures, quantile
 from keyfob.management.actor import Actor
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.testing import CHEAP, Installation, installation
 from keyfob_admin.setup.seeding import Seeding, seed
 from tests.history.load import Caller
@@ -26,23 +26,25 @@ WARM = 0.005  # seconds between two requests for the warm key
 
 
 async def measure(keys: int = KEYS, by_argon2: int = BY_ARGON2) -> Figures:
-    """Admit every key once after a restart, with stored proofs and without."""
-    with_proofs = await _restart(keys, persist_proofs=True)
-    without = await _restart(by_argon2, persist_proofs=False)
-    rows = {row: [with_proofs[row], without[row]] for row in with_proofs}
+    """Admit every key once after a restart, with stored digests and without."""
+    with_digests = await _restart(keys, persist_digests=True)
+    without = await _restart(by_argon2, persist_digests=False)
+    rows = {row: [with_digests[row], without[row]] for row in with_digests}
     notes = [
         f"{WORKERS} uvicorn workers on SQLite, {CONNECTIONS} connections; each key once, at whichever worker.",
-        "Without proofs the keys are few: each costs an Argon2id, and where too many wait it is asked again.",
+        "Without digests the keys are few: each costs an Argon2id, and where too many wait it is asked again.",
     ]
-    return Figures("restart", ["stored proofs", "persist_proofs = false"], rows, notes)
+    return Figures("restart", ["stored digests", "persist_digests = false"], rows, notes)
 
 
-async def _restart(keys: int, *, persist_proofs: bool) -> dict[str, float]:
+async def _restart(keys: int, *, persist_digests: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         async with installation(Path(folder)) as here:
-            texts = await _texts(here, keys, seeded=persist_proofs)
+            texts = await _texts(here, keys, seeded=persist_digests)
             warm = await here.issue("items:read")
-            server = Server(here, Path(folder, "log"), http="httptools", workers=WORKERS, persist_proofs=persist_proofs)
+            server = Server(
+                here, Path(folder, "log"), http="httptools", workers=WORKERS, persist_digests=persist_digests
+            )
             try:
                 return await _admit_all(server, texts, warm.text)
             finally:
@@ -52,9 +54,9 @@ async def _restart(keys: int, *, persist_proofs: bool) -> dict[str, float]:
 async def _texts(here: Installation, keys: int, *, seeded: bool) -> list[str]:
     if not seeded:
         return [(await here.issue("items:read")).text for _ in range(keys)]
-    minter = Minter(lambda: here.signing, here.pool, CHEAP, "kf", persist_proofs=True)
+    issuer = KeyIssuer(lambda: here.signing, here.pool, CHEAP, "kf", persist_digests=True)
     order = Seeding(keys, "default", Actor.command_line("bench"), ("items:read",), keep=keys)
-    return await seed(here.store, minter, order, now=datetime.now(UTC))
+    return await seed(here.store, issuer, order, now=datetime.now(UTC))
 
 
 async def _admit_all(server: Server, texts: list[str], warm: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ from keyfob.keys.format import new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
 from keyfob.management.actor import Actor
 from keyfob.management.key_drafts import KeyDraft
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.testing import installation
@@ -31,9 +31,9 @@ async def measure(rounds: int = ROUNDS) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         async with installation(Path(folder)) as here:
             as_configured = Argon2Parameters()
-            minter = Minter(lambda: here.signing, here.pool, as_configured, "kf", persist_proofs=True)
+            issuer = KeyIssuer(lambda: here.signing, here.pool, as_configured, "kf", persist_digests=True)
             catalogue = build_catalogue(permissions={"items:read": "Read items"})
-            keys = KeyLifecycle(here.store, minter, catalogue, now=lambda: datetime.now(UTC), max_staleness=2.0)
+            keys = KeyLifecycle(here.store, issuer, catalogue, now=lambda: datetime.now(UTC), max_staleness=2.0)
             rows: dict[str, Callable[[], Awaitable[object]]] = {
                 "nothing, on a thread": lambda: here.pool.run(lambda: None),
                 "Argon2id as configured by default": lambda: here.pool.run(hash_secret, new_secret(), as_configured),

@@ -70,11 +70,11 @@ def simulate(fleet: Fleet, seed: int = 7) -> Load:
         if what == "change":
             unread.append((at, set(range(fleet.workers))))
             heapq.heappush(events, (at + rng.expovariate(fleet.changes), -1, "change", -1))
-            for hearer in range(fleet.workers):
+            for listener in range(fleet.workers):
                 sooner = at + rng.uniform(0.0005, 0.002) + GATHER
-                if sooner < due[hearer] and rng.random() < fleet.heard:
-                    due[hearer] = sooner
-                    heapq.heappush(events, (sooner, hearer, "poll", hearer))
+                if sooner < due[listener] and rng.random() < fleet.heard:
+                    due[listener] = sooner
+                    heapq.heappush(events, (sooner, listener, "poll", listener))
         elif what == "use":
             load.usage += counted
             heapq.heappush(events, (at + fleet.usage_interval, worker, "use", worker))

@@ -89,7 +89,7 @@ def _server(stack: ExitStack, place: Guarded, kind: str) -> servers.Server:
 
 
 def keys(place: Guarded) -> Presented:
-    """What Keyfob is asked with: a good key, and four kinds of bogus ones, made by who does not have the ring."""
+    """What Keyfob is asked with: a good key, and four kinds of bogus ones, made by who does not have the keyring."""
     kinds = {
         "valid": [place.good.text],
         "random junk": [random(40) for _ in range(MANY)],
@@ -103,7 +103,7 @@ def keys(place: Guarded) -> Presented:
 def _forged(key_id: str, place: Guarded) -> str:
     char = place.here.signing.char  # it can be read in any key
     tag = random(TAG_LENGTH)
-    return compose(key_type="api", key_id=key_id, secret=new_secret(), ring_char=char, tag=lambda _: tag).text
+    return compose(key_type="api", key_id=key_id, secret=new_secret(), key_char=char, tag=lambda _: tag).text
 
 
 async def _flooded(target: Target, seconds: float) -> list[Flooded]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.keys.hashing import Argon2Parameters
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.testing import installation, issue_test_key
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Guarded:
 
     def environ(self, kind: str) -> dict[str, str]:
         """What tells `bench.http_apps` to serve this *kind* of guard."""
-        place = {"store": self.here.options["store"], "ring": str(self.here.options["ring"])}
+        place = {"store": self.here.options["store"], "keyring": str(self.here.options["keyring"])}
         keys = {self.good.text: ("key", ["items:read"])}
         return {"BENCH_APP": json.dumps({"kind": kind, "keys": keys, **place})}
 
@@ -55,7 +55,7 @@ async def guarded() -> AsyncIterator[Guarded]:
     """Make an installation in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         async with installation(Path(folder)) as here:
-            minter = Minter(lambda: here.signing, here.pool, Argon2Parameters(), "kf", persist_proofs=True)
-            good = await issue_test_key(here.store, "items:read", minter=minter)
-            off = await issue_test_key(here.store, "items:read", minter=minter, disabled_at=datetime.now(UTC))
+            issuer = KeyIssuer(lambda: here.signing, here.pool, Argon2Parameters(), "kf", persist_digests=True)
+            good = await issue_test_key(here.store, "items:read", issuer=issuer)
+            off = await issue_test_key(here.store, "items:read", issuer=issuer, disabled_at=datetime.now(UTC))
             yield Guarded(here, good, off)

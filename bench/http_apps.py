@@ -38,7 +38,7 @@ class Wanted(TypedDict):
 
     kind: str  # one of `KINDS`
     store: str
-    ring: str
+    keyring: str
     keys: dict[str, tuple[str, list[str]]]  # the good key, as the guard written by hand knows it
 
 
@@ -59,7 +59,7 @@ def by_hand(wanted: Wanted) -> ASGIApp:
 def keyfob_on_starlette(wanted: Wanted) -> ASGIApp:
     """Starlette behind Keyfob, as the README shows it; its counts can be read at ``/stats``."""
     app = Starlette(routes=[Route("/items", _items), Route("/stats", _stats)])
-    app.state.guard = APIKeyMiddleware(app, store=wanted["store"], ring=wanted["ring"], rules=RULES)
+    app.state.guard = APIKeyMiddleware(app, store=wanted["store"], keyring=wanted["keyring"], rules=RULES)
     guard: ASGIApp = app.state.guard
     return guard
 
@@ -79,7 +79,7 @@ def keyfob_on_fastapi(wanted: Wanted) -> ASGIApp:
     """FastAPI behind Keyfob, added as FastAPI's users add a middleware."""
     app = fastapi(wanted)
     assert isinstance(app, FastAPI)
-    app.add_middleware(APIKeyMiddleware, store=wanted["store"], ring=wanted["ring"], rules=RULES)
+    app.add_middleware(APIKeyMiddleware, store=wanted["store"], keyring=wanted["keyring"], rules=RULES)
     return app
 
 

@@ -104,7 +104,7 @@ async def _one_host(folder: Path) -> Revocations:
 async def _two_hosts(folder: Path) -> Revocations:
     async with AsyncExitStack() as stack:
         hosts = await Hosts.serving(stack, folder, bound=BOUND)
-        log = await hosts.revoke(ROUNDS, at_once=AT_ONCE)
+        log = await hosts.revoke(ROUNDS, immediately=AT_ONCE)
     troubles = ", ".join(f"{times} × {trouble}" for trouble, times in sorted(hosts.troubles.items()))
     return shown(understand(log), f"{HOSTS} hosts on one PostgreSQL behind proxies ({troubles})", BOUND)
 

@@ -18,7 +18,7 @@ from bench.admit import RULES, bare, request
 from bench.figures import Figures, quantile
 from keyfob import APIKeyMiddleware
 from keyfob.management.actor import Actor
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.store.contract import KeyQuery
 from keyfob.store.sql.rows import micros
 from keyfob.testing import CHEAP, installation
@@ -48,7 +48,7 @@ SOUGHT = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Origin:
     """A seeded database, the texts of some keys, and how long the keys that came last took."""
 
     here: Installation
@@ -77,7 +77,7 @@ async def _grow(
 ) -> None:
     """Let one database grow from size to size, and put what is found at each into *measured*."""
     async with installation(folder, url=url) as here:
-        minter = Minter(lambda: here.signing, here.pool, CHEAP, "kf", persist_proofs=True)
+        issuer = KeyIssuer(lambda: here.signing, here.pool, CHEAP, "kf", persist_digests=True)
         await here.issue("items:read", name=f"a name with {SOUGHT['one key, two signs']} in it")
         there, filling, texts = 0, 0.0, list[str]()
         for size in sizes:
@@ -86,16 +86,16 @@ async def _grow(
                 return
             began = time.perf_counter()
             order = Seeding(size - there, "default", Actor.command_line("bench"), ("items:read",), keep=KEPT)
-            texts += await seed(here.store, minter, order, now=datetime.now(UTC))
+            texts += await seed(here.store, issuer, order, now=datetime.now(UTC))
             filling = (time.perf_counter() - began) / (size - there) * 1e6
             if url is not None:
                 await run_sql("VACUUM ANALYZE", database=url.rpartition("/")[2])  # as autovacuum does after a while
             there = size
-            measured[f"{engine} {size:,}"] = await _all_of(Place(here, texts, filling))
+            measured[f"{engine} {size:,}"] = await _all_of(Origin(here, texts, filling))
             print(f"{engine} {size:,}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
 
 
-async def _all_of(place: Place) -> dict[str, float | None]:
+async def _all_of(place: Origin) -> dict[str, float | None]:
     return {
         "filling, µs a key": place.filling,
         **await _requests(place),
@@ -105,7 +105,7 @@ async def _all_of(place: Place) -> dict[str, float | None]:
     }
 
 
-async def _requests(place: Place) -> dict[str, float]:
+async def _requests(place: Origin) -> dict[str, float]:
     """What requests wait for."""
     starts = [await _first_admission(place) for _ in range(TIMES)]
     app = APIKeyMiddleware(bare, **place.here.options, rules=RULES)
@@ -119,7 +119,7 @@ async def _requests(place: Place) -> dict[str, float]:
     }
 
 
-async def _first_admission(place: Place) -> float:
+async def _first_admission(place: Origin) -> float:
     began = time.perf_counter()
     app = APIKeyMiddleware(bare, **place.here.options, rules=RULES)
     await _admit(app, place.texts[0])
@@ -146,7 +146,7 @@ async def _admit(app: APIKeyMiddleware, text: str) -> float:
     return took
 
 
-async def _weight(place: Place) -> float | None:
+async def _weight(place: Origin) -> float | None:
     """What Python keeps for each key in the cache, in bytes, once its use is written; None for too few keys."""
     if len(place.texts) < WEIGHED + 1:
         return None
@@ -162,12 +162,12 @@ async def _weight(place: Place) -> float | None:
         weight = tracemalloc.get_traced_memory()[0] / WEIGHED
     finally:
         tracemalloc.stop()
-    assert len(app.runtime.proofs) == WEIGHED + 1
+    assert len(app.runtime.key_cache) == WEIGHED + 1
     await app.runtime.stop()
     return weight
 
 
-async def _lists(place: Place) -> dict[str, float]:
+async def _lists(place: Origin) -> dict[str, float]:
     """What people wait for."""
     now = datetime.now(UTC)
     deep = (micros(now - timedelta(days=180)), "0" * 16)
@@ -179,7 +179,7 @@ async def _lists(place: Place) -> dict[str, float]:
     return {row: await _timed(lambda query=query: place.here.store.views(query)) for row, query in queries.items()}  # type: ignore[misc]
 
 
-async def _polls(place: Place) -> dict[str, float]:
+async def _polls(place: Origin) -> dict[str, float]:
     """What every worker asks twice a second."""
     store = place.here.store
     revision = (await store.changes(None)).revision

@@ -16,7 +16,7 @@ from bench.figures import Figures
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.management.actor import Actor
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.testing import CHEAP, installation
 from keyfob_admin.setup.seeding import Seeding, seed
 from tests.postgres_server import fresh_database
@@ -84,9 +84,9 @@ async def _with_keys(folder: Path, url: str | None, size: int) -> dict[str, floa
 
 async def _filled(here: Installation, size: int) -> list[str]:
     """Make keys, and give their ids in no order, as clients come."""
-    minter = Minter(lambda: here.signing, here.pool, CHEAP, "kf", persist_proofs=True)
+    issuer = KeyIssuer(lambda: here.signing, here.pool, CHEAP, "kf", persist_digests=True)
     order = Seeding(size, "default", Actor.command_line("bench"), keep=size)
-    texts = await seed(here.store, minter, order, now=datetime.now(UTC))
+    texts = await seed(here.store, issuer, order, now=datetime.now(UTC))
     ids = [text.split("_")[2] for text in texts]
     random.Random(7).shuffle(ids)
     return ids

@@ -42,7 +42,7 @@ DEFAULT_DEPENDENCIES = {
     "uvicorn",
     "websockets",
 }
-EXTRAS = {"geoip": {"maxminddb"}, "metrics": {"prometheus-client"}, "postgres": {"asyncpg"}}
+EXTRAS = {"postgres": {"asyncpg"}}
 TOP_LEVEL = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -161,7 +161,7 @@ def test_the_default_dependencies_are_the_ones_agreed() -> None:
 
 
 def test_the_extras_are_the_ones_agreed() -> None:
-    """PostgreSQL, metrics and GeoIP are extras, each of one package."""
+    """What few need is an extra."""
     extras = PROJECT["optional-dependencies"]
 
     assert {name: {distribution(text) for text in wanted} for name, wanted in extras.items()} == EXTRAS

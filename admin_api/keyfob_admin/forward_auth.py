@@ -13,11 +13,11 @@ from urllib.parse import quote, unquote
 
 from starlette.routing import Route
 
-from keyfob.asgi.denial_log import Denials
-from keyfob.asgi.responses import Refusals
+from keyfob.asgi.denial_log import DenialLog
+from keyfob.asgi.responses import DenialResponses
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import ClientAddress
-from keyfob.gate.credentials import parted
+from keyfob.gate.credentials import split_headers
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import WEBSOCKET
@@ -71,8 +71,8 @@ def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) ->
         raise ConfigError(f"{where}: {wrong}") from None
     for rule in table.rules:
         if WEBSOCKET in rule.methods:
-            mend = 'a gateway asks for a handshake as the GET that it is: write "GET /path"'
-            raise ConfigError(f'{where}: "{rule.text}" can never match; {mend}')
+            fix = 'a gateway asks for a handshake as the GET that it is: write "GET /path"'
+            raise ConfigError(f'{where}: "{rule.text}" can never match; {fix}')
 
 
 class Family(NamedTuple):
@@ -100,8 +100,8 @@ class ForwardAuth:
         self._addresses = ClientAddress(policy.trusted_proxies, settings.client_ip_header)
         check_rules(name, policy.rules, runtime.catalogue)
         self._gate = runtime.gate(policy.rules, self._addresses)
-        self._refusals = Refusals(settings.realm, passed_on=NGINX if policy.status_map == "nginx" else None)
-        self._denials = Denials(runtime.stats, self._addresses, settings.on_denied)
+        self._refusals = DenialResponses(settings.realm, passed_on=NGINX if policy.status_map == "nginx" else None)
+        self._denial_log = DenialLog(runtime.stats, self._addresses, settings.on_denied)
         self._stats = runtime.stats
         self._warned: set[Reason] = set()
 
@@ -121,13 +121,13 @@ class ForwardAuth:
             await _let_pass(None, send)
 
     async def _judge(self, asked: Scope) -> Verdict:
-        ordinary, odd = parted(asked["headers"])
-        verdict, *_ = self._gate.judge_at_once(asked, ordinary, odd) or await self._gate.admit(asked, odd)
+        plain, sensitive = split_headers(asked["headers"])
+        verdict, *_ = self._gate.judge_at_once(asked, plain, sensitive) or await self._gate.admit(asked, sensitive)
         return verdict
 
     async def _refuse(self, denied: Denied, scope: Scope, send: Send) -> None:
         self._warn_once(denied.reason, scope)
-        self._denials.tell(denied, scope)
+        self._denial_log.tell(denied, scope)
         await self._refusals.refuse(denied, scope, send)
 
     def _warn_once(self, reason: Reason, scope: Scope) -> None:

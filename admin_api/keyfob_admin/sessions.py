@@ -1,6 +1,6 @@
 """Who is signed in to the console, and how they got there: with an admin key, or by a one-time link.
 
-A session is a random token in a cookie, of which the database has the digest. Its first character says which ring
+A session is a random token in a cookie, of which the database has the digest. Its first character says which keyring
 entry the key carried that was signed in with (``-``: a link), so that retiring the entry ends the session, too. What
 the session may do is read from its key at every request: a key that falls takes its sessions along.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
-from keyfob.keys.format import RING_CHAR_AT
+from keyfob.keys.format import KEY_CHAR_AT
 from keyfob.management.actor import Actor
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
@@ -36,7 +36,7 @@ log = logging.getLogger("keyfob.console")
 LINK_LASTS: Final = timedelta(minutes=10)
 FAILURES: Final = 5  # within…
 PAUSE: Final = timedelta(seconds=60)  # …of the first; then nobody from that address may try for as long
-_NO_RING_CHAR: Final = "-"
+_NO_KEY_CHAR: Final = "-"
 _LONGEST_TOKEN: Final = 100
 _SHARED_V6_PREFIX: Final = 64  # bits; one customer usually has them all
 
@@ -72,7 +72,7 @@ class SignIn:
         if key is None:
             return None
         self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip)
-        return await self._open(key, text[RING_CHAR_AT], ip, by="key")
+        return await self._open(key, text[KEY_CHAR_AT], ip, by="key")
 
     async def link(self, token: str) -> SignInLink | None:
         """Find a link that could still be used."""
@@ -86,7 +86,7 @@ class SignIn:
         if found is None or not await self._console.use_link(found.hash, self._runtime.now()):
             return None
         key = await self._good_key(found.key_id, ip)
-        return None if key is None else await self._open(key, _NO_RING_CHAR, ip, by="link")
+        return None if key is None else await self._open(key, _NO_KEY_CHAR, ip, by="link")
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
         """Find the session of *token*, unless it has ended; one whose key has fallen ends here."""
@@ -94,7 +94,7 @@ class SignIn:
         if session is None:
             return None
         key = await self._good_key(session.key_id, ip)
-        if key is None or session.expires_at <= self._runtime.now() or self._runtime.ring.is_retired(token[0]):
+        if key is None or session.expires_at <= self._runtime.now() or self._runtime.keyring.is_retired(token[0]):
             await self._console.end_session(session.id_hash)
             return None
         return SignedIn(session, key, ip)
@@ -126,9 +126,9 @@ class SignIn:
         """Forget the failures before."""
         await self._console.forget_failures(bucket_of(ip))
 
-    async def _open(self, key: KeyRecord, ring_char: str, ip: str | None, *, by: str) -> str | None:
+    async def _open(self, key: KeyRecord, key_char: str, ip: str | None, *, by: str) -> str | None:
         """Begin a session, as the audit log will tell; None if the key has fallen meanwhile."""
-        token = ring_char + secrets.token_urlsafe(32)
+        token = key_char + secrets.token_urlsafe(32)
         now = self._runtime.now()
         session = Session(digest(token), key.id, secrets.token_bytes(32), ip, now, now + self._lasts)
         event = _acting_as(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
@@ -179,6 +179,6 @@ def _acting_as(key: KeyRecord, ip: str | None) -> Actor:
 
 
 def _is_good(key: KeyRecord, ip: str | None, now: datetime) -> bool:
-    fallen = key.is_deleted or key.is_disabled or key.is_expired(now)
+    revoked = key.is_deleted or key.is_disabled or key.is_expired(now)
     in_place = not key.ip_allow or (ip is not None and Networks(key.ip_allow).contains(ip))
-    return key.key_type == ADMIN and not fallen and in_place
+    return key.key_type == ADMIN and not revoked and in_place

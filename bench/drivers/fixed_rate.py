@@ -31,7 +31,7 @@ class Pace:
         self._most = connections
         self._free: deque[Connection] = deque()
         self._open: set[Connection] = set()
-        self._opening = 0
+        self._connections = 0
         self._late: deque[float] = deque()  # when requests were due for which there was no connection
         self.took: list[float] = []
         self.statuses: Counter[int] = Counter()
@@ -39,7 +39,7 @@ class Pace:
 
     async def open(self) -> None:
         """Open one more connection."""
-        self._opening += 1
+        self._connections += 1
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(self._answered, self._lost), "127.0.0.1", self._port
@@ -47,7 +47,7 @@ class Pace:
         except OSError:
             return
         finally:
-            self._opening -= 1
+            self._connections -= 1
         self._open.add(connection)
         self._free.append(connection)
         self._catch_up()
@@ -84,7 +84,7 @@ class Pace:
     @property
     def room(self) -> int:
         """How many more connections may be opened."""
-        return self._most - len(self._open) - self._opening
+        return self._most - len(self._open) - self._connections
 
     def _answered(self, connection: Connection, status: int, elapsed: float) -> None:
         self.took.append(elapsed)

@@ -1,7 +1,7 @@
-"""The audit log's chain: each event is sealed together with its number and the seal of the event before.
+"""The audit log's chain: each event is sealed together with its number and the MAC of the event before.
 
-A seal is HMAC-SHA-256 (RFC 2104) under a key derived from the ring, which is never in the database. Who can
-write the database but lacks the ring cannot change, insert or reorder an event unnoticed, nor cut off the end
+A MAC is HMAC-SHA-256 (RFC 2104) under a key derived from the keyring, which is never in the database. Who can
+write the database but lacks the keyring cannot change, insert or reorder an event unnoticed, nor cut off the end
 while the count and head kept elsewhere (``keyfob audit verify`` prints them) are known.
 """
 
@@ -33,15 +33,15 @@ ACTIONS = (
     "console.link_created",
     "console.signed_in",
     "console.signed_out",
-    "ring.added",
-    "ring.activated",
-    "ring.retired",
-    "ring.lost",
+    "keyring.added",
+    "keyring.activated",
+    "keyring.retired",
+    "keyring.lost",
     "db.restored",
     "installation.created",
 )
 
-FIRST_LINK = bytes(32)  # what the first event has for "the seal before"
+FIRST_LINK = bytes(32)  # what the first event has for "the MAC before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedEvent:
-    """An event in its place in the log. *ring_char* says whose key sealed it."""
+class ChainedEvent:
+    """An event in its place in the log. *key_char* says whose key sealed it."""
 
     seq: int
     event: Event
-    ring_char: str
-    seal: bytes = field(repr=False)
+    key_char: str
+    mac: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def seal(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
-    """Seal *event* as number *seq* behind the event whose seal is *previous*."""
+def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
+    """Seal *event* as number *seq* behind the event whose MAC is *previous*."""
     said = {
         "seq": seq,
         "previous": previous.hex(),
@@ -101,25 +101,25 @@ def seal(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
 
 
 def verify_chain(
-    events: Iterable[SealedEvent], *, count: int, head: bytes, keys: Mapping[str, bytes]
+    events: Iterable[ChainedEvent], *, count: int, head: bytes, keys: Mapping[str, bytes]
 ) -> Iterator[Fault]:
     """Find every place where the log is not what was written.
 
     Args:
         events: the whole log, oldest first.
         count: how many events there should be.
-        head: the seal that the last of them should have.
-        keys: ring character → the key that it seals with.
+        head: the MAC that the last of them should have.
+        keys: key character → the key that it MACs with.
     """
     link = _Link()
-    for sealed in events:
-        fault = link.fault_of(sealed, keys) if sealed.seq <= count else "appended behind the log's end"
+    for chained in events:
+        fault = link.fault_of(chained, keys) if chained.seq <= count else "appended behind the log's end"
         if fault:
-            yield Fault(sealed.seq, fault)
-        link = _Link(sealed.seq, sealed.seal)
+            yield Fault(chained.seq, fault)
+        link = _Link(chained.seq, chained.mac)
     if link.seq < count:
         yield Fault(link.seq + 1, f"cut off: events {link.seq + 1} to {count} are missing")
-    elif link.seq == count and not hmac.compare_digest(link.seal, head):
+    elif link.seq == count and not hmac.compare_digest(link.mac, head):
         yield Fault(link.seq, "not the event that the log ends with")
 
 
@@ -128,16 +128,16 @@ class _Link:
     """The place in the chain that has been reached."""
 
     seq: int = 0
-    seal: bytes = FIRST_LINK
+    mac: bytes = FIRST_LINK
 
-    def fault_of(self, sealed: SealedEvent, keys: Mapping[str, bytes]) -> str | None:
-        if sealed.seq <= self.seq:
+    def fault_of(self, chained: ChainedEvent, keys: Mapping[str, bytes]) -> str | None:
+        if chained.seq <= self.seq:
             return "out of order"
-        if sealed.seq != self.seq + 1:
-            return f"removed: events {self.seq + 1} to {sealed.seq - 1} are missing"
-        key = keys.get(sealed.ring_char)
+        if chained.seq != self.seq + 1:
+            return f"removed: events {self.seq + 1} to {chained.seq - 1} are missing"
+        key = keys.get(chained.key_char)
         if key is None:
-            return f"sealed under {sealed.ring_char!r}, which is not in the ring"
-        if not hmac.compare_digest(seal(sealed.event, sealed.seq, self.seal, key), sealed.seal):
+            return f"sealed under {chained.key_char!r}, which is not in the keyring"
+        if not hmac.compare_digest(mac(chained.event, chained.seq, self.mac, key), chained.mac):
             return "changed, replaced or moved"
         return None

@@ -15,7 +15,7 @@ class KeyfobError(Exception):
 
 
 class ConfigError(KeyfobError):
-    """The configuration cannot work; the message names the setting and the mend."""
+    """The configuration cannot work; the message names the setting and how to fix it."""
 
 
 class StoreUnavailable(KeyfobError):

@@ -31,7 +31,7 @@ from keyfob.gate.verdict import Denied, Grant
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from keyfob.asgi.responses import Refusals
+    from keyfob.asgi.responses import DenialResponses
 
 __all__ = ["KeyRefused", "api_key", "require"]
 
@@ -45,7 +45,7 @@ class KeyRefused(HTTPException):
     or for the status.
     """
 
-    def __init__(self, denied: Denied, refusals: Refusals) -> None:
+    def __init__(self, denied: Denied, refusals: DenialResponses) -> None:
         """*denied* says why, *refusals* what is answered."""
         status, headers, problem = refusal_of(denied, refusals)
         super().__init__(status, detail=problem["detail"], headers=headers)

@@ -7,7 +7,7 @@
         app = APIKeyMiddleware(my_app, **here.options, rules={"GET /orders": "orders:read"})
         # … request it with {"Authorization": f"Bearer {issued.text}"}
 
-Everything is real: the ring, the database, the hashes. Only Argon2id is made cheap, which no installation
+Everything is real: the keyring, the database, the hashes. Only Argon2id is made cheap, which no installation
 outside tests may be.
 """
 
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from keyfob.keyring.file import write_ring
-from keyfob.keyring.keyring import Ring, RingKey
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.file import write_keyring
+from keyfob.keyring.keyring import Keyring, SigningKey
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.keys.record import Creator, KeyRecord, Team
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.policy.key_types import DEFAULT_KEY_TYPES
 from keyfob.store.opening import open_store
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 CHEAP = Argon2Parameters(memory_kib=8, time=1)
 
 
-class Place(TypedDict):
+class Origin(TypedDict):
     """Where an installation is: what a middleware needs besides its rules."""
 
     store: str
-    ring: Path
+    keyring: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,18 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A ring and a database in *folder*, or one at *url*, with the team ``default``."""
+    """A keyring and a database in *folder*, or one at *url*, with the team ``default``."""
 
     folder: Path
     store: KeyStore
-    signing: RingKey
+    signing: SigningKey
     pool: Argon2Pool
     url: str | None = None
 
     @property
-    def options(self) -> Place:
+    def options(self) -> Origin:
         """The settings that lead a middleware here."""
-        return {"store": self.url or _beside(self.folder), "ring": self.folder / "keyfob.ring"}
+        return {"store": self.url or _beside(self.folder), "keyring": self.folder / "keyfob.keyring"}
 
     async def issue(self, *permissions: str, key_type: str = "api", **fields: Any) -> Issued:  # noqa: ANN401
         """Make a key that holds *permissions* (the fixed ones, for a type that has some).
@@ -84,8 +84,8 @@ class Installation:
             StoreUnavailable: the database cannot be written.
 
         """
-        minter = Minter(lambda: self.signing, self.pool, CHEAP, fields.pop("brand", "kf"), persist_proofs=True)
-        return await issue_test_key(self.store, *permissions, minter=minter, key_type=key_type, **fields)
+        issuer = KeyIssuer(lambda: self.signing, self.pool, CHEAP, fields.pop("prefix", "kf"), persist_digests=True)
+        return await issue_test_key(self.store, *permissions, issuer=issuer, key_type=key_type, **fields)
 
     async def change(self, issued: Issued, **fields: Any) -> KeyRecord:  # noqa: ANN401
         """Give a key other *fields*, for example ``disabled_at``, in one transaction like every change."""
@@ -112,16 +112,16 @@ class Installation:
 async def issue_test_key(
     store: KeyStore,
     *permissions: str,
-    minter: Minter,
+    issuer: KeyIssuer,
     key_type: str = "api",
     **fields: Any,  # noqa: ANN401
 ) -> Issued:
     """Mint a key and put it into *store*, past every rule of the lifecycle."""
-    minted = await minter.mint(key_type)
+    created = await issuer.issue(key_type)
     fixed = DEFAULT_KEY_TYPES[key_type].permissions if key_type in DEFAULT_KEY_TYPES else None
     record = KeyRecord(
         **{
-            "id": minted.key_id,
+            "id": created.key_id,
             "name": "test key",
             "key_type": key_type,
             "team": "default",
@@ -136,24 +136,24 @@ async def issue_test_key(
     async def work(transaction: Transaction) -> None:
         if await transaction.team(record.team) is None:
             await transaction.put_team(Team(record.team, record.team, record.plan, record.created_at))
-        await transaction.add_key(record, minted.secret)
+        await transaction.add_key(record, created.secret)
 
     await store.change(work)
-    return Issued(minted.text, record)
+    return Issued(created.text, record)
 
 
 @asynccontextmanager
 async def installation(folder: Path, *, url: str | None = None) -> AsyncIterator[Installation]:
-    """Make a ring in *folder*, which must exist, and a database there or in the empty one at *url*."""
+    """Make a keyring in *folder*, which must exist, and a database there or in the empty one at *url*."""
     now = datetime.now(UTC)
-    ring = Ring.new(now)
-    entry = ring.newest
-    write_ring(folder / "keyfob.ring", ring)
-    store = open_store(url or _beside(folder), seal_with=lambda: entry, create=True)
+    keyring = Keyring.new(now)
+    entry = keyring.newest
+    write_keyring(folder / "keyfob.keyring", keyring)
+    store = open_store(url or _beside(folder), audit_key=lambda: entry, create=True)
     pool = Argon2Pool(threads=1)
 
     async def work(transaction: Transaction) -> None:
-        await transaction.put_ring_mark(RingMark(entry.char, entry.fingerprint, RingState.ACTIVE, now))
+        await transaction.put_signing_key(SigningKeyRecord(entry.char, entry.fingerprint, SigningKeyState.ACTIVE, now))
         await transaction.put_team(Team("default", "default", "enterprise", now))
 
     try:

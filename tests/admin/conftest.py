@@ -1,4 +1,4 @@
-"""A real admin API: uvicorn on a free port, a real SQLite database, a real ring."""
+"""A real admin API: uvicorn on a free port, a real SQLite database, a real keyring."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 
 from keyfob.config.settings import load_settings
-from keyfob.keyring.file import write_ring
-from keyfob.keyring.keyring import Ring
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.file import write_keyring
+from keyfob.keyring.keyring import Keyring
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.format import compose, new_key_id, new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
 from keyfob.keys.record import Creator, KeyRecord, Team
@@ -119,7 +119,7 @@ def standing_admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAdm
 def _settings_in(folder: Path) -> Settings:
     overrides = {
         "store": f"sqlite:///{folder / 'keyfob.db'}",
-        "ring": folder / "keyfob.ring",
+        "keyring": folder / "keyfob.keyring",
         "permissions": CATALOGUE,
         "argon2": CHEAP,
     }
@@ -152,25 +152,25 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 async def _install(settings: Settings) -> str:
-    """Make a ring, and a database with the ring's mark, two teams and a root key. Gives the root key."""
+    """Make a keyring, and a database with the keyring's mark, two teams and a root key. Gives the root key."""
     now = datetime.now(UTC)
-    ring = Ring.new(now)
-    write_ring(settings.ring or "", ring)
-    entry = ring.newest
+    keyring = Keyring.new(now)
+    write_keyring(settings.keyring or "", keyring)
+    entry = keyring.newest
     key = compose(
-        key_type="admin", key_id=new_key_id(), secret=new_secret(), ring_char=entry.char, tag=entry.tag, brand="kf"
+        key_type="admin", key_id=new_key_id(), secret=new_secret(), key_char=entry.char, tag=entry.tag, prefix="kf"
     )
     hashed = hash_secret(key.secret, Argon2Parameters(CHEAP["memory_kib"], CHEAP["time"]))
 
     async def work(rows: Transaction) -> None:
-        await rows.put_ring_mark(RingMark(entry.char, entry.fingerprint, RingState.ACTIVE, now))
+        await rows.put_signing_key(SigningKeyRecord(entry.char, entry.fingerprint, SigningKeyState.ACTIVE, now))
         await rows.put_team(Team(TEAM, "Acme", "enterprise", now))
         await rows.put_team(Team(OTHER_TEAM, "Globex", "enterprise", now))
         creator = Creator("system", None, "keyfob")
         record = KeyRecord(key.key_id, "root", "admin", TEAM, "enterprise", ("*",), now, creator)
-        await rows.add_key(record, StoredSecret(hashed, entry.proof(key.text)))
+        await rows.add_key(record, StoredSecret(hashed, entry.digest(key.text)))
 
-    store = open_store(settings.store or "", seal_with=lambda: entry, create=True)
+    store = open_store(settings.store or "", audit_key=lambda: entry, create=True)
     try:
         await store.change(work)
     finally:

@@ -244,7 +244,7 @@ def test_se_09_and_se_11_no_answer_holds_a_secret_or_hash(live_admin: LiveAdmin)
 
 
 def test_the_database_holds_no_secret(live_admin: LiveAdmin, settings: Settings) -> None:
-    """What is stored of a key is a hash and a proof."""
+    """What is stored of a key is a hash and a digest."""
     made = live_admin.make()
 
     with sqlite3.connect(f"file:{live_admin.folder / 'keyfob.db'}?mode=ro", uri=True) as database:

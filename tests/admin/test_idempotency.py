@@ -54,7 +54,7 @@ def test_lc_13_creates_at_once_under_one_idempotency_key_make_one_key(live_admin
 
 
 def test_a_refused_create_is_not_remembered(live_admin: LiveAdmin) -> None:
-    """Only what worked is replayed: a mended request may use the same Idempotency-Key."""
+    """Only what worked is replayed: a fixed request may use the same Idempotency-Key."""
     headers = {"Idempotency-Key": "k-1"}
 
     wrong = live_admin.call("POST", KEYS, json={"name": "", "permissions": []}, headers=headers)

@@ -30,7 +30,7 @@ Transfer/sec:      1.42MB
 
 
 @asynccontextmanager
-async def answering(*pieces: bytes) -> AsyncIterator[int]:
+async def translate_failures(*pieces: bytes) -> AsyncIterator[int]:
     """A server that answers every request with *pieces*, one write after the other; its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +55,7 @@ def test_a_quantile_is_one_of_the_figures(share: float, figure: int) -> None:
 
 async def test_an_answer_in_pieces_is_one_answer() -> None:
     """Head and body may be torn anywhere, and one request is under way on a connection at a time."""
-    async with answering(OK[:10], OK[10:30], OK[30:]) as port:
+    async with translate_failures(OK[:10], OK[10:30], OK[30:]) as port:
         found = await closed_loop.drive(port, 2, 0.1, request(HEADER))
 
     assert [200] == list(found["statuses"])
@@ -65,7 +65,7 @@ async def test_an_answer_in_pieces_is_one_answer() -> None:
 
 async def test_a_chunked_answer_is_read_to_its_end() -> None:
     """Servers that do not know a body's length are measured too, and their status is told."""
-    async with answering(CHUNKED[:-3], CHUNKED[-3:]) as port:
+    async with translate_failures(CHUNKED[:-3], CHUNKED[-3:]) as port:
         found = await closed_loop.drive(port, 1, 0.1, request(HEADER))
 
     assert [403] == list(found["statuses"])
@@ -73,7 +73,7 @@ async def test_a_chunked_answer_is_read_to_its_end() -> None:
 
 async def test_a_fixed_rate_is_kept() -> None:
     """As many requests are sent as are due, each header by turns."""
-    async with answering(OK) as port:
+    async with translate_failures(OK) as port:
         found = await fixed_rate.drive(port, 100, 0.5, [request(HEADER)], 8, patient=True)
 
     assert 50 == found["sent"]
@@ -84,7 +84,7 @@ async def test_a_fixed_rate_is_kept() -> None:
 async def test_what_is_never_answered_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that gets no answer, and one that never got a connection, count as the whole patience."""
     monkeypatch.setattr(fixed_rate, "PATIENCE", 0.25)
-    async with answering() as port:
+    async with translate_failures() as port:
         found = await fixed_rate.drive(port, 100, 0.1, [request(HEADER)], 2, patient=True)
 
     assert 2 == found["sent"]
@@ -96,7 +96,7 @@ async def test_what_is_never_answered_is_charged(monkeypatch: pytest.MonkeyPatch
 async def test_a_flood_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a flood has no connection for is not sent, and not charged."""
     monkeypatch.setattr(fixed_rate, "PATIENCE", 0.25)
-    async with answering() as port:
+    async with translate_failures() as port:
         pace = fixed_rate.Pace(port, [request(HEADER)], 2)
         await asyncio.gather(pace.open(), pace.open())
         for _ in range(5):

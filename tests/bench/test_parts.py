@@ -32,11 +32,11 @@ async def test_usage_writes_a_key_once_an_interval() -> None:
     assert [1, 50, 1, 50] == figures.rows["keys written for each second of load"]
 
 
-async def test_a_restart_with_proofs_needs_no_argon2() -> None:
-    """With stored proofs none is computed; without, at least one for each key."""
+async def test_a_restart_with_digests_needs_no_argon2() -> None:
+    """With stored digests none is computed; without, at least one for each key."""
     figures = await cold.measure(200, 5)
 
-    with_proofs, without = figures.rows["Argon2id computed"]
-    assert 0 == with_proofs
+    with_digests, without = figures.rows["Argon2id computed"]
+    assert 0 == with_digests
     assert without is not None
     assert without >= 5

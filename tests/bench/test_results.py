@@ -70,7 +70,7 @@ def test_without_notifications_a_change_waits_for_the_polls() -> None:
     assert 50 * LASTS / 0.503 < load.polls < 50 * LASTS / 0.5
 
 
-def test_one_poll_answers_hints_that_come_together() -> None:
+def test_one_poll_answers_notifications_that_come_together() -> None:
     """With notifications a change reaches everybody soon, for at most one more poll of each worker."""
     quiet, heard = simulate(Fleet(50, changes=0.0)), simulate(Fleet(50))
 

@@ -20,7 +20,7 @@ WITHOUT_CONFIG = [
     ["teams", "list"],
     ["permissions", "list"],
     ["audit", "tail"],
-    ["ring", "show"],
+    ["keyring", "show"],
     ["db", "status"],
     ["db", "migrate"],
     ["serve"],
@@ -85,7 +85,7 @@ def test_a_slip_of_the_fingers_is_told_what_was_meant(home: Home, arguments: lis
     assert words in failed.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["keys"], ["ring"]])
+@pytest.mark.parametrize("arguments", [[], ["keys"], ["keyring"]])
 def test_nothing_to_do_shows_the_help(arguments: list[str]) -> None:
     """A group without a command is a usage error that lists the commands."""
     shown = typed(*arguments)
@@ -102,14 +102,14 @@ def test_nothing_to_do_shows_the_help(arguments: list[str]) -> None:
         '[stroe]\nurl = "sqlite:///x.db"',
         "store = 1",
         '[store]\nurl = "mysql://x"',
-        '[store]\nurl = "sqlite:///:memory:"\nring = "keyfob.ring"',
-        '[store]\nring = "keyfob.ring"',
+        '[store]\nurl = "sqlite:///:memory:"\nkeyring = "keyfob.keyring"',
+        '[store]\nkeyring = "keyfob.keyring"',
         '[store]\nurl = "sqlite:///keyfob.db"',
-        '[store]\nurl = "sqlite:///keyfob.db"\nring = "nowhere/keyfob.ring"',
-        '[store]\nurl = "sqlite:///nowhere/keyfob.db"\nring = "keyfob.ring"',
-        '[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n[rules]\n"GET items" = "items:read"',
-        '[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n[permissions]\n"keys:read" = "x"',
-        '[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n[plans.gold]\nkey_types = ["robot"]',
+        '[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "nowhere/keyfob.keyring"',
+        '[store]\nurl = "sqlite:///nowhere/keyfob.db"\nkeyring = "keyfob.keyring"',
+        '[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n[rules]\n"GET items" = "items:read"',
+        '[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n[permissions]\n"keys:read" = "x"',
+        '[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n[plans.gold]\nkey_types = ["robot"]',
     ],
 )
 def test_a_bad_configuration_is_one_line(home: Home, text: str) -> None:
@@ -202,7 +202,7 @@ def test_the_version_is_told() -> None:
         ["audit", "tail", "--actor", "\udcff"],
         ["audit", "tail", "--action", "\udcff"],
         ["db", "backup", "\udcff/x"],
-        ["ring", "retire", "\udcff"],
+        ["keyring", "retire", "\udcff"],
     ],
 )
 def test_bytes_that_are_no_text_are_one_line(home: Home, arguments: list[str]) -> None:
@@ -229,7 +229,7 @@ def test_what_looks_like_a_secret_is_never_repeated(home: Home) -> None:
                       ["audit", "tail", "--key", secret], ["audit", "tail", "--actor", secret], [secret],
                       ["keys", "create", "x", "--type", secret], ["keys", "create", "x", "--permission", secret],
                       ["keys", "create", "x", "--expires", secret], ["--config", secret, "keys", "list"],
-                      ["keys", "list", secret], ["ring", "retire", secret], ["db", "restore", secret]):  # fmt: skip
+                      ["keys", "list", secret], ["keyring", "retire", secret], ["db", "restore", secret]):  # fmt: skip
         failed = typed(*arguments)
         assert secret[-30:] not in failed.out + failed.err, arguments
 

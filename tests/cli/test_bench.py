@@ -66,7 +66,7 @@ async def statuses(home: Home, keys: list[str]) -> tuple[list[int], int]:
 
 @pytest.mark.usefixtures("seeded")
 def test_seeded_keys_are_admitted(home: Home) -> None:
-    """Each key that was printed opens what it is for, by its stored proof alone."""
+    """Each key that was printed opens what it is for, by its stored digest alone."""
     keys = (home.folder / "keys.txt").read_text().split()
 
     assert ([200] * 7, 0) == asyncio.run(statuses(home, keys))
@@ -83,8 +83,8 @@ def test_seeding_is_one_event(home: Home) -> None:
     assert 51 == typed("db", "status", "--json").data["keys"]
 
 
-def test_seeding_rings_the_doorbell(home: Home) -> None:
-    """Whoever serves this database is told: the revision goes up by one, and the bell shows it."""
+def test_seeding_keyrings_the_change_signal(home: Home) -> None:
+    """Whoever serves this database is told: the revision goes up by one, and the signal shows it."""
 
     async def look() -> tuple[int, int, int]:
         store = open_store(f"sqlite:///{home.folder / 'keyfob.db'}")
@@ -92,9 +92,9 @@ def test_seeding_rings_the_doorbell(home: Home) -> None:
         done = await asyncio.to_thread(typed, "bench", "seed", "--keys", "5")
         assert 0 == done.code, done.err
         changes = await store.changes(before)
-        rung = store.doorbell[0]
+        seen = store.change_signal[0]
         await store.close()
-        return changes.revision - before, rung - changes.revision, len(changes.records)
+        return changes.revision - before, seen - changes.revision, len(changes.records)
 
     assert (1, 0, 5) == asyncio.run(look())
 
@@ -110,7 +110,7 @@ def test_a_database_with_keys_is_filled_only_when_told_to() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "arguments", "said"),
     [
-        ("KEYFOB_MIDDLEWARE_PERSIST_PROOFS", "false", [], "persist_proofs"),
+        ("KEYFOB_MIDDLEWARE_PERSIST_DIGESTS", "false", [], "persist_digests"),
         ("KEYFOB_BRAND", "", ["--permission", "no:such"], "no:such"),
         ("KEYFOB_BRAND", "", ["--team", "nobody"], "nobody"),
     ],
@@ -118,7 +118,7 @@ def test_a_database_with_keys_is_filled_only_when_told_to() -> None:
 def test_keys_that_nobody_would_admit_are_not_made(
     monkeypatch: pytest.MonkeyPatch, setting: str, value: str, arguments: list[str], said: str
 ) -> None:
-    """Without proofs, without a team, or with permissions that nobody can hold, nothing is made."""
+    """Without digests, without a team, or with permissions that nobody can hold, nothing is made."""
     if value:
         monkeypatch.setenv(setting, value)
 

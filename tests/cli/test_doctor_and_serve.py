@@ -42,18 +42,21 @@ def test_a_fresh_installation_is_healthy(home: Home) -> None:
 
     assert (0, []) == (code, found["fail"])
     seen = {finding["what"] for finding in found["ok"]}
-    assert {"configuration", "rules", "ring", "database", "doorbell", "clock", "admin keys"} == seen
+    assert {"configuration", "rules", "keyring", "database", "change signal", "clock", "admin keys"} == seen
     assert 0 == typed("doctor").code
 
 
 HARM: dict[str, tuple[str, Callable[[Home], object]]] = {
-    "ring open to others": ("ring", lambda home: (home.folder / "keyfob.ring").chmod(0o640)),
-    "ring gone": ("ring", lambda home: (home.folder / "keyfob.ring").unlink()),
+    "keyring open to others": ("keyring", lambda home: (home.folder / "keyfob.keyring").chmod(0o640)),
+    "keyring gone": ("keyring", lambda home: (home.folder / "keyfob.keyring").unlink()),
     "database open to others": ("database", lambda home: (home.folder / "keyfob.db").chmod(0o644)),
     "database gone": ("database", lambda home: (home.folder / "keyfob.db").unlink()),
     "database empty": ("database", lambda home: (home.folder / "keyfob.db").write_bytes(b"")),
-    "another ring": ("ring", lambda home: change(home, "UPDATE ring_marks SET fingerprint = '0000000000000000'")),
-    "entry missing": ("ring", lambda home: change(home, "UPDATE ring_marks SET char = 'q'")),
+    "another keyring": (
+        "keyring",
+        lambda home: change(home, "UPDATE signing_keys SET fingerprint = '0000000000000000'"),
+    ),
+    "entry missing": ("keyring", lambda home: change(home, "UPDATE signing_keys SET key_char = 'q'")),
     "admin disabled": ("admin keys", lambda home: change(home, "UPDATE keys SET disabled_at = 1")),
     "admin runs out": ("admin keys", lambda home: change(home, "UPDATE keys SET expires_at = 4102444800000000")),
     "clock behind": ("clock", lambda home: change(home, "UPDATE audit_events SET at = 4102444800000000")),
@@ -62,8 +65,8 @@ HARM: dict[str, tuple[str, Callable[[Home], object]]] = {
         "rules",
         lambda home: home.configure(lambda text: text.replace('= "items:write"', '= "items:wr"')),
     ),
-    "bell open to others": ("doorbell", lambda home: (home.folder / "keyfob.db-bell").chmod(0o666)),
-    "no bell": ("doorbell", lambda home: replace_by_folder(home.folder / "keyfob.db-bell")),
+    "signal open to others": ("change signal", lambda home: (home.folder / "keyfob.db-signal").chmod(0o666)),
+    "no signal": ("change signal", lambda home: replace_by_folder(home.folder / "keyfob.db-signal")),
 }
 
 
@@ -73,14 +76,14 @@ def replace_by_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("what", "harm"), HARM.values(), ids=HARM)
-def test_what_is_broken_fails_with_its_mend(home: Home, what: str, harm: Callable[[Home], object]) -> None:
+def test_what_is_broken_fails_with_its_fix(home: Home, what: str, harm: Callable[[Home], object]) -> None:
     """Each thing that can break is found, named and makes the exit code 3; doctor itself does not break."""
     harm(home)
     code, found = findings()
 
     assert 3 == code
     assert what in {finding["what"] for finding in found["fail"]}
-    assert all(finding["mend"] or finding["detail"] for finding in found["fail"])
+    assert all(finding["fix"] or finding["detail"] for finding in found["fail"])
     assert 3 == typed("doctor").code
 
 
@@ -148,12 +151,12 @@ def test_a_policy_that_cannot_be_meant_fails(home: Home) -> None:
     assert any("[forward_auth.billing.rules]" in finding["detail"] for finding in found["fail"])
 
 
-def test_a_ring_on_its_way_is_a_warning(home: Home) -> None:
+def test_a_keyring_on_its_way_is_a_warning(home: Home) -> None:
     """An entry that is not activated yet, and one that is lost, are named with what comes next."""
-    typed("ring", "add")
+    typed("keyring", "add")
     assert any("b is not activated" in finding["detail"] for finding in findings()[1]["warn"])
-    typed("ring", "activate")
-    typed("ring", "lost", "a", "--yes")
+    typed("keyring", "activate")
+    typed("keyring", "lost", "a", "--yes")
     code, found = findings()
 
     assert 0 == code
@@ -173,16 +176,16 @@ def test_a_password_that_others_can_read_is_a_warning(home: Home) -> None:
 
 
 def test_settings_may_all_be_in_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container needs no file: url and ring are enough."""
+    """A container needs no file: url and keyring are enough."""
     (home.folder / "keyfob.toml").unlink()
     monkeypatch.setenv("KEYFOB_STORE_URL", "sqlite:///keyfob.db")
-    monkeypatch.setenv("KEYFOB_RING_DATA", (home.folder / "keyfob.ring").read_text())
-    (home.folder / "keyfob.ring").unlink()
+    monkeypatch.setenv("KEYFOB_KEYRING_DATA", (home.folder / "keyfob.keyring").read_text())
+    (home.folder / "keyfob.keyring").unlink()
     said = typed("doctor")
 
     assert 0 == said.code
     assert "from the environment" in said.out
-    monkeypatch.delenv("KEYFOB_RING_DATA")
+    monkeypatch.delenv("KEYFOB_KEYRING_DATA")
     assert 3 == typed("doctor").code
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob import parse_key
-from keyfob.keyring.keyring import Ring
+from keyfob.keyring.keyring import Keyring
 from tests.cli.conftest import CHEAP, run, typed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_the_first_admin_key_stands_alone_on_stdout(folder: Path) -> None:
 
 
 def test_se_08_files_are_private_under_a_common_umask(folder: Path) -> None:
-    """With umask 022 the ring and the database are readable by their owner alone, and so are SQLite's side files."""
+    """With umask 022 the keyring and the database are readable by their owner alone, and so are SQLite's side files."""
     before = os.umask(0o022)
     try:
         assert 0 == run("init").code
@@ -48,13 +48,13 @@ def test_se_08_files_are_private_under_a_common_umask(folder: Path) -> None:
         os.umask(before)
     private = [path.name for path in folder.iterdir() if path.name != "keyfob.toml"]
 
-    assert {"keyfob.ring", "keyfob.db", "keyfob.db-bell"} <= set(private)
+    assert {"keyfob.keyring", "keyfob.db", "keyfob.db-signal"} <= set(private)
     assert {0o600} == {mode(folder / name) for name in private}
 
 
-def test_se_08_a_ring_open_to_others_is_refused(home: Home) -> None:
-    """A ring that others can read is not used, and the sentence says how to mend it."""
-    (home.folder / "keyfob.ring").chmod(0o644)
+def test_se_08_a_keyring_open_to_others_is_refused(home: Home) -> None:
+    """A keyring that others can read is not used, and the sentence says how to fix it."""
+    (home.folder / "keyfob.keyring").chmod(0o644)
     refused = typed("keys", "list")
 
     assert 1 == refused.code
@@ -73,7 +73,7 @@ def test_aa_15_the_second_init_changes_nothing(home: Home) -> None:
 
 def test_aa_15_without_init_there_is_no_key(folder: Path) -> None:
     """A database that was only migrated holds no team and no key by default."""
-    (folder / "keyfob.toml").write_text('[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n')
+    (folder / "keyfob.toml").write_text('[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n')
 
     assert 0 == typed("db", "migrate").code
     assert 1 == typed("keys", "list").code
@@ -112,9 +112,9 @@ def test_a_bad_name_is_known_before_anything_is_written(folder: Path, arguments:
 
 
 def test_an_init_that_was_cut_short_is_run_again(folder: Path) -> None:
-    """A configuration, a ring and an empty database that are there already are used as they are."""
+    """A configuration, a keyring and an empty database that are there already are used as they are."""
     done = typed("init", "--json").data
-    ring = (folder / "keyfob.ring").read_text()
+    keyring = (folder / "keyfob.keyring").read_text()
     config = (folder / "keyfob.toml").read_text().replace("\n[middleware]\n", CHEAP)
     (folder / "keyfob.toml").write_text(config)
     for path in folder.glob("keyfob.db*"):
@@ -123,7 +123,7 @@ def test_an_init_that_was_cut_short_is_run_again(folder: Path) -> None:
     again = typed("init", "--json").data
 
     assert done["secret"] != again["secret"]
-    assert (ring, config) == ((folder / "keyfob.ring").read_text(), (folder / "keyfob.toml").read_text())
+    assert (keyring, config) == ((folder / "keyfob.keyring").read_text(), (folder / "keyfob.toml").read_text())
     assert 0o600 == mode(folder / "keyfob.db")
     assert 0 == typed("keys", "check", "-", stdin=again["secret"]).code
 
@@ -156,23 +156,23 @@ def test_the_environment_says_where(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("KEYFOB_CONFIG", str(folder / "etc" / "my.toml"))
 
     assert 0 == typed("init").code
-    assert {"my.toml", "keyfob.ring", "keyfob.db"} <= {path.name for path in (folder / "etc").iterdir()}
+    assert {"my.toml", "keyfob.keyring", "keyfob.db"} <= {path.name for path in (folder / "etc").iterdir()}
     assert 0 == typed("keys", "list").code
 
 
-def test_a_ring_in_the_environment_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the ring's contents are in the environment, init writes no ring file."""
-    monkeypatch.setenv("KEYFOB_RING_DATA", Ring.new(datetime.now(UTC)).dump())
+def test_a_keyring_in_the_environment_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the keyring's contents are in the environment, init writes no keyring file."""
+    monkeypatch.setenv("KEYFOB_KEYRING_DATA", Keyring.new(datetime.now(UTC)).dump())
     done = typed("init")
 
     assert 0 == done.code
-    assert not (folder / "keyfob.ring").exists()
+    assert not (folder / "keyfob.keyring").exists()
     assert 0 == typed("keys", "check", "-", stdin=done.out).code
 
 
-@pytest.mark.parametrize("text", ['[store]\nurl = "sqlite:///keyfob.db"\n', '[store]\nring = "keyfob.ring"\n'])
+@pytest.mark.parametrize("text", ['[store]\nurl = "sqlite:///keyfob.db"\n', '[store]\nkeyring = "keyfob.keyring"\n'])
 def test_a_configuration_without_a_place_is_explained(folder: Path, text: str) -> None:
-    """A file that names no store or no ring is used as it is, so what it lacks is said."""
+    """A file that names no store or no keyring is used as it is, so what it lacks is said."""
     (folder / "keyfob.toml").write_text(text)
     failed = typed("init")
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Home
 
 
-def made_up(brand: str = "kf") -> str:
+def made_up(prefix: str = "kf") -> str:
     """A key of the right shape and checksum that nobody issued."""
     return compose(
-        key_type="api", key_id=new_key_id(), secret=new_secret(), ring_char="a", tag=lambda _: "0" * 14, brand=brand
+        key_type="api", key_id=new_key_id(), secret=new_secret(), key_char="a", tag=lambda _: "0" * 14, prefix=prefix
     ).text
 
 
@@ -98,10 +98,10 @@ def test_the_answer_does_not_hold_the_secret(home: Home) -> None:
         assert home.admin_key[-64:] not in said.out + said.err
 
 
-def test_another_brand_is_no_key_here(home: Home) -> None:
-    """The brand is the configuration's."""
+def test_another_prefix_is_no_key_here(home: Home) -> None:
+    """The prefix is the configuration's."""
     assert "not_a_key" == check(made_up("acme"))[1]["reason"]
-    home.configure(lambda text: f'{text}\n[keys]\nbrand = "acme"\n')
+    home.configure(lambda text: f'{text}\n[keys]\nprefix = "acme"\n')
     assert "forged" == check(made_up("acme"))[1]["reason"]
     assert 3 == check(home.admin_key)[0]
 

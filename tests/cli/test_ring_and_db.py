@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.keyring.file import load_ring
+from keyfob.keyring.file import load_keyring
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob_admin.cli.keyring import NO_ADMIN
 from tests.cli.conftest import typed
@@ -18,48 +18,48 @@ READ = ("--permission", "items:read")
 
 
 def states() -> dict[str, tuple[str, str]]:
-    return {row["char"]: (row["state"], row["in_file"]) for row in typed("ring", "show", "--json").data["entries"]}
+    return {row["char"]: (row["state"], row["in_file"]) for row in typed("keyring", "show", "--json").data["entries"]}
 
 
 def works(secret: str) -> bool:
     return 0 == typed("keys", "check", "-", stdin=secret).code
 
 
-def test_kf_08_the_ring_turns(home: Home) -> None:
-    """A new entry is added, mints once it is activated, and the old one's keys work until it is retired."""
+def test_kf_08_the_keyring_turns(home: Home) -> None:
+    """A new entry is added, issues once it is activated, and the old one's keys work until it is retired."""
     _, old = home.make("old", *READ)
-    assert 0 == typed("ring", "add").code
+    assert 0 == typed("keyring", "add").code
     assert {"a": ("active", "yes"), "b": ("not activated", "yes")} == states()
     assert "a" == home.make("between", *READ)[1][-21]
-    assert 0 == typed("ring", "activate").code
+    assert 0 == typed("keyring", "activate").code
     _, new = home.make("new", *READ)
 
     assert "b" == new[-21]
     assert (True, True) == (works(old), works(new))
-    assert 0 == typed("ring", "retire", "a").code
+    assert 0 == typed("keyring", "retire", "a").code
     assert (False, True) == (works(old), works(new))
     assert {"a": ("retired", "yes"), "b": ("active", "yes")} == states()
     assert 0 == typed("audit", "verify").code
 
 
 def test_retiring_tells_when_no_admin_key_is_left(home: Home) -> None:
-    """Whose admin key carried the entry is told so, with the mend, by `retire` and by the doctor until it is mended."""
-    typed("ring", "add")
-    typed("ring", "activate")
+    """Whose admin key carried the entry is told so by `retire`, and by the doctor until it is fixed."""
+    typed("keyring", "add")
+    typed("keyring", "activate")
     assert 0 == typed("doctor").code
 
-    retired = typed("ring", "retire", "a")
+    retired = typed("keyring", "retire", "a")
 
     assert (0, False) == (retired.code, works(home.admin_key))
     assert "keyfob keys create admin --type admin --permission '*'" in retired.err
     assert "none that can do everything is left" in typed("doctor").out
     home.make("admin", "--type", "admin", "--permission", "*")
     assert 0 == typed("doctor").code
-    assert "No admin key" not in typed("ring", "retire", "a").err
+    assert "No admin key" not in typed("keyring", "retire", "a").err
 
 
-def test_every_step_of_the_ring_can_be_read_by_a_program(home: Home) -> None:
-    """With --json the entry is printed as `ring show` would, alone, and nothing is said."""
+def test_every_step_of_the_keyring_can_be_read_by_a_program(home: Home) -> None:
+    """With --json the entry is printed as `keyring show` would, alone, and nothing is said."""
     steps = [
         (["add"], "b", "not activated"),
         (["activate"], "b", "active"),
@@ -67,42 +67,42 @@ def test_every_step_of_the_ring_can_be_read_by_a_program(home: Home) -> None:
         (["retire", "a"], "a", "retired"),
     ]
     for arguments, char, state in steps:
-        done = typed("ring", *arguments, "--json")
+        done = typed("keyring", *arguments, "--json")
         assert (0, []) == (done.code, [line for line in done.err.splitlines() if line != NO_ADMIN])
-        assert done.data in typed("ring", "show", "--json").data["entries"]
+        assert done.data in typed("keyring", "show", "--json").data["entries"]
         assert (char, state) == (done.data["char"], done.data["state"])
 
 
 def test_se_08_a_new_entry_keeps_the_file_private(home: Home) -> None:
-    """The ring file is 0600 after an entry was added, and holds the old entries unchanged."""
-    path = home.folder / "keyfob.ring"
-    before = load_ring(path)
-    typed("ring", "add")
+    """The keyring file is 0600 after an entry was added, and holds the old entries unchanged."""
+    path = home.folder / "keyfob.keyring"
+    before = load_keyring(path)
+    typed("keyring", "add")
 
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
-    assert before.entries["a"] == load_ring(path).entries["a"]
+    assert before.entries["a"] == load_keyring(path).entries["a"]
 
 
-def test_the_ring_shows_no_key(home: Home) -> None:
+def test_the_keyring_shows_no_key(home: Home) -> None:
     """Characters, fingerprints and states are shown, the server's keys never."""
-    shown = typed("ring", "show").out + typed("ring", "show", "--json").out
+    shown = typed("keyring", "show").out + typed("keyring", "show", "--json").out
 
-    assert load_ring(home.folder / "keyfob.ring").entries["a"].fingerprint in shown
-    assert load_ring(home.folder / "keyfob.ring").entries["a"].key.hex() not in shown
+    assert load_keyring(home.folder / "keyfob.keyring").entries["a"].fingerprint in shown
+    assert load_keyring(home.folder / "keyfob.keyring").entries["a"].key.hex() not in shown
 
 
-def test_a_ring_lost_for_good_is_replaced(home: Home) -> None:
+def test_a_keyring_lost_for_good_is_replaced(home: Home) -> None:
     """When every copy is gone a new file is begun, and keys of the lost entry pass by their hash."""
     _, old = home.make("old", *READ)
-    (home.folder / "keyfob.ring").unlink()
+    (home.folder / "keyfob.keyring").unlink()
 
     assert 1 == typed("keys", "list").code
-    assert 1 == typed("ring", "add").code
-    assert 1 == typed("ring", "activate").code
-    assert 0 == typed("ring", "add", "--new-file").code
-    assert 0 == typed("ring", "activate").code
-    assert 2 == typed("ring", "lost", "a").code
-    assert 0 == typed("ring", "lost", "a", "--yes").code
+    assert 1 == typed("keyring", "add").code
+    assert 1 == typed("keyring", "activate").code
+    assert 0 == typed("keyring", "add", "--new-file").code
+    assert 0 == typed("keyring", "activate").code
+    assert 2 == typed("keyring", "lost", "a").code
+    assert 0 == typed("keyring", "lost", "a", "--yes").code
     assert {"a": ("lost", "no"), "b": ("active", "yes")} == states()
     assert works(old)
 
@@ -119,31 +119,31 @@ def test_a_ring_lost_for_good_is_replaced(home: Home) -> None:
         (["retire", ""], 4),
     ],
 )
-def test_what_the_ring_refuses(home: Home, arguments: list[str], code: int) -> None:
+def test_what_the_keyring_refuses(home: Home, arguments: list[str], code: int) -> None:
     """The last active entry stays, and an entry that is not there is not found; each is one line."""
-    refused = typed("ring", *arguments)
+    refused = typed("keyring", *arguments)
 
     assert (code, "", 1) == (refused.code, refused.out, len(refused.err.splitlines()))
 
 
 def test_a_retired_entry_does_not_come_back(home: Home) -> None:
     """What was retired is not activated again."""
-    typed("ring", "add")
-    typed("ring", "activate")
-    typed("ring", "retire", "a")
+    typed("keyring", "add")
+    typed("keyring", "activate")
+    typed("keyring", "retire", "a")
 
-    assert 5 == typed("ring", "activate", "a").code
+    assert 5 == typed("keyring", "activate", "a").code
 
 
-def test_a_ring_in_the_environment_is_used_but_not_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KEYFOB_RING_DATA stands in for the file; adding to it is refused with the way to do it."""
-    monkeypatch.setenv("KEYFOB_RING_DATA", (home.folder / "keyfob.ring").read_text())
-    (home.folder / "keyfob.ring").unlink()
+def test_a_keyring_in_the_environment_is_used_but_not_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KEYFOB_KEYRING_DATA stands in for the file; adding to it is refused with the way to do it."""
+    monkeypatch.setenv("KEYFOB_KEYRING_DATA", (home.folder / "keyfob.keyring").read_text())
+    (home.folder / "keyfob.keyring").unlink()
 
     assert 0 == typed("keys", "list").code
-    refused = typed("ring", "add")
+    refused = typed("keyring", "add")
     assert 1 == refused.code
-    assert "KEYFOB_RING" in refused.err
+    assert "KEYFOB_KEYRING" in refused.err
 
 
 def test_a_backup_is_private_and_never_written_over(home: Home) -> None:
@@ -184,7 +184,7 @@ def test_copies_can_be_made_by_a_program(home: Home) -> None:
 
 
 def test_a_database_that_is_gone_is_restored(home: Home) -> None:
-    """With a backup and the ring an installation comes back, though the database file is lost."""
+    """With a backup and the keyring an installation comes back, though the database file is lost."""
     _, secret = home.make("kept", *READ)
     typed("db", "backup", "copy.db")
     for path in home.folder.glob("keyfob.db*"):
@@ -238,12 +238,12 @@ def test_a_damaged_database_fails_the_check(home: Home) -> None:
 
 
 def test_a_newer_database_is_one_line(home: Home) -> None:
-    """A database that a newer Keyfob has migrated is refused by every command, with the mend."""
+    """A database that a newer Keyfob has migrated is refused by every command, with how to fix it."""
     database = sqlite3.connect(home.folder / "keyfob.db")
     database.execute("UPDATE meta SET min_reader = 99")
     database.commit()
     database.close()
-    for arguments in (["keys", "list"], ["db", "status"], ["serve"], ["ring", "show"], ["init"]):
+    for arguments in (["keys", "list"], ["db", "status"], ["serve"], ["keyring", "show"], ["init"]):
         refused = typed(*arguments)
         assert (1, "", 1) == (refused.code, refused.out, len(refused.err.splitlines())), refused
         assert "newer Keyfob" in refused.err

@@ -81,15 +81,15 @@ def test_se_11_the_audit_export_holds_no_secret(home: Home) -> None:
     typed("keys", "duplicate", key_id)
     typed("keys", "disable", key_id)
     typed("keys", "delete", key_id, "--yes")
-    typed("ring", "add")
+    typed("keyring", "add")
     exported = run("audit", "export")
-    ring = (home.folder / "keyfob.ring").read_text()
+    keyring = (home.folder / "keyfob.keyring").read_text()
 
     assert 0 == exported.code
     assert key_id in exported.out
     assert None is SECRET.search(exported.out)
     assert "argon2" not in exported.out
-    assert not any(key in exported.out for key in re.findall(r"[0-9a-f]{64}(?=\"\n)", ring))
+    assert not any(key in exported.out for key in re.findall(r"[0-9a-f]{64}(?=\"\n)", keyring))
     assert secret[-43:] not in exported.out
 
 
@@ -104,13 +104,13 @@ def test_se_11_no_listing_holds_a_secret(home: Home) -> None:
 
 
 def test_the_export_is_the_whole_log_in_lines(home: Home) -> None:
-    """Each line is one event, oldest first, with the seal that proves its place."""
+    """Each line is one event, oldest first, with the MAC that proves its place."""
     typed("teams", "create", "acme")
     events = [json.loads(line) for line in run("audit", "export").out.splitlines()]
 
     assert list(range(1, len(events) + 1)) == [event["seq"] for event in events]
     assert "installation.created" == events[0]["action"]
-    assert all(re.fullmatch("[0-9a-f]{64}", event["seal"]) for event in events)
+    assert all(re.fullmatch("[0-9a-f]{64}", event["MAC"]) for event in events)
 
 
 def test_a_reader_that_leaves_is_no_error_to_show(home: Home) -> None:
@@ -146,8 +146,8 @@ class BusyStore:
 
 async def test_an_event_that_is_added_meanwhile_is_no_fault() -> None:
     """A log that grows while it is read is read again, until what was read is what there is."""
-    desk = SimpleNamespace(store=BusyStore(times=2))
-    count, _, events = await at_rest(desk)  # type: ignore[arg-type]
+    context = SimpleNamespace(store=BusyStore(times=2))
+    count, _, events = await at_rest(context)  # type: ignore[arg-type]
 
     assert (3, 3) == (count, len(events))
     with pytest.raises(Fault, match="faster"):

@@ -1,4 +1,4 @@
-"""A real console: uvicorn, SQLite, a real ring, a real Chromium."""
+"""A real console: uvicorn, SQLite, a real keyring, a real Chromium."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Installation:
         granted = ("items:read",) if fields.get("key_type", "api") == "api" else None
         wanted = KeyDraft(name, **{"permissions": granted, **fields})
         async with self.opened() as runtime:
-            minted = await runtime.lifecycle.create(team, wanted, actor=ANA)
-        return minted.view.record, minted.secret or ""
+            created = await runtime.lifecycle.create(team, wanted, actor=ANA)
+        return created.view.record, created.secret or ""
 
     def with_admin(self, **admin: Any) -> Installation:
         """The same installation under other ``[admin]`` settings."""
@@ -129,7 +129,7 @@ async def installed(folder: Path, **overrides: Any) -> Installation:
     """Make an installation in *folder*."""
     chosen = {
         "store": f"sqlite:///{folder / 'keyfob.db'}",
-        "ring": folder / "keyfob.ring",
+        "keyring": folder / "keyfob.keyring",
         "permissions": CATALOGUE,
         "argon2": CHEAP,
         **overrides,
@@ -161,7 +161,7 @@ def installation(tmp_path: Path) -> Installation:
 def config(installation: Installation, tmp_path: Path) -> str:
     """A configuration file of the installation."""
     file = tmp_path / "keyfob.toml"
-    file.write_text('[store]\nurl = "sqlite:///keyfob.db"\nring = "keyfob.ring"\n')
+    file.write_text('[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n')
     return str(file)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-    Look = Callable[[str], Awaitable[None]]
+    Renderer = Callable[[str], Awaitable[None]]
 
 LONG = "a-name-without-a-single-blank-that-is-as-long-as-names-may-be-" + "x" * 38
 WITHOUT_A_KEY = {
@@ -31,7 +31,7 @@ WITHOUT_A_KEY = {
 }
 
 
-async def walk(page: Page, shared: LiveConsole, look: Look) -> None:
+async def walk(page: Page, shared: LiveConsole, look: Renderer) -> None:
     """Go to every page and every state of it, and *look* at each."""
     key, gone = await make_keys(shared)
     for name, path in {**WITHOUT_A_KEY, **pages_of(key, gone)}.items():
@@ -67,7 +67,7 @@ def pages_of(key: str, gone: str) -> dict[str, str]:
     }
 
 
-async def ask(page: Page, key: str, gone: str, look: Look) -> None:
+async def ask(page: Page, key: str, gone: str, look: Renderer) -> None:
     """Open the dialogs that ask before something is done."""
     await page.goto(key)
     await page.get_by_role("button", name="Disable Key").first.click()
@@ -77,7 +77,7 @@ async def ask(page: Page, key: str, gone: str, look: Look) -> None:
     await look("delete-dialog")
 
 
-async def make_a_key(page: Page, look: Look) -> None:
+async def make_a_key(page: Page, look: Renderer) -> None:
     """Send the form with mistakes, then without, and come to the reveal."""
     await page.goto("/keys/new?type=api")
     await page.get_by_role("button", name="Generate Key").click()
@@ -91,7 +91,7 @@ async def make_a_key(page: Page, look: Look) -> None:
     await page.get_by_label("I have stored").check()
 
 
-async def sign_in_wrongly(page: Page, look: Look) -> None:
+async def sign_in_wrongly(page: Page, look: Renderer) -> None:
     """Lose the session and sign in with a wrong key."""
     await page.context.clear_cookies()
     await page.goto("/login")

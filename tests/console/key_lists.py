@@ -39,8 +39,8 @@ def _use(now: datetime, chance: random.Random) -> Use:
 
 
 async def _make(runtime: Runtime, name: str) -> tuple[str, str]:
-    minted = await runtime.lifecycle.create(TEAM, KeyDraft(name, permissions=("items:read",)), actor=ANA)
-    return minted.view.record.id, name
+    created = await runtime.lifecycle.create(TEAM, KeyDraft(name, permissions=("items:read",)), actor=ANA)
+    return created.view.record.id, name
 
 
 def names_on(text: str) -> list[str]:

@@ -60,9 +60,9 @@ class ConsoleStoreContract:
         for _ in range(2):
             await store.end_session(session.id_hash, end)
         events = list(reversed(await runtime.store.events(EventQuery(limit=100))))
-        assert [*["console.signed_in"] * 2, "console.signed_out"] == [sealed.event.action for sealed in events[-3:]]
+        assert [*["console.signed_in"] * 2, "console.signed_out"] == [chained.event.action for chained in events[-3:]]
         count, head = await runtime.store.audit_head()
-        keys = {char: entry.audit_key for char, entry in runtime.ring.entries().items()}
+        keys = {char: entry.audit_key for char, entry in runtime.keyring.entries().items()}
         assert [] == list(verify_chain(events, count=count, head=head, keys=keys))
 
     async def test_a_session_does_not_begin_after_its_key_fell(

@@ -26,7 +26,7 @@ def test_activity_is_filtered_and_walked(visitor: Visitor, live: LiveConsole) ->
     assert 2 == visitor.get(f"/activity?key={made[0][0]}").text.count('data-label="When"')
     assert 2 == visitor.get("/activity?actor=root").text.count('data-label="When"')
     assert "Nothing happened that matches these filters." in visitor.get("/activity?since=2099-01-01").text
-    assert "Ring entry activated" in words(visitor.get("/activity?scope=all&action=ring.activated").text)
+    assert "Keyring entry activated" in words(visitor.get("/activity?scope=all&action=keyring.activated").text)
     assert 422 == visitor.get("/activity?key=nothing").status_code
     assert "There is a problem" in visitor.get("/activity?since=yesterday").text
 

@@ -21,7 +21,7 @@ FOCUSED = "(document.activeElement.innerText || document.activeElement.ariaLabel
 
 
 async def tab_to(page: Page, name: str, *, press: str = "Enter") -> None:
-    """Press Tab until *name* has the focus, in sight and with a ring around it, and then *press*."""
+    """Press Tab until *name* has the focus, in sight and with a keyring around it, and then *press*."""
     for _ in range(MOST_TABS):
         await page.keyboard.press("Tab")
         if name == await page.evaluate(FOCUSED):

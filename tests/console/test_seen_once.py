@@ -48,14 +48,14 @@ def test_co_07_a_deleted_key_does_not_bring_its_form_back(visitor: Visitor) -> N
     assert "This form was already sent." in words(visitor.get("/keys?again=1").text)
 
 
-def test_a_form_that_was_refused_can_be_mended_and_sent(visitor: Visitor) -> None:
-    """A refusal uses nothing up: what was typed is still there, and the mended form makes the key."""
+def test_a_form_that_was_refused_can_be_fixed_and_sent(visitor: Visitor) -> None:
+    """A refusal uses nothing up: what was typed is still there, and the fixed form makes the key."""
     answer = visitor.send_form(NEW, name="", description="kept", permission=["items:read", "users:read"])
     assert 422 == answer.status_code
     assert ["items:read", "users:read"] == checked(answer.text)
     assert ">kept</textarea>" in answer.text
-    mended = {**hidden(answer.text), "name": "mended", "permission": "items:read"}
-    made(visitor.post(NEW, data=mended))
+    fixed = {**hidden(answer.text), "name": "fixed", "permission": "items:read"}
+    made(visitor.post(NEW, data=fixed))
 
 
 def test_a_form_without_its_draft_is_refused(visitor: Visitor) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin import sessions as sign_in
 from tests.console.conftest import ANA, TEAM, Installation, LiveConsole, Visitor, change, hidden, words
@@ -65,7 +65,7 @@ async def _delete(runtime: Runtime, key: KeyRecord) -> None:
     await runtime.lifecycle.delete(TEAM, key.id, actor=ANA)
 
 
-FALLS: dict[str, Callable[[Runtime, KeyRecord], Awaitable[Any]]] = {
+REVOCATIONS: dict[str, Callable[[Runtime, KeyRecord], Awaitable[Any]]] = {
     "disabled": lambda runtime, key: runtime.lifecycle.disable(TEAM, key.id, actor=ANA),
     "expired": _expire,
     "limited to other addresses": lambda runtime, key: runtime.lifecycle.update(
@@ -75,14 +75,14 @@ FALLS: dict[str, Callable[[Runtime, KeyRecord], Awaitable[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("how", FALLS)
+@pytest.mark.parametrize("how", REVOCATIONS)
 def test_a_session_dies_with_its_key(live: LiveConsole, how: str) -> None:
     """When the admin key behind a session is disabled, deleted, expired or limited, the next page is the sign-in."""
     key, secret = live.make("second", key_type="admin", permissions=("*",))
     with Visitor(live.url) as visitor:
         visitor.sign_in(secret)
         assert is_in(visitor)
-        change(live.installation, lambda runtime: FALLS[how](runtime, key))
+        change(live.installation, lambda runtime: REVOCATIONS[how](runtime, key))
         assert not is_in(visitor)
 
 
@@ -96,13 +96,13 @@ def test_a_session_does_not_rise_again(live: LiveConsole) -> None:
         assert not is_in(visitor)
 
 
-def test_a_session_dies_with_the_ring_entry_of_its_key(live: LiveConsole) -> None:
-    """When the ring entry that a key carries is retired, sessions that were signed in with it end."""
+def test_a_session_dies_with_the_signing_key_of_its_key(live: LiveConsole) -> None:
+    """When the signing key that a key carries is retired, sessions that were signed in with it end."""
     char = live.installation.admin_key[-21]
 
     async def retire(rows: Transaction) -> None:
-        (mark,) = await rows.ring_marks()
-        await rows.put_ring_mark(RingMark(char, mark.fingerprint, RingState.RETIRED, mark.activated_at))
+        (mark,) = await rows.signing_keys()
+        await rows.put_signing_key(SigningKeyRecord(char, mark.fingerprint, SigningKeyState.RETIRED, mark.activated_at))
 
     with Visitor(live.url) as visitor:
         visitor.sign_in(live.installation.admin_key)

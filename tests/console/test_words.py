@@ -106,6 +106,6 @@ def test_where_others_see_a_change_later_the_dialog_says_how_much(
 ) -> None:
     """Where a disabled key can pass a while longer on other hosts, that time is named instead of "from now on"."""
     record, _ = live.make("far")
-    monkeypatch.setattr(SQLiteStore, "applies_at_once", property(lambda _: False))
+    monkeypatch.setattr(SQLiteStore, "is_immediate", property(lambda _: False))
     said = words(visitor.get(f"/keys/{record.id}").text)
     assert "Requests that present this key get 401 Unauthorized within 2 seconds. It was never used." in said

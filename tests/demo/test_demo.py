@@ -135,7 +135,7 @@ def test_a_demo_serves_beside_another(demo: Running) -> None:
 def test_it_leaves_the_environments_installation_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings in the environment are for the real installation; the demo neither reads nor writes there."""
     monkeypatch.setenv("KEYFOB_STORE_URL", f"sqlite:///{tmp_path}/real.db")
-    monkeypatch.setenv("KEYFOB_RING", str(tmp_path / "real.ring"))
+    monkeypatch.setenv("KEYFOB_KEYRING", str(tmp_path / "real.keyring"))
     process = start("--json")
     try:
         assert process.stdout is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OF_THE_ENVIRONMENT = {"KEYFOB_CONFIG", "KEYFOB_RING", "KEYFOB_RING_DATA"} | {
+OF_THE_ENVIRONMENT = {"KEYFOB_CONFIG", "KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA"} | {
     f"KEYFOB_{section}_{name}".upper() for section, names in SECTIONS.items() for name in names
 }
 

@@ -88,7 +88,7 @@ def test_a_command_may_go_on_over_several_lines() -> None:
         "```python\nassert 1 == 2\n```",
         "```toml\n[middleware]\nmax_stalenes = 2.0\n```",
         '```toml\n[rules]\n"GET /items" = "items:*"\n```',
-        "```yaml\nenv:\n  - name: KEYFOB_RINGS\n```",
+        "```yaml\nenv:\n  - name: KEYFOB_KEYRINGS\n```",
         "```text\n$ keyfob init\n```",
         "```\nkeyfob init\n```",
         "```cobol\nSTOP RUN.\n```",

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from keyfob.asgi.options import Options
-from keyfob.config.kinds import Wrong
+from keyfob.config.kinds import InvalidValue
 from keyfob.config.schema import SECTIONS
 from keyfob.config.settings import AdminSettings, Settings
 from keyfob.errors import AlreadyInstalled, KeyfobError, Refused
@@ -98,7 +98,7 @@ def test_a_range_is_what_the_page_says(name: str, setting: str) -> None:
 
     assert [low, high] == [check(low), check(high)]
     for beyond in (low - 1, high + 1):
-        with pytest.raises(Wrong):
+        with pytest.raises(InvalidValue):
             check(beyond)
 
 

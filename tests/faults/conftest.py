@@ -13,7 +13,7 @@ import pytest
 
 from keyfob.config.settings import load_settings
 from keyfob.keys.record import Creator, KeyRecord
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.runtime.runtime import Runtime
 from keyfob.store.contract import StoredSecret
 from keyfob.testing import Issued, installation
@@ -21,7 +21,7 @@ from keyfob_admin.app import build_admin
 from tests.admin.conftest import serving
 from tests.gate.conftest import on_both_stores
 from tests.postgres_server import fresh_database
-from tests.wire.conftest import Place, alone, logs, portal
+from tests.wire.conftest import Origin, alone, logs, portal
 from tests.wire.raw import request
 from tests.wire.refusals import kind_of
 
@@ -49,24 +49,24 @@ def engine() -> str:
 
 
 @pytest.fixture
-def own(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Place]:
+def own(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[Origin]:
     """An installation for this test alone."""
     folder, url = tmp_path_factory.mktemp("place"), None
     with ExitStack() as stack:
         if engine == "postgres":
             url = stack.enter_context(portal.wrap_async_context_manager(fresh_database(empty=True)))
         here = stack.enter_context(portal.wrap_async_context_manager(installation(folder, url=url)))
-        yield Place(portal, here)
+        yield Origin(portal, here)
 
 
 @pytest.fixture
-def place_in(portal: BlockingPortal) -> Callable[..., AbstractContextManager[Place]]:
+def place_in(portal: BlockingPortal) -> Callable[..., AbstractContextManager[Origin]]:
     """Makes an installation in a folder of the test's choice, or at an address, and closes it."""
 
     @contextmanager
-    def make(folder: Path, *, url: str | None = None) -> Iterator[Place]:
+    def make(folder: Path, *, url: str | None = None) -> Iterator[Origin]:
         with portal.wrap_async_context_manager(installation(folder, url=url)) as here:
-            yield Place(portal, here)
+            yield Origin(portal, here)
 
     return make
 
@@ -91,17 +91,17 @@ def mounted() -> Iterator[Callable[..., Path]]:
         point.rmdir()
 
 
-def database(place: Place) -> Path:
+def database(place: Origin) -> Path:
     """Where the keys of *place* are."""
     return place.here.folder / "keyfob.db"
 
 
-def uses_of(place: Place, issued: Issued) -> int:
+def uses_of(place: Origin, issued: Issued) -> int:
     """How many admitted uses are written down."""
     return place.uses(issued)[0]
 
 
-def all_uses(place: Place, issued: Iterable[Issued]) -> int:
+def all_uses(place: Origin, issued: Iterable[Issued]) -> int:
     """How many admitted uses of all of them are written down."""
     return sum(uses_of(place, each) for each in issued)
 
@@ -117,16 +117,16 @@ def kind(server: Server, issued: Issued) -> str:
     return kind_of(server.ask("/items", issued.headers), issued.text)
 
 
-def issue_many(place: Place, count: int, parameters: Argon2Parameters, phc: str | None = None) -> list[Issued]:
+def issue_many(place: Origin, count: int, parameters: Argon2Parameters, phc: str | None = None) -> list[Issued]:
     """Make *count* keys in one transaction; with *phc*, that is what is stored of every secret."""
 
     async def make(here: Installation) -> list[Issued]:
-        minter = Minter(lambda: here.signing, here.pool, parameters, "kf", persist_proofs=True)
-        minted = [await minter.mint("api") for _ in range(count)]
-        made = [Issued(each.text, _record(here, each.key_id)) for each in minted]
+        issuer = KeyIssuer(lambda: here.signing, here.pool, parameters, "kf", persist_digests=True)
+        created = [await issuer.issue("api") for _ in range(count)]
+        made = [Issued(each.text, _record(here, each.key_id)) for each in created]
 
         async def work(rows: Transaction) -> None:
-            for each, issued in zip(minted, made, strict=True):
+            for each, issued in zip(created, made, strict=True):
                 await rows.add_key(issued.record, each.secret if phc is None else StoredSecret(phc, None))
 
         await here.store.change(work)
@@ -160,6 +160,10 @@ def memory(server: Server, name: str = "VmRSS") -> float:
 @contextmanager
 def admin_api(here: Installation) -> Iterator[str]:
     """The address of an admin API beside the servers, in this process."""
-    overrides = {"store": here.options["store"], "ring": here.options["ring"], "argon2": {"memory_kib": 64, "time": 1}}
+    overrides = {
+        "store": here.options["store"],
+        "keyring": here.options["keyring"],
+        "argon2": {"memory_kib": 64, "time": 1},
+    }
     with serving(build_admin(Runtime(load_settings(environ={}, overrides=overrides)))) as url:
         yield url

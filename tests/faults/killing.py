@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from keyfob.audit import Event
 from keyfob.errors import StoreUnavailable
-from keyfob.keyring.file import load_ring
+from keyfob.keyring.file import load_keyring
 from keyfob.keys.hash_pool import Argon2Pool
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.store.contract import Use
 from keyfob.store.opening import open_store
 from keyfob.store.postgres.address import read_address
@@ -39,7 +39,7 @@ from tests.postgres_server import MortalServer, mortal_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.store.contract import KeyStore, Transaction
 
 
@@ -49,11 +49,11 @@ HASTY = {"synchronous_commit": "off"}  # a server that acknowledges before it wr
 class Worker:
     """Makes changes, each told before it is begun and after it was acknowledged."""
 
-    def __init__(self, store: KeyStore, entry: RingKey, chance: random.Random, tell: int, *, insists: bool) -> None:
+    def __init__(self, store: KeyStore, entry: SigningKey, chance: random.Random, tell: int, *, insists: bool) -> None:
         """Whoever *insists* goes on when the store cannot answer, with other keys."""
         self._store = store
         self._insists = insists
-        self._minter = Minter(lambda: entry, Argon2Pool(threads=1), CHEAP, "kf", persist_proofs=True)
+        self._issuer = KeyIssuer(lambda: entry, Argon2Pool(threads=1), CHEAP, "kf", persist_digests=True)
         self._chance = chance
         self._pipe = tell
         self._mine: State = {}
@@ -75,7 +75,7 @@ class Worker:
     async def _once(self, key_id: str | None) -> None:
         if key_id is None:
             self._tell(begin="a key that is not known yet")
-            issued = await issue_test_key(self._store, "items:read", minter=self._minter)
+            issued = await issue_test_key(self._store, "items:read", issuer=self._issuer)
             self._done(issued.record.id, "on")
             return
         what = self._chance.choice(["on", "off", "gone", "uses", "uses"])
@@ -115,7 +115,7 @@ LIVING: set[Child] = set()
 class Child:
     """One process that changes keys, and what it has told so far."""
 
-    def __init__(self, url: str, entry: RingKey, seed: int, *, insists: bool = False) -> None:
+    def __init__(self, url: str, entry: SigningKey, seed: int, *, insists: bool = False) -> None:
         reading, writing = os.pipe()
         self.pid = _forked(lambda: _labour(url, entry, seed, writing, insists=insists))
         os.close(writing)
@@ -148,8 +148,8 @@ class Child:
         return data
 
 
-async def _labour(url: str, entry: RingKey, seed: int, pipe: int, *, insists: bool) -> None:
-    store = open_store(url, seal_with=lambda: entry)
+async def _labour(url: str, entry: SigningKey, seed: int, pipe: int, *, insists: bool) -> None:
+    store = open_store(url, audit_key=lambda: entry)
     chance = random.Random(seed)  # noqa: S311 (which operations, no secret)
     await Worker(store, entry, chance, pipe, insists=insists).work()
 
@@ -178,7 +178,7 @@ class Killing:
 
     def __init__(self, folder: Path, url: str, seed: int) -> None:
         _done_in_a_fork(lambda: _install(folder, url))
-        self._entry = load_ring(folder / "keyfob.ring").newest
+        self._entry = load_keyring(folder / "keyfob.keyring").newest
         self._url = url
         self._seed = seed
         self._chance = random.Random(seed)  # noqa: S311 (when to kill, no secret)

@@ -21,7 +21,7 @@ from tests.gate.conftest import RULES, Echo, ask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 PAGE = 4096
@@ -74,7 +74,7 @@ def test_a_damaged_database_never_lets_a_disabled_key_pass(tmp_path: Path, damag
 
     async def try_out(path: Path) -> None:
         try:
-            app = APIKeyMiddleware(Echo(), rules=RULES, store=f"sqlite:///{path}", ring=here.options["ring"])
+            app = APIKeyMiddleware(Echo(), rules=RULES, store=f"sqlite:///{path}", keyring=here.options["keyring"])
             await app.runtime.start()
         except ConfigError:
             return  # that says what is wrong, and is a start that did not happen
@@ -90,7 +90,7 @@ def test_a_damaged_database_never_lets_a_disabled_key_pass(tmp_path: Path, damag
     assert 503 in seen[True]
 
 
-def test_a_database_damaged_under_a_server_is_503_and_no_error(alone: Callable[..., Server], own: Place) -> None:
+def test_a_database_damaged_under_a_server_is_503_and_no_error(alone: Callable[..., Server], own: Origin) -> None:
     """When the middle of the file is overwritten while it is served, disabled keys stay refused and nothing breaks."""
     good, disabled, path = own.issue("items:read"), own.issue("items:read"), database(own)
     own.disable(disabled)

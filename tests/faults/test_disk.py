@@ -23,7 +23,7 @@ from keyfob.testing import CHEAP
 from tests.conftest import require
 from tests.faults.conftest import admin_api, all_uses, database, issue_many, kind, kinds, memory, uses_of
 from tests.postgres_server import MortalServer, mortal_server
-from tests.wire.conftest import Place, wait_for
+from tests.wire.conftest import Origin, wait_for
 from tests.wire.server import Server, StartError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from keyfob.testing import Installation
 
-    PlaceIn = Callable[..., AbstractContextManager[Place]]
+    PlaceIn = Callable[..., AbstractContextManager[Origin]]
 
 WAITING = "uses of keys are kept in memory"
 
@@ -59,7 +59,7 @@ def _want_room_for_the_log(postgres: MortalServer) -> None:
 
 @contextmanager
 def _full_disk(folder: Path) -> Iterator[None]:
-    """Take all the room that is left in *folder* meanwhile."""
+    """Take all the module that is left in *folder* meanwhile."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(b"\0" * 4096):
@@ -71,7 +71,7 @@ def _full_disk(folder: Path) -> Iterator[None]:
 
 def test_sf_06_a_full_disk_stops_no_request_and_loses_no_use(
     alone: Callable[..., Server],
-    place_in: Callable[[Path], AbstractContextManager[Place]],
+    place_in: Callable[[Path], AbstractContextManager[Origin]],
     mounted: Callable[..., Path],
 ) -> None:
     """On a full disk keys pass and changes are 503; once there is room again, every use is written down."""
@@ -148,7 +148,7 @@ def test_sf_06_where_the_disk_of_postgresql_is_full_requests_go_on(
         assert full == "for the log" or "DiskFullError" in host.printed()  # before it breaks down it may say so, too
 
 
-def test_sf_06_a_process_that_may_write_no_further_goes_on(alone: Callable[..., Server], own: Place) -> None:
+def test_sf_06_a_process_that_may_write_no_further_goes_on(alone: Callable[..., Server], own: Origin) -> None:
     """The same where it is a limit of the process that writing fails at, in the midst of a file."""
     issued = own.issue("items:read")
     server = alone(own, usage_interval=0.1)
@@ -168,7 +168,7 @@ def test_sf_06_a_process_that_may_write_no_further_goes_on(alone: Callable[..., 
 
 
 def test_sf_08_on_a_read_only_file_system_keys_are_verified(
-    alone: Callable[..., Server], own: Place, mounted: Callable[..., Path]
+    alone: Callable[..., Server], own: Origin, mounted: Callable[..., Path]
 ) -> None:
     """A server that may only read verifies, hears of changes at once, changes nothing, and complains once."""
     folder = mounted("--bind", str(own.here.folder))
@@ -176,7 +176,7 @@ def test_sf_08_on_a_read_only_file_system_keys_are_verified(
         pytest.skip(closing_error)
     issued, admin = own.issue("items:read"), own.issue("*", key_type="admin")
     there = replace(own.here, folder=folder)
-    server = alone(Place(own._portal, there), usage_interval=0.05, max_staleness=0.4)
+    server = alone(Origin(own._portal, there), usage_interval=0.05, max_staleness=0.4)
     with server.wire() as wire:
         until = time.monotonic() + 1
         while time.monotonic() < until:
@@ -228,13 +228,13 @@ def without_shared_memory(tmp_path: Path) -> dict[str, str]:
 
 
 def test_sf_19_where_memory_cannot_be_shared_nothing_starts(
-    alone: Callable[..., Server], own: Place, without_shared_memory: dict[str, str], tmp_path: Path
+    alone: Callable[..., Server], own: Origin, without_shared_memory: dict[str, str], tmp_path: Path
 ) -> None:
     """On a file system without shared memory neither a server starts nor a database is made, and both say why."""
     with pytest.raises(StartError) as caught:
         alone(own, environ=without_shared_memory)
     (new := tmp_path / "new").mkdir()
-    program = "import sys; from keyfob.store.contract.opening import open_store; open_store(sys.argv[1], create=True)"
+    program = "import sys; from keyfob.store.opening import open_store; open_store(sys.argv[1], create=True)"
     making = [sys.executable, "-c", program, f"sqlite:///{new}/keyfob.db"]
     made = subprocess.run(making, env=without_shared_memory, capture_output=True, text=True, check=False)
 
@@ -244,7 +244,7 @@ def test_sf_19_where_memory_cannot_be_shared_nothing_starts(
 
 def test_sf_08_a_database_that_cannot_even_be_read_here_is_503(
     alone: Callable[..., Server],
-    place_in: Callable[[Path], AbstractContextManager[Place]],
+    place_in: Callable[[Path], AbstractContextManager[Origin]],
     mounted: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
@@ -256,7 +256,7 @@ def test_sf_08_a_database_that_cannot_even_be_read_here_is_503(
     if closing_error := _remount_read_only(folder):
         pytest.skip(closing_error)
     there = replace(place.here, folder=folder)
-    server = alone(Place(place._portal, there), usage_interval=0.05, max_staleness=0.2)
+    server = alone(Origin(place._portal, there), usage_interval=0.05, max_staleness=0.2)
     until = time.monotonic() + 1
     while time.monotonic() < until:
         assert kind(server, issued) in {"200", "S503"}

@@ -41,8 +41,8 @@ class Slow:
         await self._dawdle()
         return found
 
-    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        await self._lookup.remember_proof(key_id, checked_hash, secret)
+    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+        await self._lookup.save_digest(key_id, checked_hash, secret)
 
     async def run(self, *args: Any, **kwargs: Any) -> Any:
         done = await self._pool.run(*args, **kwargs)
@@ -109,15 +109,15 @@ async def test_cr_13_keys_that_push_each_other_out_are_judged_as_the_store_says(
 ) -> None:
     """Whatever arrives late in a cache of one, nobody is admitted beyond the bound, nor refused once it is on again."""
     chance = random.Random(2031)  # noqa: S311 (an order of events, no secret)
-    app = guard(cache_size=1, max_staleness=BOUND, persist_proofs=False)
-    recogniser = app.runtime.identification._recogniser
-    recogniser._lookup = slow = Slow(recogniser._lookup, recogniser._pool, chance)
-    recogniser._pool = cast("Argon2Pool", slow)
+    app = guard(cache_size=1, max_staleness=BOUND, persist_digests=False)
+    key_verifier = app.runtime.authenticator._key_verifier
+    key_verifier._lookup = slow = Slow(key_verifier._lookup, key_verifier._pool, chance)
+    key_verifier._pool = cast("Argon2Pool", slow)
     keys = [await here.issue("items:read") for _ in range(4)]
     await (schedule := Schedule(here, app, chance)).run(keys)
 
     history = understand(schedule.log)
-    assert [] == history.violations(0.0 if here.store.applies_at_once else BOUND)
+    assert [] == history.violations(0.0 if here.store.is_immediate else BOUND)
     assert {ADMITTED, REFUSED} == {request.status for request in history.requests}
     assert len(keys) * TURNS == len(history.revocations)
     assert app.stats.argon2_verifications > 2 * len(keys)  # they did push each other out

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 SEED = int(os.environ.get("KEYFOB_TEST_SEED", "2031"))
@@ -85,11 +85,11 @@ def _insist(server: Server, issued: Iterable[Issued]) -> tuple[Counter[str], Cou
     [("h11", 0.05, "sqlite"), ("httptools", 1.0, "sqlite"), ("h11", 1.0, "postgres"), ("httptools", 0.05, "postgres")],
 )
 def test_sf_12_workers_stopped_under_load_write_all_that_they_answered(
-    alone: Callable[..., Server], own: Place, http: str, interval: float
+    alone: Callable[..., Server], own: Origin, http: str, interval: float
 ) -> None:
     """SIGTERM amid requests, hashes and flushes: every use that was answered is written, and nobody complains."""
     slow = {"memory_kib": 32_768, "time": 2}  # by which a secret that was proved is hashed anew
-    server = alone(own, http=http, workers=2, usage_interval=interval, persist_proofs=False, argon2=slow)
+    server = alone(own, http=http, workers=2, usage_interval=interval, persist_digests=False, argon2=slow)
     busy, cold = [own.issue("items:read") for _ in range(4)], issue_many(own, 400, CHEAP)
     known = {issued.record.id: issued for issued in (*busy, *cold)}
     with ThreadPoolExecutor(6) as callers:
@@ -106,7 +106,7 @@ def test_sf_12_workers_stopped_under_load_write_all_that_they_answered(
 
 
 @pytest.mark.parametrize("engine", ["postgres"])
-def test_sf_11_a_host_that_is_killed_loses_one_interval_at_most(alone: Callable[..., Server], own: Place) -> None:
+def test_sf_11_a_host_that_is_killed_loses_one_interval_at_most(alone: Callable[..., Server], own: Origin) -> None:
     """After kill -9 of a server, every use that is older than the interval is in the database of all hosts."""
     server, issued = alone(own, http="httptools", usage_interval=0.3), own.issue("items:read")
     answered: list[float] = []

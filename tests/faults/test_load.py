@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from keyfob.store.contract import Transaction
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.raw import Wire
     from tests.wire.server import Server
 
@@ -66,7 +66,9 @@ def _p99(took: list[float]) -> str:
 
 
 @on_both_stores
-def test_dl_01_bogus_keys_cost_neither_a_read_nor_a_hash(alone: Callable[..., Server], own: Place, engine: str) -> None:
+def test_dl_01_bogus_keys_cost_neither_a_read_nor_a_hash(
+    alone: Callable[..., Server], own: Origin, engine: str
+) -> None:
     """Amid a flood of forged keys good ones pass as ever, and the forged ones reach neither database nor Argon2id."""
     server, issued = alone(own, http="httptools"), own.issue("items:read")
     assert "200" == kind(server, issued)
@@ -87,7 +89,7 @@ def test_dl_01_bogus_keys_cost_neither_a_read_nor_a_hash(alone: Callable[..., Se
 
 @pytest.mark.cases("DL-02", "DL-12")
 @on_both_stores
-def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[..., Server], own: Place) -> None:
+def test_dl_02_who_has_the_keyring_still_gets_no_more_than_the_cap(alone: Callable[..., Server], own: Origin) -> None:
     """Of many wrong secrets under right tags a bounded number is hashed, the rest is 503, and cached keys pass."""
     server, issued = alone(own, http="httptools", argon2_threads=1), own.issue("items:read")
     victims = issue_many(own, 60, CHEAP, hash_secret(new_secret(), COSTLY))
@@ -121,7 +123,7 @@ def test_dl_02_who_has_the_ring_still_gets_no_more_than_the_cap(alone: Callable[
 
 
 @on_both_stores
-def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Server], own: Place) -> None:
+def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Server], own: Origin) -> None:
     """Amid the flood of DL-02 the event loop answers again and again in the midst of one hash."""
     server, issued = alone(own, http="httptools", argon2_threads=1), own.issue("items:read")
     phc = hash_secret(new_secret(), Argon2Parameters(memory_kib=65_536, time=4))
@@ -148,11 +150,11 @@ def test_dl_04_the_loop_turns_while_hashes_are_computed(alone: Callable[..., Ser
 
 
 @on_both_stores
-def test_dl_06_two_hundred_cold_keys_at_once_are_never_401(alone: Callable[..., Server], own: Place) -> None:
+def test_dl_06_two_hundred_cold_keys_at_once_are_never_401(alone: Callable[..., Server], own: Origin) -> None:
     """When all keys are new to a worker at once, each passes or is 503, memory stays bounded, and all pass later."""
     cost = Argon2Parameters(4096, 1)
     place = {"memory_kib": cost.memory_kib, "time": cost.time}
-    server = alone(own, http="httptools", argon2_threads=1, persist_proofs=False, argon2=place)
+    server = alone(own, http="httptools", argon2_threads=1, persist_digests=False, argon2=place)
     cold = issue_many(own, 200, cost)
     before = memory(server)
     with ExitStack() as stack:
@@ -171,9 +173,9 @@ def test_dl_06_two_hundred_cold_keys_at_once_are_never_401(alone: Callable[..., 
 
 
 @on_both_stores
-def test_dl_07_ten_thousand_changed_rows_cost_no_hash(alone: Callable[..., Server], own: Place) -> None:
+def test_dl_07_ten_thousand_changed_rows_cost_no_hash(alone: Callable[..., Server], own: Origin) -> None:
     """When every key of a team changes at once, keys that a worker knows pass on without a read or a hash."""
-    server = alone(own, http="httptools", persist_proofs=False, max_staleness=BOUND)
+    server = alone(own, http="httptools", persist_digests=False, max_staleness=BOUND)
     known = issue_many(own, 60, CHEAP)
     _add_ten_thousand_like(own, known[0])
     texts = [issued.text for issued in known]
@@ -186,7 +188,7 @@ def test_dl_07_ten_thousand_changed_rows_cost_no_hash(alone: Callable[..., Serve
             assert {"200": len(known) - 1} == _answers(wire, texts[1:])
 
 
-def _add_ten_thousand_like(place: Place, issued: Issued) -> None:
+def _add_ten_thousand_like(place: Origin, issued: Issued) -> None:
     """Put copies of one key's row into the database, past all rules."""
     record = place.view(issued).record
     many = [replace(record, id=f"copy{number:012}") for number in range(10_000)]
@@ -204,28 +206,28 @@ async def _change_all(rows: Transaction, disabled: Issued) -> None:
     await rows.put_key(replace(disabled.record, disabled_at=datetime.now(UTC)))
 
 
-def _wait_until_in_force(place: Place) -> None:
+def _wait_until_in_force(place: Origin) -> None:
     """Wait until what has been changed here is promised to be in force in every server."""
-    if not place.here.store.applies_at_once:
+    if not place.here.store.is_immediate:
         time.sleep(BOUND)
 
 
 @pytest.mark.timeout(60 + JUNK // 200)
 @pytest.mark.cases("CR-11", "DL-11")
 @on_both_stores
-def test_cr_11_distinct_bad_keys_do_not_fill_the_memory(alone: Callable[..., Server], own: Place, engine: str) -> None:
+def test_cr_11_distinct_bad_keys_do_not_fill_the_memory(alone: Callable[..., Server], own: Origin, engine: str) -> None:
     """However many different bad keys come, the worker grows by less than 20 MiB, and good keys stay cached."""
-    mixed = engine == "sqlite"  # or nothing but what is made with a ring that was stolen, and costs a read each
+    mixed = engine == "sqlite"  # or nothing but what is made with a keyring that was stolen, and costs a read each
     step, size = (JUNK // 10, 100_000) if mixed else (JUNK // 200, 400)
     server = alone(own, http="httptools", max_staleness=600, cache_size=size)
-    issued, ring = own.issue("items:read"), own.here.signing
+    issued, keyring = own.issue("items:read"), own.here.signing
 
     def junk(count: int) -> Iterable[str]:
         for number in range(count):
-            text = forged() if mixed and number % 4 else tagged(ring)
+            text = forged() if mixed and number % 4 else tagged(keyring)
             yield text[:-1] + "-" if mixed and number % 4 == 1 else text
 
-    first = tagged(ring)
+    first = tagged(keyring)
     with server.wire() as wire:
         assert ["200"] == kinds(wire, issued)
         with server.unmoved("argon2_verifications"):
@@ -248,7 +250,7 @@ def test_cr_11_distinct_bad_keys_do_not_fill_the_memory(alone: Callable[..., Ser
 
 @on_both_stores
 def test_dl_11_more_good_keys_than_the_cache_holds_leave_memory_flat(
-    alone: Callable[..., Server], own: Place, engine: str
+    alone: Callable[..., Server], own: Origin, engine: str
 ) -> None:
     """Keys that push each other out of a small cache all pass, round after round, and nothing is left behind."""
     server = alone(own, http="httptools", cache_size=50)

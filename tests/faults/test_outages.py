@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 QUICK = {"max_staleness": 0.4}
@@ -34,7 +34,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.mark.parametrize("instead", [None, b"", b"this is no database" * 400], ids=["missing", "empty", "no database"])
 def test_sf_01_a_server_started_without_its_database_waits_for_it(
-    alone: Callable[..., Server], own: Place, instead: bytes | None
+    alone: Callable[..., Server], own: Origin, instead: bytes | None
 ) -> None:
     """Without a database at start, keys are 503 and public paths work; when it comes, keys pass without a restart."""
     issued, path = own.issue("items:read"), database(own)
@@ -52,7 +52,7 @@ def test_sf_01_a_server_started_without_its_database_waits_for_it(
     wait_for(lambda: kind(server, issued) == "200")
 
 
-def test_sf_02_a_lost_database_is_503_in_every_worker_and_never_401(alone: Callable[..., Server], own: Place) -> None:
+def test_sf_02_a_lost_database_is_503_in_every_worker_and_never_401(alone: Callable[..., Server], own: Origin) -> None:
     """When the database goes, cached keys pass for a while and are then 503; when it comes back, they pass again."""
     server, issued, path = alone(own, workers=2, **QUICK), own.issue("items:read"), database(own)
     with server.wire() as one, server.wire() as other:
@@ -69,7 +69,7 @@ def test_sf_02_a_lost_database_is_503_in_every_worker_and_never_401(alone: Calla
             wait_for(lambda: kinds(one, issued) + kinds(other, issued) == ["200", "200"])
 
 
-def test_sf_04_an_outage_is_ridden_out_as_long_as_was_allowed(alone: Callable[..., Server], own: Place) -> None:
+def test_sf_04_an_outage_is_ridden_out_as_long_as_was_allowed(alone: Callable[..., Server], own: Origin) -> None:
     """With max_stale_on_outage cached keys pass that much longer, then are 503, and all uses meanwhile are counted."""
     server, issued, path = alone(own, max_stale_on_outage=1.5, **QUICK), own.issue("items:read"), database(own)
     with server.wire() as wire:
@@ -87,7 +87,7 @@ def test_sf_04_an_outage_is_ridden_out_as_long_as_was_allowed(alone: Callable[..
     wait_for(lambda: uses_of(own, issued) == admitted + 1)
 
 
-def test_sf_05_a_database_locked_from_outside_keeps_nobody_waiting(alone: Callable[..., Server], own: Place) -> None:
+def test_sf_05_a_database_locked_from_outside_keeps_nobody_waiting(alone: Callable[..., Server], own: Origin) -> None:
     """While a stranger holds the lock, keys pass, cached or not, changes are 503, and afterwards all is written."""
     server = alone(own, usage_interval=0.2, **QUICK)
     issued, cold, admin = own.issue("items:read"), own.issue("items:read"), own.issue("*", key_type="admin")
@@ -114,7 +114,9 @@ def test_sf_05_a_database_locked_from_outside_keeps_nobody_waiting(alone: Callab
 
 
 @pytest.mark.parametrize("loss", ["deleted", "emptied", "all deleted"])
-def test_sf_16_without_the_database_no_key_passes_for_long(alone: Callable[..., Server], own: Place, loss: str) -> None:
+def test_sf_16_without_the_database_no_key_passes_for_long(
+    alone: Callable[..., Server], own: Origin, loss: str
+) -> None:
     """A database deleted or emptied under a server ends in 503, is not made anew, and is found again once restored."""
     server, issued, path = alone(own, **QUICK), own.issue("items:read"), database(own)
     _copy(path, spare := path.with_name("spare.db"))
@@ -138,7 +140,7 @@ def test_sf_16_without_the_database_no_key_passes_for_long(alone: Callable[..., 
 
 
 @pytest.mark.parametrize("how", ["put in its place", "copied into it"])
-def test_sf_17_an_older_database_is_noticed_and_read_anew(alone: Callable[..., Server], own: Place, how: str) -> None:
+def test_sf_17_an_older_database_is_noticed_and_read_anew(alone: Callable[..., Server], own: Origin, how: str) -> None:
     """After an older copy took the database's place nothing newer is answered from memory, and the log says so."""
     server, old, path = alone(own, **QUICK), own.issue("items:read"), database(own)
     _copy(path, copy := path.with_name("older.db"))

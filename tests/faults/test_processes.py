@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.raw import Wire
     from tests.wire.server import Server
 
@@ -36,7 +36,7 @@ FORKING = """
             return here.options, [await here.issue("items:read") for _ in range(4)]
 
     options, keys = asyncio.run(issue())
-    app = APIKeyMiddleware(Echo(), **options, rules=RULES, persist_proofs=False, max_staleness=0.2)
+    app = APIKeyMiddleware(Echo(), **options, rules=RULES, persist_digests=False, max_staleness=0.2)
 
     async def asked(which):
         return (await asyncio.wait_for(ask(app, "/items", keys[which].headers), 10)).status
@@ -140,11 +140,11 @@ def test_a_fork_still_hashes(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def two(alone: Callable[..., Server], own: Place) -> Server:
+def two(alone: Callable[..., Server], own: Origin) -> Server:
     return alone(own, workers=2, http="httptools", max_staleness=0.4)
 
 
-def _disable_while_stopped(own: Place, issued: Issued, pid: int) -> None:
+def _disable_while_stopped(own: Origin, issued: Issued, pid: int) -> None:
     """Stop the worker *pid*, then disable the key. One that was stopped amid a write of its own must end that first."""
     while True:
         os.kill(pid, signal.SIGSTOP)
@@ -157,9 +157,9 @@ def _disable_while_stopped(own: Place, issued: Issued, pid: int) -> None:
             return
 
 
-@pytest.mark.parametrize("bell", [True, False], ids=["doorbell", "lease alone"])
-def test_mw_06_a_worker_that_was_stopped_wakes_to_the_truth(two: Server, own: Place, *, bell: bool) -> None:
-    """A key disabled while a worker stands still is refused by its first decision afterwards, doorbell or not."""
+@pytest.mark.parametrize("has_signal", [True, False], ids=["change signal", "lease alone"])
+def test_mw_06_a_worker_that_was_stopped_wakes_to_the_truth(two: Server, own: Origin, *, has_signal: bool) -> None:
+    """A key disabled while a worker stands still is refused by its first decision afterwards, change_signal or not."""
     wires: dict[int, Wire] = {}
     while len(wires) < 2:
         wire = two.wire()
@@ -168,8 +168,8 @@ def test_mw_06_a_worker_that_was_stopped_wakes_to_the_truth(two: Server, own: Pl
         wires.setdefault(pid, wire)
         if wires[pid] is not wire:
             wire.close()
-    if not bell:
-        path = own.here.folder / "keyfob.db-bell"
+    if not has_signal:
+        path = own.here.folder / "keyfob.db-signal"
         path.unlink()
         path.mkdir()
         time.sleep(0.4)
@@ -180,7 +180,7 @@ def test_mw_06_a_worker_that_was_stopped_wakes_to_the_truth(two: Server, own: Pl
         try:
             _disable_while_stopped(own, issued, pid)
             wire.send(f"GET /items HTTP/1.1\r\nHost: x\r\nX-API-Key: {issued.text}\r\n\r\n".encode())
-            time.sleep(0.05 if bell else 0.6)
+            time.sleep(0.05 if has_signal else 0.6)
         finally:
             os.kill(pid, signal.SIGCONT)
         assert 401 == wire.answer().status, f"round {turn}"

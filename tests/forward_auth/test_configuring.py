@@ -33,7 +33,7 @@ trusted_proxies = ["127.0.0.1"]
     ],
 )
 async def test_rules_that_cannot_be_meant_stop_the_start(here: Installation, rules: str, said: str) -> None:
-    """A policy's rules are read when the server is built; the message names policy, rule and mend."""
+    """A policy's rules are read when the server is built; the message names policy, rule and fix."""
     with pytest.raises(ConfigError) as wrong:
         build_admin(configured(here, POLICY + rules))
 
@@ -44,7 +44,7 @@ async def test_a_permission_outside_the_catalogue_is_refused(here: Installation)
     """With a catalogue that is written down, a policy may name only what is in it."""
     catalogue = '[permissions]\n"items:read" = "Read items"\n'
 
-    with pytest.raises(ConfigError, match=r"add invoices:read to \[permissions\], or mend it"):
+    with pytest.raises(ConfigError, match=r"add invoices:read to \[permissions\], or fix it"):
         build_admin(configured(here, catalogue + POLICY + '"/a" = "invoices:read"'))
 
 

@@ -1,4 +1,4 @@
-"""A clock for the tests of single rooms."""
+"""A clock for the tests of single modules."""
 
 from __future__ import annotations
 

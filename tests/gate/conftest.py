@@ -119,7 +119,7 @@ async def here(tmp_path: Path, engine: str) -> AsyncIterator[Installation]:
 
 async def in_force(app: APIKeyMiddleware) -> None:
     """Wait until a change that has returned is promised to be in force: on the SQLite of one host, no time at all."""
-    if not app.runtime.store.applies_at_once:
+    if not app.runtime.store.is_immediate:
         await asyncio.sleep(app.runtime.settings.max_staleness)
 
 

@@ -16,7 +16,7 @@ class Feed:
     """A store at the other end of a line that can be cut, delayed and lied on."""
 
     def __init__(self) -> None:
-        self.bell = [0]
+        self.signal = [0]
         self.revision = 1
         self.epoch = "a"
         self.reads = 0
@@ -25,8 +25,8 @@ class Feed:
         self.gate: asyncio.Event | None = None
 
     @property
-    def doorbell(self) -> Sequence[int]:
-        return self.bell
+    def change_signal(self) -> Sequence[int]:
+        return self.signal
 
     async def changes(self, since: int | None) -> Changes:
         self.reads += 1

@@ -22,8 +22,8 @@ class Roll:
         self.done: list[str] = []
         self.broken = False
         self.revision = 1
-        self.roll_call = 0
-        self.doorbell: Sequence[int] = (7,)
+        self.requested_revision = 0
+        self.change_signal: Sequence[int] = (7,)
 
     def _note(self, what: str) -> None:
         self.done.append(what)
@@ -32,7 +32,7 @@ class Roll:
 
     async def changes(self, since: int | None) -> Changes:
         self._note("read")
-        return Changes(self.revision, "epoch", (), (), roll_call=self.roll_call)
+        return Changes(self.revision, "epoch", (), (), requested_revision=self.requested_revision)
 
     async def put(self, worker: Worker) -> None:
         self._note("put")
@@ -48,6 +48,6 @@ class Roll:
         self._note("all")
         return list(self.rows.values())
 
-    async def call_roll(self, revision: int) -> None:
+    async def request_acknowledgement(self, revision: int) -> None:
         self._note("call")
-        self.roll_call = revision
+        self.requested_revision = revision

@@ -32,8 +32,8 @@ class SlowLookup:
         await self.may_go_on.wait()
         return found
 
-    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        await self._store.remember_proof(key_id, checked_hash, secret)
+    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+        await self._store.save_digest(key_id, checked_hash, secret)
 
 
 @pytest.mark.parametrize("size", [100, 1, 0])
@@ -44,7 +44,7 @@ async def test_cr_02_a_late_row_never_overrides_a_disable(here: Installation, gu
     app = guard(cache_size=size, max_staleness=0.5)
     await ask(app, "/items", (await here.issue("items:read")).headers)
     slow = SlowLookup(here.store)
-    app.runtime.identification._recogniser._lookup = slow
+    app.runtime.authenticator._key_verifier._lookup = slow
 
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await slow.has_read.wait()
@@ -63,7 +63,7 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(
 ) -> None:
     """A key that is disabled while its hash is computed is refused when the hash is done, polled meanwhile or not."""
     issued = await here.issue("items:read")
-    app = guard(persist_proofs=False, max_staleness=0.5)
+    app = guard(persist_digests=False, max_staleness=0.5)
     await ask(app, "/items", (await here.issue("items:read")).headers)
     pool, started, may_go_on = app.runtime.pool, asyncio.Event(), asyncio.Event()
 
@@ -75,7 +75,7 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(
             await may_go_on.wait()
             return await pool.run(*args, **kwargs)
 
-    app.runtime.identification._recogniser._pool = cast("Argon2Pool", SlowPool())
+    app.runtime.authenticator._key_verifier._pool = cast("Argon2Pool", SlowPool())
     asking = asyncio.create_task(ask(app, "/items", issued.headers))
     await started.wait()
     await here.disable(issued)
@@ -88,8 +88,8 @@ async def test_cr_05_the_state_is_looked_at_again_after_argon2(
     assert 401 == (await ask(app, "/items", issued.headers)).status
 
 
-async def test_the_poll_alone_carries_a_change_where_no_bell_rings(here: Installation, guard: Guard) -> None:
-    """Without the doorbell, as between hosts, a disable is in force within max_staleness."""
+async def test_the_poll_alone_carries_a_change_where_no_signal_keyrings(here: Installation, guard: Guard) -> None:
+    """Without the change signal, as between hosts, a disable is in force within max_staleness."""
     issued = await here.issue("items:read")
     app = guard(max_staleness=0.2)
     assert 200 == (await ask(app, "/items", issued.headers)).status
@@ -104,11 +104,11 @@ async def test_the_poll_alone_carries_a_change_where_no_bell_rings(here: Install
 
 
 class Deaf:
-    """The real store, seen from a host where its doorbell cannot be heard."""
+    """The real store, seen from a host where its change signal cannot be heard."""
 
-    def __init__(self, feed: ChangeFeed, bell: list[int]) -> None:
+    def __init__(self, feed: ChangeFeed, signal: list[int]) -> None:
         self._feed = feed
-        self.doorbell = bell
+        self.change_signal = signal
 
     async def changes(self, since: int | None) -> Changes:
         return await self._feed.changes(since)
@@ -142,7 +142,7 @@ async def test_a_deleted_key_is_dead_at_once(here: Installation, guard: Guard) -
 
 
 async def test_a_disabled_key_is_dead_at_once_and_alive_again(here: Installation, guard: Guard) -> None:
-    """On one host the doorbell puts a change in force on the first request after it, off and on."""
+    """On one host the change signal puts a change in force on the first request after it, off and on."""
     issued = await here.issue("items:read")
     app = guard()
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""When a cached answer may still be given: the lease, the doorbell, the snapshot rule, and other histories."""
+"""When a cached answer may still be given: the lease, the change signal, the snapshot rule, and other histories."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ async def test_a_clock_that_goes_back_stretches_nothing(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 7, 2**64 - 1])
-async def test_any_other_number_on_the_doorbell_demands_a_read(parts: Parts, value: int) -> None:
-    """The doorbell is compared for difference, because a paused writer may ring an old number."""
+async def test_any_other_number_on_the_change_signal_demands_a_read(parts: Parts, value: int) -> None:
+    """The change signal is compared for difference, because a paused writer may keyring an old number."""
     feed = parts[0]
     freshness = fresh(parts)
     await freshness.ensure()
 
-    feed.bell[0] = value
+    feed.signal[0] = value
     assert not freshness.is_current()
     await freshness.ensure()
 
@@ -85,7 +85,7 @@ async def test_any_other_number_on_the_doorbell_demands_a_read(parts: Parts, val
     assert 2 == feed.reads
 
 
-async def test_a_ring_during_the_read_demands_another(parts: Parts) -> None:
+async def test_a_keyring_during_the_read_demands_another(parts: Parts) -> None:
     """What rings after the look is not covered by the read that follows the look."""
     feed = parts[0]
     freshness = fresh(parts)
@@ -93,7 +93,7 @@ async def test_a_ring_during_the_read_demands_another(parts: Parts) -> None:
     asking = asyncio.create_task(freshness.ensure())
     await asyncio.sleep(0.01)
 
-    feed.bell[0] = 5
+    feed.signal[0] = 5
     feed.gate.set()
     await asking
 
@@ -153,14 +153,14 @@ async def test_sf_04_an_outage_can_be_ridden_out_for_a_while(parts: Parts) -> No
         await freshness.ensure()
 
 
-async def test_a_ring_ends_the_patience_with_an_outage(parts: Parts) -> None:
-    """If the doorbell says that something changed, and it cannot be read, the lease counts for nothing."""
+async def test_a_keyring_ends_the_patience_with_an_outage(parts: Parts) -> None:
+    """If the change signal says that something changed, and it cannot be read, the lease counts for nothing."""
     feed = parts[0]
     freshness = fresh(parts, max_stale_on_outage=30.0)
     await freshness.ensure()
     feed.broken = True
 
-    feed.bell[0] = 9
+    feed.signal[0] = 9
 
     with pytest.raises(StoreUnavailable):
         await freshness.ensure()
@@ -199,12 +199,12 @@ async def test_a_store_that_never_answers_is_given_up(parts: Parts, monkeypatch:
 
 
 async def test_changes_without_end_are_given_up(parts: Parts) -> None:
-    """If every read is overtaken by another ring, the request is not held for ever."""
+    """If every read is overtaken by another keyring, the request is not held for ever."""
     feed = parts[0]
     changes = feed.changes
 
     async def overtaken(since: int | None) -> Changes:
-        feed.bell[0] += 1
+        feed.signal[0] += 1
         return await changes(since)
 
     feed.changes = overtaken  # type: ignore[method-assign]
@@ -227,10 +227,10 @@ async def test_more_changes_than_are_worth_reading_drop_every_answer(parts: Part
     assert (2, True, 2) == (merged.forgotten, freshness.is_current(), freshness.revision)  # the first is the start's
 
 
-async def test_a_doorbell_that_stays_behind_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
-    """Three reads in a row of a revision beyond the doorbell's are logged, once."""
+async def test_a_change_signal_that_stays_behind_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    """Three reads in a row of a revision beyond the change signal's are logged, once."""
     feed = parts[0]
-    feed.bell[0], feed.revision = 3, 8
+    feed.signal[0], feed.revision = 3, 8
     freshness = fresh(parts)
 
     for _ in range(5):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # need a few less or more. Who makes the way longer has to come here, measure `scripts/bench admit`, and say why.
 MOST = {"/items": 520, "/items/7": 520, "/teams/default/members": 630}
 MOST_CALLS = 17  # of functions written in Python
-MOST_FORGED = 1070  # instructions for a key that the ring did not make, its answer among them
+MOST_FORGED = 1070  # instructions for a key that the keyring did not make, its answer among them
 
 
 async def bare(_: Scope, __: Receive, send: Send) -> None:
@@ -83,7 +83,7 @@ async def warm(middleware: APIKeyMiddleware, path: str, headers: dict[str, str])
 @pytest.mark.cases("CR-01")
 @pytest.mark.parametrize("path", MOST)
 async def test_an_admitted_request_takes_no_more_steps_than_agreed(here: Installation, guard: Guard, path: str) -> None:
-    """With rules, doorbell, lease, expiry, address and usage all on, the way of a known key has a fixed length."""
+    """With rules, change_signal, lease, expiry, address and usage all on, the way of a known key has a fixed length."""
     middleware = guard(bare)
     issued = await here.issue("items:read", "members:read")
     await warm(middleware, path, issued.headers)
@@ -104,7 +104,7 @@ async def test_a_forged_key_takes_no_more_steps_than_agreed(here: Installation, 
     assert "a" == here.signing.char
     issued = await here.issue("items:read")
     await warm(middleware, "/items", issued.headers)
-    forged = compose(key_type="api", key_id="0" * 16, secret="0" * 43, ring_char="a", tag=lambda _: "0" * 14)
+    forged = compose(key_type="api", key_id="0" * 16, secret="0" * 43, key_char="a", tag=lambda _: "0" * 14)
     headers = [(b"authorization", f"Bearer {forged.text}".encode())]  # most random tags are too large a number
     steps_of(middleware, "/items", headers)  # whether refusals are logged is asked once
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.gate.credentials import parted
+from keyfob.gate.credentials import split_headers
 from keyfob.gate.verdict import Denied, Granted, Reason
-from keyfob.keys.format import RING_CHAR_AT
+from keyfob.keys.format import KEY_CHAR_AT
 from tests.gate.conftest import ask
 from tests.wire.forging import forged, resummed, tagged
 
@@ -33,7 +33,7 @@ PATHS = [
 ]
 PATHS += ["/teams/other/members", "/nowhere", "/items//7", "/items/../any", "/items\n", "*"]
 RAW_PATHS = [None, b"/items", b"/items%2f7", b"/items%20x", b"/any%00"]
-ORDINARY = [
+PLAIN = [
     (b"host", b"example.com"),
     (b"accept", b"*/*"),
     (b"user-agent", b"probe"),
@@ -50,8 +50,12 @@ BESIDE += [
     (b"authorization", b"Basic eDp5"),
 ]
 
-HOPELESS = {Reason.FORGED, Reason.MALFORMED}
-AT_ONCE = {*HOPELESS, Reason.UNKNOWN, Reason.DISABLED}  # and what a living key may not do is left to the whole way
+CHEAP_REJECTIONS = {Reason.FORGED, Reason.MALFORMED}
+AT_ONCE = {
+    *CHEAP_REJECTIONS,
+    Reason.UNKNOWN,
+    Reason.DISABLED,
+}  # and what a living key may not do is left to the whole way
 
 
 async def known_texts(here: Installation, middleware: APIKeyMiddleware) -> list[bytes]:
@@ -71,10 +75,10 @@ async def known_texts(here: Installation, middleware: APIKeyMiddleware) -> list[
 
 
 async def refused_texts(here: Installation, middleware: APIKeyMiddleware) -> list[bytes]:
-    """What is no key: made without the ring, made with it and never issued, under another ring character, and junk."""
+    """What is no key: made without the keyring, signed but never issued, under another key character, and junk."""
     issued = await here.issue("items:read")
     guessed = tagged(here.signing)
-    strange = resummed(issued.text[:RING_CHAR_AT] + "Z" + issued.text[RING_CHAR_AT + 1 :])
+    strange = resummed(issued.text[:KEY_CHAR_AT] + "Z" + issued.text[KEY_CHAR_AT + 1 :])
     texts = [forged(), guessed, strange, issued.text[:-1] + "!", forged() + " ", "x,y", "", "junk", "a b", "\xfc" * 40]
     for text in texts:
         await ask(middleware, "/any", {"Authorization": f"Bearer {text}"})
@@ -87,7 +91,7 @@ def a_request(chance: random.Random, texts: list[bytes]) -> dict[str, Any]:
     scheme = chance.choice([b"Bearer "] * 12 + [b"bearer ", b"Digest ", b"Bearer  ", b"Bearer", b""])
     name = chance.choice([b"authorization"] * 12 + [b"Authorization", b"x-api-key", b"x-custom"])
     credential = (name, scheme + text)
-    headers = [*ORDINARY, credential]
+    headers = [*PLAIN, credential]
     if chance.random() < 0.3:
         headers.append(chance.choice([*BESIDE, (b"x-api-key", text), credential]))
     if chance.random() < 0.1:
@@ -117,17 +121,17 @@ async def test_the_short_way_never_says_anything_else_than_the_whole_way(
     middleware = guard(**options)
     texts = [*await known_texts(here, middleware), *await refused_texts(here, middleware)]
     chance = random.Random(8)  # noqa: S311 (which requests, no secret)
-    at_once = Counter[str]()
+    immediately = Counter[str]()
     for _ in range(8000):
         scope = a_request(chance, texts)
-        ordinary, odd = parted(scope["headers"])
-        judged = middleware.gate.judge_at_once(scope, ordinary, odd)
+        plain, sensitive = split_headers(scope["headers"])
+        judged = middleware.gate.judge_at_once(scope, plain, sensitive)
         if judged is not None:
-            at_once[judged[0].reason if isinstance(judged[0], Denied) else "granted"] += 1
-            assert judged == await middleware.gate.admit(scope, odd), scope
+            immediately[judged[0].reason if isinstance(judged[0], Denied) else "granted"] += 1
+            assert judged == await middleware.gate.admit(scope, sensitive), scope
 
-    found = HOPELESS if options == {"cache_size": 0} else {"granted", *AT_ONCE}
-    assert found == {kind for kind, count in at_once.items() if count > 40}
+    found = CHEAP_REJECTIONS if options == {"cache_size": 0} else {"granted", *AT_ONCE}
+    assert found == {kind for kind, count in immediately.items() if count > 40}
 
 
 async def test_what_was_refused_is_refused_at_once_and_counted_once(here: Installation, guard: Guard) -> None:
@@ -148,15 +152,15 @@ async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Instal
     """From the second request on, a key that may do what it asks is judged without waiting for anything."""
     middleware = guard()
     issued = await here.issue("items:read", "members:read")
-    headers = [*ORDINARY, (b"authorization", f"Bearer {issued.text}".encode())]
+    headers = [*PLAIN, (b"authorization", f"Bearer {issued.text}".encode())]
     await ask(middleware, "/items", issued.headers)
     for path in ("/items", "/items/7", "/any", "/teams/default/members"):
         scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
-        known = middleware.gate.judge_at_once(scope, *parted(headers))
+        known = middleware.gate.judge_at_once(scope, *split_headers(headers))
 
         assert known is not None
         assert isinstance(known[0], Granted)
-        assert ORDINARY == known[1]
+        assert PLAIN == known[1]
 
 
 async def test_a_rule_that_was_passed_is_judged_again_when_the_key_changes(here: Installation, guard: Guard) -> None:
@@ -187,7 +191,7 @@ async def test_lc_08_a_rule_that_was_passed_is_judged_again_when_the_key_runs_ou
 
 
 async def test_a_key_in_use_outlives_idle_ones_in_a_full_cache(here: Installation, guard: Guard) -> None:
-    """What was used since the last flush counts as used when room is made, though no request reorders the cache."""
+    """What was used since the last flush counts as used when module is made, though no request reorders the cache."""
     middleware = guard(cache_size=2, usage_interval=3600.0)
     busy, idle, newcomer = [await here.issue("items:read") for _ in range(3)]
     for issued in (busy, idle):

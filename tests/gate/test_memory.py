@@ -6,7 +6,7 @@ import json
 import tracemalloc
 from typing import Any
 
-from keyfob.gate.key_cache import Proofs
+from keyfob.gate.key_cache import KeyCache
 from keyfob.store.sql.rows import record_of
 
 MOST_BYTES = 670  # of a known key, in tables as full as with 100,000; what the edge keeps beside it makes 900 of it
@@ -20,15 +20,15 @@ def row(number: int) -> list[Any]:
 
 def test_a_known_key_takes_no_more_memory_than_agreed() -> None:
     """What keys have in common is kept once: type, team and permissions."""
-    proofs, many = Proofs(100_000, lambda _, __: False), 5_000
-    proofs.keep(b"first", record_of(row(many)), ring_char="a", as_of=1)
+    key_cache, many = KeyCache(100_000, lambda _, __: False), 5_000
+    key_cache.keep(b"first", record_of(row(many)), key_char="a", as_of=1)
     tracemalloc.start()
     try:
         for number in range(many):
-            proofs.keep(number.to_bytes(32, "big"), record_of(row(number)), ring_char="a", as_of=1)
+            key_cache.keep(number.to_bytes(32, "big"), record_of(row(number)), key_char="a", as_of=1)
         kept = tracemalloc.get_traced_memory()[0] / many
     finally:
         tracemalloc.stop()
 
-    assert many + 1 == len(proofs)
+    assert many + 1 == len(key_cache)
     assert kept <= MOST_BYTES

@@ -32,8 +32,8 @@ class Line:
         app.runtime.freshness._feed = self
 
     @property
-    def doorbell(self) -> Sequence[int]:
-        return self._feed.doorbell
+    def change_signal(self) -> Sequence[int]:
+        return self._feed.change_signal
 
     async def changes(self, since: int | None) -> Changes:
         if self.is_silent:

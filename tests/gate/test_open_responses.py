@@ -55,7 +55,7 @@ async def test_a_response_that_fell_cannot_go_on(here: Installation, guard: Guar
     await here.disable(issued)
     await running
 
-    assert (["KeyFellError"], 2) == (refused, len(sent))
+    assert (["KeyRevokedError"], 2) == (refused, len(sent))
 
 
 async def test_a_cancelled_server_task_stays_cancelled(here: Installation, guard: Guard) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.connections.websocket import OpenSocket
-from keyfob.keyring.file import load_ring, write_ring
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.file import load_keyring, write_keyring
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.store.sqlite import admin as sqlite_admin
 from tests.gate.conftest import on_both_stores, until
 from tests.gate.staying_open import BRISK, Socket, opened, talks
@@ -43,16 +43,18 @@ async def erase(here: Installation, issued: Issued) -> None:
     await here.store.change(work)
 
 
-async def retire_its_ring(here: Installation, issued: Issued) -> None:
-    ring = load_ring(here.folder / "keyfob.ring")
-    grown = ring.added(datetime.now(UTC))
-    write_ring(here.folder / "keyfob.ring", grown, replaces=ring)
+async def retire_its_key(here: Installation, issued: Issued) -> None:
+    keyring = load_keyring(here.folder / "keyfob.keyring")
+    grown = keyring.added(datetime.now(UTC))
+    write_keyring(here.folder / "keyfob.keyring", grown, replaces=keyring)
     new = grown.newest
 
     async def work(transaction: Transaction) -> None:
         now = datetime.now(UTC)
-        await transaction.put_ring_mark(RingMark(new.char, new.fingerprint, RingState.ACTIVE, now))
-        await transaction.put_ring_mark(RingMark(here.signing.char, here.signing.fingerprint, RingState.RETIRED, now))
+        await transaction.put_signing_key(SigningKeyRecord(new.char, new.fingerprint, SigningKeyState.ACTIVE, now))
+        await transaction.put_signing_key(
+            SigningKeyRecord(here.signing.char, here.signing.fingerprint, SigningKeyState.RETIRED, now)
+        )
 
     await here.store.change(work)
 
@@ -69,7 +71,7 @@ async def test_ws_02_a_key_without_the_permission_is_never_accepted(here: Instal
         assert 1008 == socket.sent[0]["code"]
 
 
-@pytest.mark.parametrize("change", [disable, narrow, move_away, erase, retire_its_ring])
+@pytest.mark.parametrize("change", [disable, narrow, move_away, erase, retire_its_key])
 @on_both_stores
 async def test_ws_05_a_socket_falls_with_its_key(here: Installation, guard: Guard, change: Any) -> None:
     """Whatever takes the key's right away closes its open WebSockets with 1008."""
@@ -173,7 +175,7 @@ async def test_a_fallen_socket_takes_and_gives_nothing_more(here: Installation, 
     await here.disable(issued)
     await running
 
-    assert [{"type": "websocket.disconnect", "code": 1008, "reason": ""}, "KeyFellError"] == outcome
+    assert [{"type": "websocket.disconnect", "code": 1008, "reason": ""}, "KeyRevokedError"] == outcome
 
 
 async def test_a_client_that_left_before_the_close_disturbs_nobody(here: Installation, guard: Guard) -> None:

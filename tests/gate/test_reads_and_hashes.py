@@ -29,7 +29,7 @@ async def test_cr_01_a_second_request_reads_nothing(here: Installation, guard: G
 
 
 async def test_a_thousand_known_keys_cost_no_argon2_after_a_restart(here: Installation, guard: Guard) -> None:
-    """The stored proof stands in for Argon2id in a process that never saw the keys: one read each, no hash."""
+    """The stored digest stands in for Argon2id in a process that never saw the keys: one read each, no hash."""
     keys = [await here.issue("items:read") for _ in range(1000)]
     app = guard()
 
@@ -38,10 +38,10 @@ async def test_a_thousand_known_keys_cost_no_argon2_after_a_restart(here: Instal
     assert (0, 1000) == (app.stats.argon2_verifications, app.stats.store_reads)
 
 
-async def test_without_stored_proofs_argon2_decides(here: Installation, guard: Guard) -> None:
-    """persist_proofs=False checks each key once per process by Argon2id, and wipes the stored proof."""
+async def test_without_stored_digests_argon2_decides(here: Installation, guard: Guard) -> None:
+    """persist_digests=False checks each key once per process by Argon2id, and wipes the stored digest."""
     issued = await here.issue("items:read")
-    app = guard(persist_proofs=False)
+    app = guard(persist_digests=False)
 
     assert 200 == (await ask(app, "/items", issued.headers)).status
     assert 200 == (await ask(app, "/items", issued.headers)).status
@@ -49,7 +49,7 @@ async def test_without_stored_proofs_argon2_decides(here: Installation, guard: G
     assert 1 == app.stats.argon2_verifications
     found = await here.store.find(issued.record.id)
     assert found.secret is not None
-    assert found.secret.proof is None
+    assert found.secret.digest is None
 
 
 async def test_kf_04_a_forged_key_costs_no_read(here: Installation, guard: Guard) -> None:
@@ -76,7 +76,7 @@ async def test_a_key_of_nobody_is_read_once(here: Installation, guard: Guard) ->
 
 
 async def test_a_wrong_secret_with_our_tag_is_refused(here: Installation, guard: Guard) -> None:
-    """Even whoever holds the ring cannot pass without the secret, and is answered as anybody else."""
+    """Even whoever holds the keyring cannot pass without the secret, and is answered as anybody else."""
     issued = await here.issue("items:read")
     wrong = tagged(here.signing, issued.record.id)
     app = guard()
@@ -94,7 +94,7 @@ async def test_cr_07_a_wrong_secret_never_answers_for_the_right_one(here: Instal
     """Right and wrong secrets of one key, presented together, each get their own answer."""
     issued = await here.issue("items:read")
     wrong = tagged(here.signing, issued.record.id)
-    app = guard(persist_proofs=False)
+    app = guard(persist_digests=False)
     texts = [issued.text, wrong] * 500
 
     answers = await asyncio.gather(*(ask(app, "/items", {"X-API-Key": text}) for text in texts))

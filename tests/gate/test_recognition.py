@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.gate.key_cache import Proofs
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.gate.key_cache import KeyCache
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.format import compose, new_key_id, new_secret, parse_key
 from tests.gate.conftest import ask, on_both_stores
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def unknown_key(here: Installation) -> str:
     """A key with our tag that is in no database."""
     return compose(
-        key_type="api", key_id=new_key_id(), secret=new_secret(), ring_char=here.signing.char, tag=here.signing.tag
+        key_type="api", key_id=new_key_id(), secret=new_secret(), key_char=here.signing.char, tag=here.signing.tag
     ).text
 
 
@@ -78,7 +78,7 @@ async def test_kf_07_the_type_in_the_text_must_be_the_rows(here: Installation, g
         key_type="scim",
         key_id=parsed.key_id,
         secret=parsed.secret,
-        ring_char=parsed.ring_char,
+        key_char=parsed.key_char,
         tag=here.signing.tag,
     )
     app = guard()
@@ -101,7 +101,7 @@ class Overtaken:
             return self._older
         return await self._lookup.find(key_id)
 
-    async def remember_proof(self, *_: object) -> None:
+    async def save_digest(self, *_: object) -> None:
         """Nothing is kept."""
 
 
@@ -113,11 +113,11 @@ async def test_mw_12_an_answer_from_before_is_never_used(here: Installation, gua
     app = guard()
     await ask(app, "/items", other.headers)
     lookup = Overtaken(here.store, older, times=3)
-    app.runtime.identification._recogniser._lookup = lookup
+    app.runtime.authenticator._key_verifier._lookup = lookup
 
     assert 401 == (await ask(app, "/items", issued.headers)).status
     assert 0 == lookup.left
-    app.runtime.proofs.forget()
+    app.runtime.key_cache.forget()
     lookup.left = 1000
     assert 503 == (await ask(app, "/items", issued.headers)).status
 
@@ -126,7 +126,7 @@ async def test_a_changed_parameter_rehashes_a_key_that_argon2_proved(here: Insta
     """A hash of older parameters is replaced when Argon2id ran anyway, and the key goes on to work."""
     issued = await here.issue("items:read")
     before = await here.store.find(issued.record.id)
-    app = guard(persist_proofs=False, argon2={"memory_kib": 16, "time": 1})
+    app = guard(persist_digests=False, argon2={"memory_kib": 16, "time": 1})
 
     assert 200 == (await ask(app, "/items", issued.headers)).status
 
@@ -135,7 +135,7 @@ async def test_a_changed_parameter_rehashes_a_key_that_argon2_proved(here: Insta
     assert after.secret is not None
     assert "m=8," in before.secret.hash
     assert "m=16," in after.secret.hash
-    assert 200 == (await ask(guard(persist_proofs=False), "/items", issued.headers)).status
+    assert 200 == (await ask(guard(persist_digests=False), "/items", issued.headers)).status
 
 
 async def shake_hands(app: APIKeyMiddleware, issued: Issued) -> list[int]:
@@ -160,14 +160,14 @@ async def test_dl_12_saturation_is_503_and_counted(here: Installation, guard: Gu
     """When too many checks wait, a cold key is 503 with Retry-After, and the shed requests are counted."""
 
     class Full:
-        """A pool with no room."""
+        """A pool with no module."""
 
         async def run(self, *_: object, **__: object) -> None:
             raise Saturated("too many Argon2id checks are waiting")
 
     issued = await here.issue("items:read")
-    app = guard(persist_proofs=False)
-    app.runtime.identification._recogniser._pool = cast("Argon2Pool", Full())
+    app = guard(persist_digests=False)
+    app.runtime.authenticator._key_verifier._pool = cast("Argon2Pool", Full())
 
     answer = await ask(app, "/items", issued.headers)
 
@@ -175,10 +175,10 @@ async def test_dl_12_saturation_is_503_and_counted(here: Installation, guard: Gu
     assert [503] == await shake_hands(app, issued)
 
 
-async def test_a_proof_that_cannot_be_kept_refuses_nobody(here: Installation, guard: Guard) -> None:
+async def test_a_digest_that_cannot_be_kept_refuses_nobody(here: Installation, guard: Guard) -> None:
     """If the store cannot write, a key that Argon2id proved is admitted all the same."""
     issued = await here.issue("items:read")
-    app = guard(persist_proofs=False)
+    app = guard(persist_digests=False)
     lookup = here.store
 
     class ReadOnly:
@@ -187,10 +187,10 @@ async def test_a_proof_that_cannot_be_kept_refuses_nobody(here: Installation, gu
         async def find(self, key_id: str) -> Found:
             return await lookup.find(key_id)
 
-        async def remember_proof(self, *_: object) -> None:
+        async def save_digest(self, *_: object) -> None:
             raise StoreUnavailable("read-only")
 
-    app.runtime.identification._recogniser._lookup = ReadOnly()
+    app.runtime.authenticator._key_verifier._lookup = ReadOnly()
 
     assert 200 == (await ask(app, "/items", issued.headers)).status
 
@@ -200,20 +200,20 @@ async def test_a_key_that_changes_without_end_is_503(here: Installation, guard: 
     issued = await here.issue("items:read")
     app = guard(cache_size=0)
     await ask(app, "/items", issued.headers)
-    identification = app.runtime.identification
-    recognise = identification._recogniser.recognise
+    authenticator = app.runtime.authenticator
+    verify_key = authenticator._key_verifier.verify_key
 
     async def overtaken(*args: Any) -> Any:
-        found = await recognise(*args)
+        found = await verify_key(*args)
         app.runtime.freshness.revision += 1
         return found
 
-    identification._recogniser.recognise = overtaken  # type: ignore[method-assign,assignment]
+    authenticator._key_verifier.verify_key = overtaken  # type: ignore[method-assign,assignment]
 
     assert 503 == (await ask(app, "/items", issued.headers)).status
 
 
-async def test_a_retired_entry_that_left_the_ring_file_refuses_its_keys(here: Installation, guard: Guard) -> None:
+async def test_a_retired_entry_that_left_the_keyring_file_refuses_its_keys(here: Installation, guard: Guard) -> None:
     """Keys of a retired character are refused though their tag is right."""
     issued = await here.issue("items:read")
     app = guard()
@@ -221,7 +221,9 @@ async def test_a_retired_entry_that_left_the_ring_file_refuses_its_keys(here: In
 
     async def work(transaction: Transaction) -> None:
         now = datetime.now(UTC)
-        await transaction.put_ring_mark(RingMark(here.signing.char, here.signing.fingerprint, RingState.RETIRED, now))
+        await transaction.put_signing_key(
+            SigningKeyRecord(here.signing.char, here.signing.fingerprint, SigningKeyState.RETIRED, now)
+        )
 
     await here.store.change(work)
 
@@ -236,11 +238,11 @@ def record_of(issued: Issued, revision: int, **fields: Any) -> KeyRecord:
 async def test_an_older_state_never_replaces_a_newer_one(here: Installation) -> None:
     """States are merged by revision, whatever the order of their arrival."""
     issued = await here.issue("items:read")
-    proofs = Proofs(10, lambda *_: False)
-    entry = proofs.keep(b"digest", record_of(issued, 5, name="five"), ring_char="a", as_of=5)
+    key_cache = KeyCache(10, lambda *_: False)
+    entry = key_cache.keep(b"digest", record_of(issued, 5, name="five"), key_char="a", as_of=5)
 
-    proofs.merge([record_of(issued, 7, disabled_at=datetime.now(UTC))])
-    proofs.merge([record_of(issued, 6, name="six")])
+    key_cache.merge([record_of(issued, 7, disabled_at=datetime.now(UTC))])
+    key_cache.merge([record_of(issued, 6, name="six")])
 
     assert "disabled" == entry.dead
     assert 7 == entry.revision
@@ -248,22 +250,22 @@ async def test_an_older_state_never_replaces_a_newer_one(here: Installation) -> 
 
 async def test_a_key_that_left_the_cache_is_not_looked_for(here: Installation) -> None:
     """The index by id forgets what the cache forgets, so that it cannot grow beyond it."""
-    proofs = Proofs(2, lambda *_: False)
+    key_cache = KeyCache(2, lambda *_: False)
     for number in range(50):
         issued = await here.issue("items:read")
-        proofs.keep(bytes([number]), record_of(issued, 1), ring_char="a", as_of=1)
+        key_cache.keep(bytes([number]), record_of(issued, 1), key_char="a", as_of=1)
 
-    assert 2 == len(proofs) == len(proofs._living.by_id)
+    assert 2 == len(key_cache) == len(key_cache._living.by_id)
 
 
 async def test_one_key_has_one_place_in_the_cache(here: Installation) -> None:
     """A second text for the same key takes the first one's place, so that a merge reaches all there is."""
     issued = await here.issue("items:read")
-    proofs = Proofs(10, lambda *_: False)
-    proofs.keep(b"first", record_of(issued, 1), ring_char="a", as_of=1)
-    second = proofs.keep(b"second", record_of(issued, 1), ring_char="b", as_of=1)
+    key_cache = KeyCache(10, lambda *_: False)
+    key_cache.keep(b"first", record_of(issued, 1), key_char="a", as_of=1)
+    second = key_cache.keep(b"second", record_of(issued, 1), key_char="b", as_of=1)
 
-    proofs.merge([record_of(issued, 2, disabled_at=datetime.now(UTC))])
+    key_cache.merge([record_of(issued, 2, disabled_at=datetime.now(UTC))])
 
-    assert 1 == len(proofs)
+    assert 1 == len(key_cache)
     assert "disabled" == second.dead

@@ -1,4 +1,4 @@
-"""The ring is watched while keys are judged by it."""
+"""The keyring is watched while keys are judged by it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.errors import ConfigError
-from keyfob.keyring.active import RingInUse
-from keyfob.keyring.file import load_ring, write_ring
-from keyfob.keyring.keyring import Ring
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.active import ActiveKeyring
+from keyfob.keyring.file import load_keyring, write_keyring
+from keyfob.keyring.keyring import Keyring
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.format import compose, new_secret
 from tests.gate.conftest import ask
 from tests.wire.forging import tagged
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-async def mark(here: Installation, char: str, fingerprint: str, state: RingState, at: datetime) -> None:
-    """Write the database's word on a ring character, as `keyfob ring` does."""
+async def mark(here: Installation, char: str, fingerprint: str, state: SigningKeyState, at: datetime) -> None:
+    """Write the database's word on a key character, as `keyfob keyring` does."""
 
     async def work(transaction: Transaction) -> None:
         await transaction.next_revision()
-        await transaction.put_ring_mark(RingMark(char, fingerprint, state, at))
+        await transaction.put_signing_key(SigningKeyRecord(char, fingerprint, state, at))
 
     await here.store.change(work)
 
 
-async def test_kf_08_a_new_ring_entry_is_read_when_it_is_met(
+async def test_kf_08_a_new_signing_key_is_read_when_it_is_met(
     here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Keys of a new entry pass as soon as the file holds it; keys of a retired one cost no read (KF-08)."""
@@ -46,15 +46,15 @@ async def test_kf_08_a_new_ring_entry_is_read_when_it_is_met(
     app = guard()
     assert 200 == (await ask(app, "/items", old.headers)).status
 
-    ring = load_ring(here.folder / "keyfob.ring")
-    grown = ring.added(datetime.now(UTC))
-    write_ring(here.folder / "keyfob.ring", grown, replaces=ring)
+    keyring = load_keyring(here.folder / "keyfob.keyring")
+    grown = keyring.added(datetime.now(UTC))
+    write_keyring(here.folder / "keyfob.keyring", grown, replaces=keyring)
     entry = grown.newest
-    await mark(here, entry.char, entry.fingerprint, RingState.ACTIVE, datetime.now(UTC))
+    await mark(here, entry.char, entry.fingerprint, SigningKeyState.ACTIVE, datetime.now(UTC))
     new = await issue_with(here, entry, "items:read")
     assert [200, 200] == [(await ask(app, "/items", issued.headers)).status for issued in (old, new)]
 
-    await mark(here, here.signing.char, here.signing.fingerprint, RingState.RETIRED, datetime.now(UTC))
+    await mark(here, here.signing.char, here.signing.fingerprint, SigningKeyState.RETIRED, datetime.now(UTC))
     assert 200 == (await ask(app, "/items", new.headers)).status
     reads = app.stats.store_reads
     assert 401 == (await ask(app, "/items", old.headers)).status
@@ -62,19 +62,19 @@ async def test_kf_08_a_new_ring_entry_is_read_when_it_is_met(
 
 
 async def issue_with(here: Installation, entry: Any, *permissions: str) -> Any:
-    """Issue a key under another entry of the ring."""
+    """Issue a key under another entry of the keyring."""
     return await replace(here, signing=entry).issue(*permissions)
 
 
-async def test_keys_of_a_lost_ring_entry_pass_by_argon2_alone(here: Installation, guard: Guard) -> None:
-    """When a ring is lost for good, its keys skip the tag and pass by Argon2id once; wrong secrets still fail."""
+async def test_keys_of_a_lost_signing_key_pass_by_argon2_alone(here: Installation, guard: Guard) -> None:
+    """When a keyring is lost for good, its keys skip the tag and pass by Argon2id once; wrong secrets still fail."""
     issued = await here.issue("items:read")
-    fresh = Ring.of([Ring.new(NOON).added(NOON).entries["b"]])
-    (here.folder / "keyfob.ring").unlink()
-    write_ring(here.folder / "keyfob.ring", fresh)
+    fresh = Keyring.of([Keyring.new(NOON).added(NOON).entries["b"]])
+    (here.folder / "keyfob.keyring").unlink()
+    write_keyring(here.folder / "keyfob.keyring", fresh)
     entry = fresh.newest
-    await mark(here, here.signing.char, here.signing.fingerprint, RingState.LOST, NOON)
-    await mark(here, entry.char, entry.fingerprint, RingState.ACTIVE, datetime.now(UTC))
+    await mark(here, here.signing.char, here.signing.fingerprint, SigningKeyState.LOST, NOON)
+    await mark(here, entry.char, entry.fingerprint, SigningKeyState.ACTIVE, datetime.now(UTC))
 
     app = guard()
     assert [200, 200] == [(await ask(app, "/items", issued.headers)).status for _ in range(2)]
@@ -89,24 +89,24 @@ async def test_keys_of_a_lost_ring_entry_pass_by_argon2_alone(here: Installation
 async def test_an_active_entry_that_is_not_here_is_told(
     here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the database mints with an entry that this ring lacks, nothing is judged until the ring is copied here."""
+    """If the database issues with an entry that this keyring lacks, nothing is judged until it is copied here."""
     issued = await here.issue("items:read")
-    await mark(here, "z", "0" * 16, RingState.ACTIVE, datetime.now(UTC))
+    await mark(here, "z", "0" * 16, SigningKeyState.ACTIVE, datetime.now(UTC))
     app = guard()
 
     assert 503 == (await ask(app, "/items", issued.headers)).status
-    assert "the ring lacks entry 'z'" in caplog.text
+    assert "the keyring lacks entry 'z'" in caplog.text
 
 
-async def test_a_ring_that_cannot_be_read_again_is_told(
+async def test_a_keyring_that_cannot_be_read_again_is_told(
     here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that others can read by now is not taken over; the log says why, and known entries go on to work."""
     monkeypatch.setattr("keyfob.keyring.active._RELOAD_AT_MOST_EVERY", 0.0)
     issued = await here.issue("items:read")
     app = guard()
-    (here.folder / "keyfob.ring").chmod(0o644)
-    strange = compose(key_type="api", key_id="0" * 16, secret=new_secret(), ring_char="z", tag=lambda _: "0" * 14)
+    (here.folder / "keyfob.keyring").chmod(0o644)
+    strange = compose(key_type="api", key_id="0" * 16, secret=new_secret(), key_char="z", tag=lambda _: "0" * 14)
 
     assert 401 == (await ask(app, "/items", {"X-API-Key": strange.text})).status
 
@@ -114,13 +114,13 @@ async def test_a_ring_that_cannot_be_read_again_is_told(
     assert 200 == (await ask(app, "/items", issued.headers)).status
 
 
-async def test_a_database_without_a_ring_entry_is_told(tmp_path: Path) -> None:
+async def test_a_database_without_a_signing_key_is_told(tmp_path: Path) -> None:
     """Before anything was activated nothing can be judged or made, and the message names the command."""
-    ring = Ring.new(NOON)
-    in_use = RingInUse(lambda: ring, lambda: 0.0)
+    keyring = Keyring.new(NOON)
+    in_use = ActiveKeyring(lambda: keyring, lambda: 0.0)
 
     with pytest.raises(ConfigError, match="keyfob init"):
         in_use.check()
-    with pytest.raises(ConfigError, match="keyfob ring show"):
+    with pytest.raises(ConfigError, match="keyfob keyring show"):
         in_use.signing()
     assert {"a"} == in_use.entries().keys()

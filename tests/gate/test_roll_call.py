@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.propagation.acknowledgements import GRACE, RollCall
+from keyfob.propagation.acknowledgements import GRACE, AcknowledgementWait
 from keyfob.propagation.freshness import boot_clock
 from keyfob.store.workers import Worker
 from tests.gate.conftest import until
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def calling(roll: Roll, lease: float = 0.1) -> RollCall:
-    return RollCall(roll, lease=lease, now=lambda: NOON)
+def calling(roll: Roll, lease: float = 0.1) -> AcknowledgementWait:
+    return AcknowledgementWait(roll, lease=lease, now=lambda: NOON)
 
 
 async def test_an_unreadable_list_is_unavailable(roll: Roll) -> None:

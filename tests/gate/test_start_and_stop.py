@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from keyfob import APIKeyMiddleware, Denied
 from keyfob.errors import ConfigError
-from keyfob.keyring.file import write_ring
-from keyfob.keyring.keyring import Ring
+from keyfob.keyring.file import write_keyring
+from keyfob.keyring.keyring import Keyring
 from keyfob.keys.record import LastUse
 from keyfob.testing import installation
 from tests.gate.conftest import Echo, ask, on_both_stores, until
@@ -168,47 +168,49 @@ async def test_an_application_that_breaks_later_is_heard(guard: Guard) -> None:
         await Server().play(guard(breaking))
 
 
-async def another_ring(here: Installation) -> None:
-    """Put a ring with the same character and another key in the place of the right one."""
-    (here.folder / "keyfob.ring").unlink()
-    write_ring(here.folder / "keyfob.ring", Ring.new(NOON))
+async def another_keyring(here: Installation) -> None:
+    """Put a keyring with the same character and another key in the place of the right one."""
+    (here.folder / "keyfob.keyring").unlink()
+    write_keyring(here.folder / "keyfob.keyring", Keyring.new(NOON))
 
 
 @pytest.mark.parametrize("app", [well_behaved, ignorant])
-async def test_a_worker_with_another_ring_refuses_to_start(here: Installation, guard: Guard, app: Any) -> None:
-    """A ring whose fingerprint is not the database's stops the start with one sentence."""
-    await another_ring(here)
+async def test_a_worker_with_another_keyring_refuses_to_start(here: Installation, guard: Guard, app: Any) -> None:
+    """A keyring whose fingerprint is not the database's stops the start with one sentence."""
+    await another_keyring(here)
     server = Server()
 
     assert ["lifespan.startup.failed"] == await server.play(guard(app))
-    assert "not the one that the database knows" in server.sent[0]["message"]
+    assert "not the one the database knows" in server.sent[0]["message"]
 
 
-async def test_a_wrong_ring_without_lifespan_is_503(
+async def test_a_wrong_keyring_without_lifespan_is_503(
     here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where nobody can be stopped from starting, every key is 503 under a wrong ring, and the log says why."""
+    """Where nobody can be stopped from starting, every key is 503 under a wrong keyring, and the log says why."""
     issued = await here.issue("items:read")
-    await another_ring(here)
+    await another_keyring(here)
     app = guard()
 
     assert 503 == (await ask(app, "/items", issued.headers)).status
     assert 200 == (await ask(app, "/open")).status
-    assert "not the one that the database knows" in caplog.text
+    assert "not the one the database knows" in caplog.text
 
 
-def test_a_missing_ring_is_told_at_construction(tmp_path: Path) -> None:
-    """No ring is a ConfigError when the middleware is built, with the file and the mend."""
-    with pytest.raises(ConfigError, match=r"nowhere\.ring"):
-        APIKeyMiddleware(Echo(), store=f"sqlite:///{tmp_path}/keyfob.db", ring=tmp_path / "nowhere.ring", rules={})
-    with pytest.raises(ConfigError, match="no ring is named"):
+def test_a_missing_keyring_is_told_at_construction(tmp_path: Path) -> None:
+    """No keyring is a ConfigError when the middleware is built, with the file and how to fix it."""
+    with pytest.raises(ConfigError, match=r"nowhere\.keyring"):
+        APIKeyMiddleware(
+            Echo(), store=f"sqlite:///{tmp_path}/keyfob.db", keyring=tmp_path / "nowhere.keyring", rules={}
+        )
+    with pytest.raises(ConfigError, match="no keyring is named"):
         APIKeyMiddleware(Echo(), store=f"sqlite:///{tmp_path}/keyfob.db", rules={})
 
 
 def test_a_missing_store_is_told_at_construction(here_options: Any) -> None:
     """No store is a ConfigError, with an example of one."""
     with pytest.raises(ConfigError, match="no store is named"):
-        APIKeyMiddleware(Echo(), ring=here_options["ring"], rules={})
+        APIKeyMiddleware(Echo(), keyring=here_options["keyring"], rules={})
 
 
 @pytest.fixture

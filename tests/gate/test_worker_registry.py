@@ -48,7 +48,7 @@ async def test_a_worker_enters_before_it_reads_what_it_judges_by(registry: Worke
 
 
 async def test_changes_that_nobody_waits_for_are_not_confirmed(registry: WorkerRegistry, roll: Roll) -> None:
-    """A thousand changes cost a worker no write; a roll call costs one, once it has applied what is asked for."""
+    """A thousand changes cost a worker no write; an acknowledgement request costs one, once it is applied."""
     registry.serve()
     await registry.changes(None)
     await tell(registry, 1)
@@ -58,7 +58,7 @@ async def test_changes_that_nobody_waits_for_are_not_confirmed(registry: WorkerR
         await tell(registry, revision)
     assert 0 == roll.done.count("put")
 
-    await roll.call_roll(1003)
+    await roll.request_acknowledgement(1003)
     await registry.changes(None)
     await tell(registry, 1002)
     assert 0 == roll.done.count("put")

@@ -13,7 +13,7 @@ import pytest
 
 from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
 from keyfob.propagation.freshness import boot_clock
 from keyfob.runtime.runtime import Runtime
@@ -46,8 +46,8 @@ async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 def keys_of(here: Installation) -> KeyLifecycle:
-    minter = Minter(lambda: here.signing, here.pool, CHEAP, "kf", persist_proofs=True)
-    return KeyLifecycle(here.store, minter, CATALOGUE, now=lambda: datetime.now(UTC), max_staleness=LEASE)
+    issuer = KeyIssuer(lambda: here.signing, here.pool, CHEAP, "kf", persist_digests=True)
+    return KeyLifecycle(here.store, issuer, CATALOGUE, now=lambda: datetime.now(UTC), max_staleness=LEASE)
 
 
 async def workers(guard: Guard, count: int) -> list[APIKeyMiddleware]:
@@ -74,7 +74,7 @@ async def test_mw_01_a_disable_waits_until_every_worker_has_confirmed(here: Inst
     assert 3 == len(told.workers)
     assert all(answer.confirmed_at is not None and answer.host == os.uname().nodename for answer in told.workers)
     last = max(answer.confirmed_at for answer in told.workers if answer.confirmed_at)
-    assert told.effective_at == changed.effective_by if here.store.applies_at_once else last <= told.effective_at
+    assert told.effective_at == changed.effective_by if here.store.is_immediate else last <= told.effective_at
 
 
 async def test_mw_06_a_killed_worker_is_waited_for_once(here: Installation, guard: Guard) -> None:
@@ -154,7 +154,7 @@ async def test_who_only_changes_keys_is_no_worker(here: Installation) -> None:
     """A command that makes and disables keys judges no request, so nobody waits for it."""
     runtime = Runtime(load_settings(environ={}, overrides=here.options))
     await runtime.freshness.ensure()
-    await here.store.workers.call_roll(99)
+    await here.store.workers.request_acknowledgement(99)
 
     assert await is_listed(here, 0)
     await runtime.stop()

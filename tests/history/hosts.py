@@ -60,9 +60,9 @@ class Hosts:
             stack.callback(servers[-1].kill)
         return cls(here, servers, networks, bound)
 
-    async def revoke(self, revocations: int, *, at_once: int) -> list[Event]:
+    async def revoke(self, revocations: int, *, immediately: int) -> list[Event]:
         """Switch keys off and on until there were so many *revocations*, *at_once* at a time, amid trouble."""
-        self._keys = [await self._here.issue("items:read") for _ in range(at_once)]
+        self._keys = [await self._here.issue("items:read") for _ in range(immediately)]
         callers = [await Caller.connected(server.port) for server in self._servers for _ in range(_CALLERS)]
         self._admitted = {caller: {} for caller in callers}
         left = iter(range(revocations))

@@ -64,7 +64,7 @@ class Load:
         self._rng = random.Random(4)  # noqa: S311 - which key a request carries is no secret
         self._keys: list[Issued] = []
         self._victim: Issued
-        self._news = asyncio.Event()
+        self._wait_for_changes = asyncio.Event()
 
     async def revoke(self, rounds: int) -> list[Event]:
         """Switch a key off and on *rounds* times under load, by turns from here and from within each worker."""
@@ -96,8 +96,8 @@ class Load:
         await self._switch(victim, What.ENABLE_CALLED, What.ENABLE_RETURNED, writer)
 
     async def _next_answer(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+        self._wait_for_changes.clear()
+        await self._wait_for_changes.wait()
 
     async def _switch(self, key: Issued, called: What, returned: What, writer: Caller | None) -> None:
         is_off = called is What.DISABLE_CALLED
@@ -123,7 +123,7 @@ class Load:
             if key is self._victim:
                 caller.answered = started
                 caller.admitted = started if status == 200 else caller.admitted
-            self._news.set()
+            self._wait_for_changes.set()
 
     async def _connect(self) -> dict[int, list[Caller]]:
         """Open connections until every worker has its share, and one for changes."""

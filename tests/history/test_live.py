@@ -42,7 +42,7 @@ async def test_mw_02_a_history_of_two_hosts_amid_trouble_holds_no_violation(tmp_
     bound = 0.5
     async with AsyncExitStack() as stack:
         hosts = await Hosts.serving(stack, tmp_path, bound=bound)
-        history = understand(await hosts.revoke(ROUNDS_AMID_TROUBLE, at_once=16))
+        history = understand(await hosts.revoke(ROUNDS_AMID_TROUBLE, immediately=16))
 
     assert [] == history.violations(bound=bound)
     assert ROUNDS_AMID_TROUBLE == len(history.revocations)

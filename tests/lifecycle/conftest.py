@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.keyring.keyring import Ring, RingKey
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.keyring import Keyring, SigningKey
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.keys.record import Team
 from keyfob.management.actor import Actor
 from keyfob.management.key_drafts import KeyDraft
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.key_listing import KeySearch
-from keyfob.management.keys import KeyLifecycle, Minted
+from keyfob.management.keys import CreatedKey, KeyLifecycle
 from keyfob.management.teams import Teams
 from keyfob.policy.catalogue import Catalogue, build_catalogue
 from keyfob.store.contract import EventQuery, KeyStore
@@ -53,20 +53,20 @@ class Office:
     """A store with the teams ``a`` and ``b``, and a lifecycle over it."""
 
     store: KeyStore
-    minter: Minter
+    issuer: KeyIssuer
     clock: Clock
-    ring_key: RingKey
+    signing_key: SigningKey
     catalogue: Catalogue = CATALOGUE
 
     @property
     def keys(self) -> KeyLifecycle:
-        return KeyLifecycle(self.store, self.minter, self.catalogue, now=self.clock, max_staleness=2.0)
+        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.clock, max_staleness=2.0)
 
     @property
     def teams(self) -> Teams:
         return Teams(self.store, self.catalogue, self.clock)
 
-    async def key(self, team: str = "a", /, **draft: object) -> Minted:
+    async def key(self, team: str = "a", /, **draft: object) -> CreatedKey:
         """Make a key as the operator, with ``items:read`` unless told otherwise."""
         fields = {"name": "CI", "permissions": ("items:read",), **draft}
         return await self.keys.create(team, KeyDraft(**fields), actor=ROOT)  # type: ignore[arg-type]
@@ -78,15 +78,15 @@ class Office:
 
     async def events(self) -> list[Event]:
         """Read the audit log, oldest first."""
-        return [sealed.event for sealed in await self.store.events(EventQuery(oldest_first=True, limit=1000))]
+        return [chained.event for chained in await self.store.events(EventQuery(oldest_first=True, limit=1000))]
 
     async def revision(self) -> int:
         return (await self.store.changes(None)).revision
 
 
-def acting(minted: Minted) -> Actor:
+def acting(created: CreatedKey) -> Actor:
     """Who acts with this key."""
-    record = minted.view.record
+    record = created.view.record
     return Actor("key", record.id, record.name, record.team, frozenset(record.permissions), "192.0.2.7")
 
 
@@ -100,8 +100,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ring_key() -> RingKey:
-    return Ring.new(START).newest
+def signing_key() -> SigningKey:
+    return Keyring.new(START).newest
 
 
 @pytest.fixture(scope="session")
@@ -112,23 +112,25 @@ def pool() -> Iterator[Argon2Pool]:
 
 
 @pytest.fixture
-def minter(ring_key: RingKey, pool: Argon2Pool) -> Minter:
-    return Minter(lambda: ring_key, pool, Argon2Parameters(memory_kib=8, time=1), "kf", persist_proofs=True)
+def issuer(signing_key: SigningKey, pool: Argon2Pool) -> KeyIssuer:
+    return KeyIssuer(lambda: signing_key, pool, Argon2Parameters(memory_kib=8, time=1), "kf", persist_digests=True)
 
 
 @pytest.fixture
-async def empty_store(tmp_path: Path, ring_key: RingKey) -> AsyncIterator[KeyStore]:
-    store = open_store(f"sqlite:///{tmp_path}/keys.db", seal_with=lambda: ring_key, create=True)
+async def empty_store(tmp_path: Path, signing_key: SigningKey) -> AsyncIterator[KeyStore]:
+    store = open_store(f"sqlite:///{tmp_path}/keys.db", audit_key=lambda: signing_key, create=True)
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def office(empty_store: KeyStore, minter: Minter, clock: Clock, ring_key: RingKey) -> Office:
+async def office(empty_store: KeyStore, issuer: KeyIssuer, clock: Clock, signing_key: SigningKey) -> Office:
     async def furnish(rows: Transaction) -> None:
-        await rows.put_ring_mark(RingMark(ring_key.char, ring_key.fingerprint, RingState.ACTIVE, START))
+        await rows.put_signing_key(
+            SigningKeyRecord(signing_key.char, signing_key.fingerprint, SigningKeyState.ACTIVE, START)
+        )
         await rows.put_team(Team("a", "Team A", "enterprise", START))
         await rows.put_team(Team("b", "Team B", "enterprise", START))
 
     await empty_store.change(furnish)
-    return Office(empty_store, minter, clock, ring_key)
+    return Office(empty_store, issuer, clock, signing_key)

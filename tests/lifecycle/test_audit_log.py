@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def read(office: Office, search: EventSearch, actor: Actor = ROOT) -> list[tuple[str, str | None]]:
     page = await AuditLog(office.store).events(search, actor=actor)
-    return [(sealed.event.action, sealed.event.team) for sealed in page.items]
+    return [(chained.event.action, chained.event.team) for chained in page.items]
 
 
 async def test_the_newest_event_comes_first(office: Office) -> None:
@@ -29,9 +29,9 @@ async def test_the_newest_event_comes_first(office: Office) -> None:
 
     first = await log.events(EventSearch(page_size=2), actor=ROOT)
     rest = await log.events(EventSearch(page_size=2, page_token=first.next_token), actor=ROOT)
-    streamed = [sealed async for sealed in log.stream(EventSearch(), actor=ROOT)]
+    streamed = [chained async for chained in log.stream(EventSearch(), actor=ROOT)]
 
-    assert [3, 2, 1] == [sealed.seq for sealed in first.items + rest.items]
+    assert [3, 2, 1] == [chained.seq for chained in first.items + rest.items]
     assert rest.next_token is None
     assert streamed == [*first.items, *rest.items]
 

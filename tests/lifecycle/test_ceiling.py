@@ -92,16 +92,16 @@ async def test_the_ceiling_is_judged_again_after_hashing(office: Office) -> None
     assert before == await count(office)
 
 
-@pytest.mark.parametrize("fall", ["disable", "expire", "delete"])
-async def test_a_creator_that_fell_while_hashing_makes_nothing(office: Office, fall: str) -> None:
+@pytest.mark.parametrize("revoke", ["disable", "expire", "delete"])
+async def test_a_creator_that_fell_while_hashing_makes_nothing(office: Office, revoke: str) -> None:
     """Disabled, expired or deleted between admission and commit is fallen."""
     made = await office.key(name="A", key_type="admin", permissions=("keys:write",), expires_at=TOMORROW)
     doer = acting(made)
-    if fall == "expire":
+    if revoke == "expire":
         office.clock.pass_time(days=2)
     else:
         await office.keys.disable("a", made.view.record.id, actor=ROOT)
-    if fall == "delete":
+    if revoke == "delete":
         await office.keys.delete("a", made.view.record.id, actor=ROOT)
 
     with pytest.raises(Forbidden):

@@ -237,17 +237,17 @@ async def test_a_refused_change_is_not_told(office: Office) -> None:
 
 
 async def test_a_change_reaches_other_hosts_within_max_staleness(office: Office) -> None:
-    """Where no bell serves every worker, effective_by is the time of the answer and max_staleness."""
+    """Where no signal serves every worker, effective_by is the time of the answer and max_staleness."""
 
     class FarAway:
         """The same store, whose workers are on other hosts."""
 
-        applies_at_once = False
+        is_immediate = False
 
         def __getattr__(self, name: str) -> object:
             return getattr(office.store, name)
 
     key = (await office.key()).view.record
-    keys = KeyLifecycle(FarAway(), office.minter, office.catalogue, now=office.clock, max_staleness=2.0)  # type: ignore[arg-type]
+    keys = KeyLifecycle(FarAway(), office.issuer, office.catalogue, now=office.clock, max_staleness=2.0)  # type: ignore[arg-type]
 
     assert START + timedelta(seconds=2) == (await keys.disable("a", key.id, actor=ROOT)).effective_by

@@ -35,7 +35,7 @@ DEMOTIONS: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("patch", DEMOTIONS)
 async def test_aa_14_the_last_admin_key_is_not_demoted(office: Office, patch: dict[str, object]) -> None:
-    """Fewer permissions, an expiry or a list of addresses would each leave nobody who can mend things."""
+    """Fewer permissions, an expiry or a list of addresses would each leave nobody who can fix things."""
     last = await root(office)
 
     with pytest.raises(LastAdmin):

@@ -115,12 +115,12 @@ async def test_q_is_taken_literally(office: Office, q: str, expected: list[str])
 
 async def test_a_key_in_q_is_cut_to_its_id(office: Office) -> None:
     """Its id, its display form and the whole key find it; mistyped behind the id it is still found."""
-    minted = await office.key(name="Sought")
+    created = await office.key(name="Sought")
     await office.key(name="Other")
-    whole = minted.secret or ""
+    whole = created.secret or ""
     wrong = whole[:-1] + ("x" if whole[-1] != "x" else "y")
 
-    for q in (minted.view.record.id, f"kf_api_{minted.view.record.id}", whole, f" {whole}\n", wrong):
+    for q in (created.view.record.id, f"kf_api_{created.view.record.id}", whole, f" {whole}\n", wrong):
         assert ["Sought"] == await names(office, KeySearch("a", q=q))
 
 

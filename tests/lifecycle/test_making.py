@@ -27,22 +27,22 @@ async def test_lc_01_a_new_key_is_what_was_asked_for(office: Office) -> None:
     doer = await office.admin("keys:write", "items:read", "items:write")
     draft = KeyDraft("  CI  ", "api", ("items:write", "items:read"), "For\nbuilds", TOMORROW, ("10.0.0.0/8",))
 
-    minted = await office.keys.create("a", draft, actor=doer)
+    created = await office.keys.create("a", draft, actor=doer)
 
-    record = minted.view.record
+    record = created.view.record
     assert ("CI", "api", ("items:read", "items:write")) == (record.name, record.key_type, record.permissions)
     assert ("For\nbuilds", TOMORROW, ("10.0.0.0/8",)) == (record.description, record.expires_at, record.ip_allow)
     assert Creator("key", doer.id, "Admin") == record.created_by
-    assert minted.view == await office.store.view(record.id)
-    parsed = parse_key(minted.secret or "")
+    assert created.view == await office.store.view(record.id)
+    parsed = parse_key(created.secret or "")
     assert parsed is not None
     assert ("api", record.id) == (parsed.key_type, parsed.key_id)
 
 
 async def test_se_09_only_the_one_who_makes_a_key_sees_its_secret(office: Office) -> None:
     """Neither reading nor listing nor the audit log nor a repr holds any part of the secret or its hash."""
-    minted = await office.key()
-    parsed = parse_key(minted.secret or "")
+    created = await office.key()
+    parsed = parse_key(created.secret or "")
     assert parsed is not None
     found = await office.store.find(parsed.key_id)
     assert found.secret is not None
@@ -51,7 +51,7 @@ async def test_se_09_only_the_one_who_makes_a_key_sees_its_secret(office: Office
         repr(await office.keys.get("a", parsed.key_id, actor=ROOT)),
         repr(await office.keys.list_keys(KeySearch("a"), actor=ROOT)),
         repr(await office.events()),
-        repr(minted),
+        repr(created),
         repr(found),
     ]
 

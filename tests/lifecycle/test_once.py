@@ -21,7 +21,7 @@ from keyfob.management.key_listing import KeySearch
 from tests.lifecycle.conftest import ROOT
 
 if TYPE_CHECKING:
-    from keyfob.management.keys import Minted
+    from keyfob.management.keys import CreatedKey
     from tests.lifecycle.conftest import Office
 
 DRAFT = KeyDraft("CI", permissions=("items:read",))
@@ -33,7 +33,7 @@ def once(
     return IdempotencyKey.of(key, caller=caller, method="POST", path=path, body=body)
 
 
-async def make(office: Office, key: IdempotencyKey, draft: KeyDraft = DRAFT) -> Minted:
+async def make(office: Office, key: IdempotencyKey, draft: KeyDraft = DRAFT) -> CreatedKey:
     return await office.keys.create("a", draft, actor=ROOT, idempotency=key)
 
 

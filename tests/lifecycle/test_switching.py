@@ -55,9 +55,9 @@ async def test_each_switch_moves_the_revision_once(office: Office) -> None:
 
 
 async def test_a_switch_says_by_when_every_worker_knows(office: Office) -> None:
-    """At once where one bell serves all workers, and after max_staleness where it does not."""
+    """At once where one signal serves all workers, and after max_staleness where it does not."""
     key = (await office.key()).view.record
-    wait = timedelta(seconds=0 if office.store.applies_at_once else 2)
+    wait = timedelta(seconds=0 if office.store.is_immediate else 2)
 
     assert START + wait == (await office.keys.disable("a", key.id, actor=ROOT)).effective_by
 

@@ -1,7 +1,7 @@
 """What is promised of the answers of one process, whatever happened meanwhile.
 
 Every answer must be what *some* version of the database says: one that the process may still believe in (no newer one
-was committed longer ago than the bound, nor, where the doorbell is heard, returned before the request began), and
+was committed longer ago than the bound, nor, where the change signal is heard, returned before the request began), and
 none that is older than one that the process has answered from already.
 """
 
@@ -51,7 +51,7 @@ class Judge:
     told: dict[str, int] = field(default_factory=dict)
     _believed: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, answer: Answer) -> None:
+    def listen(self, answer: Answer) -> None:
         """Judge one answer."""
         self.told[answer.what] = self.told.get(answer.what, 0) + 1
         if answer.what == "unavailable":

@@ -21,7 +21,7 @@ class Plan:
     is_calm: bool
     cache_size: int
     allowance: float  # seconds; `max_stale_on_outage`
-    persist_proofs: bool
+    persist_digests: bool
     argon2_time: int  # 1 is what the stored hashes were made with, so 2 lets every check hash anew
     wall_step: float  # seconds that the wall clock jumps
     is_narrow: bool  # one key alone is switched to and fro, and room for one only
@@ -46,7 +46,7 @@ class Plan:
             is_calm=is_calm,
             cache_size=1 if is_narrow else rng.choice((0, 1, 1, 2, 3)),
             allowance=rng.choice((0.0, 0.0, 1.0)),
-            persist_proofs=rng.random() < 0.5,
+            persist_digests=rng.random() < 0.5,
             argon2_time=rng.choice((1, 1, 2)),
             wall_step=rng.choice((0.0, -86_400.0, 86_400.0)),
             is_narrow=is_narrow,

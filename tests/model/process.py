@@ -1,4 +1,4 @@
-"""One process, made of the real rooms."""
+"""One process, made of the real modules."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.authenticator import Identification
+from keyfob.gate.authenticator import Authenticator
 from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.gate import Gate
-from keyfob.gate.key_cache import Proofs
-from keyfob.gate.key_verifier import Recogniser
+from keyfob.gate.key_cache import KeyCache
+from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
-from keyfob.keyring.active import RingInUse
+from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.propagation.freshness import Freshness
 from keyfob.rules.compiler import compile_rules
 from tests.model.plan import HORIZON, Plan
-from tests.model.store import RING, Line
+from tests.model.store import KEYRING, Line
 
 if TYPE_CHECKING:
     from keyfob.gate.verdict import Verdict
@@ -38,9 +38,9 @@ class Rooms:
     """The classes that a process is made of; a test may put one in that lacks a rule."""
 
     freshness: type[Freshness] = Freshness
-    proofs: type[Proofs] = Proofs
-    recogniser: type[Recogniser] = Recogniser
-    identification: type[Identification] = Identification
+    key_cache: type[KeyCache] = KeyCache
+    key_verifier: type[KeyVerifier] = KeyVerifier
+    authenticator: type[Authenticator] = Authenticator
     gate: type[Gate] = Gate
 
 
@@ -48,39 +48,39 @@ REAL = Rooms()
 
 
 class Process:
-    """The rooms, wired as `keyfob.runtime.runtime.Runtime` wires them."""
+    """The modules, wired as `keyfob.runtime.runtime.Runtime` wires them."""
 
     def __init__(self, rooms: Rooms, line: Line, outside: Outside, plan: Plan) -> None:
         stats = Stats()
-        self.ring = RingInUse(lambda: RING, outside.clock)
-        self.proofs = rooms.proofs(plan.cache_size, lambda bought, _: bought == "free")
+        self.keyring = ActiveKeyring(lambda: KEYRING, outside.clock)
+        self.key_cache = rooms.key_cache(plan.cache_size, lambda bought, _: bought == "free")
         self.freshness = rooms.freshness(
             line, self, max_staleness=BOUND, max_stale_on_outage=plan.allowance, clock=outside.clock
         )
-        recogniser = rooms.recogniser(
+        key_verifier = rooms.key_verifier(
             lookup=line,
-            proofs=self.proofs,
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            ring=self.ring,
+            keyring=self.keyring,
             pool=cast("Argon2Pool", line),
             parameters=Argon2Parameters(8, plan.argon2_time),
-            brand="kf",
-            persist_proofs=plan.persist_proofs,
+            prefix="kf",
+            persist_digests=plan.persist_digests,
             stats=stats,
         )
-        identification = rooms.identification(
-            proofs=self.proofs,
+        authenticator = rooms.authenticator(
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            recogniser=recogniser,
+            key_verifier=key_verifier,
             stats=stats,
             awaken=self._awaken,
         )
         self.gate = rooms.gate(
             rules=_RULES,
             addresses=_ADDRESSES,
-            proofs=self.proofs,
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            identification=identification,
+            authenticator=authenticator,
             usage=Usage(stats),
             stats=stats,
             now=lambda: 1.8e9 + outside.now + plan.wall_step * (outside.now > HORIZON / 2),
@@ -91,12 +91,12 @@ class Process:
             await self.freshness.ensure()
 
     def merge(self, changes: Changes) -> None:
-        if self.ring.apply(changes.ring):
-            self.proofs.use_hashers(self.ring.hashers())
-        self.proofs.merge(changes.records)
+        if self.keyring.apply(changes.keyring):
+            self.key_cache.use_hashers(self.keyring.hashers())
+        self.key_cache.merge(changes.records)
 
     def forget(self) -> None:
-        self.proofs.forget()
+        self.key_cache.forget()
 
     async def live(self) -> None:
         with suppress(StoreUnavailable):

@@ -25,7 +25,7 @@ class Mutation:
     changes: tuple[tuple[str, str], ...]
 
     def rooms(self) -> Rooms:
-        """The real rooms, but for this one. Raises LookupError if the product states the rule in other words."""
+        """The real modules, but for this one. Raises LookupError if the product states the rule in other words."""
         real: type[Any] = getattr(REAL, self.room)
         source = textwrap.dedent(inspect.getsource(getattr(real, self.method)))
         for before, after in self.changes:
@@ -56,18 +56,23 @@ MUTATIONS = (
         "_rides_out_outage",
         _without(" <= self._until + self._outage_allowance"),
     ),
-    Mutation("the doorbell is compared", "freshness", "is_current", _without("self._doorbell[0] == self._rung and ")),
     Mutation(
-        "the doorbell is looked at before the read",
+        "the change signal is compared",
         "freshness",
-        "_read",
-        (("self._rung = feed.doorbell, rung", "self._rung = feed.doorbell, feed.doorbell[0]"),),
+        "is_current",
+        _without("self._change_signal[0] == self._seen and "),
     ),
     Mutation(
-        "the doorbell ends the patience with an outage",
+        "the change signal is looked at before the read",
+        "freshness",
+        "_read",
+        (("self._seen = feed.change_signal, seen", "self._seen = feed.change_signal, feed.change_signal[0]"),),
+    ),
+    Mutation(
+        "the change signal ends the patience with an outage",
         "freshness",
         "_rides_out_outage",
-        _without(" or self._doorbell[0] != self._rung"),
+        _without(" or self._change_signal[0] != self._seen"),
     ),
     Mutation(
         "another history drops every answer",
@@ -83,26 +88,26 @@ MUTATIONS = (
     ),
     Mutation(
         "a row is as new as the last merge",
-        "recogniser",
+        "key_verifier",
         "_is_as_new_as_the_last_merge",
         _without(" and found.revision >= self._freshness.revision"),
     ),
     Mutation(
         "a row is of the same history as the last merge",
-        "recogniser",
+        "key_verifier",
         "_is_as_new_as_the_last_merge",
         _without("found.epoch == self._freshness.epoch and "),
     ),
     Mutation(
         "the state is looked at again after Argon2id",
-        "recogniser",
-        "_prove",
+        "key_verifier",
+        "_verify",
         (("if self._is_as_new_as_the_last_merge(found):", "if True:"),),
     ),
     Mutation(
         "work is shared by the whole text",
-        "recogniser",
-        "recognise",
+        "key_verifier",
+        "verify_key",
         (
             ("self._flights.get(digest)", "self._flights.get(key.key_id)"),
             ("self._flights[digest] = flight", "self._flights[key.key_id] = flight"),
@@ -111,27 +116,27 @@ MUTATIONS = (
     ),
     Mutation(
         "a caller who leaves does not end a check that others wait for",
-        "recogniser",
-        "recognise",
+        "key_verifier",
+        "verify_key",
         (("asyncio.shield(flight)", "flight"),),
     ),
     Mutation(
         "a newer state replaces an older one, never the other way",
-        "proofs",
+        "key_cache",
         "merge",
         _without(" and record.revision > entry.revision"),
     ),
     Mutation(
         "a change reaches the keys that are cached",
-        "proofs",
+        "key_cache",
         "merge",
         (("if entry is not None and ", "if False and "),),
     ),
-    Mutation("a change ends what was refused before", "proofs", "merge", (("if changed:", "if False:"),)),
+    Mutation("a change ends what was refused before", "key_cache", "merge", (("if changed:", "if False:"),)),
     Mutation(
         "what was looked up may still be believed when its caller goes on",
-        "identification",
-        "identify",
+        "authenticator",
+        "authenticate",
         _without(" and self._freshness.is_current()"),
     ),
     Mutation(

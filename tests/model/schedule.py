@@ -1,4 +1,4 @@
-"""One random schedule: a process made of the real rooms, a database that changes, and requests in between."""
+"""One random schedule: a process made of the real modules, a database that changes, and requests in between."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ class Schedule:
 
     def _moment(self, change: float) -> float:
         """When to ask: around a change, just after it had to be known, or whenever."""
-        rng, patience = self._rng, self.judge.bound
+        rng, timeout_s = self._rng, self.judge.bound
         if rng.random() < self._plan.early:
             return change - rng.random()
         kind = rng.random()
         if kind < 0.45 or self._plan.is_narrow:
             return change + rng.choice((0.01, 0.1, 0.5)) * rng.random()
         if kind < 0.85:
-            return change + patience + rng.choice((0.05, 0.5, 2.0)) * rng.random()
+            return change + timeout_s + rng.choice((0.05, 0.5, 2.0)) * rng.random()
         return rng.uniform(0.0, HORIZON)
 
     def _foresee_change(self, when: float) -> None:
@@ -97,30 +97,30 @@ class Schedule:
 
     def _change(self, key_id: str, state: str) -> None:
         revision = self._primary.change(self._outside.now, key_id, state)
-        self._ring_soon(revision)
+        self._publish_soon(revision)
 
     def _restore(self) -> None:
         self._primary.restore(self._outside.now, self._backup())
-        self._ring_soon(2**63 + len(self._primary.versions))
+        self._publish_soon(2**63 + len(self._primary.versions))
 
     def _swap(self) -> None:
-        # Nobody rings, and later changes may ring numbers that were heard before: the lease alone bounds this.
+        # Nobody rings, and later changes may keyring numbers that were heard before: the lease alone bounds this.
         self._primary.swap(self._outside.now, self._backup(), self._rng.randint(1, self._primary.now.revision))
         self.judge.hears = False
 
     def _backup(self) -> list[str]:
         return [self._rng.choice(STATES) for _ in KEYS]
 
-    def _ring_soon(self, number: int) -> None:
-        """The one who changed something may be held up between the commit, the bell, and its return."""
+    def _publish_soon(self, number: int) -> None:
+        """The one who changed something may be held up between the commit, the signal, and its return."""
         version = len(self._primary.versions) - 1
-        rings = self._outside.now + self._rng.choice((0.0, 0.001, 0.4)) * self._rng.random()
+        when = self._outside.now + self._rng.choice((0.0, 0.001, 0.4)) * self._rng.random()
 
-        def ring() -> None:
-            self._primary.bell[0] = number
+        def publish() -> None:
+            self._primary.signal[0] = number
             self.judge.returned.append((self._outside.now, version))
 
-        self._outside.at(rings, ring)
+        self._outside.at(when, publish)
 
     def _foresee_requests(self, when: float) -> None:
         rng = self._rng
@@ -149,7 +149,7 @@ class Schedule:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not come out of a gate
             what = repr(error)
         key_id = KEYS[0].key_id if text == GUESS.text else text.split("_")[2]
-        self.judge.hear(Answer(what, text, key_id, method, began, self._outside.now))
+        self.judge.listen(Answer(what, text, key_id, method, began, self._outside.now))
 
 
 def _named(verdict: Verdict) -> str:

@@ -9,8 +9,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import StoreUnavailable
-from keyfob.keyring.keyring import Ring, RingKey
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.keyring import Keyring, SigningKey
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.format import KeyText, compose
 from keyfob.keys.hashing import verify
 from keyfob.keys.record import Creator, KeyRecord
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from tests.model.virtual_time import Outside
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-ENTRY = RingKey("a", bytes(range(32)), NOON)
-RING = Ring.of([ENTRY])
-MARK = RingMark("a", ENTRY.fingerprint, RingState.ACTIVE, NOON)
+ENTRY = SigningKey("a", bytes(range(32)), NOON)
+KEYRING = Keyring.of([ENTRY])
+MARK = SigningKeyRecord("a", ENTRY.fingerprint, SigningKeyState.ACTIVE, NOON)
 STATES = ("good", "narrow", "disabled", "suspended", "deleted", "absent")
 
 
 def _key(number: int, secret: str) -> KeyText:
     key_id = f"{number}" * 16
-    return compose(key_type="api", key_id=key_id, secret=secret * 43, ring_char="a", tag=ENTRY.tag)
+    return compose(key_type="api", key_id=key_id, secret=secret * 43, key_char="a", tag=ENTRY.tag)
 
 
 KEYS = tuple(_key(number, "s") for number in (1, 2, 3))
@@ -77,7 +77,7 @@ class Primary:
             _put(records, key.key_id, state, revision)
         self.versions = [Version(0.0, len(KEYS), "epoch0", records)]
         self.secrets = {key.key_id: StoredSecret(_hash("A"), None) for key in KEYS}
-        self.bell = [len(KEYS)]
+        self.signal = [len(KEYS)]
 
     @property
     def now(self) -> Version:
@@ -121,7 +121,7 @@ class Leg(Enum):
     CHANGES = auto()
     QUESTION = auto()
     ROW = auto()
-    PROOF = auto()
+    DIGEST = auto()
     HASH = auto()
 
 
@@ -150,8 +150,8 @@ class Line:
     """`KeyLookup`, `ChangeFeed` and the pool of hashes, as one process has them."""
 
     def __init__(self, primary: Primary, outside: Outside, rng: Random, weather: Weather, *, hears: bool) -> None:
-        """A process that does not hear the doorbell is on another host."""
-        self.doorbell: Sequence[int] = primary.bell if hears else [0]
+        """A process that does not hear the change signal is on another host."""
+        self.change_signal: Sequence[int] = primary.signal if hears else [0]
         self._primary = primary
         self._outside = outside
         self._rng = rng
@@ -174,9 +174,9 @@ class Line:
         newer = () if since is None else tuple(one for one in version.records.values() if one.revision > since)
         return Changes(version.revision, version.epoch, newer, (MARK,))
 
-    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        """Keep a proof, if the hash is still the one that was checked."""
-        await self._travel(Leg.PROOF)
+    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+        """Keep a digest, if the hash is still the one that was checked."""
+        await self._travel(Leg.DIGEST)
         if self._primary.secrets[key_id].hash == checked_hash:
             self._primary.secrets[key_id] = secret
 

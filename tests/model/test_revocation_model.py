@@ -75,7 +75,7 @@ def test_a_seed_always_gives_the_same_schedule() -> None:
 
 
 def test_schedules_differ() -> None:
-    """Seeds lead to different numbers of versions and answers, with and without the doorbell."""
+    """Seeds lead to different numbers of versions and answers, with and without the change_signal."""
     judges = [Schedule(seed).run() for seed in range(50)]
 
     assert 3 < len({len(judge.versions) for judge in judges})

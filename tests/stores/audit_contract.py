@@ -8,7 +8,7 @@ import pytest
 
 from keyfob.audit import verify_chain
 from keyfob.store.contract import EventQuery
-from tests.stores.samples import ELEVEN, NOON, RING_KEY, appending, event
+from tests.stores.samples import ELEVEN, NOON, SIGNING_KEY, appending, event
 
 if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore, Transaction
@@ -24,8 +24,8 @@ class AuditContract:
 
         newest = await store.events(EventQuery(limit=2))
 
-        assert [happened[2], happened[1]] == [sealed.event for sealed in newest]
-        assert [happened[0]] == [sealed.event for sealed in await store.events(EventQuery(bound=newest[-1].seq))]
+        assert [happened[2], happened[1]] == [chained.event for chained in newest]
+        assert [happened[0]] == [chained.event for chained in await store.events(EventQuery(bound=newest[-1].seq))]
 
     @pytest.mark.parametrize(
         ("asked", "expected"),
@@ -52,18 +52,18 @@ class AuditContract:
             )
         )
 
-        assert expected == [sealed.seq for sealed in await store.events(asked)]
+        assert expected == [chained.seq for chained in await store.events(asked)]
 
     async def test_the_log_is_one_chain(self, store: KeyStore, other: KeyStore) -> None:
-        """Whoever appends continues the one chain, which the ring's key verifies to its recorded end."""
+        """Whoever appends continues the one chain, which the keyring's key verifies to its recorded end."""
         for number in range(6):
             await (store, other)[number % 2].change(appending(event(detail={"number": number})))
 
-        whole = [sealed async for sealed in store.every_event()]
+        whole = [chained async for chained in store.every_event()]
         count, head = await store.audit_head()
 
-        assert (6, list(range(1, 7))) == (count, [sealed.seq for sealed in whole])
-        assert [] == list(verify_chain(whole, count=count, head=head, keys={"a": RING_KEY.audit_key}))
+        assert (6, list(range(1, 7))) == (count, [chained.seq for chained in whole])
+        assert [] == list(verify_chain(whole, count=count, head=head, keys={"a": SIGNING_KEY.audit_key}))
 
     async def test_an_event_is_undone_with_its_change(self, store: KeyStore) -> None:
         """The log never tells of what did not happen."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import Team
 from tests.stores.samples import ELEVEN, KEY, NOON, TEAM, adding, appending, erasing, event, key, putting, revision_of
 
@@ -21,15 +21,15 @@ class ChangeContract:
     """Changes, and what others read of them."""
 
     async def test_a_change_is_seen_by_others_when_it_returns(self, store: KeyStore, other: KeyStore) -> None:
-        """Another process reads what a returned change has written, and hears the bell if all are to hear it."""
+        """Another process reads what a returned change has written, and hears the signal if all are to hear it."""
         await store.changes(None)
         await other.changes(None)
-        rung = store.doorbell[0], other.doorbell[0]
+        seen = store.change_signal[0], other.change_signal[0]
 
         await store.change(adding(KEY))
 
-        assert rung[0] != store.doorbell[0]
-        assert (rung[1] != other.doorbell[0]) is store.applies_at_once
+        assert seen[0] != store.change_signal[0]
+        assert (seen[1] != other.change_signal[0]) is store.is_immediate
         assert KEY.name == (await other.find(KEY.id)).record.name  # type: ignore[union-attr] # it was just added
 
     async def test_a_revision_is_taken_once_in_a_change(self, store: KeyStore) -> None:
@@ -42,14 +42,14 @@ class ChangeContract:
         assert {1} == await store.change(work)
         assert {1} == {record.revision for record in (await store.changes(0)).records}
 
-    async def test_a_change_without_a_revision_rings_nobody(self, store: KeyStore) -> None:
+    async def test_a_change_without_a_revision_keyrings_nobody(self, store: KeyStore) -> None:
         """What alters no key, like a line in the audit log, makes no worker look."""
         await store.changes(None)
-        rung = store.doorbell[0]
+        seen = store.change_signal[0]
 
         await store.change(appending(event()))
 
-        assert (0, rung) == (await revision_of(store), store.doorbell[0])
+        assert (0, seen) == (await revision_of(store), store.change_signal[0])
 
     async def test_a_change_that_raises_leaves_nothing(self, store: KeyStore) -> None:
         """The caller's own exception comes back, and every statement before it is undone."""
@@ -95,17 +95,17 @@ class ChangeContract:
             {(await store.changes(None)).epoch, (await store.find("x")).epoch, (await other.find("x")).epoch}
         )
 
-    async def test_ring_marks_travel_with_changes(self, store: KeyStore) -> None:
-        """Retiring a ring entry reaches every worker by the way on which disabled keys do."""
-        mark = RingMark("a", "0123456789abcdef", RingState.ACTIVE, ELEVEN)
-        retired = replace(mark, state=RingState.RETIRED)
-        await store.change(lambda transaction: transaction.put_ring_mark(mark))
-        await store.change(lambda transaction: transaction.put_ring_mark(retired))
+    async def test_keyring_marks_travel_with_changes(self, store: KeyStore) -> None:
+        """Retiring a signing key reaches every worker by the way on which disabled keys do."""
+        mark = SigningKeyRecord("a", "0123456789abcdef", SigningKeyState.ACTIVE, ELEVEN)
+        retired = replace(mark, state=SigningKeyState.RETIRED)
+        await store.change(lambda transaction: transaction.put_signing_key(mark))
+        await store.change(lambda transaction: transaction.put_signing_key(retired))
 
         changed = await store.changes(None)
 
-        assert (2, (retired,)) == (changed.revision, changed.ring)
-        assert [retired] == await store.change(lambda transaction: transaction.ring_marks())
+        assert (2, (retired,)) == (changed.revision, changed.keyring)
+        assert [retired] == await store.change(lambda transaction: transaction.signing_keys())
 
     async def test_a_plan_change_reaches_every_key_of_the_team(self, store: KeyStore) -> None:
         """Stamped keys come again with the new plan; other teams' keys and tombstones don't."""

@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.errors import StoreUnavailable
 from keyfob.keys.record import Team
-from keyfob.store.contract import Remembered, StoredSecret, Use
+from keyfob.store.contract import IdempotencyRecord, StoredSecret, Use
 from tests.stores.samples import (
     KEY,
     NOON,
@@ -112,28 +112,28 @@ class KeyContract:
 
     async def test_idempotency_records_last_a_day(self, store: KeyStore) -> None:
         """What a key was made under is found again, until something is remembered more than 24 hours later."""
-        kept = Remembered(b"digest", KEY.id, NOON)
+        kept = IdempotencyRecord(b"digest", KEY.id, NOON)
         await store.change(remembering("first", kept))
 
-        assert (kept, None) == (await store.recall("first"), await store.recall("other"))
-        assert kept == await store.change(lambda transaction: transaction.recall("first"))
+        assert (kept, None) == (await store.idempotency_record("first"), await store.idempotency_record("other"))
+        assert kept == await store.change(lambda transaction: transaction.idempotency_record("first"))
 
         await store.change(remembering("second", replace(kept, at=NOON + timedelta(hours=24, seconds=1))))
-        assert None is await store.recall("first")
+        assert None is await store.idempotency_record("first")
 
-    async def test_a_proof_is_kept_only_for_the_hash_that_was_checked(self, store: KeyStore) -> None:
+    async def test_a_digest_is_kept_only_for_the_hash_that_was_checked(self, store: KeyStore) -> None:
         """A slow check must not overwrite a hash that somebody else has renewed, nor bring back a deleted key's."""
-        renewed = StoredSecret("$argon2id$second", b"new proof")
+        renewed = StoredSecret("$argon2id$second", b"new digest")
         await store.change(adding(KEY))
 
-        await store.remember_proof(KEY.id, "$argon2id$another", renewed)
+        await store.save_digest(KEY.id, "$argon2id$another", renewed)
         assert SECRET == (await store.find(KEY.id)).secret
-        await store.remember_proof(KEY.id, SECRET.hash, renewed)
+        await store.save_digest(KEY.id, SECRET.hash, renewed)
         assert renewed == (await store.find(KEY.id)).secret
         assert 1 == await revision_of(store)
 
         await store.change(erasing(KEY.id))
-        await store.remember_proof(KEY.id, renewed.hash, renewed)
+        await store.save_digest(KEY.id, renewed.hash, renewed)
         assert None is (await store.find(KEY.id)).secret
 
     async def test_a_closed_store_is_unavailable(self, store: KeyStore) -> None:

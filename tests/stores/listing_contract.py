@@ -107,7 +107,7 @@ class ListingContract:
             monkeypatch.setattr(f"keyfob.store.postgres.listing.{name}", limit, raising=False)
             monkeypatch.setattr(f"keyfob.store.sqlite.store.{name}", limit, raising=False)
             monkeypatch.setattr(f"keyfob.store.postgres.store.{name}", limit, raising=False)
-        made = [key(n, name=f"{'odd' if n % 2 else 'Even'} one-{n % 3}") for n in range(20)]
+        made = [key(n, name=f"{'sensitive' if n % 2 else 'Even'} one-{n % 3}") for n in range(20)]
         await store.change(adding(*made))
 
         async def paged(q: str, order_by: str, *, descending: bool) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from keyfob.store.opening import open_store
 from keyfob.store.postgres.store import PostgresStore
 from tests.postgres_server import fresh_database, run_sql
-from tests.stores.samples import RING_KEY
+from tests.stores.samples import SIGNING_KEY
 from tests.tcp_proxy import Network, network_to
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application
 
 
 def opened(url: str) -> PostgresStore:
-    made = open_store(url, seal_with=lambda: RING_KEY)
+    made = open_store(url, audit_key=lambda: SIGNING_KEY)
     assert isinstance(made, PostgresStore)
     return made
 

@@ -8,7 +8,7 @@ import pytest
 
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite.store import SQLiteStore
-from tests.stores.samples import RING_KEY
+from tests.stores.samples import SIGNING_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def opened(path: Path, *, create: bool = False) -> SQLiteStore:
-    made = open_store(f"sqlite:///{path}", seal_with=lambda: RING_KEY, create=create)
+    made = open_store(f"sqlite:///{path}", audit_key=lambda: SIGNING_KEY, create=create)
     assert isinstance(made, SQLiteStore)
     return made
 

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.audit import Event
-from keyfob.keyring.keyring import RingKey
+from keyfob.keyring.keyring import SigningKey
 from keyfob.keys.record import Creator, KeyRecord, Team
-from keyfob.store.contract import KeyQuery, Remembered, StoredSecret
+from keyfob.store.contract import IdempotencyRecord, KeyQuery, StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ELEVEN = NOON - timedelta(hours=1)
 TODAY = date(2031, 5, 4)
-RING_KEY = RingKey("a", bytes(range(32)), ELEVEN)
+SIGNING_KEY = SigningKey("a", bytes(range(32)), ELEVEN)
 TEAM = Team("ours", "Our team", "enterprise", ELEVEN)
-SECRET = StoredSecret("$argon2id$first", b"proof of the first")
+SECRET = StoredSecret("$argon2id$first", b"digest of the first")
 KEY = KeyRecord(
     id="7Qx2mB9tKd03LpWz",
     name="Build server",
@@ -95,11 +95,11 @@ def appending(*happened: Event) -> Callable[[Transaction], Awaitable[None]]:
     return work
 
 
-def remembering(scope: str, what: Remembered) -> Callable[[Transaction], Awaitable[None]]:
+def remembering(scope: str, what: IdempotencyRecord) -> Callable[[Transaction], Awaitable[None]]:
     """A change that keeps an idempotency record."""
 
     async def work(transaction: Transaction) -> None:
-        await transaction.remember(scope, what)
+        await transaction.save_idempotency_record(scope, what)
 
     return work
 

@@ -20,8 +20,8 @@ from tests.stores.pooler import Pooler, pooler_before
 from tests.stores.samples import (
     KEY,
     NOON,
-    RING_KEY,
     SECRET,
+    SIGNING_KEY,
     TEAM,
     TODAY,
     adding,
@@ -71,10 +71,10 @@ class TestBehindAPooler(StoreContract):
 
     async def test_nobody_listens_through_a_pooler(self, store: PostgresStore, pooler: Pooler, url: str) -> None:
         """A session that is lent to everybody in turn is never told to listen; waiting for news is waiting."""
-        await store.news(0.3)
+        await store.wait_for_changes(0.3)
 
         assert pooler.transactions
-        assert store._opening.connections().hints._is_silent
+        assert store._connections.connections().notifications._is_silent
         assert 0 == await sql(url, f"SELECT count(*) {OURS} AND query LIKE 'LISTEN%'")
 
 
@@ -162,12 +162,12 @@ class TestRevisions:
         await asyncio.gather(*(writer.change(appending(event())) for writer in (store, other) * 10))
 
         count, head = await store.audit_head()
-        whole = [sealed async for sealed in store.every_event()]
+        whole = [chained async for chained in store.every_event()]
         assert 20 == count
-        assert [] == list(verify_chain(whole, count=count, head=head, keys={"a": RING_KEY.audit_key}))
+        assert [] == list(verify_chain(whole, count=count, head=head, keys={"a": SIGNING_KEY.audit_key}))
 
-    async def test_without_a_ring_nothing_is_appended(self, url: str) -> None:
-        """A process that holds no ring cannot write a log that nobody could verify."""
+    async def test_without_a_keyring_nothing_is_appended(self, url: str) -> None:
+        """A process that holds no keyring cannot write a log that nobody could verify."""
         keyless = open_store(url)
 
         with pytest.raises(ConfigError):

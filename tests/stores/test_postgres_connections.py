@@ -31,7 +31,7 @@ QUESTIONS: dict[str, Callable[[PostgresStore], Awaitable[object]]] = {
     "find": lambda store: store.find(KEY.id),
     "changes": lambda store: store.changes(0),
     "change": lambda store: store.change(putting(replace(KEY, name="Never"))),
-    "remember_proof": lambda store: store.remember_proof(KEY.id, SECRET.hash, SECRET),
+    "save_digest": lambda store: store.save_digest(KEY.id, SECRET.hash, SECRET),
 }
 
 
@@ -141,13 +141,13 @@ class TestFaults:
         monkeypatch.setattr("keyfob.store.postgres.notifications.ALIVE_EVERY", 0.05)
         monkeypatch.setattr("keyfob.store.postgres.notifications.RETRY_AFTER", 0.05)
         monkeypatch.setattr("keyfob.store.postgres.notifications._CONNECT_LIMIT", 0.5)
-        await distant.news(0.2)
+        await distant.wait_for_changes(0.2)
         network.black_hole()
-        await distant.news(0.8)
+        await distant.wait_for_changes(0.8)
         network.recover()
-        await distant.news(1)
+        await distant.wait_for_changes(1)
 
-        waiting = asyncio.create_task(distant.news(60))
+        waiting = asyncio.create_task(distant.wait_for_changes(60))
         await asyncio.sleep(0)
         await store.change(adding(KEY))
 

@@ -17,8 +17,8 @@ __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 class TestHints:
     async def test_a_change_elsewhere_is_news(self, store: PostgresStore, other: PostgresStore) -> None:
         """Whoever waits for news is woken by another host's change, long before its patience ends."""
-        await other.news(0.2)  # the first call begins to listen
-        waiting = asyncio.create_task(other.news(60))
+        await other.wait_for_changes(0.2)  # the first call begins to listen
+        waiting = asyncio.create_task(other.wait_for_changes(60))
         await asyncio.sleep(0)
 
         await store.change(adding(KEY))
@@ -28,11 +28,11 @@ class TestHints:
 
     async def test_mw_04_without_notifications_the_poll_goes_on(self, store: PostgresStore, url: str) -> None:
         """A listener that was killed delays nothing: news is then only the passing of time."""
-        await store.news(0.2)
+        await store.wait_for_changes(0.2)
         assert await sql(url, f"SELECT count(pg_terminate_backend(pid)) {OURS} AND query LIKE 'LISTEN%'")
 
         for _ in range(3):
-            await store.news(0.01)
+            await store.wait_for_changes(0.01)
         await store.change(adding(KEY))
 
         assert 1 == (await store.changes(None)).revision
@@ -40,7 +40,7 @@ class TestHints:
     async def test_who_wants_no_listener_has_none(self, url: str) -> None:
         """`?listen=off` spares the connection."""
         deaf = opened(f"{url}?listen=off")
-        await deaf.news(0.05)
+        await deaf.wait_for_changes(0.05)
 
         assert 0 == await sql(url, f"SELECT count(*) {OURS}")
         await deaf.close()
@@ -49,14 +49,14 @@ class TestHints:
         """A poll that comes after the end neither fails nor spins."""
         await store.close()
 
-        await store.news(0.01)
+        await store.wait_for_changes(0.01)
 
-    async def test_a_hint_is_not_the_doorbell(self, store: PostgresStore, other: PostgresStore) -> None:
-        """What was only heard of never keeps cached answers from being given: the doorbell tells of own changes."""
-        await other.news(0.2)
-        before = other.doorbell[0]
+    async def test_a_notification_is_not_the_change_signal(self, store: PostgresStore, other: PostgresStore) -> None:
+        """What was only heard of never keeps cached answers from being given: the signal tells of own changes."""
+        await other.wait_for_changes(0.2)
+        before = other.change_signal[0]
 
         await store.change(adding(KEY))
-        await other.news(5)
+        await other.wait_for_changes(5)
 
-        assert before == other.doorbell[0]
+        assert before == other.change_signal[0]

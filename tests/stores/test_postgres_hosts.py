@@ -53,7 +53,7 @@ def host(
     app = APIKeyMiddleware(
         Echo(),
         store=url,
-        ring=here.options["ring"],
+        keyring=here.options["keyring"],
         rules=RULES,
         argon2={"memory_kib": CHEAP.memory_kib, "time": CHEAP.time},
         max_staleness=max_staleness,

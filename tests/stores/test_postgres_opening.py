@@ -12,7 +12,7 @@ from keyfob.store.opening import open_store
 from keyfob.store.postgres.address import read_address
 from tests.postgres_server import fresh_database
 from tests.stores.on_postgres import opened, url
-from tests.stores.samples import KEY, RING_KEY, appending, event
+from tests.stores.samples import KEY, SIGNING_KEY, appending, event
 
 __all__ = ["url"]  # fixtures of this store's tests
 
@@ -26,16 +26,16 @@ class TestOpening:
 
         assert "False\n" == told.stdout
 
-    def test_without_the_extra_the_mend_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_the_extra_the_fix_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who asks for PostgreSQL without its driver is told what to install."""
-        monkeypatch.setattr("keyfob.store.contract.opening.find_spec", lambda _: None)
+        monkeypatch.setattr("keyfob.store.opening.find_spec", lambda _: None)
 
         with pytest.raises(ConfigError, match=r"keyfob\[postgres\]"):
             open_store("postgresql://user@host/db")
 
     def test_opening_connects_to_nobody(self) -> None:
         """A store that cannot be reached is made all the same: what needs it is answered 503."""
-        assert not open_store("postgresql://user@127.0.0.1:1/db").applies_at_once
+        assert not open_store("postgresql://user@127.0.0.1:1/db").is_immediate
 
     @pytest.mark.parametrize(
         ("url", "dsn", "listens"),
@@ -84,7 +84,7 @@ class TestOpening:
             with pytest.raises(NotMigrated, match="db migrate"):
                 await store.find(KEY.id)
 
-            made = open_store(url, seal_with=lambda: RING_KEY, create=True)
+            made = open_store(url, audit_key=lambda: SIGNING_KEY, create=True)
             await made.change(appending(event()))
 
             assert 1 == (await store.audit_head())[0]

@@ -13,7 +13,7 @@ from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.migrations import SCHEMA
 from tests.stores.on_sqlite import other, path, store
-from tests.stores.samples import KEY, RING_KEY, SECRET, adding, appending, erasing, event, key, revision_of
+from tests.stores.samples import KEY, SECRET, SIGNING_KEY, adding, appending, erasing, event, key, revision_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 
 __all__ = ["other", "path", "store"]  # fixtures of this store's tests
 
-AUDIT_KEYS = {RING_KEY.char: RING_KEY.audit_key}
+AUDIT_KEYS = {SIGNING_KEY.char: SIGNING_KEY.audit_key}
 
 
 class TestAdministration:
     async def test_a_backup_is_restored_as_another_epoch(
         self, store: SQLiteStore, other: SQLiteStore, tmp_path: Path
     ) -> None:
-        """SF-17: after a restore every worker sees a new epoch, a higher revision and a rung bell."""
+        """SF-17: after a restore every worker sees a new epoch, a higher revision and a rung signal."""
         await store.change(adding(KEY))
         await store.change(appending(event()))
         await sqlite_admin.backup(store, tmp_path / "copy.db")
         await store.change(erasing(KEY.id))
         await store.change(appending(event("key.deleted")))
-        before, rung = await other.changes(None), other.doorbell[0]
+        before, seen = await other.changes(None), other.change_signal[0]
 
         await sqlite_admin.restore(store, tmp_path / "copy.db", event=event("db.restored"))
 
-        assert rung != other.doorbell[0]
+        assert seen != other.change_signal[0]
         after = await other.changes(None)
         assert before.epoch != after.epoch
         assert before.revision < after.revision
         assert SECRET == (await other.find(KEY.id)).secret
         assert [] == await sqlite_admin.verify(store, AUDIT_KEYS)
         assert 2 == (await store.audit_head())[0]
-        assert ["copy.db", "keys.db", "keys.db-bell", "keys.db-shm", "keys.db-wal"] == sorted(
+        assert ["copy.db", "keys.db", "keys.db-shm", "keys.db-signal", "keys.db-wal"] == sorted(
             file.name for file in tmp_path.iterdir()
         )
 

@@ -34,7 +34,7 @@ __all__ = ["path", "store"]  # fixtures of this store's tests
 class TestFiles:
     @pytest.mark.parametrize("umask", [0, 0o022, 0o777])
     async def test_se_08_files_are_for_their_owner_alone(self, tmp_path: Path, umask: int) -> None:
-        """Database, write-ahead log, shared memory, doorbell and backup are 0600 whatever the umask."""
+        """Database, write-ahead log, shared memory, change_signal and backup are 0600 whatever the umask."""
         before = os.umask(umask)
         try:
             store = opened(tmp_path / "keys.db", create=True)
@@ -45,11 +45,11 @@ class TestFiles:
 
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         await store.close()
-        names = ["keys.db", "keys.db-wal", "keys.db-shm", "keys.db-bell", "copy.db"]
+        names = ["keys.db", "keys.db-wal", "keys.db-shm", "keys.db-signal", "copy.db"]
         assert dict.fromkeys(names, 0o600) == modes
 
     async def test_se_06_a_deleted_keys_secrets_are_gone_from_the_files(self, store: SQLiteStore, path: Path) -> None:
-        """After a checkpoint neither the hash nor the proof of a deleted key is found in any file."""
+        """After a checkpoint neither the hash nor the digest of a deleted key is found in any file."""
         secret = StoredSecret("$argon2id$CANARY-OF-THE-HASH", b"CANARY-OF-THE-PROOF")
 
         async def work(transaction: Transaction) -> None:
@@ -144,7 +144,7 @@ class TestMissing:
         await store.close()
 
     async def test_a_database_that_comes_later_is_found(self, path: Path) -> None:
-        """A worker that started too early begins to work when the database is there, doorbell included."""
+        """A worker that started too early begins to work when the database is there, change_signal included."""
         store = opened(path)
         with pytest.raises(StoreUnavailable):
             await store.changes(None)
@@ -152,11 +152,11 @@ class TestMissing:
 
         writer = opened(path, create=True)
         assert 0 == await revision_of(store)
-        rung = store.doorbell[0]
+        seen = store.change_signal[0]
         await writer.change(adding(KEY))
 
-        assert rung != store.doorbell[0]
-        assert store.applies_at_once
+        assert seen != store.change_signal[0]
+        assert store.is_immediate
         await store.close()
         await writer.close()
 

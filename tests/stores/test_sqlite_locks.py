@@ -108,9 +108,9 @@ class TestLocks:
             assert [("Key 000",)] == writer.execute("SELECT name FROM keys WHERE id = ?", (key(0).id,)).fetchall()
 
     async def test_a_commit_of_uncertain_fate_makes_everyone_look(self, store: SQLiteStore, other: SQLiteStore) -> None:
-        """Where the writer was stopped in a change, the doorbell shows a number that no other change will show."""
+        """Where the writer was stopped in a change, the change signal shows a number that no other change will show."""
         await other.changes(None)
-        seen = {other.doorbell[0]}
+        seen = {other.change_signal[0]}
 
         async def fail(transaction: Transaction) -> None:
             await transaction.next_revision()
@@ -119,7 +119,7 @@ class TestLocks:
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 await store.change(fail)
-            seen.add(other.doorbell[0])
+            seen.add(other.change_signal[0])
 
         assert 4 == len(seen)
 

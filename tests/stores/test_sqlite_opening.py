@@ -12,7 +12,7 @@ from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite.store import SQLiteStore
 from tests.stores.on_sqlite import opened, path, store
-from tests.stores.samples import KEY, RING_KEY, adding, appending, event
+from tests.stores.samples import KEY, SIGNING_KEY, adding, appending, event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +24,10 @@ __all__ = ["path", "store"]  # fixtures of this store's tests
 
 async def just_begun(tmp_path: Path) -> tuple[SQLiteStore, asyncio.Task[object]]:
     """A store whose connections are on their way, and who waits for them."""
-    made = open_store(f"sqlite:///{tmp_path / 'keys.db'}", seal_with=lambda: RING_KEY, create=True)
+    made = open_store(f"sqlite:///{tmp_path / 'keys.db'}", audit_key=lambda: SIGNING_KEY, create=True)
     assert isinstance(made, SQLiteStore)
     waiting = asyncio.create_task(made.changes(None))
-    while not made._opening._openings:  # noqa: ASYNC110 - it may be over before any longer pause is
+    while not made._connections._opening_tasks:  # noqa: ASYNC110 - it may be over before any longer pause is
         await asyncio.sleep(0)
     return made, waiting
 
@@ -35,14 +35,14 @@ async def just_begun(tmp_path: Path) -> tuple[SQLiteStore, asyncio.Task[object]]
 async def test_who_waits_no_longer_leaves_the_opening_to_the_next(tmp_path: Path) -> None:
     """On a slow disk each caller's patience may be shorter than the opening, which must end nevertheless."""
     store, waiting = await just_begun(tmp_path)
-    (opening,) = store._opening._openings.values()
+    (opening,) = store._connections._opening_tasks.values()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
     await store.changes(None)
 
-    assert opening.result() is await store._opening.connections()
+    assert opening.result() is await store._connections.connections()
     await store.close()
 
 
@@ -54,7 +54,7 @@ async def test_a_store_that_is_closed_while_it_is_opened_is_unavailable(tmp_path
 
     with pytest.raises(StoreUnavailable, match="closed"):
         await waiting
-    assert ({}, {}) == (store._opening._openings, store._opening._by_loop)
+    assert ({}, {}) == (store._connections._opening_tasks, store._connections._by_loop)
 
 
 class TestOpening:
@@ -62,14 +62,14 @@ class TestOpening:
     def test_an_address_that_names_no_file_is_refused(self, url: str) -> None:
         """What cannot be shared by workers, or is not known, is a ConfigError."""
         with pytest.raises(ConfigError):
-            open_store(url, seal_with=lambda: RING_KEY)
+            open_store(url, audit_key=lambda: SIGNING_KEY)
 
     async def test_a_relative_address_is_that_of_the_start(
         self, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A process that changes its folder later goes on with the same database."""
         monkeypatch.chdir(tmp_path)
-        store = open_store(f"sqlite:///{path.name}", seal_with=lambda: RING_KEY, create=True)
+        store = open_store(f"sqlite:///{path.name}", audit_key=lambda: SIGNING_KEY, create=True)
         monkeypatch.chdir("/")
 
         await store.change(adding(KEY))
@@ -77,20 +77,20 @@ class TestOpening:
         assert path.exists()
         await store.close()
 
-    async def test_two_names_of_one_database_have_one_doorbell(self, store: SQLiteStore, path: Path) -> None:
-        """Whoever opens the database through a link hears the same bell."""
+    async def test_two_names_of_one_database_have_one_change_signal(self, store: SQLiteStore, path: Path) -> None:
+        """Whoever opens the database through a link hears the same signal."""
         link = path.with_name("link.db")
         link.symlink_to(path)
         linked = opened(link)
-        rung = linked.doorbell[0]
+        seen = linked.change_signal[0]
 
         await store.change(adding(KEY))
 
-        assert rung != linked.doorbell[0]
+        assert seen != linked.change_signal[0]
         await linked.close()
 
-    async def test_without_a_ring_nothing_is_appended(self, path: Path) -> None:
-        """A process that holds no ring cannot write a log that nobody could verify."""
+    async def test_without_a_keyring_nothing_is_appended(self, path: Path) -> None:
+        """A process that holds no keyring cannot write a log that nobody could verify."""
         store: KeyStore = open_store(f"sqlite:///{path}", create=True)
 
         with pytest.raises(ConfigError):

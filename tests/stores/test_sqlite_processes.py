@@ -68,7 +68,7 @@ class TestProcesses:
         assert (KEY.name, NOON) == (view.record.name, view.last_used.at if view.last_used else None)
 
     async def test_sf_08_a_worker_that_may_only_read_serves_and_cannot_change(self) -> None:
-        """Where the files are read-only, keys are found, the doorbell is heard, and a change is StoreUnavailable."""
+        """Where the files are read-only, keys are found, the signal is seen, and a change is StoreUnavailable."""
         if os.geteuid() != 0:
             pytest.skip("only root can become another user")
         program = """
@@ -79,7 +79,7 @@ class TestProcesses:
             from tests.stores.samples import KEY, erasing
             async def work():
                 store = opened(Path(sys.argv[1]))
-                print((await store.find(KEY.id)).record.id, store.doorbell[0], store.applies_at_once)
+                print((await store.find(KEY.id)).record.id, store.change_signal[0], store.is_immediate)
                 try:
                     await store.change(erasing(KEY.id))
                 except StoreUnavailable as error:

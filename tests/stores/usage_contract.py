@@ -64,11 +64,15 @@ class UsageContract:
         await store.change(adding(KEY))
         disabled = replace(KEY, disabled_at=NOON, revision=2)
         await store.change(putting(disabled))
-        rung = store.doorbell[0]
+        seen = store.change_signal[0]
 
         await store.add_usage({KEY.id: Use(NOON, None, {TODAY: 1}, {})})
 
-        assert (disabled, 2, rung) == ((await store.find(KEY.id)).record, await revision_of(store), store.doorbell[0])
+        assert (disabled, 2, seen) == (
+            (await store.find(KEY.id)).record,
+            await revision_of(store),
+            store.change_signal[0],
+        )
 
     async def test_use_of_a_key_that_is_gone_is_dropped(self, store: KeyStore) -> None:
         """A late flush neither brings back a deleted key's usage nor fails for the others in the batch."""

@@ -55,31 +55,31 @@ class WorkerContract:
 
         assert ["c"] == [worker.id for worker in await store.workers.all()]
 
-    async def test_the_roll_call_travels_with_changes(self, store: KeyStore, other: KeyStore) -> None:
+    async def test_the_acknowledgement_request_travels_with_changes(self, store: KeyStore, other: KeyStore) -> None:
         """The highest revision that anybody waits for is read with what changed; calling for a lower one is nothing."""
-        assert 0 == (await other.changes(None)).roll_call
+        assert 0 == (await other.changes(None)).requested_revision
 
-        await store.workers.call_roll(7)
-        await store.workers.call_roll(5)
+        await store.workers.request_acknowledgement(7)
+        await store.workers.request_acknowledgement(5)
 
-        assert (7, 7) == ((await other.changes(None)).roll_call, (await other.changes(0)).roll_call)
+        assert (7, 7) == ((await other.changes(None)).requested_revision, (await other.changes(0)).requested_revision)
 
     async def test_workers_are_no_change(self, store: KeyStore, other: KeyStore) -> None:
-        """Whatever is written about workers takes no revision, rings no bell and touches no key."""
+        """Whatever is written about workers takes no revision, rings no signal and touches no key."""
         await store.change(adding(KEY))
-        before, rung = await other.changes(0), other.doorbell[0]
+        before, seen = await other.changes(0), other.change_signal[0]
 
         await store.workers.put(Worker("w", "a", 2.0, before.epoch, 1, NOON))
-        await store.workers.call_roll(1)
+        await store.workers.request_acknowledgement(1)
         await store.workers.remove("w")
 
-        assert rung == other.doorbell[0]
-        assert replace(before, roll_call=1) == await other.changes(0)
+        assert seen == other.change_signal[0]
+        assert replace(before, requested_revision=1) == await other.changes(0)
 
     async def test_a_closed_store_has_no_list(self, store: KeyStore) -> None:
         """After `close`, the list cannot be read or written, and says so as everything does."""
         await store.close()
 
-        for ask in (store.workers.all(), store.workers.call_roll(1), store.workers.remove("w")):
+        for ask in (store.workers.all(), store.workers.request_acknowledgement(1), store.workers.remove("w")):
             with pytest.raises(StoreUnavailable):
                 await ask

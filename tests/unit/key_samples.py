@@ -10,12 +10,12 @@ TAG = "27gEOnQ19lja8S"
 GOOD = f"kf_api_{ID}_{SECRET}a{TAG}1ycLqD"  # its checksum was computed by other means
 
 
-def a_key(key_type: str = "api", brand: str = "kf") -> KeyText:
+def a_key(key_type: str = "api", prefix: str = "kf") -> KeyText:
     return compose(
         key_type=key_type,
         key_id=new_key_id(),
         secret=new_secret(),
-        ring_char="a",
+        key_char="a",
         tag=lambda _: TAG,
-        brand=brand,
+        prefix=prefix,
     )

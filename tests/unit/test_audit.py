@@ -5,29 +5,29 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from keyfob.audit import FIRST_LINK, Event, SealedEvent, canonical, seal, verify_chain
+from keyfob.audit import FIRST_LINK, ChainedEvent, Event, canonical, mac, verify_chain
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
-KEY = b"audit key of ring entry a"
-OTHER_KEY = b"audit key of ring entry b"
+KEY = b"audit key of signing key a"
+OTHER_KEY = b"audit key of signing key b"
 KEYS = {"a": KEY, "b": OTHER_KEY}
 EVENT = Event(NOON, "key", "adminadminadmin0", "Ada", "192.0.2.7", "key.created", "ours", "7Qx2mB9tKd03LpWz", {"n": 1})
 
 
-def log(length: int, *, rotated_at: int = 99) -> list[SealedEvent]:
-    """A faultless log; from number *rotated_at* on, ring entry b seals."""
-    made: list[SealedEvent] = []
+def log(length: int, *, rotated_at: int = 99) -> list[ChainedEvent]:
+    """A faultless log; from number *rotated_at* on, signing key b MACs."""
+    made: list[ChainedEvent] = []
     for seq in range(1, length + 1):
         char = "a" if seq < rotated_at else "b"
         event = replace(EVENT, detail={"number": seq})
-        previous = made[-1].seal if made else FIRST_LINK
-        made.append(SealedEvent(seq, event, char, seal(event, seq, previous, KEYS[char])))
+        previous = made[-1].mac if made else FIRST_LINK
+        made.append(ChainedEvent(seq, event, char, mac(event, seq, previous, KEYS[char])))
     return made
 
 
-def faults(events: list[SealedEvent], whole: list[SealedEvent]) -> list[tuple[int, str]]:
+def faults(events: list[ChainedEvent], whole: list[ChainedEvent]) -> list[tuple[int, str]]:
     """What is found in *events* when the log should end as *whole* does; the first word of each fault."""
-    found = verify_chain(events, count=len(whole), head=whole[-1].seal if whole else FIRST_LINK, keys=KEYS)
+    found = verify_chain(events, count=len(whole), head=whole[-1].mac if whole else FIRST_LINK, keys=KEYS)
     return [(fault.seq, fault.what.split(maxsplit=1)[0].rstrip(":,")) for fault in found]
 
 
@@ -37,8 +37,8 @@ def test_a_log_as_it_was_written_has_no_fault(length: int) -> None:
     assert [] == faults(log(length), log(length))
 
 
-def test_a_log_goes_on_under_a_new_ring_entry() -> None:
-    """Rotating the ring breaks no chain: each event names the entry that sealed it."""
+def test_a_log_goes_on_under_a_new_signing_key() -> None:
+    """Rotating the keyring breaks no chain: each event names the entry that sealed it."""
     assert [] == faults(log(6, rotated_at=4), log(6, rotated_at=4))
 
 
@@ -95,52 +95,51 @@ def test_appended_events_are_found() -> None:
     assert [(5, "appended"), (6, "appended")] == faults(log(6), log(4))
 
 
-def test_an_event_under_a_key_that_is_not_in_the_ring_is_no_proof() -> None:
-    """Somebody without the ring cannot seal, whichever entry the event claims."""
+def test_an_event_under_a_key_that_is_not_in_the_keyring_is_no_digest() -> None:
+    """Somebody without the keyring cannot MAC, whichever entry the event claims."""
     whole = log(2)
-    forged = replace(whole[1], ring_char="z")
-    claimed = replace(whole[1], seal=seal(whole[1].event, 2, whole[0].seal, b"a guessed key"))
+    forged = replace(whole[1], key_char="z")
+    claimed = replace(whole[1], mac=mac(whole[1].event, 2, whole[0].mac, b"a guessed key"))
 
     assert [(2, "sealed")] == faults([whole[0], forged], whole)
     assert [(2, "changed"), (2, "not")] == faults([whole[0], claimed], whole)
 
 
 def test_another_end_than_the_recorded_one_is_found() -> None:
-    """A log whose end was rewritten by someone who holds the ring still differs from the head kept elsewhere."""
+    """A log whose end was rewritten by someone who holds the keyring still differs from the head kept elsewhere."""
     whole = log(3)
     event = replace(EVENT, actor_name="Eve")
-    rewritten = SealedEvent(3, event, "a", seal(event, 3, whole[1].seal, KEY))
+    rewritten = ChainedEvent(3, event, "a", mac(event, 3, whole[1].mac, KEY))
 
     assert [(3, "not")] == faults([*whole[:2], rewritten], whole)
 
 
-def test_a_seal_depends_on_number_predecessor_and_key() -> None:
-    """The same event in another place, or under another key, has another seal."""
-    seals = {
-        seal(EVENT, 1, FIRST_LINK, KEY),
-        seal(EVENT, 2, FIRST_LINK, KEY),
-        seal(EVENT, 1, bytes([1] * 32), KEY),
-        seal(EVENT, 1, FIRST_LINK, OTHER_KEY),
+def test_a_mac_depends_on_number_predecessor_and_key() -> None:
+    """The same event in another place, or under another key, has another MAC."""
+    macs = {
+        mac(EVENT, 1, FIRST_LINK, KEY),
+        mac(EVENT, 2, FIRST_LINK, KEY),
+        mac(EVENT, 1, bytes([1] * 32), KEY),
+        mac(EVENT, 1, FIRST_LINK, OTHER_KEY),
     }
 
-    assert 4 == len(seals)
+    assert 4 == len(macs)
 
 
-def test_a_seal_is_the_same_in_every_version() -> None:
+def test_a_mac_is_the_same_in_every_version() -> None:
     """Logs that were written by an earlier Keyfob must still verify: the sealed text is part of the format."""
     assert (
-        "6e48efb46b7c35eb55d5e7eb5f7cfc2bce01b7641242db7041429489fb11ae8c"
-        == seal(EVENT, 7, bytes(range(32)), KEY).hex()
+        "f2acec6fdaa2bdbd155cc142a971e0fa3c148ed94cfd36bdd0e0a9ec15588d5a" == mac(EVENT, 7, bytes(range(32)), KEY).hex()
     )
 
 
-def test_a_seal_does_not_depend_on_how_the_same_moment_or_detail_is_written() -> None:
+def test_a_mac_does_not_depend_on_how_the_same_moment_or_detail_is_written() -> None:
     """Another time zone and another order of members say the same, and are sealed alike."""
     detail = {"b": [1, {"d": None, "c": "Ü"}], "a": 1}
     there = NOON.astimezone(timezone(timedelta(hours=9)))
     turned = dict(reversed(detail.items()))
 
-    assert seal(replace(EVENT, detail=detail), 1, FIRST_LINK, KEY) == seal(
+    assert mac(replace(EVENT, detail=detail), 1, FIRST_LINK, KEY) == mac(
         replace(EVENT, at=there, detail=turned), 1, FIRST_LINK, KEY
     )
 
@@ -157,6 +156,6 @@ def test_what_json_cannot_say_is_refused(value: object) -> None:
         canonical({"value": value})
 
 
-def test_a_seal_is_not_printed() -> None:
+def test_a_mac_is_not_printed() -> None:
     """Seals stay out of logs, where they would only be noise."""
-    assert "seal=" not in repr(log(1)[0])
+    assert "MAC=" not in repr(log(1)[0])

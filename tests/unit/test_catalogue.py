@@ -201,7 +201,7 @@ def test_a_plan_allows_only_types_that_exist(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.parametrize(("raw", "message"), WRONG)
-def test_what_is_wrong_is_named_with_the_mend(raw: dict[str, object], message: str) -> None:
+def test_what_is_wrong_is_named_with_the_fix(raw: dict[str, object], message: str) -> None:
     """A catalogue that cannot work is refused at start, with the entry's name."""
     with pytest.raises(ConfigError, match=re.escape(message)):
         build_catalogue(permissions=raw.get("permissions"), key_types=raw.get("key_types"), plans=raw.get("plans"))

@@ -9,9 +9,9 @@ from tests.unit.config_file import written
 WHOLE = """
 [store]
 url = "sqlite:///data/keyfob.db"
-ring = "keyfob.ring"
+keyring = "keyfob.keyring"
 [keys]
-brand = "acme"
+prefix = "acme"
 [permissions]
 "items:read" = "Read items"
 [rules]
@@ -35,7 +35,7 @@ forward_credential = true
 allow_preflight = true
 mode = "observe"
 close_on_revoke = false
-persist_proofs = false
+persist_digests = false
 encoded_slash = "allow"
 [admin]
 session_hours = 1.5
@@ -55,14 +55,14 @@ def test_every_setting_has_the_documented_default() -> None:
     settings = load_settings(environ={})
 
     assert Settings() == settings
-    assert (None, None, None, "kf") == (settings.store, settings.ring, settings.ring_data, settings.brand)
+    assert (None, None, None, "kf") == (settings.store, settings.keyring, settings.keyring_data, settings.prefix)
     assert ((), "x-forwarded-for") == (settings.trusted_proxies, settings.client_ip_header)
     assert (2.0, 0.0, 1.0) == (settings.max_staleness, settings.max_stale_on_outage, settings.usage_interval)
     assert (100_000, None) == (settings.cache_size, settings.argon2_threads)
     assert {"memory_kib": 19456, "time": 2} == settings.argon2
     assert ("keyfob", "enforce", "refuse") == (settings.realm, settings.mode, settings.encoded_slash)
     assert (False, False) == (settings.forward_credential, settings.allow_preflight)
-    assert (True, True) == (settings.close_on_revoke, settings.persist_proofs)
+    assert (True, True) == (settings.close_on_revoke, settings.persist_digests)
     assert (8, None, False) == (settings.admin.session_hours, settings.admin.url, settings.admin.insecure_cookies)
 
 
@@ -72,8 +72,8 @@ def test_the_file_sets_everything(tmp_path: Path) -> None:
 
     assert tmp_path / "keyfob.toml" == settings.path
     assert f"sqlite:///{tmp_path}/data/keyfob.db" == settings.store
-    assert tmp_path / "keyfob.ring" == settings.ring
-    assert "acme" == settings.brand
+    assert tmp_path / "keyfob.keyring" == settings.keyring
+    assert "acme" == settings.prefix
     assert {"items:read": "Read items"} == settings.permissions
     assert {"GET /items": "items:read", "/docs/{path:path}": {"public": True}} == settings.rules
     assert {"computer": {"label": "Laptop key"}} == settings.key_types
@@ -85,7 +85,7 @@ def test_the_file_sets_everything(tmp_path: Path) -> None:
     assert {"memory_kib": 65536, "time": 2} == settings.argon2
     assert ('Acme "API"', "observe", "allow") == (settings.realm, settings.mode, settings.encoded_slash)
     assert (True, True) == (settings.forward_credential, settings.allow_preflight)
-    assert (False, False) == (settings.close_on_revoke, settings.persist_proofs)
+    assert (False, False) == (settings.close_on_revoke, settings.persist_digests)
     assert (1.5, True) == (settings.admin.session_hours, settings.admin.insecure_cookies)
 
 
@@ -107,18 +107,18 @@ def test_a_forward_auth_policy_is_read_whole(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     """A file saved by an editor that writes a byte order mark is read all the same."""
     path = tmp_path / "keyfob.toml"
-    path.write_bytes(b"\xef\xbb\xbf[keys]\nbrand = 'ab'")
+    path.write_bytes(b"\xef\xbb\xbf[keys]\nprefix = 'ab'")
 
-    assert "ab" == load_settings(path, environ={}).brand
+    assert "ab" == load_settings(path, environ={}).prefix
 
 
 def test_absolute_paths_stay(tmp_path: Path) -> None:
     """Four slashes name a file from the root, wherever the configuration lies."""
-    path = written(tmp_path, "[store]\nurl = 'sqlite:////var/lib/keyfob.db'\nring = '/etc/keyfob.ring'")
+    path = written(tmp_path, "[store]\nurl = 'sqlite:////var/lib/keyfob.db'\nkeyring = '/etc/keyfob.keyring'")
 
     settings = load_settings(path, environ={})
 
-    assert ("sqlite:////var/lib/keyfob.db", Path("/etc/keyfob.ring")) == (settings.store, settings.ring)
+    assert ("sqlite:////var/lib/keyfob.db", Path("/etc/keyfob.keyring")) == (settings.store, settings.keyring)
 
 
 def test_a_store_named_in_code_is_relative_to_the_working_directory() -> None:

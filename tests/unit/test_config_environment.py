@@ -24,7 +24,7 @@ def test_the_environment_overrides_the_file_and_keywords_override_both(tmp_path:
 def test_environment_values_are_read_by_the_type_of_the_setting() -> None:
     """Text becomes numbers, switches, lists and tables."""
     environ = {
-        "KEYFOB_KEYS_BRAND": "acme",
+        "KEYFOB_KEYS_PREFIX": "acme",
         "KEYFOB_MIDDLEWARE_MAX_STALENESS": "2.5",
         "KEYFOB_MIDDLEWARE_ALLOW_PREFLIGHT": "True",
         "KEYFOB_MIDDLEWARE_CLOSE_ON_REVOKE": "0",
@@ -35,7 +35,7 @@ def test_environment_values_are_read_by_the_type_of_the_setting() -> None:
 
     settings = load_settings(environ=environ)
 
-    assert ("acme", 2.5) == (settings.brand, settings.max_staleness)
+    assert ("acme", 2.5) == (settings.prefix, settings.max_staleness)
     assert (True, False) == (settings.allow_preflight, settings.close_on_revoke)
     assert ("10.0.0.0/8", "unix") == settings.trusted_proxies
     assert {"memory_kib": 32768, "time": 3} == settings.argon2
@@ -65,43 +65,46 @@ def test_other_variables_are_none_of_our_business() -> None:
 
 def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
     """KEYFOB_CONFIG names the file where no other is named."""
-    path = written(tmp_path, "[keys]\nbrand = 'acme'")
+    path = written(tmp_path, "[keys]\nprefix = 'acme'")
 
-    assert "acme" == load_settings(environ={"KEYFOB_CONFIG": str(path)}).brand
+    assert "acme" == load_settings(environ={"KEYFOB_CONFIG": str(path)}).prefix
 
 
-def test_the_rings_path_from_the_environment_is_relative_to_the_working_directory(
+def test_the_keyrings_path_from_the_environment_is_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A path is relative to where it was written: here the shell's folder, not the file's."""
-    path = written(tmp_path, "[store]\nring = 'file.ring'")
+    path = written(tmp_path, "[store]\nkeyring = 'file.keyring'")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
-    assert tmp_path / "work" / "my.ring" == load_settings(path, environ={"KEYFOB_RING": "my.ring"}).ring
+    assert tmp_path / "work" / "my.keyring" == load_settings(path, environ={"KEYFOB_KEYRING": "my.keyring"}).keyring
 
 
-def test_the_rings_contents_take_the_place_of_its_path(tmp_path: Path) -> None:
-    """With the ring's contents in the environment no file is needed."""
-    path = written(tmp_path, "[store]\nring = 'file.ring'")
+def test_the_keyrings_contents_take_the_place_of_its_path(tmp_path: Path) -> None:
+    """With the keyring's contents in the environment no file is needed."""
+    path = written(tmp_path, "[store]\nkeyring = 'file.keyring'")
 
-    settings = load_settings(path, environ={"KEYFOB_RING_DATA": "entries"})
+    settings = load_settings(path, environ={"KEYFOB_KEYRING_DATA": "entries"})
 
-    assert (None, "entries") == (settings.ring, settings.ring_data)
-
-
-def test_a_ring_named_in_code_takes_the_place_of_contents_in_the_environment(tmp_path: Path) -> None:
-    """A keyword overrides the environment, whichever of the two ways it gives the ring."""
-    settings = load_settings(environ={"KEYFOB_RING_DATA": "entries"}, overrides={"ring": tmp_path / "a.ring"})
-
-    assert (tmp_path / "a.ring", None) == (settings.ring, settings.ring_data)
+    assert (None, "entries") == (settings.keyring, settings.keyring_data)
 
 
-def test_an_empty_ring_variable_counts_as_unset(tmp_path: Path) -> None:
+def test_a_keyring_named_in_code_takes_the_place_of_contents_in_the_environment(tmp_path: Path) -> None:
+    """A keyword overrides the environment, whichever of the two ways it gives the keyring."""
+    settings = load_settings(environ={"KEYFOB_KEYRING_DATA": "entries"}, overrides={"keyring": tmp_path / "a.keyring"})
+
+    assert (tmp_path / "a.keyring", None) == (settings.keyring, settings.keyring_data)
+
+
+def test_an_empty_keyring_variable_counts_as_unset(tmp_path: Path) -> None:
     """Container tools pass variables that are declared but empty."""
-    path = written(tmp_path, "[store]\nring = 'file.ring'")
+    path = written(tmp_path, "[store]\nkeyring = 'file.keyring'")
 
-    assert tmp_path / "file.ring" == load_settings(path, environ={"KEYFOB_RING": "", "KEYFOB_RING_DATA": ""}).ring
+    assert (
+        tmp_path / "file.keyring"
+        == load_settings(path, environ={"KEYFOB_KEYRING": "", "KEYFOB_KEYRING_DATA": ""}).keyring
+    )
 
 
 def test_a_store_named_in_the_environment_is_relative_to_the_working_directory(

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 WRONG_FILES = [
     ("[middleware]\nmax_stalness = 2", "[middleware] max_stalness is not a setting; did you mean max_staleness?"),
     ("[midleware]\nrealm = 'x'", "[midleware] is not a section; did you mean [middleware]?"),
-    ("[middleware]\nbrand = 'kf'", "[middleware] brand is not a setting; it belongs to [keys]"),
+    ("[middleware]\nprefix = 'kf'", "[middleware] prefix is not a setting; it belongs to [keys]"),
     ("[middleware]\nplans = 1", "[middleware] plans is not a setting; it belongs to [plans]"),
-    ("[store]\ncolour = 1", "[store] colour is not a setting; known are ring, url"),
+    ("[store]\ncolour = 1", "[store] colour is not a setting; known are keyring, url"),
     ("max_staleness = 2", "max_staleness stands before the first section; write it under [middleware]"),
     ("colour = 2", "colour stands before the first section; remove it"),
     ("store = 'sqlite:///x.db'", "store must be a section; write [store] on a line of its own"),
@@ -43,8 +43,8 @@ WRONG_FILES = [
     ("[middleware]\ntrusted_proxies = [10]", "[middleware] trusted_proxies must be a list of addresses"),
     ("[middleware]\ntrusted_proxies = ['10.0.0.0/33']", "10.0.0.0/33 isn't an IP address or range"),
     ("[middleware]\ntrusted_proxies = ['10.1.2.3/8']", "10.1.2.3/8 has host bits; write 10.0.0.0/8 for the range"),
-    ("[keys]\nbrand = 'KF'", "[keys] brand must be 2 to 16 of a-z and 0-9, a letter first, not 'KF'"),
-    ("[store]\nring = 4", "[store] ring must be a path"),
+    ("[keys]\nprefix = 'KF'", "[keys] prefix must be 2 to 16 of a-z and 0-9, a letter first, not 'KF'"),
+    ("[store]\nkeyring = 4", "[store] keyring must be a path"),
     ("[store]\nurl = 4", "[store] url must be a URL like"),
     ("[store]\nurl = 'mysql://x'", "[store] url must be a URL like"),
     ("[store]\nurl = 'sqlite://keyfob.db'", "[store] url must be a URL like"),
@@ -68,7 +68,7 @@ WRONG_ENVIRONMENTS = [
         "KEYFOB_MIDDLEWARE_MAX_STALNESS is not a setting; did you mean KEYFOB_MIDDLEWARE_MAX_STALENESS?",
     ),
     ({"KEYFOB_STOR_URL": "x"}, "KEYFOB_STOR_URL is not a setting; did you mean KEYFOB_STORE_URL?"),
-    ({"KEYFOB_KEY_BRAND": "x"}, "KEYFOB_KEY_BRAND is not a setting; did you mean KEYFOB_KEYS_BRAND?"),
+    ({"KEYFOB_KEY_PREFIX": "x"}, "KEYFOB_KEY_PREFIX is not a setting; did you mean KEYFOB_KEYS_PREFIX?"),
     (
         {"KEYFOB_MIDLEWARE_CACHE_SIZ": "1"},
         "KEYFOB_MIDLEWARE_CACHE_SIZ is not a setting; did you mean KEYFOB_MIDDLEWARE",
@@ -80,21 +80,24 @@ WRONG_ENVIRONMENTS = [
     ({"KEYFOB_MIDDLEWARE_CACHE_SIZE": "1.5"}, "KEYFOB_MIDDLEWARE_CACHE_SIZE must be a whole number"),
     ({"KEYFOB_ADMIN_INSECURE_COOKIES": "yes"}, "KEYFOB_ADMIN_INSECURE_COOKIES must be true or false, not 'yes'"),
     ({"KEYFOB_MIDDLEWARE_ARGON2": "time"}, "KEYFOB_MIDDLEWARE_ARGON2 time must be a whole number"),
-    ({"KEYFOB_RING": "a", "KEYFOB_RING_DATA": "b"}, "KEYFOB_RING and KEYFOB_RING_DATA are both set; keep one"),
+    (
+        {"KEYFOB_KEYRING": "a", "KEYFOB_KEYRING_DATA": "b"},
+        "KEYFOB_KEYRING and KEYFOB_KEYRING_DATA are both set; keep one",
+    ),
 ]
 
 WRONG_KEYWORDS = [
     ({"max_stalness": 2}, "max_stalness is not a setting; did you mean max_staleness?"),
     ({"max_staleness": 0}, "max_staleness must be a number"),
     ({"on_denied": "print"}, "on_denied must be a function"),
-    ({"ring_data": b"x"}, "ring_data must be the text of a ring"),
+    ({"keyring_data": b"x"}, "keyring_data must be the text of a keyring"),
     ({"rules": ["GET /items"]}, "rules must be a table"),
     ({"key_types": ["api"]}, "key_types must be a table"),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG_FILES)
-def test_what_is_wrong_in_the_file_is_named_with_the_mend(tmp_path: Path, text: str, message: str) -> None:
+def test_what_is_wrong_in_the_file_is_named_with_the_fix(tmp_path: Path, text: str, message: str) -> None:
     """An unknown or impossible setting is refused in one line that says where it stands and what to write."""
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         load_settings(written(tmp_path, text), environ={})

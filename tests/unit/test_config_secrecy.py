@@ -9,8 +9,11 @@ from keyfob.errors import ConfigError
 
 
 def test_se_01_no_repr_holds_a_secret() -> None:
-    """Settings end up in logs and debuggers; the ring and the store's password don't."""
-    environ = {"KEYFOB_RING_DATA": "ringsecret", "KEYFOB_STORE_URL": "postgresql://app:hunter2@db:5432/keys?password=x"}
+    """Settings end up in logs and debuggers; the keyring and the store's password don't."""
+    environ = {
+        "KEYFOB_KEYRING_DATA": "ringsecret",
+        "KEYFOB_STORE_URL": "postgresql://app:hunter2@db:5432/keys?password=x",
+    }
 
     settings = load_settings(environ=environ)
 

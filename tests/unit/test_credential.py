@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.gate.credentials import one_key, parted, read_credential, stripped
+from keyfob.gate.credentials import one_key, read_credential, split_headers, stripped
 from keyfob.gate.verdict import Reason
 
 KEY = b"kf_api_7Qx2mB9tKd03LpWz_" + b"0" * 64
@@ -12,17 +12,17 @@ HOST = (b"host", b"example.com")
 
 
 def read(headers: list[tuple[bytes, bytes]]) -> bytes | Reason:
-    text, carrier = read_credential(parted(headers)[1])
+    text, carrier = read_credential(split_headers(headers)[1])
     return text if carrier is None or isinstance(text, Reason) else one_key(text, carrier)
 
 
 def without_key(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    _, odd = parted(headers)
-    return stripped(headers, odd, read_credential(odd)[1])
+    _, sensitive = split_headers(headers)
+    return stripped(headers, sensitive, read_credential(sensitive)[1])
 
 
 def as_they_came(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return stripped(headers, parted(headers)[1], None)
+    return stripped(headers, split_headers(headers)[1], None)
 
 
 def authorization(value: bytes) -> tuple[bytes, bytes]:
@@ -100,11 +100,11 @@ def test_cp_12_other_schemes_are_not_ours(value: bytes) -> None:
     assert KEY == read([authorization(value), api_key(KEY)])
 
 
-@pytest.mark.parametrize("odd", [b"\x07", b"\x7f", b"\x1b[31m", b"\x00", b"\xff", b"\xc3\xa9"])
-def test_cp_14_odd_bytes_are_handed_on_untouched(odd: bytes) -> None:
+@pytest.mark.parametrize("sensitive", [b"\x07", b"\x7f", b"\x1b[31m", b"\x00", b"\xff", b"\xc3\xa9"])
+def test_cp_14_odd_bytes_are_handed_on_untouched(sensitive: bytes) -> None:
     """Control characters and bytes beyond ASCII stay in the text, so that the key is refused for them later."""
-    assert KEY + odd + b"x" == read([authorization(b"Bearer " + KEY + odd + b"x")])
-    assert KEY + odd + b"x" == read([api_key(KEY + odd + b"x")])
+    assert KEY + sensitive + b"x" == read([authorization(b"Bearer " + KEY + sensitive + b"x")])
+    assert KEY + sensitive + b"x" == read([api_key(KEY + sensitive + b"x")])
 
 
 @pytest.mark.parametrize("size", [60_000, 200_000])

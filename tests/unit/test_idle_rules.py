@@ -9,7 +9,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from examples import teams_api
-from keyfob.asgi.unused_rules import idle_rules
+from keyfob.asgi.unused_rules import unused_rules
 from keyfob.rules.compiler import compile_rules
 
 
@@ -36,7 +36,7 @@ APP = Starlette(routes=ROUTES, middleware=[Middleware(GZipMiddleware)])
 
 def idle(app: object, *rules: str) -> list[str]:
     table = compile_rules(dict.fromkeys(rules, "items:read"), known=None, key_types=["api"])
-    return [rule.text for rule in idle_rules(app, table.rules)]
+    return [rule.text for rule in unused_rules(app, table.rules)]
 
 
 MET = ["GET /", "GET /items", "HEAD /items", "POST /items", "OPTIONS /items", "/items", "GET /items/7/parts/a.txt"]
@@ -108,4 +108,4 @@ def test_no_rule_of_the_example_is_idle() -> None:
     """The example shows rules that all mean something."""
     table = compile_rules(teams_api.RULES, known=None, key_types=["api", "computer", "scim"])
 
-    assert [] == idle_rules(Starlette(routes=teams_api.routes()), table.rules)
+    assert [] == unused_rules(Starlette(routes=teams_api.routes()), table.rules)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from keyfob.keys.format import (
     ALPHABET,
+    KEY_CHAR_AT,
     LONGEST,
-    RING_CHAR_AT,
     KeyText,
     compose,
     display,
@@ -47,45 +47,45 @@ def test_a_key_is_taken_apart_field_by_field() -> None:
 
     assert KeyText("kf", "api", ID, GOOD) == key
     assert key is not None
-    assert (SECRET, "a", TAG, "1ycLqD") == (key.secret, key.ring_char, key.tag, key.checksum)
+    assert (SECRET, "a", TAG, "1ycLqD") == (key.secret, key.key_char, key.tag, key.checksum)
     assert GOOD[: GOOD.index(TAG)] == key.tagged
-    assert (f"kf_api_{ID}", "a") == (key.display, GOOD[RING_CHAR_AT])
+    assert (f"kf_api_{ID}", "a") == (key.display, GOOD[KEY_CHAR_AT])
 
 
 def test_the_longest_key_is_read_and_one_character_more_is_not() -> None:
-    """The length that is refused unseen is above the longest brand and type that can be configured."""
-    longest = a_key(key_type="t" * 16, brand="b" * 16)
+    """The length that is refused unseen is above the longest prefix and type that can be configured."""
+    longest = a_key(key_type="t" * 16, prefix="b" * 16)
 
     assert LONGEST == len(longest.text)
-    assert longest == parse_key(longest.text, brand="b" * 16)
+    assert longest == parse_key(longest.text, prefix="b" * 16)
 
 
 @settings(deadline=None)
 @given(words, words, letters_of(16), letters_of(43), letters, letters_of(14))
-def test_what_is_composed_is_parsed(brand: str, key_type: str, key_id: str, secret: str, char: str, tag: str) -> None:
+def test_what_is_composed_is_parsed(prefix: str, key_type: str, key_id: str, secret: str, char: str, tag: str) -> None:
     """Every key that can be written can be read, and reading gives the same fields."""
-    key = compose(key_type=key_type, key_id=key_id, secret=secret, ring_char=char, tag=lambda _: tag, brand=brand)
+    key = compose(key_type=key_type, key_id=key_id, secret=secret, key_char=char, tag=lambda _: tag, prefix=prefix)
 
-    assert key == parse_key(key.text, brand=brand)
-    assert (brand, key_type, key_id, secret, char, tag) == (
-        key.brand,
+    assert key == parse_key(key.text, prefix=prefix)
+    assert (prefix, key_type, key_id, secret, char, tag) == (
+        key.prefix,
         key.key_type,
         key.key_id,
         key.secret,
-        key.ring_char,
+        key.key_char,
         key.tag,
     )
 
 
 def test_the_tag_is_asked_for_everything_before_it() -> None:
-    """The tag covers brand, type, id, secret and ring character."""
+    """The tag covers prefix, type, id, secret and key character."""
     asked: list[str] = []
 
     def tag(tagged: str) -> str:
         asked.append(tagged)
         return TAG
 
-    key = compose(key_type="api", key_id=ID, secret=SECRET, ring_char="a", tag=tag)
+    key = compose(key_type="api", key_id=ID, secret=SECRET, key_char="a", tag=tag)
 
     assert [f"kf_api_{ID}_{SECRET}a"] == asked == [key.tagged]
 
@@ -96,9 +96,9 @@ WRONG_FIELDS = [
     {"key_type": "a_b"},
     {"key_id": ID[1:]},
     {"secret": SECRET + "0"},
-    {"ring_char": ""},
-    {"secret": SECRET[1:], "ring_char": "aa"},
-    {"brand": "k"},
+    {"key_char": ""},
+    {"secret": SECRET[1:], "key_char": "aa"},
+    {"prefix": "k"},
     {"key_id": ID[1:] + "\u0663"},
 ]
 
@@ -106,7 +106,7 @@ WRONG_FIELDS = [
 @pytest.mark.parametrize("wrong", WRONG_FIELDS, ids=str)
 def test_no_key_is_written_that_could_not_be_read(wrong: dict[str, str]) -> None:
     """A field without its shape is an error where the key is made, not when it is first used."""
-    fields = {"key_type": "api", "key_id": ID, "secret": SECRET, "ring_char": "a", "brand": "kf"} | wrong
+    fields = {"key_type": "api", "key_id": ID, "secret": SECRET, "key_char": "a", "prefix": "kf"} | wrong
 
     with pytest.raises(ValueError, match="shape"):
         compose(**fields, tag=lambda _: TAG)
@@ -122,17 +122,17 @@ def test_an_id_is_found_in_all_its_forms(text: str) -> None:
     "text", ["", ID[1:], ID + "0", ID + "\n", f"kf_api_{ID}\n", f"kf__{ID}", f"xx_api_{ID}", f"kf_api_{ID}_", GOOD[:-1]]
 )
 def test_no_id_is_found_in_anything_else(text: str) -> None:
-    """Another brand, a cut key or a line end is not taken for an id."""
+    """Another prefix, a cut key or a line end is not taken for an id."""
     assert None is key_id_of(text)
 
 
-def test_the_shown_form_follows_the_brand() -> None:
+def test_the_shown_form_follows_the_prefix() -> None:
     """What is shown of a key reads the same in a parsed key and in a record."""
-    assert f"acme_api_{ID}" == display("api", ID, "acme") == a_shown(brand="acme")
+    assert f"acme_api_{ID}" == display("api", ID, "acme") == a_shown(prefix="acme")
 
 
-def a_shown(brand: str) -> str:
-    return compose(key_type="api", key_id=ID, secret=SECRET, ring_char="a", tag=lambda _: TAG, brand=brand).display
+def a_shown(prefix: str) -> str:
+    return compose(key_type="api", key_id=ID, secret=SECRET, key_char="a", tag=lambda _: TAG, prefix=prefix).display
 
 
 def test_ids_and_secrets_are_new_each_time() -> None:

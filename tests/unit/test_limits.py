@@ -211,7 +211,7 @@ def test_all_fields_are_cleaned_at_once() -> None:
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    """Nobody has to mend a form one field at a time."""
+    """Nobody has to fix a form one field at a time."""
     with pytest.raises(Invalid) as caught:
         limits.clean_fields(
             {

@@ -35,7 +35,7 @@ NOT_THE_EXACT_BYTES = {
     "nothing": "",
     "upper case": GOOD.upper(),
     "lower case": GOOD.lower(),
-    "brand in upper case": "KF" + GOOD[2:],
+    "prefix in upper case": "KF" + GOOD[2:],
     "type in upper case": GOOD.replace("api", "API"),
     "double quotes": f'"{GOOD}"',
     "single quotes": f"'{GOOD}'",
@@ -58,7 +58,7 @@ NOT_THE_EXACT_BYTES = {
     "shown form": f"kf_api_{ID}",
     "one character short": GOOD[:-1],
     "one character more": GOOD + "0",
-    "bell": GOOD[:40] + "\a" + GOOD[41:],
+    "signal": GOOD[:40] + "\a" + GOOD[41:],
     "delete": GOOD[:40] + "\x7f" + GOOD[41:],
     "escape": GOOD[:40] + "\x1b" + GOOD[41:],
     "lone surrogate": GOOD[:40] + "\ud800" + GOOD[41:],
@@ -83,7 +83,7 @@ FOREIGN = {
 }
 
 
-FIELDS = {"brand": 1, "type": 4, "id": 9, "secret": 30, "ring": 67, "tag": 70}
+FIELDS = {"prefix": 1, "type": 4, "id": 9, "secret": 30, "keyring": 67, "tag": 70}
 
 
 def resummed(text: str) -> str:
@@ -123,19 +123,19 @@ def test_cp_15_a_vast_text_is_refused_by_its_length_alone() -> None:
     assert None is key_id_of(vast)
 
 
-def test_a_key_of_another_brand_is_no_key() -> None:
-    """Two Keyfobs with their own brands never take each other's keys."""
-    acme = a_key(brand="acme").text
+def test_a_key_of_another_prefix_is_no_key() -> None:
+    """Two Keyfobs with their own prefixes never take each other's keys."""
+    acme = a_key(prefix="acme").text
 
     assert None is parse_key(acme)
-    assert None is parse_key(GOOD, brand="acme")
-    assert "acme" == getattr(parse_key(acme, brand="acme"), "brand", None)
+    assert None is parse_key(GOOD, prefix="acme")
+    assert "acme" == getattr(parse_key(acme, prefix="acme"), "prefix", None)
 
 
-@pytest.mark.parametrize("brand", ["", "k", ".*", "kf_api", "KF", "[a-z]+"])
-def test_a_brand_that_cannot_be_matches_nothing(brand: str) -> None:
-    """A brand is compared, never read as a pattern."""
-    assert None is parse_key(GOOD, brand=brand)
+@pytest.mark.parametrize("prefix", ["", "k", ".*", "kf_api", "KF", "[a-z]+"])
+def test_a_prefix_that_cannot_be_matches_nothing(prefix: str) -> None:
+    """A prefix is compared, never read as a pattern."""
+    assert None is parse_key(GOOD, prefix=prefix)
 
 
 @settings(deadline=None)

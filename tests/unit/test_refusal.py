@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.asgi.responses import Refusals, code_of, status_of
+from keyfob.asgi.responses import DenialResponses, code_of, status_of
 from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Denied, Reason
 
@@ -57,7 +57,7 @@ def headers_of(start: Message) -> dict[str, str]:
 
 
 def challenge(denied: Denied, realm: str = "keyfob") -> str | None:
-    return headers_of(Refusals(realm).response(denied)[0]).get("www-authenticate")
+    return headers_of(DenialResponses(realm).response(denied)[0]).get("www-authenticate")
 
 
 def test_every_reason_has_an_answer() -> None:
@@ -68,7 +68,7 @@ def test_every_reason_has_an_answer() -> None:
 @pytest.mark.parametrize(("reason", "status", "code", "expected"), ANSWERS)
 def test_the_table_of_answers(reason: Reason, status: int, code: str, expected: str | None) -> None:
     """Each reason is answered with its status, its code and its challenge, as a problem that nobody may store."""
-    start, body = Refusals().response(Denied(reason, key_id="7Qx2mB9tKd03LpWz"))
+    start, body = DenialResponses().response(Denied(reason, key_id="7Qx2mB9tKd03LpWz"))
     headers, problem = headers_of(start), json.loads(body["body"])
 
     assert ("http.response.start", "http.response.body") == (start["type"], body["type"])
@@ -88,7 +88,7 @@ def test_a_status_that_is_not_passed_on_is_403_with_its_reason(
     reason: Reason, status: int, code: str, expected: str | None
 ) -> None:
     """Where whoever asks hands on 401 and 403 alone, all else is 403, and its code stands in X-Keyfob-Reason, too."""
-    start, body = Refusals(passed_on={401, 403}).response(Denied(reason))
+    start, body = DenialResponses(passed_on={401, 403}).response(Denied(reason))
     headers, problem = headers_of(start), json.loads(body["body"])
 
     handed = status if status in {401, 403} else 403
@@ -101,7 +101,7 @@ def test_a_status_that_is_not_passed_on_is_403_with_its_reason(
 def test_se_14_all_invalid_keys_are_answered_alike() -> None:
     """Nobody can tell from the answer whether a key was unknown, forged, disabled, expired or deleted."""
     invalid = [reason for reason, _, code, _ in ANSWERS if code == "invalid_key"]
-    refusals = Refusals()
+    refusals = DenialResponses()
     first = refusals.response(Denied(Reason.UNKNOWN))
 
     for reason in invalid:
@@ -123,10 +123,10 @@ def test_no_scope_is_named_where_none_would_help(reason: Reason) -> None:
 
 def test_an_answer_made_ahead_is_the_same() -> None:
     """Preparing a rule's answer changes when it is made, and nothing else."""
-    prepared, denied = Refusals(), Denied(Reason.PERMISSION, needed=("items:write",))
+    prepared, denied = DenialResponses(), Denied(Reason.PERMISSION, needed=("items:write",))
     prepared.prepare(("items:write",))
 
-    assert Refusals().response(denied) == prepared.response(denied)
+    assert DenialResponses().response(denied) == prepared.response(denied)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_answer_made_ahead_is_the_same() -> None:
 )
 def test_an_answer_is_never_shared_between_callers(denied: Denied) -> None:
     """What outer middleware adds to one answer, such as a cookie, does not appear in the next."""
-    refusals = Refusals()
+    refusals = DenialResponses()
     untouched = refusals.response(denied)
     start, body = refusals.response(denied)
     start["headers"].append((b"set-cookie", b"session=somebody's"))
@@ -164,12 +164,12 @@ def test_cp_22_the_realm_is_quoted(realm: str, expected: str) -> None:
 def test_cp_22_a_realm_that_cannot_be_sent_is_refused_at_start(realm: str) -> None:
     """Line breaks, control characters and letters beyond ASCII never get into a header."""
     with pytest.raises(ConfigError, match="realm"):
-        Refusals(realm)
+        DenialResponses(realm)
 
 
 async def test_an_http_request_is_answered() -> None:
     """Over HTTP the answer is its two messages."""
-    refusals, wire = Refusals(), Wire()
+    refusals, wire = DenialResponses(), Wire()
     await refusals.refuse(Denied(Reason.MISSING), {"type": "http"}, wire)
 
     assert [*refusals.response(Denied(Reason.MISSING))] == wire.sent
@@ -178,7 +178,7 @@ async def test_an_http_request_is_answered() -> None:
 @pytest.mark.parametrize("denied", [Denied(Reason.MISSING), Denied(Reason.UNAVAILABLE), Denied(Reason.BAD_PATH)])
 async def test_ws_01_a_websocket_gets_the_same_answer(denied: Denied) -> None:
     """Where the server can answer a handshake with HTTP, status, headers and body are those of HTTP."""
-    refusals, wire = Refusals(), Wire()
+    refusals, wire = DenialResponses(), Wire()
     start, body = refusals.response(denied)
     await refusals.refuse(denied, {"type": "websocket", "extensions": {"websocket.http.response": {}}}, wire)
 
@@ -192,6 +192,6 @@ async def test_ws_01_a_websocket_gets_the_same_answer(denied: Denied) -> None:
 async def test_ws_01_elsewhere_a_websocket_is_closed_before_it_is_accepted(extensions: dict[str, Any]) -> None:
     """Without the extension the handshake is refused, which a client sees as 403."""
     wire = Wire()
-    await Refusals().refuse(Denied(Reason.MISSING), {"type": "websocket", **extensions}, wire)
+    await DenialResponses().refuse(Denied(Reason.MISSING), {"type": "websocket", **extensions}, wire)
 
     assert [{"type": "websocket.close", "code": 1008, "reason": ""}] == wire.sent

@@ -125,13 +125,13 @@ BAD_TARGETS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "mend"), BAD_TARGETS)
-def test_pm_17_a_left_side_that_cannot_be_meant_is_refused(text: str, mend: str) -> None:
-    """What could never match, or match something else than was meant, names the rule and the mend."""
+@pytest.mark.parametrize(("text", "fix"), BAD_TARGETS)
+def test_pm_17_a_left_side_that_cannot_be_meant_is_refused(text: str, fix: str) -> None:
+    """What could never match, or match something else than was meant, names the rule and how to fix it."""
     said = complaint({text: "items:read"})
 
     assert f'rule "{text}"' in said
-    assert mend in said
+    assert fix in said
 
 
 BAD_NEEDS: list[tuple[object, str]] = [
@@ -174,13 +174,13 @@ BAD_NEEDS: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("needs", "mend"), BAD_NEEDS)
-def test_pm_17_a_right_side_that_cannot_be_meant_is_refused(needs: object, mend: str) -> None:
+@pytest.mark.parametrize(("needs", "fix"), BAD_NEEDS)
+def test_pm_17_a_right_side_that_cannot_be_meant_is_refused(needs: object, fix: str) -> None:
     """A misspelt permission, type or field never makes a rule weaker: it stops the start."""
     said = complaint({"GET /items": needs})
 
     assert 'rule "GET /items"' in said
-    assert mend in said
+    assert fix in said
 
 
 @pytest.mark.parametrize(

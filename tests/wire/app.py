@@ -173,7 +173,7 @@ async def _stats(request: Request) -> Response:
 async def _switch(request: Request) -> Response:
     """Disable or enable a key from within this worker, and answer when that has returned."""
     runtime = request.app.state.guard.runtime
-    here = Installation(Path(), runtime.store, runtime.ring.signing(), runtime.pool)
+    here = Installation(Path(), runtime.store, runtime.keyring.signing(), runtime.pool)
     found = await runtime.store.find(request.path_params["key_id"])
     change = here.disable if request.path_params["how"] == "off" else here.enable
     await change(Issued("", found.record))

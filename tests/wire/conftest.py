@@ -27,13 +27,13 @@ ROUNDS = int(os.environ.get("KEYFOB_TEST_ROUNDS", "200"))
 VERBOSE = {"verbose": True}
 _LONG = re.compile(rb"[0-9A-Za-z]{43,}")  # what could hold a secret
 _HANDSHAKE = re.compile(rb"DEBUG:    < [A-Za-z-]+: ")  # at DEBUG, websockets prints every header that it receives
-ODD: dict[str, Any] = {
+SENSITIVE: dict[str, Any] = {
     "realm": 'the "odd\\one"',
     "allow_preflight": True,
     "trusted_proxies": ["127.0.0.1/32"],
     "usage_interval": 0.2,
     "max_staleness": 1.0,
-    "persist_proofs": False,
+    "persist_digests": False,
     "encoded_slash": "allow",
 }
 
@@ -44,7 +44,7 @@ def wait_for(happens: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-class Place:
+class Origin:
     """An installation that tests without an event loop of their own can use."""
 
     def __init__(self, portal: BlockingPortal, here: Installation) -> None:
@@ -109,13 +109,13 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
-def new_place(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Place]]:
+def new_place(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Origin]]:
     """Makes installations, and closes them."""
     opened = []
 
-    def make() -> Place:
+    def make() -> Origin:
         manager = portal.wrap_async_context_manager(installation(tmp_path_factory.mktemp("place")))
-        place = Place(portal, manager.__enter__())
+        place = Origin(portal, manager.__enter__())
         opened.append(manager)
         return place
 
@@ -125,12 +125,12 @@ def new_place(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def place(new_place: Callable[[], Place]) -> Place:
+def place(new_place: Callable[[], Origin]) -> Origin:
     return new_place()
 
 
 @pytest.fixture(scope="session")
-def keys(place: Place) -> Keys:
+def keys(place: Origin) -> Keys:
     permissions = ("items:read", "ws:connect", "m:read")
     return Keys(
         reader=place.issue(*permissions, name="R"),
@@ -146,7 +146,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="session")
-def shared(place: Place, logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
+def shared(place: Origin, logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
     """Starts servers over the shared installation, one for each set of options, and stops them in the end."""
     started: dict[str, Server] = {}
 
@@ -180,9 +180,9 @@ def server(http: str, shared: Callable[..., Server]) -> Server:
 
 
 @pytest.fixture
-def odd(http: str, shared: Callable[..., Server]) -> Server:
+def sensitive(http: str, shared: Callable[..., Server]) -> Server:
     """The application with the settings of `ODD`."""
-    return shared(http, **ODD)
+    return shared(http, **SENSITIVE)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def alone(logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
     """Starts servers that the test may end as it likes."""
     started = []
 
-    def serve(place: Place, **options: Any) -> Server:
+    def serve(place: Origin, **options: Any) -> Server:
         started.append(Server(place.here, logs(), **options))
         return started[-1]
 

@@ -1,4 +1,4 @@
-"""Key texts that were never issued, made by who lacks the ring and by who has it."""
+"""Key texts that were never issued, made by who lacks the keyring and by who has it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keyfob.keys.format import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.testing import Issued
 
 
@@ -33,7 +33,7 @@ def forged(key_type: str = "api", key_id: str | None = None, secret: str | None 
         key_type=key_type,
         key_id=key_id or new_key_id(),
         secret=secret or new_secret(),
-        ring_char="a",
+        key_char="a",
         tag=lambda _: new_secret()[:TAG_LENGTH],
     ).text
 
@@ -44,8 +44,8 @@ def resummed(text: str) -> str:
     return rest + checksum(rest)
 
 
-def tagged(ring: RingKey, key_id: str | None = None, *, key_type: str = "api") -> str:
-    """A key with the right tag and a secret that was never issued, as whoever stole the ring could make it."""
+def tagged(keyring: SigningKey, key_id: str | None = None, *, key_type: str = "api") -> str:
+    """A key with the right tag and a secret that was never issued, as whoever stole the keyring could make it."""
     return compose(
-        key_type=key_type, key_id=key_id or new_key_id(), secret=new_secret(), ring_char=ring.char, tag=ring.tag
+        key_type=key_type, key_id=key_id or new_key_id(), secret=new_secret(), key_char=keyring.char, tag=keyring.tag
     ).text

@@ -51,7 +51,7 @@ class Server:
         """Start it and wait until it serves.
 
         Args:
-            here: its database and ring.
+            here: its database and keyring.
             log: the file that takes all it prints.
             http: which parser of HTTP it uses, ``h11`` or ``httptools``.
             workers: how many processes.
@@ -63,7 +63,7 @@ class Server:
             StartError: it ended instead.
 
         """
-        place = {"store": here.options["store"], "ring": str(here.options["ring"])}
+        place = {"store": here.options["store"], "keyring": str(here.options["keyring"])}
         wire = {**(wiring or {}), "options": {**place, **options}}
         arguments = _arguments(http, workers, is_verbose=bool(wire.get("verbose")))
         self.log = log

@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 
-def test_cr_01_a_second_request_costs_neither_a_read_nor_a_hash(odd: Server, place: Place) -> None:
-    """What a key's first request proved is remembered, even where proofs are not stored."""
+def test_cr_01_a_second_request_costs_neither_a_read_nor_a_hash(sensitive: Server, place: Origin) -> None:
+    """What a key's first request proved is remembered, even where digests are not stored."""
     issued = place.issue("items:read")
-    before = odd.stats()
-    assert 200 == odd.ask("/items", issued.headers).status
-    first = odd.stats()
+    before = sensitive.stats()
+    assert 200 == sensitive.ask("/items", issued.headers).status
+    first = sensitive.stats()
     assert (1, 1) == (
         first["store_reads"] - before["store_reads"],
         first["argon2_verifications"] - before["argon2_verifications"],
     )
 
-    with odd.unmoved("store_reads", "argon2_verifications"):
+    with sensitive.unmoved("store_reads", "argon2_verifications"):
         for _ in range(20):
-            assert 200 == odd.ask("/items", issued.headers).status
-    assert 20 == odd.stats()["cache_hits"] - first["cache_hits"]
+            assert 200 == sensitive.ask("/items", issued.headers).status
+    assert 20 == sensitive.stats()["cache_hits"] - first["cache_hits"]
 
 
-def test_cr_01_a_stored_proof_spares_the_hash(server: Server, place: Place) -> None:
-    """A key whose proof is stored is recognised by one read, without Argon2id."""
+def test_cr_01_a_stored_digest_spares_the_hash(server: Server, place: Origin) -> None:
+    """A key whose digest is stored is recognised by one read, without Argon2id."""
     issued = place.issue("items:read")
     with server.unmoved("argon2_verifications"):
         before = server.stats()["store_reads"]
@@ -42,20 +42,20 @@ def test_cr_01_a_stored_proof_spares_the_hash(server: Server, place: Place) -> N
         assert 1 == server.stats()["store_reads"] - before
 
 
-def test_cr_02_no_slow_check_outlives_a_disable(odd: Server, place: Place) -> None:
+def test_cr_02_no_slow_check_outlives_a_disable(sensitive: Server, place: Origin) -> None:
     """A key is disabled while its first request is being checked: after that returned, every request is refused."""
     with ThreadPoolExecutor(4) as callers:
         for _ in range(10):
             issued = place.issue("items:read")
-            under_way = [callers.submit(odd.ask, "/items", issued.headers) for _ in range(3)]
+            under_way = [callers.submit(sensitive.ask, "/items", issued.headers) for _ in range(3)]
             place.disable(issued)
 
-            assert "B401" == kind_of(odd.ask("/items", issued.headers), issued.text)
+            assert "B401" == kind_of(sensitive.ask("/items", issued.headers), issued.text)
             assert {"200", "B401"} >= {kind_of(answer.result()) for answer in under_way}
-            assert "B401" == kind_of(odd.ask("/items", issued.headers), issued.text)
+            assert "B401" == kind_of(sensitive.ask("/items", issued.headers), issued.text)
 
 
-def test_cr_07_a_wrong_secret_never_shares_the_right_ones_answer(server: Server, place: Place) -> None:
+def test_cr_07_a_wrong_secret_never_shares_the_right_ones_answer(server: Server, place: Origin) -> None:
     """Right and wrong secrets of one id, sent together, each get their own answer."""
     issued = place.issue("items:read")
     wrong = tagged(place.here.signing, issued.record.id)
@@ -73,18 +73,18 @@ def test_cr_07_a_wrong_secret_never_shares_the_right_ones_answer(server: Server,
     assert [[200, 401] * 125, [401, 200] * 125] * 4 == answers
 
 
-def test_cr_07_a_new_key_and_a_wrong_secret_arrive_together(odd: Server, place: Place) -> None:
+def test_cr_07_a_new_key_and_a_wrong_secret_arrive_together(sensitive: Server, place: Origin) -> None:
     """The same while the secret is still being hashed: nobody gets another's answer."""
     with ThreadPoolExecutor(4) as callers:
         for _ in range(5):
             issued = place.issue("items:read")
             wrong = {"X-API-Key": tagged(place.here.signing, issued.record.id)}
-            answers = list(callers.map(lambda headers: odd.ask("/items", headers), [issued.headers, wrong] * 2))
+            answers = list(callers.map(lambda headers: sensitive.ask("/items", headers), [issued.headers, wrong] * 2))
 
             assert ["200", "B401"] * 2 == [kind_of(answer) for answer in answers]
 
 
-def test_cr_14_an_enabled_key_passes_again(server: Server, place: Place) -> None:
+def test_cr_14_an_enabled_key_passes_again(server: Server, place: Origin) -> None:
     """Disabling and enabling take effect on the very next request, however often."""
     issued = place.issue("items:read")
     with server.wire() as wire:
@@ -98,7 +98,7 @@ def test_cr_14_an_enabled_key_passes_again(server: Server, place: Place) -> None
             assert "200" == kind_of(wire.answer())
 
 
-def test_cr_15_without_a_cache_every_request_reads(shared: Callable[..., Server], place: Place) -> None:
+def test_cr_15_without_a_cache_every_request_reads(shared: Callable[..., Server], place: Origin) -> None:
     """With cache_size=0 a key is read each time, and disabling it shows at once."""
     server, issued = shared("h11", cache_size=0), place.issue("items:read")
     before = server.stats()["store_reads"]

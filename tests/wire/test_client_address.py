@@ -12,11 +12,11 @@ from tests.wire.refusals import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 
-def test_ip_01_without_trusted_proxies_headers_say_nothing(server: Server, place: Place) -> None:
+def test_ip_01_without_trusted_proxies_headers_say_nothing(server: Server, place: Origin) -> None:
     """The address is the peer's, whatever the headers say."""
     elsewhere = place.issue("items:read", ip_allow=("203.0.113.7",))
     here = place.issue("items:read", ip_allow=("127.0.0.1",))
@@ -48,11 +48,11 @@ CHAINS = [
 
 @pytest.mark.parametrize(("chain", "address"), CHAINS)
 def test_ip_02_the_rightmost_hop_that_is_not_trusted_counts(
-    odd: Server, place: Place, chain: str, address: str | None
+    sensitive: Server, place: Origin, chain: str, address: str | None
 ) -> None:
     """Behind a trusted proxy the client is the last hop that it did not trust; garbage there is nobody."""
     issued = place.issue("items:read", ip_allow=(address or "0.0.0.0/0",))
-    answer = odd.ask("/items", {**issued.headers, "X-Forwarded-For": chain})
+    answer = sensitive.ask("/items", {**issued.headers, "X-Forwarded-For": chain})
 
     assert ("200" if address else "F403") == kind_of(answer, issued.text)
     wait_for(lambda: place.view(issued).last_used)
@@ -61,35 +61,35 @@ def test_ip_02_the_rightmost_hop_that_is_not_trusted_counts(
     assert address == last_used.ip
 
 
-def test_ip_02_lines_of_the_header_are_one_chain(odd: Server, place: Place) -> None:
+def test_ip_02_lines_of_the_header_are_one_chain(sensitive: Server, place: Origin) -> None:
     """Repeated lines are read in order, so that a client's own first line hides nothing."""
     issued = place.issue("items:read", ip_allow=("203.0.113.7",))
     spoofed, real = ("X-Forwarded-For", "203.0.113.7"), ("x-forwarded-for", "198.51.100.1")
 
-    assert "F403" == kind_of(odd.ask("/items", [*issued.headers.items(), spoofed, real]))
-    assert 200 == odd.ask("/items", [*issued.headers.items(), real, spoofed]).status
+    assert "F403" == kind_of(sensitive.ask("/items", [*issued.headers.items(), spoofed, real]))
+    assert 200 == sensitive.ask("/items", [*issued.headers.items(), real, spoofed]).status
 
 
-def test_ip_05_connection_options_take_no_header_away(odd: Server, server: Server, place: Place) -> None:
+def test_ip_05_connection_options_take_no_header_away(sensitive: Server, server: Server, place: Origin) -> None:
     """Naming the credential or the chain in Connection changes no verdict: hop-by-hop is the proxies' affair."""
     issued = place.issue("items:read", ip_allow=("203.0.113.7",))
     options = {"Connection": "close, X-API-Key, Authorization, X-Forwarded-For"}
     for carrier in ({"X-API-Key": issued.text}, issued.headers):
         allowed = {**carrier, "X-Forwarded-For": "203.0.113.7"}
-        assert [200, 200] == [odd.ask("/items", headers).status for headers in (allowed, {**allowed, **options})]
+        assert [200, 200] == [sensitive.ask("/items", headers).status for headers in (allowed, {**allowed, **options})]
         other = {**carrier, "X-Forwarded-For": "198.51.100.1"}
-        assert ["F403"] * 2 == [kind_of(odd.ask("/items", headers)) for headers in (other, {**other, **options})]
+        assert ["F403"] * 2 == [kind_of(sensitive.ask("/items", headers)) for headers in (other, {**other, **options})]
         assert "F403" == kind_of(server.ask("/items", {**allowed, **options}))
 
 
-def test_ip_07_only_an_accepted_key_was_used(odd: Server, place: Place) -> None:
+def test_ip_07_only_an_accepted_key_was_used(sensitive: Server, place: Origin) -> None:
     """A 401 leaves last use alone; a 403 is a use, and counted as denied."""
     used, wrong, disabled = place.issue("items:read"), place.issue("items:read"), place.issue("items:read")
     place.disable(disabled)
 
-    assert "B401" == kind_of(odd.ask("/items", {"X-API-Key": forged(key_id=wrong.record.id)}))
-    assert "B401" == kind_of(odd.ask("/items", disabled.headers))
-    assert "F403" == kind_of(odd.ask("/items", used.headers, method="POST"))
+    assert "B401" == kind_of(sensitive.ask("/items", {"X-API-Key": forged(key_id=wrong.record.id)}))
+    assert "B401" == kind_of(sensitive.ask("/items", disabled.headers))
+    assert "F403" == kind_of(sensitive.ask("/items", used.headers, method="POST"))
     wait_for(lambda: place.uses(used) == (0, 1) and place.uses(disabled) == (0, 1))
 
     last_used = place.view(used).last_used
@@ -99,7 +99,7 @@ def test_ip_07_only_an_accepted_key_was_used(odd: Server, place: Place) -> None:
     assert (0, 0) == place.uses(wrong)
 
 
-def test_ip_08_a_thousand_uses_are_two_writes(alone: Callable[..., Server], place: Place, http: str) -> None:
+def test_ip_08_a_thousand_uses_are_two_writes(alone: Callable[..., Server], place: Origin, http: str) -> None:
     """However often a key is used, it is written once an interval, and nothing is lost on the way."""
     server, issued = alone(place, http=http, usage_interval=5), place.issue("items:read")
     with server.wire() as wire:

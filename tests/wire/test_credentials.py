@@ -11,7 +11,7 @@ from tests.wire.server import StartError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.wire.conftest import Keys, Place
+    from tests.wire.conftest import Keys, Origin
     from tests.wire.raw import Headers
     from tests.wire.server import Server
 
@@ -150,7 +150,7 @@ def test_cp_15_a_huge_credential_costs_nothing(refusing: Server, keys: Keys, hea
 @pytest.mark.parametrize(
     "query", ["api_key={}", "access_token={}", "key={}", "x-api-key={}", "authorization=Bearer%20{}"]
 )
-def test_cp_18_a_key_in_the_query_is_none(refusing: Server, place: Place, query: str) -> None:
+def test_cp_18_a_key_in_the_query_is_none(refusing: Server, place: Origin, query: str) -> None:
     """A valid key in the query string counts for nothing; only the server's own access log shows it."""
     text = place.issue("items:read", canary=False).text
     printed = len(refusing.printed())
@@ -203,15 +203,15 @@ def test_cp_21_every_byte_counts(refusing: Server, keys: Keys, alter: Callable[[
         assert "B401" == kind_of(refusing.ask("/items", headers), text)
 
 
-def test_cp_22_a_realm_is_escaped(odd: Server) -> None:
+def test_cp_22_a_realm_is_escaped(sensitive: Server) -> None:
     """Quotes and backslashes of the realm are escaped, so that the header parses (RFC 9110, section 5.6.4)."""
-    answer = odd.ask("/items")
+    answer = sensitive.ask("/items")
 
     assert "N401" == kind_of(answer)
     assert r'Bearer realm="the \"odd\\one\""' == answer.one("www-authenticate")
 
 
-def test_cp_22_a_realm_that_no_header_holds_stops_the_start(alone: Callable[..., Server], place: Place) -> None:
+def test_cp_22_a_realm_that_no_header_holds_stops_the_start(alone: Callable[..., Server], place: Origin) -> None:
     """A realm that would end the header's line is refused before anything is served."""
     with pytest.raises(StartError, match="ConfigError: realm"):
         alone(place, realm="a\r\nX-Evil: 1")
@@ -225,15 +225,15 @@ def test_cp_24_a_preflight_needs_a_key(refusing: Server) -> None:
     assert "N401" == kind_of(refusing.ask("/items", PREFLIGHT, method="OPTIONS"))
 
 
-def test_cp_24_an_allowed_preflight_lets_nothing_else_through(odd: Server, keys: Keys) -> None:
+def test_cp_24_an_allowed_preflight_lets_nothing_else_through(sensitive: Server, keys: Keys) -> None:
     """With allow_preflight the application answers OPTIONS with both headers, without a grant, and no other request."""
-    assert 405 == odd.ask("/items", PREFLIGHT, method="OPTIONS").status
-    with odd.unmoved("handled"):
+    assert 405 == sensitive.ask("/items", PREFLIGHT, method="OPTIONS").status
+    with sensitive.unmoved("handled"):
         for headers in ({"Origin": "https://a.example"}, {"Access-Control-Request-Method": "GET"}, {}):
-            assert "N401" == kind_of(odd.ask("/items", headers, method="OPTIONS"))
-        assert 401 == odd.ask("/items", PREFLIGHT, method="HEAD").status
+            assert "N401" == kind_of(sensitive.ask("/items", headers, method="OPTIONS"))
+        assert 401 == sensitive.ask("/items", PREFLIGHT, method="HEAD").status
         for method in ("GET", "POST", "options", "OPTIONSX"):
-            assert kind_of(odd.ask("/items", PREFLIGHT, method=method)) in {"N401", "400"}
+            assert kind_of(sensitive.ask("/items", PREFLIGHT, method=method)) in {"N401", "400"}
 
 
 HIDDEN: list[tuple[bytes, set[str]]] = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Keys, Place
+    from tests.wire.conftest import Keys, Origin
     from tests.wire.raw import Wire
     from tests.wire.server import Server
 
@@ -59,7 +59,7 @@ def test_ws_01_a_handshake_is_refused_like_any_request(server: Server, keys: Key
     assert kind_of(_refused(server, keys.reader.headers, "/docs/private%0a")) in {"P400", "400"}
 
 
-def test_ws_02_a_key_without_the_permission_never_connects(server: Server, place: Place) -> None:
+def test_ws_02_a_key_without_the_permission_never_connects(server: Server, place: Origin) -> None:
     """A key that lacks the permission is 403, with what it lacks, before anything is accepted."""
     issued = place.issue("items:read")
     answer = _refused(server, issued.headers)
@@ -73,7 +73,7 @@ def test_ws_04_a_key_in_the_subprotocol_is_none(server: Server, keys: Keys) -> N
     assert "N401" == kind_of(_refused(server, subprotocols=[f"base64.bearer.{keys.reader.text}"]), keys.reader.text)
 
 
-def test_ws_04_a_key_in_the_query_is_none(server: Server, place: Place) -> None:
+def test_ws_04_a_key_in_the_query_is_none(server: Server, place: Origin) -> None:
     """A key in the query string of a handshake counts for nothing."""
     text = place.issue("ws:connect", canary=False).text
 
@@ -88,13 +88,13 @@ def test_a_socket_is_no_way_around_methods(server: Server, keys: Keys) -> None:
         assert kind_of(posted) in {"F403", "400", "405"}
 
 
-def test_ws_05_a_socket_is_closed_when_its_key_is_disabled(server: Server, place: Place) -> None:
+def test_ws_05_a_socket_is_closed_when_its_key_is_disabled(server: Server, place: Origin) -> None:
     """An open WebSocket is closed with 1008 once its key is disabled; one of another key stays open."""
-    fallen, spared = place.issue("ws:connect"), place.issue("ws:connect")
-    with _open(server, fallen.headers) as socket, _open(server, spared.headers) as other:
+    revoked, spared = place.issue("ws:connect"), place.issue("ws:connect")
+    with _open(server, revoked.headers) as socket, _open(server, spared.headers) as other:
         socket.send("hello")
         assert "hello" == socket.recv()
-        place.disable(fallen)
+        place.disable(revoked)
 
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=WITHIN)
@@ -104,7 +104,7 @@ def test_ws_05_a_socket_is_closed_when_its_key_is_disabled(server: Server, place
         assert "still here" == other.recv()
 
 
-def test_a_socket_is_closed_when_its_key_is_narrowed(server: Server, place: Place) -> None:
+def test_a_socket_is_closed_when_its_key_is_narrowed(server: Server, place: Origin) -> None:
     """Losing the permission closes an open WebSocket as well; losing another one does not."""
     issued = place.issue("items:read", "ws:connect")
     with _open(server, issued.headers) as socket:
@@ -120,7 +120,7 @@ def test_a_socket_is_closed_when_its_key_is_narrowed(server: Server, place: Plac
         assert 1008 == closed.value.rcvd.code
 
 
-def test_a_socket_is_closed_when_its_key_runs_out(server: Server, place: Place) -> None:
+def test_a_socket_is_closed_when_its_key_runs_out(server: Server, place: Origin) -> None:
     """An open WebSocket does not outlive its key, though nothing is written when that expires."""
     issued = place.issue("ws:connect", expires_at=datetime.now(UTC) + timedelta(seconds=0.5))
     with _open(server, issued.headers) as socket, pytest.raises(ConnectionClosed) as closed:
@@ -132,7 +132,7 @@ def test_a_socket_is_closed_when_its_key_runs_out(server: Server, place: Place) 
 
 
 @pytest.fixture(params=["/sse", "/sse?quiet=1"])
-def stream(request: pytest.FixtureRequest, server: Server, place: Place) -> Iterator[tuple[Wire, Issued]]:
+def stream(request: pytest.FixtureRequest, server: Server, place: Origin) -> Iterator[tuple[Wire, Issued]]:
     """A stream that was begun, and the key that it was begun with. The quiet one says nothing more by itself."""
     issued = place.issue("items:read")
     with server.wire() as wire:
@@ -142,7 +142,7 @@ def stream(request: pytest.FixtureRequest, server: Server, place: Place) -> Iter
         yield wire, issued
 
 
-def test_ws_08_a_stream_is_cut_when_its_key_is_disabled(stream: tuple[Wire, Issued], place: Place) -> None:
+def test_ws_08_a_stream_is_cut_when_its_key_is_disabled(stream: tuple[Wire, Issued], place: Origin) -> None:
     """A response that is still being sent is cut off, without the last chunk that would make it look complete."""
     wire, issued = stream
     place.disable(issued)
@@ -152,7 +152,7 @@ def test_ws_08_a_stream_is_cut_when_its_key_is_disabled(stream: tuple[Wire, Issu
         list(iter(wire.chunk, b""))
 
 
-def test_ws_08_a_stream_goes_on_where_that_is_wished(shared: Callable[..., Server], place: Place) -> None:
+def test_ws_08_a_stream_goes_on_where_that_is_wished(shared: Callable[..., Server], place: Origin) -> None:
     """With close_on_revoke off, a response that was begun is left alone, and the next request is refused."""
     server, issued = shared("h11", close_on_revoke=False, max_staleness=0.4), place.issue("items:read")
     with server.wire() as wire:

@@ -11,7 +11,7 @@ from tests.wire.server import StartError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.wire.conftest import Keys, Place
+    from tests.wire.conftest import Keys, Origin
     from tests.wire.server import Server
 
 
@@ -106,7 +106,7 @@ COVERS = ["items:*", "items:read", "*", "items:read,items:write"]
 DOES_NOT_COVER = ["itemsx:read", "items:readall", "items:re", "item:read", "ite:*", "items:read:*", "items:write"]
 
 
-def test_pm_14_a_grant_covers_exactly_what_it_says(server: Server, place: Place) -> None:
+def test_pm_14_a_grant_covers_exactly_what_it_says(server: Server, place: Origin) -> None:
     """A wildcard covers what is under its prefix, a permission only itself."""
     for grants in COVERS:
         issued = place.issue(*grants.split(","))
@@ -137,7 +137,7 @@ def test_pm_17_an_empty_table_denies_everything(shared: Callable[..., Server], k
             assert "F403" == kind_of(empty.ask(path, keys.writer.headers))
 
 
-def test_pm_17_an_unknown_permission_stops_the_start(alone: Callable[..., Server], place: Place) -> None:
+def test_pm_17_an_unknown_permission_stops_the_start(alone: Callable[..., Server], place: Origin) -> None:
     """A rule that names a permission outside the catalogue is an error before anything is served."""
     with pytest.raises(StartError, match=r"ConfigError: .*GET /items"):
         alone(place, rules={"GET /items": "items:raed"}, permissions={"items:read": "Read items"})

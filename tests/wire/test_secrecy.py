@@ -13,19 +13,19 @@ from tests.wire.refusals import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.wire.conftest import Keys, Place
+    from tests.wire.conftest import Keys, Origin
     from tests.wire.server import Server
 
 
 def test_se_01_a_key_is_written_nowhere(
-    new_place: Callable[[], Place], alone: Callable[..., Server], http: str
+    new_place: Callable[[], Origin], alone: Callable[..., Server], http: str
 ) -> None:
     """With every logger at DEBUG and asyncio's debug mode, no key is in a log, the database, or its side files."""
     place = new_place()
     issued = [place.issue("items:read"), place.issue("items:read"), place.issue("ws:connect")]
     environ = {"PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "default"}
     server = alone(
-        place, http=http, wiring={"verbose": True}, environ=environ, persist_proofs=False, usage_interval=0.1
+        place, http=http, wiring={"verbose": True}, environ=environ, persist_digests=False, usage_interval=0.1
     )
     place.disable(issued[1])
     for key in issued:
@@ -102,7 +102,7 @@ def test_public_paths_cannot_be_told_who_calls(shared: Callable[..., Server], ht
     assert "'keyfob': None" in scope
 
 
-def test_se_14_every_invalid_key_is_answered_alike(server: Server, place: Place) -> None:
+def test_se_14_every_invalid_key_is_answered_alike(server: Server, place: Origin) -> None:
     """Unknown, wrong, disabled, expired, deleted, suspended and malformed keys get equal bytes, but for the date."""
     now, known = datetime.now(UTC), place.issue("items:read")
     disabled, expired = place.issue("items:read"), place.issue("items:read", expires_at=now - timedelta(seconds=1))

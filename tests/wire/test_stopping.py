@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
     from tests.wire.server import Server
 
 LOUD = {"PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "default"}
@@ -34,7 +34,7 @@ def _complaints(server: Server) -> list[str]:
 
 
 def test_sf_11_a_killed_server_loses_one_interval_at_most(
-    alone: Callable[..., Server], place: Place, http: str
+    alone: Callable[..., Server], place: Origin, http: str
 ) -> None:
     """After kill -9, every use that is older than the interval is written down."""
     server, issued = alone(place, http=http, usage_interval=0.3), place.issue("items:read")
@@ -53,7 +53,7 @@ def test_sf_11_a_killed_server_loses_one_interval_at_most(
     assert 0 < written <= len(answered)
 
 
-def test_sf_11_a_stopped_server_loses_nothing(alone: Callable[..., Server], place: Place, http: str) -> None:
+def test_sf_11_a_stopped_server_loses_nothing(alone: Callable[..., Server], place: Origin, http: str) -> None:
     """After SIGTERM, every use is written down, however long the interval."""
     server, issued = alone(place, http=http, usage_interval=60, environ=LOUD), place.issue("items:read")
     _use(server, issued, 50)
@@ -65,7 +65,7 @@ def test_sf_11_a_stopped_server_loses_nothing(alone: Callable[..., Server], plac
     assert [] == _complaints(server)
 
 
-def test_sf_11_stopped_workers_lose_nothing(alone: Callable[..., Server], place: Place) -> None:
+def test_sf_11_stopped_workers_lose_nothing(alone: Callable[..., Server], place: Origin) -> None:
     """The same of several workers at once."""
     server, issued = alone(place, http="httptools", workers=2, usage_interval=60), place.issue("items:read")
     for _ in range(30):
@@ -77,12 +77,12 @@ def test_sf_11_stopped_workers_lose_nothing(alone: Callable[..., Server], place:
 
 
 def test_sf_12_a_server_that_is_stopped_at_work_ends_in_order(
-    alone: Callable[..., Server], place: Place, http: str
+    alone: Callable[..., Server], place: Origin, http: str
 ) -> None:
     """SIGTERM during a hash and with uses pending: the request is answered, all is written, and nothing complains."""
     slow = {"memory_kib": 65536, "time": 4}
     environ = {**LOUD, "PYTHONASYNCIODEBUG": ""}
-    server = alone(place, http=http, environ=environ, usage_interval=60, persist_proofs=False, argon2=slow)
+    server = alone(place, http=http, environ=environ, usage_interval=60, persist_digests=False, argon2=slow)
     used, cold = place.issue("items:read"), place.issue("items:read")
     _use(server, used, 1)
     hashes = server.stats()["argon2_verifications"]
@@ -97,9 +97,9 @@ def test_sf_12_a_server_that_is_stopped_at_work_ends_in_order(
     assert [] == _complaints(server)
 
 
-def test_sf_12_a_client_that_left_is_not_waited_for(alone: Callable[..., Server], place: Place) -> None:
+def test_sf_12_a_client_that_left_is_not_waited_for(alone: Callable[..., Server], place: Origin) -> None:
     """Clients that leave while their keys are being hashed stop neither the others nor the end."""
-    server = alone(place, persist_proofs=False, environ={**LOUD, "PYTHONASYNCIODEBUG": ""})
+    server = alone(place, persist_digests=False, environ={**LOUD, "PYTHONASYNCIODEBUG": ""})
     for _ in range(5):
         with server.wire() as wire:
             wire.send(request("/items", place.issue("items:read").headers))
@@ -112,7 +112,7 @@ def test_sf_12_a_client_that_left_is_not_waited_for(alone: Callable[..., Server]
 
 
 def test_sf_13_a_mounted_application_starts_with_its_first_request(
-    alone: Callable[..., Server], place: Place, http: str
+    alone: Callable[..., Server], place: Origin, http: str
 ) -> None:
     """Without a lifespan the first request starts what runs in the background, and uses are written as elsewhere."""
     server, issued = alone(place, http=http, wiring={"kind": "inside"}, usage_interval=0.5), place.issue("m:read")
@@ -128,7 +128,7 @@ def test_sf_13_a_mounted_application_starts_with_its_first_request(
 
 
 def test_sf_13_an_application_without_lifespan_is_started_and_stopped(
-    alone: Callable[..., Server], place: Place, http: str
+    alone: Callable[..., Server], place: Origin, http: str
 ) -> None:
     """Around an application that raises on lifespan, as Django's does, Keyfob starts and writes the last uses."""
     wiring = {"kind": "plain"}
@@ -143,7 +143,7 @@ def test_sf_13_an_application_without_lifespan_is_started_and_stopped(
 
 @pytest.mark.parametrize(("http", "step"), [("h11", "+1d"), ("httptools", "-1d")])
 def test_lc_09_a_clock_that_is_set_changes_nothing(
-    alone: Callable[..., Server], new_place: Callable[[], Place], tmp_path: Path, http: str, step: str
+    alone: Callable[..., Server], new_place: Callable[[], Origin], tmp_path: Path, http: str, step: str
 ) -> None:
     """When the wall clock jumps by a day, cached keys stay, and disabling is in force as ever."""
     if not FAKETIME.exists():

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Place
+    from tests.wire.conftest import Origin
 
 WORKERS = 4
 
 
 @pytest.fixture(scope="module")
-def many(place: Place, logs: Callable[[], Path]) -> Iterator[Server]:
+def many(place: Origin, logs: Callable[[], Path]) -> Iterator[Server]:
     """Four workers behind one port, that trust this host to say who calls."""
     server = Server(place.here, logs(), http="httptools", workers=WORKERS, trusted_proxies=["127.0.0.1"])
     yield server
@@ -59,7 +59,7 @@ def _switch(wire: Wire, how: str, issued: Issued) -> None:
     assert 200 == _ask(wire, f"/_/switch/{how}/{issued.record.id}", method="POST").status
 
 
-def test_mw_03_a_disabled_key_is_refused_by_every_worker_at_once(wires: list[Wire], place: Place) -> None:
+def test_mw_03_a_disabled_key_is_refused_by_every_worker_at_once(wires: list[Wire], place: Origin) -> None:
     """When disabling has returned in one worker, the next request on each other one is refused, every time."""
     issued = place.issue("items:read")
     for turn in range(ROUNDS):
@@ -74,7 +74,7 @@ def test_mw_03_a_disabled_key_is_refused_by_every_worker_at_once(wires: list[Wir
 
 
 def test_mw_03_a_change_made_outside_the_server_is_seen_by_every_worker_at_once(
-    wires: list[Wire], place: Place
+    wires: list[Wire], place: Origin
 ) -> None:
     """The same when another process of this host, such as the command line, disables the key."""
     issued = place.issue("items:read")
@@ -85,7 +85,7 @@ def test_mw_03_a_change_made_outside_the_server_is_seen_by_every_worker_at_once(
         place.enable(issued)
 
 
-def test_mw_01_no_worker_admits_what_was_disabled_before_the_request_began(wires: list[Wire], place: Place) -> None:
+def test_mw_01_no_worker_admits_what_was_disabled_before_the_request_began(wires: list[Wire], place: Origin) -> None:
     """While all workers are busy with a key, no request that began after its disabling is admitted."""
     for _ in range(max(ROUNDS // 20, 2)):
         issued = place.issue("items:read")
@@ -99,7 +99,7 @@ def test_mw_01_no_worker_admits_what_was_disabled_before_the_request_began(wires
             assert ["B401"] * WORKERS == [kind.result() for kind in last]
 
 
-def test_lc_07_after_a_race_of_switches_all_workers_do_what_the_row_says(wires: list[Wire], place: Place) -> None:
+def test_lc_07_after_a_race_of_switches_all_workers_do_what_the_row_says(wires: list[Wire], place: Origin) -> None:
     """Twenty disable and twenty enable at once, from all workers; then each of them admits, or refuses, as stored."""
     issued = place.issue("items:read")
     for turn in range(max(ROUNDS // 20, 2)):
@@ -128,7 +128,7 @@ def _insist(wire: Wire, issued: Issued, is_over: Event, admitted: Semaphore) -> 
             admitted.release()
 
 
-def test_mw_10_the_newest_use_wins_whichever_worker_writes_last(wires: list[Wire], place: Place) -> None:
+def test_mw_10_the_newest_use_wins_whichever_worker_writes_last(wires: list[Wire], place: Origin) -> None:
     """Over all workers, every use is counted, and the last use is the newest one's time and address."""
     issued, each = place.issue("items:read"), ROUNDS // 2
 
@@ -149,7 +149,7 @@ def test_mw_10_the_newest_use_wins_whichever_worker_writes_last(wires: list[Wire
     assert began.replace(microsecond=0) <= last_used.at <= ended
 
 
-def test_mw_06_a_worker_that_was_stuck_wakes_to_the_truth(server: Server, place: Place) -> None:
+def test_mw_06_a_worker_that_was_stuck_wakes_to_the_truth(server: Server, place: Origin) -> None:
     """A handler blocks the event loop; what was disabled meanwhile is refused by the very next decision."""
     issued, other = place.issue("items:read"), place.issue("items:read")
     assert 200 == server.ask("/items", issued.headers).status

@@ -19,7 +19,7 @@ from keyfob_admin.wire.requests import AuditQuery
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from keyfob.audit import SealedEvent
+    from keyfob.audit import ChainedEvent
 
 
 async def list_events(call: Call) -> Response:
@@ -51,7 +51,7 @@ def _search(call: Call) -> EventSearch:
     )
 
 
-async def _lines(first: SealedEvent | None, events: AsyncIterator[SealedEvent]) -> AsyncIterator[bytes]:
+async def _lines(first: ChainedEvent | None, events: AsyncIterator[ChainedEvent]) -> AsyncIterator[bytes]:
     if first is None:
         return
     yield msgspec.json.encode(shown_event(first)) + b"\n"

@@ -12,7 +12,7 @@ from keyfob.errors import NotFound
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import Actor
 from keyfob_admin.wire.media_types import JSON
-from keyfob_admin.wire.presenters import Shown
+from keyfob_admin.wire.presenters import KeyPresenter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,15 +69,15 @@ class Call:
     def key_id(self) -> str:
         """The key that the path names, by its id or as displayed. Raises NotFound for anything else."""
         written = cast("str", self.request.path_params["key"])
-        key_id = key_id_of(written, self.runtime.brand)
+        key_id = key_id_of(written, self.runtime.prefix)
         if key_id is None or not written.endswith(key_id):  # a whole key has no place in a path
             raise NotFound
         return key_id
 
     @property
-    def shown(self) -> Shown:
+    def shown(self) -> KeyPresenter:
         """How keys look here and now."""
-        return Shown(self.runtime.catalogue, self.runtime.brand, self.runtime.now())
+        return KeyPresenter(self.runtime.catalogue, self.runtime.prefix, self.runtime.now())
 
     def address_of(self, path: str) -> str:
         """Where *path* is for the caller: below the mount."""

@@ -17,7 +17,7 @@ from keyfob_admin.wire.presenters import shown_day
 from keyfob_admin.wire.requests import CreateKey, DisableQuery, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
 
 if TYPE_CHECKING:
-    from keyfob.management.keys import Minted
+    from keyfob.management.keys import CreatedKey
     from keyfob.store.contract import KeyView
     from keyfob_admin.api.call import Call
 
@@ -35,19 +35,19 @@ async def create(call: Call) -> Response:
         expires_at=sent.expires_at,
         ip_allow=tuple(sent.ip_allow),
     )
-    minted = await call.runtime.lifecycle.create(
+    created = await call.runtime.lifecycle.create(
         call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call, _keys(call))
     )
-    return _reveal(call, minted)
+    return _reveal(call, created)
 
 
 async def duplicate(call: Call) -> Response:
     """Make a key like another one, with a secret of its own."""
     idempotency = _idempotency(call, f"{_keys(call)}/{call.key_id}/duplicate")
-    minted = await call.runtime.lifecycle.duplicate(
+    created = await call.runtime.lifecycle.duplicate(
         call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=idempotency
     )
-    return _reveal(call, minted)
+    return _reveal(call, created)
 
 
 async def list_keys(call: Call) -> Response:
@@ -115,10 +115,10 @@ def _changed(shown: views.ChangedKey) -> Response:
     return answer(shown, headers={"ETag": shown.etag})
 
 
-def _reveal(call: Call, minted: Minted) -> Response:
+def _reveal(call: Call, created: CreatedKey) -> Response:
     """Answer 201 with the secret, or 200 without it if this was done before under the same Idempotency-Key."""
-    shown = views.NewKey(call.shown.key(minted.view), minted.secret)
-    if minted.replayed:
+    shown = views.NewKey(call.shown.key(created.view), created.secret)
+    if created.replayed:
         return answer(shown, headers={"Idempotency-Replayed": "true"})
     return answer(shown, 201, {"Location": call.address_of(f"{_keys(call)}/{shown.key.id}")})
 

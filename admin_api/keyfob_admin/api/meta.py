@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 async def whoami(call: Call) -> Response:
     """Show the calling key."""
-    return answer(shown_caller(call.grant, call.runtime.brand))
+    return answer(shown_caller(call.grant, call.runtime.prefix))
 
 
 async def permissions(call: Call) -> Response:

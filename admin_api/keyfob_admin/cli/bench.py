@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.store.contract import KeyQuery
-from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Group, confirm, team_option, yes_option
 from keyfob_admin.cli.output import say
@@ -17,7 +17,7 @@ from keyfob_admin.cli.times import now
 from keyfob_admin.setup.seeding import Seeding, seed
 
 if TYPE_CHECKING:
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 _TYPE = "api"  # what the demo and most applications ask for
 
@@ -40,52 +40,54 @@ def bench() -> None:
 def seed_command(*, count: int, team: str | None, permissions: tuple[str, ...], shown: int, yes: bool) -> None:
     """Make N api keys at once, for measuring alone. Some of them go to stdout, one a line; the rest nobody can use.
 
-    Each is admitted like any other key, by its own proof. But hashing a million secrets takes hours, so that all share
-    one Argon2id hash, which is of another secret: where proofs are not in use (persist_proofs = false, or a ring entry
+    Each is admitted like any other key, by its own digest. But hashing a million secrets takes hours, so that all share
+    one Argon2id hash, of another secret: where digests are not in use (persist_digests = false, or a signing key
     marked lost) every one of them is refused. Use a database that you throw away.
     """
 
-    async def work(desk: Desk) -> None:
-        chosen = await _team(desk, team)
-        if len(await desk.store.views(KeyQuery(team=None, now=now(), limit=2))) > 1:
+    async def work(context: CliContext) -> None:
+        chosen = await _team(context, team)
+        if len(await context.store.views(KeyQuery(team=None, now=now(), limit=2))) > 1:
             confirm(f"This database has keys already. Put {count} more into it, for measuring alone?", yes=yes)
         order = Seeding(
             count=count,
             team=chosen,
-            actor=desk.actor,
-            permissions=_permissions(desk, permissions),
+            actor=context.actor,
+            permissions=_permissions(context, permissions),
             keep=shown,
         )
-        for text in await _seeded(desk, order):
+        for text in await _seeded(context, order):
             click.echo(text)
         say(f"{count} keys are in the team {chosen} now; {min(shown, count)} of them were printed, this once.")
 
-    at_desk(work)
+    run_with_context(work)
 
 
-async def _team(desk: Desk, team: str | None) -> str:
+async def _team(context: CliContext, team: str | None) -> str:
     """Give the team, which must be one whose api keys are admitted."""
-    chosen = await desk.team_or_only(team)
-    found = await desk.store.team(chosen)
-    if found is not None and not desk.runtime.catalogue.allows(found.plan, _TYPE):
+    chosen = await context.team_or_only(team)
+    found = await context.store.team(chosen)
+    if found is not None and not context.runtime.catalogue.allows(found.plan, _TYPE):
         raise Fault(f"the team {chosen} has the plan {found.plan}, under which api keys are refused; name another team")
     return chosen
 
 
-def _permissions(desk: Desk, asked: tuple[str, ...]) -> tuple[str, ...]:
-    strange = desk.runtime.catalogue.check_grants(_TYPE, asked)
+def _permissions(context: CliContext, asked: tuple[str, ...]) -> tuple[str, ...]:
+    strange = context.runtime.catalogue.check_grants(_TYPE, asked)
     if strange:
         raise click.UsageError(
             f"no api key can hold {', '.join(strange)}; `keyfob permissions list` shows the catalogue"
         )
-    return tuple(sorted(set(asked or desk.runtime.catalogue.permissions)))
+    return tuple(sorted(set(asked or context.runtime.catalogue.permissions)))
 
 
-async def _seeded(desk: Desk, order: Seeding) -> list[str]:
-    runtime, settings = desk.runtime, desk.settings
-    minter = Minter(desk.ring.signing, runtime.pool, runtime.parameters, settings.brand, settings.persist_proofs)
+async def _seeded(context: CliContext, order: Seeding) -> list[str]:
+    runtime, settings = context.runtime, context.settings
+    issuer = KeyIssuer(
+        context.keyring.signing, runtime.pool, runtime.parameters, settings.prefix, settings.persist_digests
+    )
     progress = _tell if sys.stderr.isatty() else _say_nothing
-    return await seed(desk.store, minter, order, now=now(), progress=progress)
+    return await seed(context.store, issuer, order, now=now(), progress=progress)
 
 
 def _tell(made: int) -> None:

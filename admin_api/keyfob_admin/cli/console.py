@@ -11,7 +11,7 @@ from keyfob.errors import NotFound
 from keyfob.keys.record import State
 from keyfob.management.keys import KeySearch
 from keyfob.policy.key_types import ADMIN
-from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say
@@ -19,7 +19,7 @@ from keyfob_admin.sessions import LINK_LASTS, link_address, make_link
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 DEFAULT_URL = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
 
@@ -37,11 +37,11 @@ def console() -> None:
 def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) -> None:
     """Print a link that signs in to the console, once, within ten minutes."""
 
-    async def work(desk: Desk) -> None:
-        record = await (_named(desk, key) if key else _oldest_root(desk))
-        now = desk.runtime.now()
-        base = (url or desk.settings.admin.url or DEFAULT_URL).rstrip("/")
-        link = link_address(base, await make_link(desk.store, record, now, actor=desk.actor))
+    async def work(context: CliContext) -> None:
+        record = await (_named(context, key) if key else _oldest_root(context))
+        now = context.runtime.now()
+        base = (url or context.settings.admin.url or DEFAULT_URL).rstrip("/")
+        link = link_address(base, await make_link(context.store, record, now, actor=context.actor))
         if as_json:
             print_json({"url": link, "key_id": record.id, "expires_at": moment(now + LINK_LASTS)})
         else:
@@ -50,23 +50,23 @@ def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) 
         if in_browser and not webbrowser.open(link):
             say("No browser could be opened here; use the link.")
 
-    at_desk(work)
+    run_with_context(work)
 
 
-async def _named(desk: Desk, key: str) -> KeyRecord:
+async def _named(context: CliContext, key: str) -> KeyRecord:
     """Find the admin key that was named. Raises NotFound, and Fault if it cannot sign in."""
-    record = (await desk.key(key)).record
-    state = desk.keys.state(record)
+    record = (await context.key(key)).record
+    state = context.keys.state(record)
     if record.key_type != ADMIN or state is not State.ACTIVE:
         what = state if record.key_type == ADMIN else f"a key of type {record.key_type}"
-        raise Fault(f"{desk.display(record)} is {what}; only an active admin key can sign in", Exit.CONFLICT)
+        raise Fault(f"{context.display(record)} is {what}; only an active admin key can sign in", Exit.CONFLICT)
     return record
 
 
-async def _oldest_root(desk: Desk) -> KeyRecord:
+async def _oldest_root(context: CliContext) -> KeyRecord:
     """Find the oldest active key that may do everything. Raises NotFound."""
     search = KeySearch(key_type=ADMIN, state=State.ACTIVE, permission="*", page_size=1)
-    found = (await desk.keys.list_keys(search, actor=desk.actor)).items
+    found = (await context.keys.list_keys(search, actor=context.actor)).items
     if not found:
         raise NotFound("there is no active admin key that holds *; name another one with --as")
     return found[0].record

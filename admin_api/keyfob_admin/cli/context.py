@@ -23,13 +23,13 @@ from keyfob.runtime.runtime import Runtime
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import DEFAULT_CONFIG, config_named
 from keyfob_admin.cli.times import now
-from keyfob_admin.wire.presenters import Shown
+from keyfob_admin.wire.presenters import KeyPresenter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from keyfob.config.settings import Settings
-    from keyfob.keyring.active import RingInUse
+    from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.record import KeyRecord
     from keyfob.management.keys import KeyLifecycle, KeySearch
     from keyfob.management.teams import Teams
@@ -44,7 +44,7 @@ WHOLE_KEY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CliContext:
     """One command's hold of an installation. The person at it may do everything."""
 
     runtime: Runtime
@@ -71,23 +71,23 @@ class Desk:
         return self.runtime.teams
 
     @property
-    def ring(self) -> RingInUse:
+    def keyring(self) -> ActiveKeyring:
         """The server's keys, under what the database says of them."""
-        return self.runtime.ring
+        return self.runtime.keyring
 
-    def shown(self) -> Shown:
+    def shown(self) -> KeyPresenter:
         """How keys look now."""
-        return Shown(self.runtime.catalogue, self.settings.brand, now())
+        return KeyPresenter(self.runtime.catalogue, self.settings.prefix, now())
 
     def display(self, record: KeyRecord) -> str:
         """Write a key as people see it."""
-        return display(record.key_type, record.id, self.settings.brand)
+        return display(record.key_type, record.id, self.settings.prefix)
 
     def key_id(self, text: str) -> str:
         """Read a key's id, in either form. Raises NotFound, and UsageError for a whole key."""
-        found = key_id_of(text, self.settings.brand)
+        found = key_id_of(text, self.settings.prefix)
         if found is None:
-            raise NotFound(f"{text!r} is no key's id: 16 characters, or {self.settings.brand}_<type>_ and those")
+            raise NotFound(f"{text!r} is no key's id: 16 characters, or {self.settings.prefix}_<type>_ and those")
         if not text.endswith(found):
             raise click.UsageError(WHOLE_KEY)
         return found
@@ -123,27 +123,27 @@ class Desk:
             search = replace(search, page_token=page.next_token)
 
 
-def at_desk(work: Callable[[Desk], Awaitable[None]]) -> None:
+def run_with_context(work: Callable[[CliContext], Awaitable[None]]) -> None:
     """Open the installation that the configuration names, do *work* there, and close it."""
-    asyncio.run(_at_desk(needed_settings(), work))
+    asyncio.run(_run_with_context(needed_settings(), work))
 
 
-async def _at_desk(settings: Settings, work: Callable[[Desk], Awaitable[None]]) -> None:
-    async with open_desk(settings) as desk:
-        await work(desk)
+async def _run_with_context(settings: Settings, work: Callable[[CliContext], Awaitable[None]]) -> None:
+    async with open_context(settings) as context:
+        await work(context)
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """Open the installation that *settings* describe. Raises ConfigError for a wrong ring, StoreUnavailable."""
+async def open_context(settings: Settings) -> AsyncIterator[CliContext]:
+    """Open the installation that *settings* describe. Raises ConfigError for a wrong keyring, StoreUnavailable."""
     runtime = Runtime(settings)
     log = logging.getLogger("keyfob")
     before = log.level
     log.setLevel(logging.CRITICAL + 1)  # what goes wrong is said once, by the command
     try:
         await runtime.freshness.ensure()
-        runtime.ring.check()
-        yield Desk(runtime, Actor.command_line(login_name()))
+        runtime.keyring.check()
+        yield CliContext(runtime, Actor.command_line(login_name()))
     finally:
         await runtime.stop()
         log.setLevel(before)

@@ -13,7 +13,7 @@ from keyfob.store.opening import open_store
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.audit import chain_of
-from keyfob_admin.cli.context import at_desk, needed_settings
+from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option, confirm, yes_option
 from keyfob_admin.cli.output import print_fields, print_json, say
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.store.contract import KeyStore
     from keyfob.store.postgres.store import PostgresStore
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 ONLY_SQLITE = "this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore"
 
@@ -48,32 +48,32 @@ def migrate(*, as_json: bool) -> None:
 def status(*, as_json: bool) -> None:
     """Show the schema, and how much is in the database."""
 
-    async def work(desk: Desk) -> None:
-        told = await _status(desk.store)
+    async def work(context: CliContext) -> None:
+        told = await _status(context.store)
         if as_json:
-            print_json({"url": desk.settings.shown_store, **told})
+            print_json({"url": context.settings.shown_store, **told})
         else:
-            print_fields([("url", desk.settings.shown_store or ""), *((name, str(told[name])) for name in told)])
+            print_fields([("url", context.settings.shown_store or ""), *((name, str(told[name])) for name in told)])
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @db.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @as_json_option
 def backup(file: Path, *, as_json: bool) -> None:
-    """Copy the database as it is now to the new FILE, readable to you alone. The ring is not in it: keep it as well."""
+    """Copy the database as it is now to the new FILE, readable to you alone. The keyring is not in it."""
     if file.exists():
         raise Fault(
             f"{file} is there already, and a backup is never written over another; name a new file", Exit.CONFLICT
         )
 
-    async def work(desk: Desk) -> None:
-        await sqlite_admin.backup(_sqlite(desk), file)
-        words = f"{file} holds the database now; the ring is not in it, keep a copy of that, too"
+    async def work(context: CliContext) -> None:
+        await sqlite_admin.backup(_sqlite(context), file)
+        words = f"{file} holds the database now; the keyring is not in it, keep a copy of that, too"
         _done(words, {"file": str(file)}, as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @db.command()
@@ -89,12 +89,12 @@ def restore(file: Path, *, yes: bool, as_json: bool) -> None:
     settings = needed_settings()
     asyncio.run(_replace(settings, file))
 
-    async def note(desk: Desk) -> None:
-        await desk.store.change(lambda rows: rows.append(desk.actor.did("db.restored", now(), file=file.name)))
+    async def note(context: CliContext) -> None:
+        await context.store.change(lambda rows: rows.append(context.actor.did("db.restored", now(), file=file.name)))
         words = f"The database holds what {file} held. Keys that were disabled or deleted since then work again."
         _done(words, {"file": str(file)}, as_json=as_json)
 
-    at_desk(note)  # opened anew, because the backup may know the ring otherwise than the database did
+    run_with_context(note)  # opened anew, because the backup may know the keyring otherwise than the database did
 
 
 async def _replace(settings: Settings, file: Path) -> None:
@@ -115,17 +115,17 @@ def verify(*, as_json: bool) -> None:
     faults: list[str] = []
     whole = "The database and its audit log are whole."
 
-    async def work(desk: Desk) -> None:
+    async def work(context: CliContext) -> None:
         nonlocal whole
-        if isinstance(desk.store, SQLiteStore):
-            keys = {char: entry.audit_key for char, entry in desk.ring.entries().items()}
-            faults.extend(await sqlite_admin.verify(desk.store, keys))
+        if isinstance(context.store, SQLiteStore):
+            keys = {char: entry.audit_key for char, entry in context.keyring.entries().items()}
+            faults.extend(await sqlite_admin.verify(context.store, keys))
         else:
-            _, _, found = await chain_of(desk)
+            _, _, found = await chain_of(context)
             faults.extend(f"audit event {fault.seq}: {fault.what}" for fault in found)
             whole = "The audit log is whole. For the files under it PostgreSQL has its own tool, pg_amcheck."
 
-    at_desk(work)
+    run_with_context(work)
     if as_json:
         print_json({"ok": not faults, "faults": faults})
     else:
@@ -150,8 +150,8 @@ def _done(words: str, data: dict[str, object], *, as_json: bool) -> None:
         say(words)
 
 
-def _sqlite(desk: Desk) -> SQLiteStore:
+def _sqlite(context: CliContext) -> SQLiteStore:
     """Give the store, which these commands need to be a SQLite file."""
-    if not isinstance(desk.store, SQLiteStore):
+    if not isinstance(context.store, SQLiteStore):
         raise Fault(ONLY_SQLITE)
-    return desk.store
+    return context.store

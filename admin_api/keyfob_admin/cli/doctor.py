@@ -13,14 +13,14 @@ from keyfob_admin.cli.output import plain, print_json
 @click.command(cls=Command)
 @as_json_option
 def doctor(*, as_json: bool) -> None:
-    """Check configuration, ring, database, clock, rules, admin keys and doorbell. Exit code 3 if something fails."""
+    """Check configuration, keyring, database, clock, rules, admin keys and change signal. Exits with 3 on failure."""
     findings = checks.examine()
     failed = any(finding.level == checks.FAIL for finding in findings)
     if as_json:
-        told = [{"level": one.level, "what": one.what, "detail": one.detail, "mend": one.mend} for one in findings]
+        told = [{"level": one.level, "what": one.what, "detail": one.detail, "fix": one.fix} for one in findings]
         print_json({"ok": not failed, "findings": told})
     else:
         for finding in findings:
-            mend = f" → {finding.mend}" if finding.mend else ""
-            click.echo(plain(f"{finding.level:<5} {finding.what:<14} {finding.detail}{mend}"))
+            fix = f" → {finding.fix}" if finding.fix else ""
+            click.echo(plain(f"{finding.level:<5} {finding.what:<14} {finding.detail}{fix}"))
     click.get_current_context().exit(Exit.CHECK_FAILED if failed else Exit.OK)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, KeyfobError
-from keyfob.keyring.states import RingState
-from keyfob.management.keyring_rotation import Rings
+from keyfob.keyring.states import SigningKeyState
+from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.policy.permissions import covers
@@ -21,7 +21,7 @@ from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
-from keyfob_admin.cli.context import catalogue_of, needed_settings, open_desk
+from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
 from keyfob_admin.cli.exit_codes import Fault, sentence
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from keyfob.config.settings import Settings
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 WRITTEN_AT = datetime(2025, 1, 1, tzinfo=UTC)  # no clock that is right says something earlier
@@ -41,12 +41,12 @@ NOT_LOCAL = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs",
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's. *mend* says what to change."""
+    """One line of the doctor's. *fix* says what to change."""
 
     level: str
     what: str
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine() -> list[Finding]:
@@ -56,7 +56,7 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", sentence(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _ring_file, _database_file):
+    for look in (_rules, _gateways, _keyring_file, _database_file):
         findings += _carefully(look, settings)
     findings += asyncio.run(_installation(settings))
     return findings
@@ -80,8 +80,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(WARN, "configuration", "every client may say its own address", "narrow trusted_proxies")
     has_password = settings.store != settings.shown_store
     if has_password and settings.path and _is_open(settings.path):
-        mend = f"chmod 600 {settings.path}, or set KEYFOB_STORE_URL instead"
-        yield Finding(WARN, "configuration", "others can read the password of the store's url", mend)
+        fix = f"chmod 600 {settings.path}, or set KEYFOB_STORE_URL instead"
+        yield Finding(WARN, "configuration", "others can read the password of the store's url", fix)
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:
@@ -96,8 +96,8 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     yield Finding(OK, "rules", f"{count} rules name {len(named)} permissions, all known")
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
-        mend = "take them out of [permissions], unless your application asks for them itself"
-        yield Finding(WARN, "rules", f"no rule asks for {', '.join(idle[:5])}{' and more' if idle[5:] else ''}", mend)
+        fix = "take them out of [permissions], unless your application asks for them itself"
+        yield Finding(WARN, "rules", f"no rule asks for {', '.join(idle[:5])}{' and more' if idle[5:] else ''}", fix)
 
 
 def _gateways(settings: Settings) -> Iterator[Finding]:
@@ -106,27 +106,30 @@ def _gateways(settings: Settings) -> Iterator[Finding]:
         check_rules(name, policy.rules, catalogue_of(settings))
         what = f"gateway {name}"
         if EVERYBODY & set(policy.trusted_proxies):
-            mend = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
-            yield Finding(WARN, what, "everybody may say what was asked for, and from where", mend)
+            fix = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
+            yield Finding(WARN, what, "everybody may say what was asked for, and from where", fix)
         yield Finding(OK, what, f"asks at /v1/forward-auth/{name}, from {', '.join(policy.trusted_proxies)}")
 
 
-def _ring_file(settings: Settings) -> Iterator[Finding]:
-    """Check where the ring comes from; what is in it is judged with the database."""
-    if settings.ring is None:
-        source = "from KEYFOB_RING_DATA" if settings.ring_data else "none is named"
+def _keyring_file(settings: Settings) -> Iterator[Finding]:
+    """Check where the keyring comes from; what is in it is judged with the database."""
+    if settings.keyring is None:
+        source = "from KEYFOB_KEYRING_DATA" if settings.keyring_data else "none is named"
         yield Finding(
-            OK if settings.ring_data else FAIL, "ring", source, "" if settings.ring_data else "set KEYFOB_RING"
+            OK if settings.keyring_data else FAIL,
+            "keyring",
+            source,
+            "" if settings.keyring_data else "set KEYFOB_KEYRING",
         )
         return
-    if not settings.ring.exists():
-        mend = "put your copy there; `keyfob init` writes one for a new installation"
-        yield Finding(FAIL, "ring", f"{settings.ring} is missing", mend)
+    if not settings.keyring.exists():
+        fix = "put your copy there; `keyfob init` writes one for a new installation"
+        yield Finding(FAIL, "keyring", f"{settings.keyring} is missing", fix)
         return
-    if _is_open(settings.ring):
-        yield Finding(FAIL, "ring", f"{settings.ring} is open to others", f"chmod 600 {settings.ring}")
+    if _is_open(settings.keyring):
+        yield Finding(FAIL, "keyring", f"{settings.keyring} is open to others", f"chmod 600 {settings.keyring}")
         return
-    yield Finding(OK, "ring", f"{settings.ring} is yours alone")
+    yield Finding(OK, "keyring", f"{settings.keyring} is yours alone")
 
 
 def _database_file(settings: Settings) -> Iterator[Finding]:
@@ -144,8 +147,8 @@ def _database_file(settings: Settings) -> Iterator[Finding]:
         yield Finding(FAIL, "database", f"{path} or its folder cannot be written", "give this account the right to")
     kind = file_system_of(path)
     if kind is not None and kind.startswith(NOT_LOCAL):
-        mend = "move it to a local disk: elsewhere a revoked key may pass, and the file may break"
-        yield Finding(FAIL, "database", f"{path} is on {kind}, which is not local", mend)
+        fix = "move it to a local disk: elsewhere a revoked key may pass, and the file may break"
+        yield Finding(FAIL, "database", f"{path} is on {kind}, which is not local", fix)
     else:
         yield Finding(OK, "database", f"{path} is on a local file system ({kind or 'as far as can be told'})")
 
@@ -154,89 +157,93 @@ async def _installation(settings: Settings) -> list[Finding]:
     """Open the installation and look at what only it knows."""
     findings: list[Finding] = []
     try:
-        async with open_desk(settings) as desk:
-            for look in (_ring_marks, _schema, _bell, _clock, _admin_keys, _granted):
-                findings += [finding async for finding in look(desk)]
+        async with open_context(settings) as context:
+            for look in (_signing_keys, _schema, _signal, _clock, _admin_keys, _granted):
+                findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
-        what = "ring" if isinstance(error, ConfigError) and "ring" in str(error) else "database"
+        what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
         findings.append(Finding(FAIL, what, sentence(error)))
     return findings
 
 
-async def _ring_marks(desk: Desk) -> AsyncIterator[Finding]:
-    """Compare the ring with what the database knows of it. That all active entries are here was seen on opening."""
-    marks = {mark.char: mark for mark in (await desk.store.changes(None)).ring}
-    entries = desk.ring.entries()
-    active = [char for char, mark in marks.items() if mark.state is RingState.ACTIVE]
-    yield Finding(OK, "ring", f"{len(active)} active ({', '.join(sorted(active))}), fingerprints as in the database")
+async def _signing_keys(context: CliContext) -> AsyncIterator[Finding]:
+    """Compare the keyring with what the database knows of it. That all active entries are here was seen on opening."""
+    marks = {mark.char: mark for mark in (await context.store.changes(None)).keyring}
+    entries = context.keyring.entries()
+    active = [char for char, mark in marks.items() if mark.state is SigningKeyState.ACTIVE]
+    yield Finding(OK, "keyring", f"{len(active)} active ({', '.join(sorted(active))}), fingerprints as in the database")
     new = sorted(set(entries) - set(marks))
     if new:
-        mend = "copy the file to every server, then `keyfob ring activate`"
-        yield Finding(WARN, "ring", f"{', '.join(new)} is not activated", mend)
-    lost = sorted(char for char, mark in marks.items() if mark.state is RingState.LOST)
+        fix = "copy the file to every server, then `keyfob keyring activate`"
+        yield Finding(WARN, "keyring", f"{', '.join(new)} is not activated", fix)
+    lost = sorted(char for char, mark in marks.items() if mark.state is SigningKeyState.LOST)
     if lost:
-        mend = "replace the keys that carry it, then `keyfob ring retire`"
-        yield Finding(WARN, "ring", f"{', '.join(lost)} is lost: forged keys cost a hash", mend)
+        fix = "replace the keys that carry it, then `keyfob keyring retire`"
+        yield Finding(WARN, "keyring", f"{', '.join(lost)} is lost: forged keys cost a hash", fix)
 
 
-async def _schema(desk: Desk) -> AsyncIterator[Finding]:
+async def _schema(context: CliContext) -> AsyncIterator[Finding]:
     """Show the schema, and that write-ahead logging is on."""
-    if not isinstance(desk.store, SQLiteStore):
-        yield Finding(OK, "database", f"{desk.settings.shown_store} answers")
+    if not isinstance(context.store, SQLiteStore):
+        yield Finding(OK, "database", f"{context.settings.shown_store} answers")
         return
-    status = await sqlite_admin.status(desk.store)
-    level, mend = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
-    yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", mend)
+    status = await sqlite_admin.status(context.store)
+    level, fix = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
+    yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", fix)
 
 
-async def _bell(desk: Desk) -> AsyncIterator[Finding]:
+async def _signal(context: CliContext) -> AsyncIterator[Finding]:
     """Check that a change made here is seen at once."""
-    if not isinstance(desk.store, SQLiteStore):
+    if not isinstance(context.store, SQLiteStore):
         return
-    path = desk.store.bell.path
-    if not desk.store.applies_at_once:
-        mend = f"let this account write {path}, or remove what is there instead of a file"
-        yield Finding(FAIL, "doorbell", f"{path} cannot be rung: changes take {desk.settings.max_staleness:g} s", mend)
+    path = context.store.signal.path
+    if not context.store.is_immediate:
+        fix = f"let this account write {path}, or remove what is there instead of a file"
+        yield Finding(
+            FAIL, "change signal", f"{path} cannot be rung: changes take {context.settings.max_staleness:g} s", fix
+        )
     elif _is_open(path):
-        yield Finding(FAIL, "doorbell", f"{path} is open to others", f"chmod 600 {path}")
+        yield Finding(FAIL, "change signal", f"{path} is open to others", f"chmod 600 {path}")
     else:
-        yield Finding(OK, "doorbell", "every process of this host sees a change at once")
+        yield Finding(OK, "change signal", "every process of this host sees a change at once")
 
 
-async def _clock(desk: Desk) -> AsyncIterator[Finding]:
+async def _clock(context: CliContext) -> AsyncIterator[Finding]:
     """Check that the clock is not behind what was already written, and plausible."""
-    newest = await desk.store.events(EventQuery(limit=1))
+    newest = await context.store.events(EventQuery(limit=1))
     written = newest[0].event.at if newest else WRITTEN_AT
     if now() < max(written, WRITTEN_AT):
-        mend = "set the clock: keys expire by it"
-        yield Finding(FAIL, "clock", f"it says {moment(now())}, but the audit log was written {moment(written)}", mend)
+        fix = "set the clock: keys expire by it"
+        yield Finding(FAIL, "clock", f"it says {moment(now())}, but the audit log was written {moment(written)}", fix)
     else:
         yield Finding(OK, "clock", f"it says {moment(now())}")
 
 
-async def _admin_keys(desk: Desk) -> AsyncIterator[Finding]:
+async def _admin_keys(context: CliContext) -> AsyncIterator[Finding]:
     """Count the keys that can do everything."""
-    left = await Rings(desk.store, now).root_keys()
+    left = await KeyringRotation(context.store, now).root_keys()
     if not left:
-        mend = "`keyfob keys create admin --type admin --permission '*'`"
-        yield Finding(FAIL, "admin keys", "none that can do everything is left", mend)
+        fix = "`keyfob keys create admin --type admin --permission '*'`"
+        yield Finding(FAIL, "admin keys", "none that can do everything is left", fix)
     else:
         yield Finding(OK, "admin keys", f"{len(left)} can do everything: {', '.join(key.name for key in left[:3])}")
 
 
-async def _granted(desk: Desk) -> AsyncIterator[Finding]:
+async def _granted(context: CliContext) -> AsyncIterator[Finding]:
     """Find keys that hold what nothing knows any more, and teams whose plan is gone."""
-    catalogue = desk.runtime.catalogue
-    for team in await desk.store.teams():
+    catalogue = context.runtime.catalogue
+    for team in await context.store.teams():
         if team.plan not in catalogue.plans:
-            mend = f"`keyfob teams set-plan {team.id} …`, or write [plans.{team.plan}]"
-            yield Finding(FAIL, "teams", f"{team.id} has the plan {team.plan}, which is not configured", mend)
+            fix = f"`keyfob teams set-plan {team.id} …`, or write [plans.{team.plan}]"
+            yield Finding(FAIL, "teams", f"{team.id} has the plan {team.plan}, which is not configured", fix)
     known = catalogue.known_to_rules()
-    for view in await desk.all_keys(KeySearch(page_size=LARGEST_PAGE)):
+    for view in await context.all_keys(KeySearch(page_size=LARGEST_PAGE)):
         strange = [held for held in view.record.permissions if not any(covers((held,), name) for name in known)]
         if strange:
-            mend = "put them back into [permissions], or take them from the key"
-            yield Finding(WARN, "permissions", f"{desk.display(view.record)} holds unknown {', '.join(strange)}", mend)
+            fix = "put them back into [permissions], or take them from the key"
+            yield Finding(
+                WARN, "permissions", f"{context.display(view.record)} holds unknown {', '.join(strange)}", fix
+            )
 
 
 def sqlite_path(settings: Settings) -> Path | None:

@@ -1,4 +1,4 @@
-"""``keyfob init``: a configuration, a ring, a database and the first admin key."""
+"""``keyfob init``: a configuration, a keyring, a database and the first admin key."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from keyfob_admin.cli.output import print_json, say
 from keyfob_admin.cli.times import now
 from keyfob_admin.setup.config_template import starting_file
 from keyfob_admin.setup.installer import install
-from keyfob_admin.wire.presenters import Shown
+from keyfob_admin.wire.presenters import KeyPresenter
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
-    from keyfob.management.key_creation import Minted
+    from keyfob.management.key_creation import CreatedKey
 
 
 @click.command(cls=Command)
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 @click.option("--admin", default="admin", show_default=True, metavar="NAME", help="What the first admin key is called.")
 @as_json_option
 def init(*, team: str, admin: str, as_json: bool) -> None:
-    """Write keyfob.toml, keyfob.ring and the database, and print the first admin key, this once.
+    """Write keyfob.toml, keyfob.keyring and the database, and print the first admin key, this once.
 
-    A configuration, ring or empty database that is there already is used as it is, so that an init that was cut short
-    can be run again.
+    A configuration, keyring or empty database that is there already is used as it is, so that an init that was cut
+    short can be run again.
     """
     clean_team_id(team, pointer="/--team")
     clean_name(admin, pointer="/--admin")
     path = config_named() or Path(DEFAULT_CONFIG)
     is_new = _write_config(path)
     settings = load_settings(path, environ=os.environ)
-    minted = _install(settings, team, admin)
-    shown = Shown(catalogue_of(settings), settings.brand, now()).key(minted.view)
+    created = _install(settings, team, admin)
+    shown = KeyPresenter(catalogue_of(settings), settings.prefix, now()).key(created.view)
     if as_json:
-        files = {"config": str(path), "ring": str(settings.ring or ""), "store": settings.shown_store}
-        print_json({**files, "team": team, "key": msgspec.to_builtins(shown), "secret": minted.secret})
+        files = {"config": str(path), "keyring": str(settings.keyring or ""), "store": settings.shown_store}
+        print_json({**files, "team": team, "key": msgspec.to_builtins(shown), "secret": created.secret})
         return
     say(f"{path} {'is new' if is_new else 'was here already and is used as it is'}; look at [permissions] and [rules].")
-    say(f"{settings.ring or 'KEYFOB_RING_DATA'} holds the server's own keys: keep a copy, never commit it.")
+    say(f"{settings.keyring or 'KEYFOB_RING_DATA'} holds the server's own keys: keep a copy, never commit it.")
     say(f"{shown.display} ({shown.name}) of team {team} may do everything. This is the only time the key is shown:")
-    click.echo(minted.secret)
+    click.echo(created.secret)
     say("Next: `keyfob keys create NAME --permission P`, `keyfob serve`, `keyfob doctor`.")
 
 
@@ -65,7 +65,7 @@ def _write_config(path: Path) -> bool:
     return True
 
 
-def _install(settings: Settings, team: str, admin: str) -> Minted:
+def _install(settings: Settings, team: str, admin: str) -> CreatedKey:
     """Make the rest; what is left behind if that fails can be gone on with."""
     try:
         return asyncio.run(install(settings, team=team, admin=admin))

@@ -1,6 +1,6 @@
-"""``keyfob ring``: the server's own keys. The file holds them; the database says which one mints and which are refused.
+"""``keyfob keyring``: the server's own keys. The file holds them; the database says which one issues keys.
 
-These commands also work where the ring is not the one that the database knows, because they are how that is mended.
+These commands also work where the keyring is not the one the database knows, because they are how that is fixed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from keyfob.errors import ConfigError, Invalid
-from keyfob.keyring.file import load_ring, write_ring
-from keyfob.keyring.keyring import Ring
-from keyfob.keyring.states import RingState
+from keyfob.keyring.file import load_keyring, write_keyring
+from keyfob.keyring.keyring import Keyring
+from keyfob.keyring.states import SigningKeyState
 from keyfob.management.actor import Actor
-from keyfob.management.keyring_rotation import Rings
+from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.store.opening import open_store
 from keyfob_admin.cli.context import login_name, needed_settings
 from keyfob_admin.cli.exit_codes import Exit, Fault
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.config.settings import Settings
-    from keyfob.keyring.keyring import RingKey
-    from keyfob.keyring.states import RingMark
+    from keyfob.keyring.keyring import SigningKey
+    from keyfob.keyring.states import SigningKeyRecord
 
 
 NO_ADMIN = (
@@ -41,49 +41,55 @@ NO_ADMIN = (
 
 
 @dataclass(slots=True)
-class Workbench:
-    """The ring as the file has it, beside the database's word on it."""
+class KeyringContext:
+    """The keyring as the file has it, beside the database's word on it."""
 
     settings: Settings
-    ring: Ring
+    keyring: Keyring
     actor: Actor
-    rings: Rings = field(init=False)
-    marks: tuple[RingMark, ...] = ()
+    keyrings: KeyringRotation = field(init=False)
+    marks: tuple[SigningKeyRecord, ...] = ()
 
     @property
     def file(self) -> Path:
-        """The ring's file. Raises Fault if the ring comes from the environment."""
-        if self.settings.ring is None:
-            raise Fault("the ring comes from KEYFOB_RING_DATA, which cannot be written; set KEYFOB_RING to a file")
-        return self.settings.ring
+        """The keyring's file. Raises Fault if the keyring comes from the environment."""
+        if self.settings.keyring is None:
+            raise Fault(
+                "the keyring comes from KEYFOB_KEYRING_DATA, which cannot be written; set KEYFOB_KEYRING to a file"
+            )
+        return self.settings.keyring
 
-    def entry(self, char: str) -> RingKey:
+    def entry(self, char: str) -> SigningKey:
         """Give one entry of the file."""
-        if char not in self.ring.entries:
-            raise Fault(f"{self.settings.ring} has no entry {char[:1]}; `keyfob ring show` lists them", Exit.NOT_FOUND)
-        return self.ring.entries[char]
+        if char not in self.keyring.entries:
+            raise Fault(
+                f"{self.settings.keyring} has no entry {char[:1]}; `keyfob keyring show` lists them", Exit.NOT_FOUND
+            )
+        return self.keyring.entries[char]
 
-    def sealing(self) -> RingKey:
-        """Give the entry that seals what is done here: the one that mints, or the newest if that is not at hand."""
-        active = [mark for mark in self.marks if mark.state is RingState.ACTIVE and mark.char in self.ring.entries]
+    def signing(self) -> SigningKey:
+        """Give the entry that MACs what is done here: the one that issues, or the newest if that is not at hand."""
+        active = [
+            mark for mark in self.marks if mark.state is SigningKeyState.ACTIVE and mark.char in self.keyring.entries
+        ]
         if active:
-            return self.ring.entries[max(active, key=lambda mark: mark.activated_at).char]
-        if not self.ring.entries:
-            raise ConfigError(f"{self.settings.ring} is missing")
-        return self.ring.newest
+            return self.keyring.entries[max(active, key=lambda mark: mark.activated_at).char]
+        if not self.keyring.entries:
+            raise ConfigError(f"{self.settings.keyring} is missing")
+        return self.keyring.newest
 
 
 @click.group(cls=Group)
-def ring() -> None:
-    """The server's own keys: a new one, which one mints, and the end of old ones."""
+def keyring() -> None:
+    """The server's own keys: a new one, which one issues, and the end of old ones."""
 
 
-@ring.command()
+@keyring.command()
 @as_json_option
 def show(*, as_json: bool) -> None:
     """List the entries: character, fingerprint and state; never the keys themselves."""
 
-    async def work(bench: Workbench) -> None:
+    async def work(bench: KeyringContext) -> None:
         rows = _rows(bench)
         if as_json:
             print_json({"entries": rows})
@@ -95,11 +101,11 @@ def show(*, as_json: bool) -> None:
     _at_bench(work)
 
 
-def _rows(bench: Workbench) -> list[dict[str, str]]:
+def _rows(bench: KeyringContext) -> list[dict[str, str]]:
     marks = {mark.char: mark for mark in bench.marks}
     rows = []
-    for char in [*marks, *(char for char in bench.ring.entries if char not in marks)]:
-        mark, entry = marks.get(char), bench.ring.entries.get(char)
+    for char in [*marks, *(char for char in bench.keyring.entries if char not in marks)]:
+        mark, entry = marks.get(char), bench.keyring.entries.get(char)
         other = mark is not None and entry is not None and mark.fingerprint != entry.fingerprint
         fingerprint = mark.fingerprint if mark else entry.fingerprint if entry else ""
         state = str(mark.state) if mark else "not activated"
@@ -109,64 +115,62 @@ def _rows(bench: Workbench) -> list[dict[str, str]]:
     return rows
 
 
-@ring.command()
+@keyring.command()
 @click.option("--new-file", is_flag=True, help="Begin a new file, because every copy of the old one is lost.")
 @as_json_option
 def add(*, new_file: bool, as_json: bool) -> None:
-    """Write a new entry to the ring file. Hand the file to every server before you activate it."""
+    """Write a new entry to the keyring file. Hand the file to every server before you activate it."""
 
-    async def work(bench: Workbench) -> None:
-        before = bench.ring
+    async def work(bench: KeyringContext) -> None:
+        before = bench.keyring
         if not before.entries and not new_file:
             raise Fault(f"{bench.file} is missing; put your copy there, or begin a new one with --new-file")
         after = before.added(now(), taken=[mark.char for mark in bench.marks])
-        write_ring(bench.file, after, replaces=before if before.entries else None)
-        bench.ring = after
+        write_keyring(bench.file, after, replaces=before if before.entries else None)
+        bench.keyring = after
         (char,) = after.entries.keys() - before.entries.keys()
-        await bench.rings.added(after.entries[char], actor=bench.actor)
+        await bench.keyrings.added(after.entries[char], actor=bench.actor)
         words = (
-            f"{bench.file} has a new entry {char}. Copy the file to every server, then `keyfob ring activate {char}`."
+            f"{bench.file} has the new entry {char}. Copy it to every server, then `keyfob keyring activate {char}`."
         )
         await _tell(bench, char, words, as_json=as_json)
 
     _at_bench(work)
 
 
-@ring.command()
+@keyring.command()
 @click.argument("char", required=False)
 @as_json_option
 def activate(*, char: str | None, as_json: bool) -> None:
     """Mint with the entry CHAR from now on; without it, with the newest of the file."""
 
-    async def work(bench: Workbench) -> None:
-        if not bench.ring.entries:
-            raise Fault(f"{bench.file} is missing; put your copy there, or `keyfob ring add --new-file`")
-        mark = await bench.rings.activate(bench.entry(char) if char else bench.ring.newest, actor=bench.actor)
+    async def work(bench: KeyringContext) -> None:
+        if not bench.keyring.entries:
+            raise Fault(f"{bench.file} is missing; put your copy there, or `keyfob keyring add --new-file`")
+        mark = await bench.keyrings.activate(bench.entry(char) if char else bench.keyring.newest, actor=bench.actor)
         words = f"New keys carry the entry {mark.char} now; those that carry others are good as before."
         await _tell(bench, mark.char, words, as_json=as_json)
 
     _at_bench(work)
 
 
-@ring.command()
+@keyring.command()
 @click.argument("char")
 @as_json_option
 def retire(char: str, *, as_json: bool) -> None:
     """Refuse every key that carries the entry CHAR, for good."""
 
-    async def work(bench: Workbench) -> None:
-        await bench.rings.retire(char, actor=bench.actor)
-        words = (
-            f"Keys with the entry {char} are refused now. Keep it in the ring file: the audit log is checked with it."
-        )
+    async def work(bench: KeyringContext) -> None:
+        await bench.keyrings.retire(char, actor=bench.actor)
+        words = f"Keys with the entry {char} are refused now. Keep it in the file: the audit log is checked with it."
         await _tell(bench, char, words, as_json=as_json)
-        if not await bench.rings.root_keys():
+        if not await bench.keyrings.root_keys():
             say(NO_ADMIN)
 
     _at_bench(work)
 
 
-@ring.command()
+@keyring.command()
 @click.argument("char")
 @yes_option
 @as_json_option
@@ -174,31 +178,29 @@ def lost(char: str, *, yes: bool, as_json: bool) -> None:
     """Say that nobody has the entry CHAR any more: its keys pass by their hash alone, which costs more."""
     confirm(f"Let keys with the entry {char} pass without its tag?", yes=yes)
 
-    async def work(bench: Workbench) -> None:
-        await bench.rings.lost(char, actor=bench.actor)
-        words = (
-            f"Keys with the entry {char} pass by their hash alone now. Replace them, then `keyfob ring retire {char}`."
-        )
+    async def work(bench: KeyringContext) -> None:
+        await bench.keyrings.lost(char, actor=bench.actor)
+        words = f"Keys with the entry {char} pass by hash alone now. Replace them, then `keyfob keyring retire {char}`."
         await _tell(bench, char, words, as_json=as_json)
 
     _at_bench(work)
 
 
-async def _tell(bench: Workbench, char: str, words: str, *, as_json: bool) -> None:
+async def _tell(bench: KeyringContext, char: str, words: str, *, as_json: bool) -> None:
     """Say what became of the entry *char*, or print the entry as `show` would."""
     if not as_json:
         say(words)
         return
-    bench.marks = await bench.rings.marks()
+    bench.marks = await bench.keyrings.marks()
     print_json(next(row for row in _rows(bench) if row["char"] == char))
 
 
-def _at_bench(work: Callable[[Workbench], Awaitable[None]]) -> None:
-    """Open ring and database, do *work*, and close them."""
+def _at_bench(work: Callable[[KeyringContext], Awaitable[None]]) -> None:
+    """Open keyring and database, do *work*, and close them."""
     asyncio.run(_work_at_bench(work))
 
 
-async def _work_at_bench(work: Callable[[Workbench], Awaitable[None]]) -> None:
+async def _work_at_bench(work: Callable[[KeyringContext], Awaitable[None]]) -> None:
     async with _open_bench(needed_settings()) as bench:
         try:
             await work(bench)
@@ -207,21 +209,21 @@ async def _work_at_bench(work: Callable[[Workbench], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def _open_bench(settings: Settings) -> AsyncIterator[Workbench]:
-    bench = Workbench(settings, _ring_as_it_is(settings), Actor.command_line(login_name()))
-    store = open_store(settings.store or "", seal_with=bench.sealing)
+async def _open_bench(settings: Settings) -> AsyncIterator[KeyringContext]:
+    bench = KeyringContext(settings, _keyring_as_it_is(settings), Actor.command_line(login_name()))
+    store = open_store(settings.store or "", audit_key=bench.signing)
     try:
-        bench.rings = Rings(store, now)
-        bench.marks = await bench.rings.marks()
+        bench.keyrings = KeyringRotation(store, now)
+        bench.marks = await bench.keyrings.marks()
         yield bench
     finally:
         await store.close()
 
 
-def _ring_as_it_is(settings: Settings) -> Ring:
-    """Read the ring; one whose file is missing has no entries."""
-    if settings.ring_data is not None:
-        return Ring.parse(settings.ring_data)
-    if settings.ring is None:
-        raise ConfigError("no ring is named; write ring under [store], or set KEYFOB_RING")
-    return load_ring(settings.ring) if settings.ring.exists() else Ring.of(())
+def _keyring_as_it_is(settings: Settings) -> Keyring:
+    """Read the keyring; one whose file is missing has no entries."""
+    if settings.keyring_data is not None:
+        return Keyring.parse(settings.keyring_data)
+    if settings.keyring is None:
+        raise ConfigError("no keyring is named; write keyring under [store], or set KEYFOB_KEYRING")
+    return load_keyring(settings.keyring) if settings.keyring.exists() else Keyring.of(())

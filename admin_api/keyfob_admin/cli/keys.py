@@ -9,7 +9,7 @@ import click
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
-from keyfob_admin.cli.context import at_desk
+from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option
 from keyfob_admin.cli.output import moment, print_fields, print_json, print_table, say
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.management.keys import Acknowledged, Changed, Minted
-    from keyfob_admin.cli.context import Desk
+    from keyfob.management.keys import Acknowledged, Changed, CreatedKey
+    from keyfob_admin.cli.context import CliContext
 
 STATES = click.Choice(["active", "disabled", "suspended", "expired"])
 
@@ -69,11 +69,13 @@ def create(
         ip_allow=ip_allow,
     )
 
-    async def work(desk: Desk) -> None:
-        minted = await desk.keys.create(await desk.team_or_only(team), draft, actor=desk.actor, replace=replace)
-        _hand_over(desk, minted, as_json=as_json)
+    async def work(context: CliContext) -> None:
+        created = await context.keys.create(
+            await context.team_or_only(team), draft, actor=context.actor, replace=replace
+        )
+        _hand_over(context, created, as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @keys.command()
@@ -88,17 +90,17 @@ def duplicate(
 ) -> None:
     """Make a new key like ID: a new secret, all else copied but what the options say."""
 
-    async def work(desk: Desk) -> None:
-        original = (await desk.key(key_id)).record
+    async def work(context: CliContext) -> None:
+        original = (await context.key(key_id)).record
         overrides: dict[str, object] = {"name": name} if name is not None else {}
         if add or remove:
             overrides["permissions"] = _edited(original.permissions, add, remove)
         if expires is not None:
             overrides["expires_at"] = None if expires == NEVER else expires
-        minted = await desk.keys.duplicate(original.team, original.id, overrides, actor=desk.actor)
-        _hand_over(desk, minted, as_json=as_json)
+        created = await context.keys.duplicate(original.team, original.id, overrides, actor=context.actor)
+        _hand_over(context, created, as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
 def _edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
@@ -109,15 +111,15 @@ def _edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> l
     return sorted({*held, *add} - set(remove))
 
 
-def _hand_over(desk: Desk, minted: Minted, *, as_json: bool) -> None:
+def _hand_over(context: CliContext, created: CreatedKey, *, as_json: bool) -> None:
     """Give the secret to stdout, and the words to stderr."""
-    shown = desk.shown().key(minted.view)
+    shown = context.shown().key(created.view)
     if as_json:
-        print_json({"key": shown, "secret": minted.secret})
+        print_json({"key": shown, "secret": created.secret})
         return
     say(f"{shown.display}  {shown.name} (team {shown.team}): {', '.join(shown.permissions) or 'no permissions'}")
     say("This is the only time the key is shown. Keep it where secrets are kept.")
-    click.echo(minted.secret)
+    click.echo(created.secret)
 
 
 @keys.command("list")
@@ -131,12 +133,12 @@ def _hand_over(desk: Desk, minted: Minted, *, as_json: bool) -> None:
 def list_(*, team: str | None, state: str | None, key_type: str | None, unused: datetime | None, as_json: bool) -> None:
     """List keys, oldest first; without --team those of all teams."""
 
-    async def work(desk: Desk) -> None:
-        of_team = None if team is None else await desk.team_or_only(team)
-        views = await desk.all_keys(
+    async def work(context: CliContext) -> None:
+        of_team = None if team is None else await context.team_or_only(team)
+        views = await context.all_keys(
             KeySearch(team=of_team, state=state, key_type=key_type, unused_since=unused, page_size=LARGEST_PAGE)
         )
-        shown = [desk.shown().key(view) for view in views]
+        shown = [context.shown().key(view) for view in views]
         if as_json:
             print_json({"keys": shown})
             return
@@ -157,7 +159,7 @@ def list_(*, team: str | None, state: str | None, key_type: str | None, unused: 
             ],
         )
 
-    at_desk(work)
+    run_with_context(work)
 
 
 def _short(permissions: Sequence[str], most: int = 3) -> str:
@@ -172,8 +174,8 @@ def _short(permissions: Sequence[str], most: int = 3) -> str:
 def show(key_id: str, *, as_json: bool) -> None:
     """Show the key ID: the 16 characters, or kf_api_… as lists show it."""
 
-    async def work(desk: Desk) -> None:
-        key = desk.shown().key(await desk.key(key_id))
+    async def work(context: CliContext) -> None:
+        key = context.shown().key(await context.key(key_id))
         if as_json:
             print_json(key)
             return
@@ -195,7 +197,7 @@ def show(key_id: str, *, as_json: bool) -> None:
             ]
         )
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @keys.command()
@@ -205,20 +207,20 @@ def show(key_id: str, *, as_json: bool) -> None:
 def disable(key_id: str, *, wait: bool, as_json: bool) -> None:
     """Switch the key ID off. It can be switched on again."""
 
-    async def work(desk: Desk) -> None:
-        record = (await desk.key(key_id)).record
-        changed = await desk.keys.disable(record.team, record.id, actor=desk.actor)
+    async def work(context: CliContext) -> None:
+        record = (await context.key(key_id)).record
+        changed = await context.keys.disable(record.team, record.id, actor=context.actor)
         if not (wait and as_json):
-            _tell_change(desk, changed, "is disabled", as_json=as_json)
+            _tell_change(context, changed, "is disabled", as_json=as_json)
         if wait:
-            _tell_workers(desk, changed, await desk.keys.acknowledged(changed), as_json=as_json)
+            _tell_workers(context, changed, await context.keys.acknowledged(changed), as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
-def _tell_workers(desk: Desk, changed: Changed, acknowledged: Acknowledged, *, as_json: bool) -> None:
+def _tell_workers(context: CliContext, changed: Changed, acknowledged: Acknowledged, *, as_json: bool) -> None:
     if as_json:
-        print_json(desk.shown().disabled(changed, acknowledged))
+        print_json(context.shown().disabled(changed, acknowledged))
         return
     head = ("worker", "host", "confirmed")
     workers = acknowledged.workers
@@ -232,16 +234,16 @@ def _tell_workers(desk: Desk, changed: Changed, acknowledged: Acknowledged, *, a
 def enable(key_id: str, *, as_json: bool) -> None:
     """Switch the key ID on again."""
 
-    async def work(desk: Desk) -> None:
-        record = (await desk.key(key_id)).record
-        changed = await desk.keys.enable(record.team, record.id, actor=desk.actor)
-        _tell_change(desk, changed, "is enabled", as_json=as_json)
+    async def work(context: CliContext) -> None:
+        record = (await context.key(key_id)).record
+        changed = await context.keys.enable(record.team, record.id, actor=context.actor)
+        _tell_change(context, changed, "is enabled", as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
-def _tell_change(desk: Desk, changed: Changed, what: str, *, as_json: bool) -> None:
-    shown = desk.shown().changed(changed.view, changed.effective_by)
+def _tell_change(context: CliContext, changed: Changed, what: str, *, as_json: bool) -> None:
+    shown = context.shown().changed(changed.view, changed.effective_by)
     if as_json:
         print_json(shown)
         return
@@ -256,15 +258,15 @@ def _tell_change(desk: Desk, changed: Changed, what: str, *, as_json: bool) -> N
 def delete(key_id: str, *, yes: bool, as_json: bool) -> None:
     """Delete the key ID for ever. It must be disabled first."""
 
-    async def work(desk: Desk) -> None:
-        record = (await desk.key(key_id)).record
-        name = f"{desk.display(record)} ({record.name})"
+    async def work(context: CliContext) -> None:
+        record = (await context.key(key_id)).record
+        name = f"{context.display(record)} ({record.name})"
         if record.is_disabled:
             confirm(f"Delete {name} for ever?", yes=yes)
-        await desk.keys.delete(record.team, record.id, actor=desk.actor)
+        await context.keys.delete(record.team, record.id, actor=context.actor)
         if as_json:
-            print_json({"id": record.id, "display": desk.display(record), "deleted": True})
+            print_json({"id": record.id, "display": context.display(record), "deleted": True})
         else:
             say(f"{name} is deleted")
 
-    at_desk(work)
+    run_with_context(work)

@@ -12,7 +12,7 @@ import click
 
 from keyfob.gate.verdict import Denied, Reason
 from keyfob.keys.format import parse_key
-from keyfob_admin.cli.context import at_desk, settings_if_any
+from keyfob_admin.cli.context import run_with_context, settings_if_any
 from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import print_json, say
@@ -20,7 +20,7 @@ from keyfob_admin.cli.output import print_json, say
 if TYPE_CHECKING:
     from keyfob.gate.verdict import Granted
     from keyfob.keys.format import KeyText
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
 
@@ -31,8 +31,8 @@ ON_ARGV = (
 
 WHY = {
     Reason.MALFORMED: "it is no key of this installation",
-    Reason.FORGED: "its tag was not made with this installation's ring: the key is from elsewhere, or made up",
-    Reason.RETIRED: "it was made with a ring entry that is retired",
+    Reason.FORGED: "its tag was not made with this installation's keyring: the key is from elsewhere, or made up",
+    Reason.RETIRED: "it was made with a signing key that is retired",
     Reason.UNKNOWN: "there is no such key",
     Reason.MISMATCH: "its secret is wrong",
     Reason.DELETED: "it was deleted",
@@ -71,7 +71,7 @@ def check(source: tuple[str, ...], *, required: tuple[str, ...], as_json: bool) 
         raise click.UsageError(ON_ARGV if source else "say `-`, and send the key to stdin")
     text = _read()
     settings = settings_if_any()
-    found = _look_at(text, settings.brand if settings else "kf")
+    found = _look_at(text, settings.prefix if settings else "kf")
     if found.key is not None and settings is not None and settings.store is not None:
         found = _ask(found.key, required)
     elif required and found.key is not None:
@@ -87,30 +87,30 @@ def _read() -> str:
     return sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8", "replace").strip()
 
 
-def _look_at(text: str, brand: str) -> Finding:
+def _look_at(text: str, prefix: str) -> Finding:
     """Judge shape and checksum, which needs nobody else."""
-    key = parse_key(text, brand=brand)
+    key = parse_key(text, prefix=prefix)
     if key is not None:
         return Finding(key, "its shape and checksum are right")
     if not text:
         return Finding(None, "nothing was sent to stdin", reason="empty")
-    if re.fullmatch(rf"{brand}_[a-z][a-z0-9]{{1,15}}_[0-9A-Za-z]{{16}}_[0-9A-Za-z]{{64}}", text):
+    if re.fullmatch(rf"{prefix}_[a-z][a-z0-9]{{1,15}}_[0-9A-Za-z]{{16}}_[0-9A-Za-z]{{64}}", text):
         return Finding(None, "it looks mistyped: its checksum is wrong", reason="mistyped")
-    if re.match(rf"{brand}_[a-z]", text):
+    if re.match(rf"{prefix}_[a-z]", text):
         return Finding(
             None, f"it looks mistyped or cut off: {len(text)} characters, not as a key is", reason="mistyped"
         )
-    return Finding(None, f"it is no key: keys begin with {brand}_", reason="not_a_key")
+    return Finding(None, f"it is no key: keys begin with {prefix}_", reason="not_a_key")
 
 
 def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:
     """Ask the installation whether it would admit *key*."""
     found: list[Finding] = []
 
-    async def work(desk: Desk) -> None:
-        found.append(_finding(key, await desk.runtime.inspect(key.text), required))
+    async def work(context: CliContext) -> None:
+        found.append(_finding(key, await context.runtime.inspect(key.text), required))
 
-    at_desk(work)
+    run_with_context(work)
     return found[0]
 
 

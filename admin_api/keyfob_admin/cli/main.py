@@ -17,7 +17,7 @@ from keyfob_admin.cli.demo import demo
 from keyfob_admin.cli.doctor import doctor
 from keyfob_admin.cli.exit_codes import Exit, exit_of, sentence
 from keyfob_admin.cli.init import init
-from keyfob_admin.cli.keyring import ring
+from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say
@@ -72,5 +72,5 @@ def main() -> None:
     """
 
 
-for _command in (init, demo, serve, console, keys, teams, permissions, audit, ring, db, doctor, bench):
+for _command in (init, demo, serve, console, keys, teams, permissions, audit, keyring, db, doctor, bench):
     main.add_command(_command)

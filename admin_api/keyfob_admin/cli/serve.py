@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob_admin.cli.context import at_desk, needed_settings
+from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Command, host_option
 from keyfob_admin.cli.output import say
@@ -15,7 +15,7 @@ from keyfob_admin.cli.output import say
 if TYPE_CHECKING:
     import socket
 
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 MOST_WORKERS = 256
 
@@ -33,7 +33,7 @@ def serve(*, port: int, host: str, workers: int) -> None:
         raise Fault('the admin API cannot run with mode = "observe"; set it to "enforce" under [middleware]')
     if settings.path is not None:
         os.environ["KEYFOB_CONFIG"] = str(settings.path)  # for the workers
-    at_desk(_is_usable)
+    run_with_context(_is_usable)
     with take_port(host, port) as taken:
         where = server.url_of(taken)
 
@@ -49,7 +49,7 @@ def serve(*, port: int, host: str, workers: int) -> None:
         raise Fault("the server did not start; `keyfob doctor` looks for the cause")
 
 
-async def _is_usable(_: Desk) -> None:
+async def _is_usable(_: CliContext) -> None:
     """Do nothing: that the installation could be opened is what had to be known."""
 
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob_admin.cli.context import at_desk, catalogue_of, needed_settings
+from keyfob_admin.cli.context import catalogue_of, needed_settings, run_with_context
 from keyfob_admin.cli.options import Group, as_json_option
 from keyfob_admin.cli.output import print_json, print_table, say
 from keyfob_admin.wire.presenters import shown_team
 
 if TYPE_CHECKING:
     from keyfob.keys.record import Team
-    from keyfob_admin.cli.context import Desk
+    from keyfob_admin.cli.context import CliContext
 
 
 @click.group(cls=Group)
@@ -26,14 +26,14 @@ def teams() -> None:
 def list_teams(*, as_json: bool) -> None:
     """List all teams."""
 
-    async def work(desk: Desk) -> None:
-        found = await desk.teams.list(actor=desk.actor)
+    async def work(context: CliContext) -> None:
+        found = await context.teams.list(actor=context.actor)
         if as_json:
             print_json({"teams": [shown_team(team) for team in found]})
         else:
             print_table(("id", "name", "plan"), [(team.id, team.name, team.plan) for team in found])
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @teams.command()
@@ -44,11 +44,11 @@ def list_teams(*, as_json: bool) -> None:
 def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
     """Make a team called ID: lower-case letters, digits and hyphens."""
 
-    async def work(desk: Desk) -> None:
-        team = await desk.teams.create(team_id, name=name, plan=plan, actor=desk.actor)
+    async def work(context: CliContext) -> None:
+        team = await context.teams.create(team_id, name=name, plan=plan, actor=context.actor)
         _tell(team, "is there now", as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
 @teams.command("set-plan")
@@ -58,11 +58,11 @@ def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
 def set_plan(team_id: str, plan: str, *, as_json: bool) -> None:
     """Give the team ID another PLAN. Keys of types that it lacks are suspended, and restored when it has them again."""
 
-    async def work(desk: Desk) -> None:
-        team = await desk.teams.update(await desk.team_or_only(team_id), {"plan": plan}, actor=desk.actor)
+    async def work(context: CliContext) -> None:
+        team = await context.teams.update(await context.team_or_only(team_id), {"plan": plan}, actor=context.actor)
         _tell(team, f"has the plan {team.plan} now", as_json=as_json)
 
-    at_desk(work)
+    run_with_context(work)
 
 
 def _tell(team: Team, what: str, *, as_json: bool) -> None:

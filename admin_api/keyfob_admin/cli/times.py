@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SPAN = re.compile(r"(\d{1,6})([smhdw])\Z", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_HINT = "write 90d, 12h, 2w or a time like 2030-01-31T12:00:00Z"
+_NOTIFICATION = "write 90d, 12h, 2w or a time like 2030-01-31T12:00:00Z"
 
 
 def now() -> datetime:
@@ -55,6 +55,6 @@ def moment_option(
         try:
             return read_moment(text, at=now(), back=back)
         except (ValueError, OverflowError):
-            raise click.BadParameter(f"{text!r} is not a time: {_HINT}.") from None
+            raise click.BadParameter(f"{text!r} is not a time: {_NOTIFICATION}.") from None
 
     return read

@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from keyfob.audit import SealedEvent
-    from keyfob_admin.console.page_request import Visit
+    from keyfob.audit import ChainedEvent
+    from keyfob_admin.console.page_request import PageRequest
 
 COLUMNS: Final = ("seq", "time", "actor_kind", "actor_id", "actor", "ip", "action", "team", "key_id", "detail")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms
 _FILTERS: Final = ("key", "actor", "action", "since", "scope")
 
 
-async def show_activity(visit: Visit) -> Response:
+async def show_activity(page_request: PageRequest) -> Response:
     """Show what was done, newest first."""
-    filters = {name: visit.asked(name) for name in _FILTERS}
+    filters = {name: page_request.asked(name) for name in _FILTERS}
     mistakes: dict[str, str] = {}
-    page: Page[SealedEvent] = Page((), None)
+    page: Page[ChainedEvent] = Page((), None)
     try:
-        page = await visit.runtime.audit_log.events(_search(visit), actor=visit.actor)
+        page = await page_request.runtime.audit_log.events(_search(page_request), actor=page_request.actor)
     except Invalid as invalid:
         mistakes = {pointer.strip("/"): words for pointer, words in invalid.errors}
-    return visit.page(
+    return page_request.page(
         "activity.html",
         422 if mistakes else 200,
         events=page,
@@ -50,14 +50,14 @@ async def show_activity(visit: Visit) -> Response:
     )
 
 
-async def export_csv(visit: Visit) -> Response:
+async def export_csv(page_request: PageRequest) -> Response:
     """Hand out the filtered log as CSV (RFC 4180) in which no cell can be taken for a formula."""
-    return await _export(visit, "csv", "text/csv", _csv_line, before=_csv(COLUMNS))
+    return await _export(page_request, "csv", "text/csv", _csv_line, before=_csv(COLUMNS))
 
 
-async def export_ndjson(visit: Visit) -> Response:
+async def export_ndjson(page_request: PageRequest) -> Response:
     """Hand out the filtered log as one JSON object a line, as the admin API does."""
-    return await _export(visit, "ndjson", "application/x-ndjson", _json_line)
+    return await _export(page_request, "ndjson", "application/x-ndjson", _json_line)
 
 
 def neutral(text: str) -> str:
@@ -66,10 +66,15 @@ def neutral(text: str) -> str:
 
 
 async def _export(
-    visit: Visit, ending: str, media_type: str, line: Callable[[SealedEvent], bytes], *, before: bytes = b""
+    page_request: PageRequest,
+    ending: str,
+    media_type: str,
+    line: Callable[[ChainedEvent], bytes],
+    *,
+    before: bytes = b"",
 ) -> Response:
     """Stream the log. The first event is read before the status is sent, so that a refusal can still be said."""
-    events = visit.runtime.audit_log.stream(_search(visit), actor=visit.actor)
+    events = page_request.runtime.audit_log.stream(_search(page_request), actor=page_request.actor)
     first = await anext(events, None)
 
     async def lines() -> AsyncIterator[bytes]:
@@ -79,30 +84,30 @@ async def _export(
         async for event in events:
             yield line(event)
 
-    name = f"keyfob-activity-{visit.now:%Y-%m-%d}.{ending}"
+    name = f"keyfob-activity-{page_request.now:%Y-%m-%d}.{ending}"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines(), 200, headers, media_type)
 
 
-def _search(visit: Visit) -> EventSearch:
-    everywhere = visit.asked("scope") == "all" and visit.actor.acts_everywhere
-    since = visit.asked("since")
+def _search(page_request: PageRequest) -> EventSearch:
+    everywhere = page_request.asked("scope") == "all" and page_request.actor.acts_everywhere
+    since = page_request.asked("since")
     return EventSearch(
-        team=None if everywhere else visit.team.id,
-        key=visit.asked("key"),
-        actor=visit.asked("actor"),
-        action=visit.asked("action"),
+        team=None if everywhere else page_request.team.id,
+        key=page_request.asked("key"),
+        actor=page_request.asked("actor"),
+        action=page_request.asked("action"),
         since=f"{since}T00:00:00Z" if since else None,
-        page_token=visit.asked("after"),
+        page_token=page_request.asked("after"),
     )
 
 
-def _csv_line(sealed: SealedEvent) -> bytes:
-    event = sealed.event
+def _csv_line(chained: ChainedEvent) -> bytes:
+    event = chained.event
     detail = json.dumps(event.detail, ensure_ascii=False, sort_keys=True) if event.detail else ""
     at = event.at.isoformat().replace("+00:00", "Z")
     who = (event.actor_kind, event.actor_id, event.actor_name, event.ip)
-    return _csv((str(sealed.seq), at, *who, event.action, event.team, event.key_id, detail))
+    return _csv((str(chained.seq), at, *who, event.action, event.team, event.key_id, detail))
 
 
 def _csv(cells: tuple[str | None, ...]) -> bytes:
@@ -111,5 +116,5 @@ def _csv(cells: tuple[str | None, ...]) -> bytes:
     return text.getvalue().encode()
 
 
-def _json_line(sealed: SealedEvent) -> bytes:
-    return msgspec.json.encode(shown_event(sealed)) + b"\n"
+def _json_line(chained: ChainedEvent) -> bytes:
+    return msgspec.json.encode(shown_event(chained)) + b"\n"

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from keyfob import errors
 from keyfob_admin.console.form import demand_own_form, read_form
-from keyfob_admin.console.origin import SESSION, Place, safe_next
-from keyfob_admin.console.page_request import Visit
+from keyfob_admin.console.origin import SESSION, Origin, safe_next
+from keyfob_admin.console.page_request import PageRequest
 from keyfob_admin.console.redaction import without_secrets
 from keyfob_admin.console.sign_in_pages import without_session
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, request_id_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import Team
     from keyfob_admin.console.page_request import Console
 
-    Handler = Callable[[Visit], Awaitable[Response]]
+    Handler = Callable[[PageRequest], Awaitable[Response]]
 
 log = logging.getLogger("keyfob.console")
 
@@ -51,70 +51,75 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        place = Place.of(request, self._console.runtime.settings.admin)
-        visit = Visit(request=request, console=self._console, place=place)
-        response = await self._answer(visit)
+        place = Origin.of(request, self._console.runtime.settings.admin)
+        page_request = PageRequest(request=request, console=self._console, place=place)
+        response = await self._answer(page_request)
         await response(scope, receive, send)
 
-    async def _answer(self, visit: Visit) -> Response:
+    async def _answer(self, page_request: PageRequest) -> Response:
         try:
-            if (cut := without_secrets(visit.here, visit.runtime.brand)) != visit.here:
-                return visit.goes_to(visit.place.url(safe_next(cut)))
-            await visit.runtime.awaken()
-            visit = await self._with_session(visit)
-            form = await read_form(visit.request) if visit.request.method == "POST" else visit.form
-            visit = replace(visit, form=form)
-            if self._signed_in and visit.signed_in is None:
-                return without_session(visit)
-            if visit.request.method == "POST":
-                demand_own_form(visit.request, visit.place, form, visit.form_token)
-            return await self._handler(await _in_team(visit))
+            if (cut := without_secrets(page_request.here, page_request.runtime.prefix)) != page_request.here:
+                return page_request.goes_to(page_request.place.url(safe_next(cut)))
+            await page_request.runtime.awaken()
+            page_request = await self._with_session(page_request)
+            form = await read_form(page_request.request) if page_request.request.method == "POST" else page_request.form
+            page_request = replace(page_request, form=form)
+            if self._signed_in and page_request.signed_in is None:
+                return without_session(page_request)
+            if page_request.request.method == "POST":
+                demand_own_form(page_request.request, page_request.place, form, page_request.form_token)
+            return await self._handler(await _in_team(page_request))
         except HTTPException:
             raise
         except ClientDisconnect:
             return Response(status_code=_CLIENT_LEFT)
         except Exception as error:  # noqa: BLE001 - a person always gets a page
-            return refused(visit, error)
+            return refused(page_request, error)
 
-    async def _with_session(self, visit: Visit) -> Visit:
-        token = visit.place.cookie(visit.request, SESSION)
-        if not token or not visit.place.may_sign_in:
-            return visit
-        return replace(visit, signed_in=await self._console.sign_in.who(token, visit.ip))
+    async def _with_session(self, page_request: PageRequest) -> PageRequest:
+        token = page_request.place.cookie(page_request.request, SESSION)
+        if not token or not page_request.place.may_sign_in:
+            return page_request
+        return replace(page_request, signed_in=await self._console.sign_in.who(token, page_request.ip))
 
 
-def refused(visit: Visit, error: Exception) -> Response:
+def refused(page_request: PageRequest, error: Exception) -> Response:
     """Make a page of what went wrong."""
-    status, said = _what_to_say(visit, error)
+    status, said = _what_to_say(page_request, error)
     if status == 500:  # noqa: PLR2004
-        _log(visit, error)
-    page = message_page(visit, status, said)
+        _log(page_request, error)
+    page = message_page(page_request, status, said)
     page.headers.update(getattr(error, "headers", None) or {})
     return page
 
 
-def message_page(visit: Visit, status: int, said: str) -> Response:
+def message_page(page_request: PageRequest, status: int, said: str) -> Response:
     """Make a page that says one thing and leads on."""
-    back = (visit.place.url("/keys"), "Back to Keys")
+    back = (page_request.place.url("/keys"), "Back to Keys")
     if status == 503:  # noqa: PLR2004
-        back = (visit.place.url(visit.here), "Try again")
-    shown = {"title": TITLES[status], "said": said, "back": back, "request_id": request_id_of(visit.request.scope)}
-    return visit.page("message.html", status, **shown)
+        back = (page_request.place.url(page_request.here), "Try again")
+    shown = {
+        "title": TITLES[status],
+        "said": said,
+        "back": back,
+        "request_id": request_id_of(page_request.request.scope),
+    }
+    return page_request.page("message.html", status, **shown)
 
 
-def _what_to_say(visit: Visit, error: Exception) -> tuple[int, str]:
-    said = _in_our_words(visit, error)
+def _what_to_say(page_request: PageRequest, error: Exception) -> tuple[int, str]:
+    said = _in_our_words(page_request, error)
     if isinstance(error, Problem):
         return error.status, error.detail
     details = problem_of(error) if isinstance(error, errors.KeyfobError) else internal()
     return details.status, said or details.detail
 
 
-def _in_our_words(visit: Visit, error: Exception) -> str | None:
+def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
     """What the console says where the admin API says something else."""
     match error:
         case errors.NotFound():
-            return KEY_GONE if "key" in visit.request.path_params else NO_PAGE
+            return KEY_GONE if "key" in page_request.request.path_params else NO_PAGE
         case errors.Forbidden():
             return f"Your admin key doesn't hold {error.needed}, which this needs."
         case errors.KeyNotDisabled():
@@ -125,24 +130,24 @@ def _in_our_words(visit: Visit, error: Exception) -> str | None:
             return None
 
 
-async def _in_team(visit: Visit) -> Visit:
+async def _in_team(page_request: PageRequest) -> PageRequest:
     """Find the team that is looked at: the key's, the one that the query names, or one's own. Raises NotFound."""
-    if visit.signed_in is None:
-        return visit
-    actor, store = visit.actor, visit.runtime.store
+    if page_request.signed_in is None:
+        return page_request
+    actor, store = page_request.actor, page_request.runtime.store
     teams = tuple(await store.teams()) if actor.acts_everywhere else ()
-    if "key" in visit.request.path_params:
-        team_id = await _team_of_key(visit)
+    if "key" in page_request.request.path_params:
+        team_id = await _team_of_key(page_request)
     else:
-        team_id = visit.asked("team") or visit.who.key.team
+        team_id = page_request.asked("team") or page_request.who.key.team
     team = await store.team(team_id) if actor.may_see(team_id) else None
     if team is None:
         raise errors.NotFound("there is no such team")
-    return replace(visit, team_or_none=team, teams=_choice(teams))
+    return replace(page_request, team_or_none=team, teams=_choice(teams))
 
 
-async def _team_of_key(visit: Visit) -> str:
-    found = await visit.runtime.store.find(visit.key_id) if visit.key_id else None
+async def _team_of_key(page_request: PageRequest) -> str:
+    found = await page_request.runtime.store.find(page_request.key_id) if page_request.key_id else None
     if found is None or found.record is None or found.record.is_deleted:
         raise errors.NotFound("there is no such key")
     return found.record.team
@@ -152,7 +157,7 @@ def _choice(teams: tuple[Team, ...]) -> tuple[Team, ...]:
     return teams if len(teams) > 1 else ()
 
 
-def _log(visit: Visit, error: Exception) -> None:
+def _log(page_request: PageRequest, error: Exception) -> None:
     """Log where it broke, without the error's words: they may repeat what somebody typed."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("page %s failed: %s\n%s", request_id_of(visit.request.scope), type(error).__qualname__, frames)
+    log.error("page %s failed: %s\n%s", request_id_of(page_request.request.scope), type(error).__qualname__, frames)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from keyfob_admin.console.origin import Place
+    from keyfob_admin.console.origin import Origin
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 TOKEN: Final = "csrf"  # noqa: S105 - the name of the field, not a token
@@ -51,7 +51,7 @@ async def read_form(request: Request) -> Form:
         raise Problem(400, "bad_request", "This is not a form that the console has made.") from None
 
 
-def demand_own_form(request: Request, place: Place, form: Form, token: str) -> None:
+def demand_own_form(request: Request, place: Origin, form: Form, token: str) -> None:
     """Refuse what another site's page sent, and forms without the *token* that this browser was given.
 
     Raises:

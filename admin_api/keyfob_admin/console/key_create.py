@@ -15,7 +15,7 @@ from keyfob.errors import Forbidden, NotFound, Refused, StoreUnavailable
 from keyfob.management.key_drafts import KeyDraft, copy_of
 from keyfob.management.keys import KeySearch
 from keyfob.policy.key_types import ADMIN
-from keyfob_admin.console.key_form import Entries, mistakes_of
+from keyfob_admin.console.key_form import KeyForm, mistakes_of
 from keyfob_admin.console.permission_choices import groups, labels_of, presets
 from keyfob_admin.problems import STATUSES, Problem
 from keyfob_admin.sessions import digest
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.keys.record import KeyRecord
-    from keyfob.management.key_creation import Minted
+    from keyfob.management.key_creation import CreatedKey
     from keyfob.policy.catalogue import KeyType
     from keyfob_admin.console.key_form import Mistake
-    from keyfob_admin.console.page_request import Visit
+    from keyfob_admin.console.page_request import PageRequest
 
 PURPOSES: Final = {
     "api": "For scripts, services and partners that call your HTTP API.",
@@ -54,9 +54,9 @@ class TypeChoice:
 class Draft:
     """A form for a new key or, with *source*, for a copy; *token* lets it be sent once."""
 
-    visit: Visit
+    page_request: PageRequest
     key_type: KeyType
-    entries: Entries
+    entries: KeyForm
     token: str
     source: KeyRecord | None = None
 
@@ -66,71 +66,77 @@ class Draft:
             mistakes = [replace(mistake, words=taken_words(self.key_type)) for mistake in mistakes]
         had = self.source.permissions if self.source else ()
         shown = {"mode": "duplicate" if self.source else "new", "source": self.source, "had": had, "draft": self.token}
-        return form_page(self.visit, self.key_type, self.entries, status, **shown, mistakes=mistakes)
+        return form_page(self.page_request, self.key_type, self.entries, status, **shown, mistakes=mistakes)
 
-    async def send(self, make: Callable[[], Awaitable[Minted]]) -> Response:
+    async def send(self, make: Callable[[], Awaitable[CreatedKey]]) -> Response:
         """Have the key made, unless the form is only to be shown again."""
-        if self.visit.form.has("preset"):
+        if self.page_request.form.has("preset"):
             return self.page()
-        if mistakes := self.entries.mistakes(self.visit.now, choosing=not self.key_type.is_fixed):
+        if mistakes := self.entries.mistakes(self.page_request.now, choosing=not self.key_type.is_fixed):
             return self.page(422, mistakes)
         return await _once(self, make)
 
 
-async def show_new(visit: Visit) -> Response:
+async def show_new(page_request: PageRequest) -> Response:
     """Ask what will use the key, and then what it shall be called and may do."""
-    key_type = visit.runtime.catalogue.key_types.get(visit.asked("type") or "")
+    key_type = page_request.runtime.catalogue.key_types.get(page_request.asked("type") or "")
     if key_type is None:
-        return visit.page("type.html", choices=[await _type_choice(visit, known) for known in _types(visit)])
-    return Draft(visit, key_type, Entries(), _new_token()).page()
+        return page_request.page(
+            "type.html", choices=[await _type_choice(page_request, known) for known in _types(page_request)]
+        )
+    return Draft(page_request, key_type, KeyForm(), _new_token()).page()
 
 
-async def generate(visit: Visit) -> Response:
+async def generate(page_request: PageRequest) -> Response:
     """Make the key of the form. Raises NotFound for a type that is none."""
-    key_type = visit.runtime.catalogue.key_types.get(visit.asked("type") or "")
+    key_type = page_request.runtime.catalogue.key_types.get(page_request.asked("type") or "")
     if key_type is None:
         raise NotFound("there is no such type")
-    entries = pressed(visit, key_type, Entries.of_form(visit.form))
+    entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form))
 
-    async def make() -> Minted:
+    async def make() -> CreatedKey:
         chosen = None if key_type.is_fixed else entries.permissions
-        meaning: dict[str, Any] = entries.meaning(visit.now)
+        meaning: dict[str, Any] = entries.meaning(page_request.now)
         wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **meaning)
-        return await visit.runtime.lifecycle.create(visit.team.id, wanted, actor=visit.actor)
+        return await page_request.runtime.lifecycle.create(page_request.team.id, wanted, actor=page_request.actor)
 
-    return await Draft(visit, key_type, entries, _sent_token(visit)).send(make)
+    return await Draft(page_request, key_type, entries, _sent_token(page_request)).send(make)
 
 
-async def show_duplicate(visit: Visit) -> Response:
+async def show_duplicate(page_request: PageRequest) -> Response:
     """Show a draft that is like the key."""
-    source = await _source(visit)
-    entries = Entries.of_record(source, _name_of_copy(visit, source), _kept(visit, source))
-    return Draft(visit, visit.runtime.catalogue.key_types[source.key_type], entries, _new_token(), source).page()
+    source = await _source(page_request)
+    entries = KeyForm.of_record(source, _name_of_copy(page_request, source), _kept(page_request, source))
+    return Draft(
+        page_request, page_request.runtime.catalogue.key_types[source.key_type], entries, _new_token(), source
+    ).page()
 
 
-async def duplicate(visit: Visit) -> Response:
+async def duplicate(page_request: PageRequest) -> Response:
     """Make a key like the one before, as far as the form says so."""
-    source = await _source(visit)
-    key_type = visit.runtime.catalogue.key_types[source.key_type]
-    entries = pressed(visit, key_type, Entries.of_form(visit.form, _kept(visit, source)))
+    source = await _source(page_request)
+    key_type = page_request.runtime.catalogue.key_types[source.key_type]
+    entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, _kept(page_request, source)))
 
-    async def make() -> Minted:
+    async def make() -> CreatedKey:
         chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
-        overrides = {**entries.meaning(visit.now), **chosen}
-        return await visit.runtime.lifecycle.duplicate(visit.team.id, source.id, overrides, actor=visit.actor)
+        overrides = {**entries.meaning(page_request.now), **chosen}
+        return await page_request.runtime.lifecycle.duplicate(
+            page_request.team.id, source.id, overrides, actor=page_request.actor
+        )
 
-    return await Draft(visit, key_type, entries, _sent_token(visit), source).send(make)
+    return await Draft(page_request, key_type, entries, _sent_token(page_request), source).send(make)
 
 
-async def _once(draft: Draft, make: Callable[[], Awaitable[Minted]]) -> Response:
+async def _once(draft: Draft, make: Callable[[], Awaitable[CreatedKey]]) -> Response:
     """Make the key if this form was not sent before. A form that made nothing may be sent again."""
-    visit, token, store = draft.visit, digest(draft.token), draft.visit.console.store
-    used = await store.claim_draft(token, visit.who.session.id_hash, visit.now)
+    page_request, token, store = draft.page_request, digest(draft.token), draft.page_request.console.store
+    used = await store.claim_draft(token, page_request.who.session.id_hash, page_request.now)
     if used is not None:
-        there = visit.key_url(used.key_id, again="1") if used.key_id else visit.url("/keys", again="1")
-        return visit.goes_to(there)
+        there = page_request.key_url(used.key_id, again="1") if used.key_id else page_request.url("/keys", again="1")
+        return page_request.goes_to(there)
     try:
-        minted = await make()
+        created = await make()
     except (Refused, StoreUnavailable) as error:
         with suppress(StoreUnavailable):
             await store.settle_draft(token, None)
@@ -138,33 +144,41 @@ async def _once(draft: Draft, make: Callable[[], Awaitable[Minted]]) -> Response
             raise
         return draft.page(STATUSES[type(error)], mistakes_of(error))
     with suppress(StoreUnavailable):  # the key is made, so its secret must be shown whatever happens now
-        await store.settle_draft(token, minted.view.record.id)
-    record = minted.view.record
-    return visit.page("reveal.html", 201, key=record, secret=minted.secret, example=_example(visit, record.key_type))
+        await store.settle_draft(token, created.view.record.id)
+    record = created.view.record
+    return page_request.page(
+        "reveal.html", 201, key=record, secret=created.secret, example=_example(page_request, record.key_type)
+    )
 
 
-def _example(visit: Visit, key_type: str) -> str:
+def _example(page_request: PageRequest, key_type: str) -> str:
     """An address to try the key on: the admin API, or what is served beside a mounted console, or a stand-in."""
     if key_type == ADMIN:
-        return f"{visit.place.origin}{visit.place.url('/v1/whoami')}"
-    return f"{visit.place.origin}/" if visit.place.prefix else "https://your-api.example.com/"
+        return f"{page_request.place.origin}{page_request.place.url('/v1/whoami')}"
+    return f"{page_request.place.origin}/" if page_request.place.prefix else "https://your-api.example.com/"
 
 
-def form_page(visit: Visit, key_type: KeyType, entries: Entries, status: int = 200, **context: Any) -> Response:  # noqa: ANN401 - whatever it shows
+def form_page(
+    page_request: PageRequest,
+    key_type: KeyType,
+    entries: KeyForm,
+    status: int = 200,
+    **context: Any,  # noqa: ANN401 - whatever it shows
+) -> Response:
     """Write the form that new keys, copies and changes share. *had* of *context* is what the key holds already."""
-    catalogue = visit.runtime.catalogue
+    catalogue = page_request.runtime.catalogue
     granted = key_type.permissions if key_type.permissions is not None else entries.permissions
     shared = {
         "key_type": key_type,
         "entries": entries,
         "groups": groups(catalogue, key_type.name, granted, context.get("had", ())),
-        "presets": presets(catalogue, key_type.name, visit.actor.permissions),
+        "presets": presets(catalogue, key_type.name, page_request.actor.permissions),
         "labels": labels_of(catalogue, granted),
         "mistakes": (),
         "had": (),
         "refused": status,
     }
-    return visit.page("form.html", status, **{**shared, **context})
+    return page_request.page("form.html", status, **{**shared, **context})
 
 
 def is_taken(key_type: KeyType, live: int) -> bool:
@@ -178,42 +192,44 @@ def taken_words(key_type: KeyType) -> str:
     return f"A {label} already exists. Delete it to create a new one."
 
 
-def pressed(visit: Visit, key_type: KeyType, entries: Entries) -> Entries:
+def pressed(page_request: PageRequest, key_type: KeyType, entries: KeyForm) -> KeyForm:
     """What the form says after the press of a preset; nothing else was pressed, usually."""
-    offered = presets(visit.runtime.catalogue, key_type.name, visit.actor.permissions)
-    chosen = offered.get(visit.form.get("preset"))
+    offered = presets(page_request.runtime.catalogue, key_type.name, page_request.actor.permissions)
+    chosen = offered.get(page_request.form.get("preset"))
     return entries if chosen is None else replace(entries, permissions=chosen)
 
 
-async def _source(visit: Visit) -> KeyRecord:
-    return (await visit.runtime.lifecycle.get(visit.team.id, visit.key_id, actor=visit.actor)).record
+async def _source(page_request: PageRequest) -> KeyRecord:
+    return (
+        await page_request.runtime.lifecycle.get(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    ).record
 
 
-def _name_of_copy(visit: Visit, source: KeyRecord) -> str:
-    return copy_of(source, {"expires_at": None}, now=visit.now).name
+def _name_of_copy(page_request: PageRequest, source: KeyRecord) -> str:
+    return copy_of(source, {"expires_at": None}, now=page_request.now).name
 
 
-def _kept(visit: Visit, source: KeyRecord) -> datetime | None:
-    return None if source.is_expired(visit.now) else source.expires_at
+def _kept(page_request: PageRequest, source: KeyRecord) -> datetime | None:
+    return None if source.is_expired(page_request.now) else source.expires_at
 
 
-def _types(visit: Visit) -> Sequence[KeyType]:
-    return list(visit.runtime.catalogue.key_types.values())
+def _types(page_request: PageRequest) -> Sequence[KeyType]:
+    return list(page_request.runtime.catalogue.key_types.values())
 
 
-async def _type_choice(visit: Visit, key_type: KeyType) -> TypeChoice:
+async def _type_choice(page_request: PageRequest, key_type: KeyType) -> TypeChoice:
     purpose = PURPOSES.get(key_type.name, f"For what your configuration calls {key_type.name}.")
     per_team = "" if key_type.per_team is None else " One per team."
-    return TypeChoice(key_type.name, key_type.label, purpose + per_team, await _why_not(visit, key_type))
+    return TypeChoice(key_type.name, key_type.label, purpose + per_team, await _why_not(page_request, key_type))
 
 
-async def _why_not(visit: Visit, key_type: KeyType) -> str | None:
-    if not visit.runtime.catalogue.allows(visit.team.plan, key_type.name):
-        return f"The plan of this team, {visit.team.plan}, doesn't include keys of this type."
+async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
+    if not page_request.runtime.catalogue.allows(page_request.team.plan, key_type.name):
+        return f"The plan of this team, {page_request.team.plan}, doesn't include keys of this type."
     if key_type.per_team is None:
         return None
-    search = KeySearch(team=visit.team.id, key_type=key_type.name, page_size=key_type.per_team)
-    live = await visit.runtime.lifecycle.list_keys(search, actor=visit.actor)
+    search = KeySearch(team=page_request.team.id, key_type=key_type.name, page_size=key_type.per_team)
+    live = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     return taken_words(key_type) if is_taken(key_type, len(live.items)) else None
 
 
@@ -221,8 +237,8 @@ def _new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-def _sent_token(visit: Visit) -> str:
-    draft = visit.form.get("draft")
+def _sent_token(page_request: PageRequest) -> str:
+    draft = page_request.form.get("draft")
     if not draft:
         raise Problem(400, "bad_request", "This form is too old. Open it again.")
     return draft

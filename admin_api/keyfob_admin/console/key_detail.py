@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from keyfob.audit import SealedEvent
+    from keyfob.audit import ChainedEvent
     from keyfob.management.pagination import Page
     from keyfob.store.contract import KeyView
-    from keyfob_admin.console.page_request import Visit
+    from keyfob_admin.console.page_request import PageRequest
 
 _DAYS: Final = 30
 _MOST_CHANGES: Final = 200
@@ -32,96 +32,100 @@ class PermissionChange:
     """A later change to what the key may do: ``items:write added``, and the event that says when and by whom."""
 
     words: str
-    event: SealedEvent
+    event: ChainedEvent
 
 
-async def show_overview(visit: Visit) -> Response:
+async def show_overview(page_request: PageRequest) -> Response:
     """Show what the key is, and its last thirty days."""
-    view = await _seen(visit)
-    days = await visit.runtime.lifecycle.usage(visit.team.id, visit.key_id, _DAYS, actor=visit.actor)
-    return await _page(visit, "key.html", view, chart=charts.bar_chart(days), source=await _source_of(visit, view))
+    view = await _seen(page_request)
+    days = await page_request.runtime.lifecycle.usage(
+        page_request.team.id, page_request.key_id, _DAYS, actor=page_request.actor
+    )
+    return await _page(
+        page_request, "key.html", view, chart=charts.bar_chart(days), source=await _source_of(page_request, view)
+    )
 
 
-async def show_permissions(visit: Visit) -> Response:
+async def show_permissions(page_request: PageRequest) -> Response:
     """Show what the key may do, and who decided that."""
-    view = await _seen(visit)
+    view = await _seen(page_request)
     record = view.record
-    shown = groups(visit.runtime.catalogue, record.key_type, record.permissions)
+    shown = groups(page_request.runtime.catalogue, record.key_type, record.permissions)
     everything = [choice for group in shown for choice in group.choices if choice.name != "*" or choice.ticked]
     return await _page(
-        visit,
+        page_request,
         "key_permissions.html",
         view,
         granted=[choice for choice in everything if choice.ticked],
         missing=[choice for choice in everything if not choice.ticked],
-        changes=await _changes(visit),
-        fixed=visit.runtime.catalogue.key_types[record.key_type].is_fixed,
+        changes=await _changes(page_request),
+        fixed=page_request.runtime.catalogue.key_types[record.key_type].is_fixed,
     )
 
 
-async def show_activity(visit: Visit) -> Response:
+async def show_activity(page_request: PageRequest) -> Response:
     """Show what was done to the key."""
-    view = await _seen(visit)
-    search = EventSearch(team=visit.team.id, key=visit.key_id, page_token=visit.asked("after"))
-    events = await _events(visit, search)
-    return await _page(visit, "key_activity.html", view, events=events)
+    view = await _seen(page_request)
+    search = EventSearch(team=page_request.team.id, key=page_request.key_id, page_token=page_request.asked("after"))
+    events = await _events(page_request, search)
+    return await _page(page_request, "key_activity.html", view, events=events)
 
 
-async def confirm_disabling(visit: Visit) -> Response:
+async def confirm_disabling(page_request: PageRequest) -> Response:
     """Ask on a page of its own; where dialogs work, nobody comes here."""
-    return await _page(visit, "confirm.html", await _seen(visit), verb="disable")
+    return await _page(page_request, "confirm.html", await _seen(page_request), verb="disable")
 
 
-async def confirm_deleting(visit: Visit) -> Response:
+async def confirm_deleting(page_request: PageRequest) -> Response:
     """Ask on a page of its own, if the key is disabled."""
-    return await _page(visit, "confirm.html", await _seen(visit), verb="delete")
+    return await _page(page_request, "confirm.html", await _seen(page_request), verb="delete")
 
 
-async def disable(visit: Visit) -> Response:
+async def disable(page_request: PageRequest) -> Response:
     """Switch the key off."""
-    await visit.runtime.lifecycle.disable(visit.team.id, visit.key_id, actor=visit.actor)
-    return visit.goes_to(visit.key_url(visit.key_id, done="disabled"))
+    await page_request.runtime.lifecycle.disable(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    return page_request.goes_to(page_request.key_url(page_request.key_id, done="disabled"))
 
 
-async def enable(visit: Visit) -> Response:
+async def enable(page_request: PageRequest) -> Response:
     """Switch the key on."""
-    await visit.runtime.lifecycle.enable(visit.team.id, visit.key_id, actor=visit.actor)
-    return visit.goes_to(visit.key_url(visit.key_id, done="enabled"))
+    await page_request.runtime.lifecycle.enable(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    return page_request.goes_to(page_request.key_url(page_request.key_id, done="enabled"))
 
 
-async def delete(visit: Visit) -> Response:
+async def delete(page_request: PageRequest) -> Response:
     """End the key for good. Raises KeyNotDisabled."""
-    await visit.runtime.lifecycle.delete(visit.team.id, visit.key_id, actor=visit.actor)
-    return visit.goes_to(visit.url("/keys", deleted=visit.key_id))
+    await page_request.runtime.lifecycle.delete(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    return page_request.goes_to(page_request.url("/keys", deleted=page_request.key_id))
 
 
-async def _seen(visit: Visit) -> KeyView:
-    return await visit.runtime.lifecycle.get(visit.team.id, visit.key_id, actor=visit.actor)
+async def _seen(page_request: PageRequest) -> KeyView:
+    return await page_request.runtime.lifecycle.get(page_request.team.id, page_request.key_id, actor=page_request.actor)
 
 
-async def _page(visit: Visit, template: str, view: KeyView, **context: Any) -> Response:  # noqa: ANN401 - whatever it shows
+async def _page(page_request: PageRequest, template: str, view: KeyView, **context: Any) -> Response:  # noqa: ANN401 - whatever it shows
     """Write a page with the key's head: its name, its state, and what can be done."""
     record = view.record
-    state = visit.state(record)
-    return visit.page(
+    state = page_request.state(record)
+    return page_request.page(
         template,
         view=view,
         key=record,
         state=state,
-        notice=_notice(visit, state, record.name),
-        key_type=visit.runtime.catalogue.key_types.get(record.key_type),
-        no_copy=await _why_no_copy(visit, record.key_type),
-        disabling=_disabling(visit, view),
-        staleness=humanize.seconds(visit.runtime.settings.usage_interval),
+        notice=_notice(page_request, state, record.name),
+        key_type=page_request.runtime.catalogue.key_types.get(record.key_type),
+        no_copy=await _why_no_copy(page_request, record.key_type),
+        disabling=_disabling(page_request, view),
+        staleness=humanize.seconds(page_request.runtime.settings.usage_interval),
         **context,
     )
 
 
-def _notice(visit: Visit, state: State, name: str) -> str | None:
+def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
     """What has just happened, as long as it is still so."""
-    if visit.asked("again"):
+    if page_request.asked("again"):
         return "This key was already generated. Its secret can't be shown again."
-    match visit.asked("done"):
+    match page_request.asked("done"):
         case "disabled" if state is State.DISABLED:
             return f"'{name}' is disabled."
         case "enabled" if state is State.ACTIVE:
@@ -134,47 +138,49 @@ def _notice(visit: Visit, state: State, name: str) -> str | None:
             return None
 
 
-def _disabling(visit: Visit, view: KeyView) -> str:
-    """What disabling does, and when: at once where all processes share the doorbell."""
-    at_once = visit.runtime.store.applies_at_once
-    when = "from now on" if at_once else f"within {humanize.seconds(visit.runtime.settings.max_staleness)}"
+def _disabling(page_request: PageRequest, view: KeyView) -> str:
+    """What disabling does, and when: at once where all processes share the change signal."""
+    immediately = page_request.runtime.store.is_immediate
+    when = "from now on" if immediately else f"within {humanize.seconds(page_request.runtime.settings.max_staleness)}"
     used = view.last_used
     place = f" from {used.ip}" if used and used.ip else ""
-    last = f"Last used {humanize.ago(used.at, visit.now)}{place}." if used else "It was never used."
+    last = f"Last used {humanize.ago(used.at, page_request.now)}{place}." if used else "It was never used."
     return f"Requests that present this key get 401 Unauthorized {when}. {last} You can enable it again at any time."
 
 
-async def _why_no_copy(visit: Visit, name: str) -> str | None:
+async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
     """Why the key cannot be duplicated, if that can be known beforehand."""
-    key_type = visit.runtime.catalogue.key_types.get(name)
+    key_type = page_request.runtime.catalogue.key_types.get(name)
     if key_type is None or key_type.per_team is None:
         return None
-    search = KeySearch(team=visit.team.id, key_type=name, page_size=key_type.per_team)
-    live = await visit.runtime.lifecycle.list_keys(search, actor=visit.actor)
+    search = KeySearch(team=page_request.team.id, key_type=name, page_size=key_type.per_team)
+    live = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     return taken_words(key_type) if is_taken(key_type, len(live.items)) else None
 
 
-async def _source_of(visit: Visit, view: KeyView) -> KeyView | None:
+async def _source_of(page_request: PageRequest, view: KeyView) -> KeyView | None:
     """The key that this one was duplicated from, if it is still there."""
     source = view.record.duplicated_from
-    found = await visit.runtime.store.view(source) if source else None
-    return found if found is not None and found.record.team == visit.team.id else None
+    found = await page_request.runtime.store.view(source) if source else None
+    return found if found is not None and found.record.team == page_request.team.id else None
 
 
-async def _events(visit: Visit, search: EventSearch) -> Page[SealedEvent] | None:
+async def _events(page_request: PageRequest, search: EventSearch) -> Page[ChainedEvent] | None:
     """The events, or None for who may not read them."""
     try:
-        return await visit.runtime.audit_log.events(search, actor=visit.actor)
+        return await page_request.runtime.audit_log.events(search, actor=page_request.actor)
     except Forbidden:
         return None
 
 
-async def _changes(visit: Visit) -> Sequence[PermissionChange]:
+async def _changes(page_request: PageRequest) -> Sequence[PermissionChange]:
     """Each later change to the permissions, oldest first."""
-    search = EventSearch(team=visit.team.id, key=visit.key_id, action="key.updated", page_size=_MOST_CHANGES)
-    page = await _events(visit, search)
+    search = EventSearch(
+        team=page_request.team.id, key=page_request.key_id, action="key.updated", page_size=_MOST_CHANGES
+    )
+    page = await _events(page_request, search)
     return [
-        PermissionChange(said, sealed)
-        for sealed in reversed(page.items if page else ())
-        for said in humanize.permission_changes(sealed.event.detail.get("permissions"))
+        PermissionChange(said, chained)
+        for chained in reversed(page.items if page else ())
+        for said in humanize.permission_changes(chained.event.detail.get("permissions"))
     ]

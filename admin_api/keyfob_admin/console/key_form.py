@@ -34,7 +34,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class KeyForm:
     """The fields of the form."""
 
     name: str = ""
@@ -47,7 +47,7 @@ class Entries:
     kept_expiry: datetime | None = field(default=None)  # what "keep" stands for
 
     @classmethod
-    def of_form(cls, form: Form, kept_expiry: datetime | None = None) -> Entries:
+    def of_form(cls, form: Form, kept_expiry: datetime | None = None) -> KeyForm:
         """Take what was sent."""
         return cls(
             name=form.get("name"),
@@ -61,7 +61,7 @@ class Entries:
         )
 
     @classmethod
-    def of_record(cls, record: KeyRecord, name: str, kept_expiry: datetime | None) -> Entries:
+    def of_record(cls, record: KeyRecord, name: str, kept_expiry: datetime | None) -> KeyForm:
         """Fill in what a key is. Without *kept_expiry* one that has an end must be given a new one."""
         expires = KEEP if kept_expiry else NEVER if record.expires_at is None else "90"
         return cls(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.store.contract import KeyView
-    from keyfob_admin.console.page_request import Visit
+    from keyfob_admin.console.page_request import PageRequest
 
 PER_PAGE: Final = 50
 UNUSED: Final = timedelta(days=90)
@@ -43,54 +43,54 @@ class Listed:
         return self.first + len(self.views) - 1
 
 
-async def show_keys(visit: Visit) -> Response:
+async def show_keys(page_request: PageRequest) -> Response:
     """List the team's keys."""
-    filters = _filters(visit)
-    pasted = key_id_of(filters["q"] or "", visit.runtime.brand)
+    filters = _filters(page_request)
+    pasted = key_id_of(filters["q"] or "", page_request.runtime.prefix)
     if pasted is not None and pasted != filters["q"]:  # perhaps a whole key, which must not stay in the address
-        return visit.goes_to(visit.url("/keys", **{**filters, "q": pasted}))
+        return page_request.goes_to(page_request.url("/keys", **{**filters, "q": pasted}))
     try:
-        listed = await _listed(visit, filters)
+        listed = await _listed(page_request, filters)
     except Invalid:  # a page of a listing that there is no more, or a choice that never was
-        return visit.goes_to(visit.url("/keys"))
-    days = _days(visit)
-    uses = await visit.console.store.uses([view.record.id for view in listed.views], days[0])
+        return page_request.goes_to(page_request.url("/keys"))
+    days = _days(page_request)
+    uses = await page_request.console.store.uses([view.record.id for view in listed.views], days[0])
     sparks = {view.record.id: charts.sparkline(uses.get(view.record.id, {}), days) for view in listed.views}
-    return visit.page(
+    return page_request.page(
         "keys.html",
         listed=listed,
         filters=filters,
         filtered=any(filters.values()),
         sparks=sparks,
         states=list(State),
-        types=visit.runtime.catalogue.key_types,
-        deleted=await _name_of_deleted(visit),
+        types=page_request.runtime.catalogue.key_types,
+        deleted=await _name_of_deleted(page_request),
     )
 
 
-def _filters(visit: Visit) -> dict[str, str | None]:
-    return {name: visit.asked(name) for name in ("q", "state", "type", "unused", "permission")}
+def _filters(page_request: PageRequest) -> dict[str, str | None]:
+    return {name: page_request.asked(name) for name in ("q", "state", "type", "unused", "permission")}
 
 
-async def _listed(visit: Visit, filters: dict[str, str | None]) -> Listed:
-    before, start = visit.asked("before"), _number(visit.asked("start"))
+async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> Listed:
+    before, start = page_request.asked("before"), _number(page_request.asked("start"))
     search = KeySearch(
-        team=visit.team.id,
+        team=page_request.team.id,
         q=filters["q"],
         state=filters["state"],
         key_type=filters["type"],
         permission=filters["permission"],
-        unused_since=visit.now - UNUSED if filters["unused"] else None,
+        unused_since=page_request.now - UNUSED if filters["unused"] else None,
         order_by=_BACKWARDS if before else _ORDER,
         page_size=PER_PAGE,
-        page_token=before or visit.asked("after"),
+        page_token=before or page_request.asked("after"),
     )
-    page = await visit.runtime.lifecycle.list_keys(search, actor=visit.actor)
+    page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     views = page.items[::-1] if before else page.items
-    previous = visit.url("/keys", **filters, **_previous(views, start)) if start > 1 else None
+    previous = page_request.url("/keys", **filters, **_previous(views, start)) if start > 1 else None
     following = None
     if views and (before is not None or page.next_token is not None):
-        following = visit.url("/keys", **filters, after=_token(_ORDER, views[-1]), start=start + PER_PAGE)
+        following = page_request.url("/keys", **filters, after=_token(_ORDER, views[-1]), start=start + PER_PAGE)
     return Listed(views, start, previous, following)
 
 
@@ -109,14 +109,14 @@ def _number(text: str | None) -> int:
     return max(1, int(text)) if text and text.isascii() and text.isdigit() and len(text) <= 9 else 1  # noqa: PLR2004
 
 
-def _days(visit: Visit) -> list[date]:
-    today = visit.now.astimezone(UTC).date()
+def _days(page_request: PageRequest) -> list[date]:
+    today = page_request.now.astimezone(UTC).date()
     return [today - timedelta(days=ago) for ago in reversed(range(charts.SPARK_DAYS))]
 
 
-async def _name_of_deleted(visit: Visit) -> str | None:
+async def _name_of_deleted(page_request: PageRequest) -> str | None:
     """Name the key that was just deleted, for the message that says so."""
-    key_id = visit.asked("deleted")
-    record = (await visit.runtime.store.find(key_id)).record if key_id else None
-    gone = record is not None and record.is_deleted and record.team == visit.team.id
+    key_id = page_request.asked("deleted")
+    record = (await page_request.runtime.store.find(key_id)).record if key_id else None
+    gone = record is not None and record.is_deleted and record.team == page_request.team.id
     return record.name if record is not None and gone else None

@@ -23,7 +23,7 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Origin:
     """One request's idea of the console's address. *prefix* is where the console is mounted, without a last slash."""
 
     scheme: str
@@ -32,7 +32,7 @@ class Place:
     insecure_allowed: bool
 
     @classmethod
-    def of(cls, request: Request, settings: AdminSettings) -> Place:
+    def of(cls, request: Request, settings: AdminSettings) -> Origin:
         """Tell the place. Behind a proxy that ends TLS, ``[admin] url`` says what the browser sees."""
         host = request.headers.get("host", "").lower()
         public = urlsplit(settings.url or "")

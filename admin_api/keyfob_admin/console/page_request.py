@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
-    from keyfob_admin.console.origin import Place
-    from keyfob_admin.console.rendering import Look
+    from keyfob_admin.console.origin import Origin
+    from keyfob_admin.console.rendering import Renderer
     from keyfob_admin.sessions import SignedIn, SignIn
 
 THEMES: Final = ("system", "light", "dark")
@@ -40,16 +40,16 @@ class Console:
     runtime: Runtime
     sign_in: SignIn
     store: ConsoleStore
-    look: Look
+    look: Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class PageRequest:
     """A request, by whom, for which team, from which place. On the sign-in pages nobody is signed in."""
 
     request: Request
     console: Console
-    place: Place
+    place: Origin
     form: Form = field(default_factory=Form)
     signed_in: SignedIn | None = None
     team_or_none: Team | None = None
@@ -89,7 +89,7 @@ class Visit:
     def key_id(self) -> str:
         """The key that the path names, by its id or as displayed; empty for a whole key, which has no place there."""
         written = str(self.request.path_params["key"])
-        key_id = key_id_of(written, self.runtime.brand) or ""
+        key_id = key_id_of(written, self.runtime.prefix) or ""
         return key_id if written.endswith(key_id) else ""
 
     @property
@@ -125,7 +125,7 @@ class Visit:
 
     def browser_token(self, browser: str) -> str:
         """The token of a form for a browser without a session."""
-        key = self.runtime.ring.signing().csrf_key
+        key = self.runtime.keyring.signing().csrf_key
         return hmac.new(key, browser.encode(), hashlib.sha256).hexdigest()
 
     def asked(self, name: str) -> str | None:
@@ -134,7 +134,7 @@ class Visit:
 
     def display(self, record: KeyRecord) -> str:
         """A key without its secret, as people see it."""
-        return display(record.key_type, record.id, self.runtime.brand)
+        return display(record.key_type, record.id, self.runtime.prefix)
 
     def state(self, record: KeyRecord) -> State:
         """What *record* is shown as now."""

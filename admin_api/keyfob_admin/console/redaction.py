@@ -12,6 +12,6 @@ _KEY = r"_[a-z][a-z0-9]{1,15}_([0-9A-Za-z]{16})_[0-9A-Za-z]+"
 _SCHEME = r"(?:Bearer(?:\+|%20| )+)?"
 
 
-def without_secrets(address: str, brand: str) -> str:
+def without_secrets(address: str, prefix: str) -> str:
     """*address* with the id of each key in it in the place of the key."""
-    return re.sub(_SCHEME + re.escape(brand) + _KEY, r"\1", address)
+    return re.sub(_SCHEME + re.escape(prefix) + _KEY, r"\1", address)

@@ -61,7 +61,7 @@ class StaticFile:
         return cls(f"{stem}.{digest}.{ending}", _TYPES[ending], content, gzip.compress(content, mtime=0))
 
 
-class Look:
+class Renderer:
     """Writes pages and hands out the files that they ask for."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from keyfob_admin.console import activity, key_create, key_detail, key_edit, key_list, sign_in_pages, team_pages
 from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
-from keyfob_admin.console.rendering import Look
+from keyfob_admin.console.rendering import Renderer
 from keyfob_admin.sessions import SignIn, console_of
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from keyfob.runtime.runtime import Runtime
     from keyfob_admin.console.endpoint import Handler
-    from keyfob_admin.console.page_request import Visit
+    from keyfob_admin.console.page_request import PageRequest
 
     Row = tuple[str, str, Handler]  # method, path, and what answers
 
 
 def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
-    console = Console(runtime, SignIn(runtime), console_of(runtime.store), Look())
+    console = Console(runtime, SignIn(runtime), console_of(runtime.store), Renderer())
     return [
         *(_route(console, row, signed_in=False) for row in OPEN),
         *(_route(console, row, signed_in=True) for row in CLOSED),
@@ -42,12 +42,12 @@ def _route(console: Console, row: Row, *, signed_in: bool) -> BaseRoute:
     return Route(path, Page(console, handler, signed_in=signed_in), methods=[method])
 
 
-async def _nowhere(visit: Visit) -> Response:
+async def _nowhere(page_request: PageRequest) -> Response:
     """Tell a person in a page, and a program in a problem, that there is nothing here."""
-    path = str(visit.request.path_params["path"])
-    if path.startswith("v1/") or "text/html" not in visit.request.headers.get("accept", ""):
+    path = str(page_request.request.path_params["path"])
+    if path.startswith("v1/") or "text/html" not in page_request.request.headers.get("accept", ""):
         raise HTTPException(404)
-    return message_page(visit, 404, NO_PAGE)
+    return message_page(page_request, 404, NO_PAGE)
 
 
 _KEY: Final = "/keys/{key}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.policy.catalogue import KeyType
-    from keyfob_admin.console.page_request import Visit
+    from keyfob_admin.console.page_request import PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +36,51 @@ class HeldGroup:
     entries: tuple[Held, ...]
 
 
-async def show_permissions(visit: Visit) -> Response:
+async def show_permissions(page_request: PageRequest) -> Response:
     """Show the catalogue, and how many keys hold each entry."""
-    visit.actor.demand("keys:read")
-    held = await visit.console.store.holders(visit.team.id)
-    return visit.page("permissions.html", groups=_catalogue(visit, held), wildcards=_wildcards(visit, held))
+    page_request.actor.demand("keys:read")
+    held = await page_request.console.store.holders(page_request.team.id)
+    return page_request.page(
+        "permissions.html", groups=_catalogue(page_request, held), wildcards=_wildcards(page_request, held)
+    )
 
 
-async def show_settings(visit: Visit) -> Response:
+async def show_settings(page_request: PageRequest) -> Response:
     """Show the team."""
-    return _settings(visit, visit.team.name, visit.team.plan)
+    return _settings(page_request, page_request.team.name, page_request.team.plan)
 
 
-async def save_settings(visit: Visit) -> Response:
+async def save_settings(page_request: PageRequest) -> Response:
     """Rename the team or change its plan."""
-    name, plan = visit.form.get("name"), visit.form.get("plan")
+    name, plan = page_request.form.get("name"), page_request.form.get("plan")
     try:
-        await visit.runtime.teams.update(visit.team.id, {"name": name, "plan": plan}, actor=visit.actor)
+        await page_request.runtime.teams.update(
+            page_request.team.id, {"name": name, "plan": plan}, actor=page_request.actor
+        )
     except Invalid as invalid:
-        return _settings(visit, name, plan, 422, {pointer.strip("/"): words for pointer, words in invalid.errors})
-    return visit.goes_to(visit.url("/settings", done="saved"))
+        return _settings(
+            page_request, name, plan, 422, {pointer.strip("/"): words for pointer, words in invalid.errors}
+        )
+    return page_request.goes_to(page_request.url("/settings", done="saved"))
 
 
 def _settings(
-    visit: Visit, name: str, plan: str, status: int = 200, mistakes: Mapping[str, str] | None = None
+    page_request: PageRequest, name: str, plan: str, status: int = 200, mistakes: Mapping[str, str] | None = None
 ) -> Response:
-    catalogue = visit.runtime.catalogue
-    plans = {known: [label.label for label in _types(visit, known)] for known in catalogue.plans}
-    may_change = covers(visit.actor.permissions, "teams:write")
+    catalogue = page_request.runtime.catalogue
+    plans = {known: [label.label for label in _types(page_request, known)] for known in catalogue.plans}
+    may_change = covers(page_request.actor.permissions, "teams:write")
     shown = {"name": name, "plan": plan, "plans": plans, "may_change": may_change, "mistakes": mistakes or {}}
-    return visit.page("settings.html", status, types=catalogue.key_types, **shown)
+    return page_request.page("settings.html", status, types=catalogue.key_types, **shown)
 
 
-def _types(visit: Visit, plan: str) -> list[KeyType]:
-    catalogue = visit.runtime.catalogue
+def _types(page_request: PageRequest, plan: str) -> list[KeyType]:
+    catalogue = page_request.runtime.catalogue
     return [key_type for name, key_type in catalogue.key_types.items() if catalogue.allows(plan, name)]
 
 
-def _catalogue(visit: Visit, held: Mapping[str, int]) -> list[HeldGroup]:
-    catalogue = visit.runtime.catalogue
+def _catalogue(page_request: PageRequest, held: Mapping[str, int]) -> list[HeldGroup]:
+    catalogue = page_request.runtime.catalogue
     chosen = [
         HeldGroup(group.title, None, tuple(Held(c.name, c.label, held.get(c.name, 0)) for c in group.choices))
         for group in groups(catalogue, "api", ())
@@ -92,6 +98,6 @@ def _catalogue(visit: Visit, held: Mapping[str, int]) -> list[HeldGroup]:
     return [*chosen, *fixed, HeldGroup("Keyfob itself", "Only admin keys can hold these.", own)]
 
 
-def _wildcards(visit: Visit, held: Mapping[str, int]) -> list[Held]:
-    catalogue = visit.runtime.catalogue
+def _wildcards(page_request: PageRequest, held: Mapping[str, int]) -> list[Held]:
+    catalogue = page_request.runtime.catalogue
     return [Held(n, label_of(catalogue, n), held[n]) for n in sorted(held) if n == "*" or n.endswith(":*")]

@@ -19,7 +19,7 @@ _TEXT = """\
 
 [store]
 url = "sqlite:///keyfob.db"          # relative to this file; or postgresql://user@host/db
-ring = "keyfob.ring"                 # the server's own keys: keep it secret, keep a copy, never commit it
+keyring = "keyfob.keyring"                 # the server's own keys: keep it secret, keep a copy, never commit it
 
 # The catalogue: what can be granted to a key, as people read it.
 [permissions]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TEAM = "demo"
 PREFIX = "/keyfob"
-_PLACES = ("teams_api.py", "../../examples/teams_api.py")  # in the wheel; in a checkout
+_PLACES = ("../teams_api.py", "../../../examples/teams_api.py")  # in the wheel; in a checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def _issue(settings: Settings, catalogue: tuple[str, ...], admin: KeyRecor
         sign_in = await make_link(runtime.store, admin, runtime.now(), actor=Actor.system())
     finally:
         await runtime.stop()
-    return {name: minted.secret or "" for name, minted in zip(drafts, made, strict=True)}, sign_in
+    return {name: created.secret or "" for name, created in zip(drafts, made, strict=True)}, sign_in
 
 
 class Mounted:

@@ -1,4 +1,4 @@
-"""From a configuration to an installation: whatever is missing of ring and database, and the first admin key."""
+"""From a configuration to an installation: whatever is missing of keyring and database, and the first admin key."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import AlreadyInstalled, ConfigError, NotMigrated
-from keyfob.keyring.file import load_ring, write_ring
-from keyfob.keyring.keyring import Ring
+from keyfob.keyring.file import load_keyring, write_keyring
+from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.management.bootstrap import bootstrap
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
-    from keyfob.keyring.keyring import RingKey
-    from keyfob.management.key_creation import Minted
+    from keyfob.keyring.keyring import SigningKey
+    from keyfob.management.key_creation import CreatedKey
 
 _SQLITE = "sqlite:///"
 
 
-async def install(settings: Settings, *, team: str, admin: str) -> Minted:
-    """Make the ring and the database where they are missing, then the team and its first admin key.
+async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
+    """Make the keyring and the database where they are missing, then the team and its first admin key.
 
     Nothing is made before all that can be known to be wrong was looked at, and a call that was cut short can be made
     again: it goes on with what is there.
@@ -33,18 +33,18 @@ async def install(settings: Settings, *, team: str, admin: str) -> Minted:
     Raises:
         AlreadyInstalled: the database has a team already.
         Invalid: the team's id or the key's name is not acceptable.
-        ConfigError: the ring or the database cannot be made or used.
+        ConfigError: the keyring or the database cannot be made or used.
 
     """
     clean_team_id(team, pointer="/team")
     clean_name(admin, pointer="/admin")
     await refuse_second(settings)
-    entry = _ring_of(settings).newest
+    entry = _keyring_of(settings).newest
     pool = Argon2Pool(threads=1)
     parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
-    mint = Minter(lambda: entry, pool, parameters, settings.brand, settings.persist_proofs)
+    issue = KeyIssuer(lambda: entry, pool, parameters, settings.prefix, settings.persist_digests)
     try:
-        return await _first_key(settings, mint, entry, team, admin)
+        return await _first_key(settings, issue, entry, team, admin)
     finally:
         pool.close()
 
@@ -72,23 +72,23 @@ def _has_content(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-async def _first_key(settings: Settings, mint: Minter, entry: RingKey, team: str, admin: str) -> Minted:
-    store = open_store(_url(settings), seal_with=lambda: entry, create=True)
+async def _first_key(settings: Settings, issue: KeyIssuer, entry: SigningKey, team: str, admin: str) -> CreatedKey:
+    store = open_store(_url(settings), audit_key=lambda: entry, create=True)
     try:
-        return await bootstrap(store, mint, entry, now=lambda: datetime.now(UTC), team_id=team, admin_name=admin)
+        return await bootstrap(store, issue, entry, now=lambda: datetime.now(UTC), team_id=team, admin_name=admin)
     finally:
         await store.close()
 
 
-def _ring_of(settings: Settings) -> Ring:
-    """Give the ring that is configured, made if its file is missing."""
-    if settings.ring_data is not None:
-        return Ring.parse(settings.ring_data)
-    if settings.ring is None:
-        raise ConfigError("no ring is named; write ring under [store], or set KEYFOB_RING")
-    if not settings.ring.exists():
-        write_ring(settings.ring, Ring.new(datetime.now(UTC)))
-    return load_ring(settings.ring)
+def _keyring_of(settings: Settings) -> Keyring:
+    """Give the keyring that is configured, made if its file is missing."""
+    if settings.keyring_data is not None:
+        return Keyring.parse(settings.keyring_data)
+    if settings.keyring is None:
+        raise ConfigError("no keyring is named; write keyring under [store], or set KEYFOB_KEYRING")
+    if not settings.keyring.exists():
+        write_keyring(settings.keyring, Keyring.new(datetime.now(UTC)))
+    return load_keyring(settings.keyring)
 
 
 def _url(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """Fills a store with keys in bulk, for measuring what Keyfob does with many of them.
 
-Each key has a secret, a tag and a proof of its own, so it is admitted like any other. To hash a million secrets would
-take hours, though: all share one Argon2id hash, of a secret that is nobody's. So they pass by their proofs alone, and
+Each key has a secret, a tag and a digest of its own, so it is admitted like any other. To hash a million secrets would
+take hours, though: all share one Argon2id hash, of a secret that is nobody's. So they pass by their digests alone, and
 are refused for ever where those are not in use.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
-    from keyfob.management.key_issuer import Minter
+    from keyfob.management.key_issuer import KeyIssuer
     from keyfob.store.contract import KeyStore, Transaction
 
 AT_ONCE = 10_000  # keys in one transaction: what other changes wait for
@@ -57,7 +57,12 @@ class _Seeded:
 
 
 async def seed(
-    store: KeyStore, minter: Minter, order: Seeding, *, now: datetime, progress: Callable[[int], None] = lambda _: None
+    store: KeyStore,
+    issuer: KeyIssuer,
+    order: Seeding,
+    *,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> list[str]:
     """Make the keys, and give the texts of some of them, spread evenly.
 
@@ -65,13 +70,13 @@ async def seed(
     `AT_ONCE`, and *progress* hears how many there are. What is cut short leaves fewer keys than the event says.
 
     Raises:
-        ConfigError: proofs are not stored here, so that no such key would be admitted.
+        ConfigError: digests are not stored here, so that no such key would be admitted.
         NotFound: there is no such team.
         StoreUnavailable: the database cannot be written.
     """
-    if not minter.persist_proofs:
-        raise ConfigError("persist_proofs is off, and seeded keys pass by their proofs alone; turn it on to measure")
-    shared = await minter.pool.run(hash_secret, new_secret(), minter.parameters)
+    if not issuer.persist_digests:
+        raise ConfigError("persist_digests is off, and seeded keys pass by their digests alone; turn it on to measure")
+    shared = await issuer.pool.run(hash_secret, new_secret(), issuer.parameters)
 
     async def announce(rows: Transaction) -> tuple[Team, int]:
         team = await rows.team(order.team)
@@ -83,7 +88,7 @@ async def seed(
 
     team, revision = await store.change(announce)
     kept: list[str] = []
-    for batch in _batches(minter, order, team, now, shared):
+    for batch in _batches(issuer, order, team, now, shared):
         await store.change(_adding(batch.values(), revision))
         kept += [one.text for number, one in batch.items() if _is_kept(number, order)]
         progress(max(batch) + 1)
@@ -102,10 +107,10 @@ def _is_kept(number: int, order: Seeding) -> bool:
     return number * keep // order.count != (number + 1) * keep // order.count
 
 
-def _batches(minter: Minter, order: Seeding, team: Team, now: datetime, shared: str) -> Iterator[dict[int, _Seeded]]:
+def _batches(issuer: KeyIssuer, order: Seeding, team: Team, now: datetime, shared: str) -> Iterator[dict[int, _Seeded]]:
     """All keys by number, so many at a time; their ids ascend, which a growing tree takes best."""
-    entry = minter.signing()
-    state = entry.proof_state()
+    entry = issuer.signing()
+    state = entry.digest_state()
     creator = order.actor.as_creator()
     ids = sorted(random_texts(order.count, ID_LENGTH))
     for start in range(0, order.count, AT_ONCE):
@@ -117,12 +122,12 @@ def _batches(minter: Minter, order: Seeding, team: Team, now: datetime, shared: 
                 key_type=order.key_type,
                 key_id=key_id,
                 secret=secret,
-                ring_char=entry.char,
+                key_char=entry.char,
                 tag=entry.tag,
-                brand=minter.brand,
+                prefix=issuer.prefix,
             )
-            proof = state.copy()
-            proof.update(key.text.encode())
+            digest = state.copy()
+            digest.update(key.text.encode())
             age = SPREAD * (int.from_bytes(ages[4 * number : 4 * number + 4]) / 2**32)
             record = KeyRecord(
                 id=key_id,
@@ -134,7 +139,7 @@ def _batches(minter: Minter, order: Seeding, team: Team, now: datetime, shared: 
                 created_at=now - age,
                 created_by=creator,
             )
-            batch[start + number] = _Seeded(key.text, record, StoredSecret(shared, proof.digest()))
+            batch[start + number] = _Seeded(key.text, record, StoredSecret(shared, digest.digest()))
         yield batch
 
 

@@ -12,7 +12,7 @@ from keyfob_admin.wire.preconditions import etag
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keyfob.audit import SealedEvent
+    from keyfob.audit import ChainedEvent
     from keyfob.gate.verdict import Grant
     from keyfob.keys.record import KeyRecord, Team
     from keyfob.management.keys import Acknowledged, Changed
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """How keys look at *now* in an installation with this *catalogue* and *brand*."""
+class KeyPresenter:
+    """How keys look at *now* in an installation with this *catalogue* and *prefix*."""
 
     catalogue: Catalogue
-    brand: str
+    prefix: str
     now: datetime
 
     def key(self, view: KeyView) -> views.Key:
@@ -49,7 +49,7 @@ class Shown:
         record, used = view.record, view.last_used
         return {
             "id": record.id,
-            "display": display(record.key_type, record.id, self.brand),
+            "display": display(record.key_type, record.id, self.prefix),
             "name": record.name,
             "description": record.description,
             "type": record.key_type,
@@ -83,11 +83,11 @@ def shown_day(day: UseDay) -> views.UsageDay:
     return views.UsageDay(day.day, day.admitted, day.denied)
 
 
-def shown_event(sealed: SealedEvent) -> views.AuditEvent:
-    """Show an audit event, without its seal."""
-    event = sealed.event
+def shown_event(chained: ChainedEvent) -> views.AuditEvent:
+    """Show an audit event, without its MAC."""
+    event = chained.event
     return views.AuditEvent(
-        seq=sealed.seq,
+        seq=chained.seq,
         at=event.at,
         actor=views.AuditActor(cast("views.ActorKind", event.actor_kind), event.actor_id, event.actor_name),
         ip=event.ip,
@@ -98,11 +98,11 @@ def shown_event(sealed: SealedEvent) -> views.AuditEvent:
     )
 
 
-def shown_caller(grant: Grant, brand: str) -> views.Caller:
+def shown_caller(grant: Grant, prefix: str) -> views.Caller:
     """Show who calls."""
     return views.Caller(
         key_id=grant.key_id,
-        display=display(grant.key_type, grant.key_id, brand),
+        display=display(grant.key_type, grant.key_id, prefix),
         name=grant.name,
         key_type=grant.key_type,
         team=grant.team,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob")
 
 
-class Denials:
+class DenialLog:
     """What is told of each refusal that a client gets, or would get if Keyfob did not only observe."""
 
     def __init__(

@@ -6,13 +6,13 @@ import logging
 import os
 from typing import TYPE_CHECKING, Unpack
 
-from keyfob.asgi.denial_log import Denials
+from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.lifespan import Lifespan
 from keyfob.asgi.request_user import attach
-from keyfob.asgi.responses import Refusals
+from keyfob.asgi.responses import DenialResponses
 from keyfob.config.settings import load_settings
 from keyfob.connections.websocket import OpenSocket
-from keyfob.gate.credentials import parted, without_ours
+from keyfob.gate.credentials import split_headers, without_ours
 from keyfob.gate.verdict import Denied, Granted
 from keyfob.runtime.runtime import Runtime
 
@@ -39,7 +39,7 @@ class APIKeyMiddleware:
         options: the settings, each described in ``docs/configuration.md``.
 
     Raises:
-        ConfigError: the settings cannot work; the message names the one, and the mend.
+        ConfigError: the settings cannot work; the message names the one, and how to fix it.
 
     """
 
@@ -57,8 +57,8 @@ class APIKeyMiddleware:
         self._connections = self.runtime.connections
         settings = self.runtime.settings
         self.gate = self.runtime.gate(settings.rules if runtime is None else options["rules"])
-        self._refusals = Refusals(settings.realm)
-        self._denials = Denials(self.stats, self.runtime.addresses, settings.on_denied)
+        self._refusals = DenialResponses(settings.realm)
+        self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
         if self._observes:
@@ -71,10 +71,10 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        ordinary, odd = parted(scope["headers"])
-        at_once = self.gate.judge_at_once(scope, ordinary, odd) if kind == "http" else None
-        verdict, headers, match, address = at_once or await self.gate.admit(scope, odd)
-        del odd  # no frame, nor any traceback of one, holds the key while the application runs
+        usual, sensitive = split_headers(scope["headers"])
+        immediately = self.gate.judge_at_once(scope, usual, sensitive) if kind == "http" else None
+        verdict, headers, match, address = immediately or await self.gate.admit(scope, sensitive)
+        del sensitive  # no frame, nor any traceback of one, holds the key while the application runs
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
@@ -108,13 +108,13 @@ class APIKeyMiddleware:
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":
             raise ValueError(f"keyfob guards http and websocket, and knows nothing of {kind!r}")
-        await Lifespan(self.app, self.runtime, self._tell_idle_rules).run(scope, receive, send)
+        await Lifespan(self.app, self.runtime, self._report_unused_rules).run(scope, receive, send)
 
-    def _tell_idle_rules(self) -> None:
+    def _report_unused_rules(self) -> None:
         """Warn of rules that are probably misspelled."""
-        from keyfob.asgi.unused_rules import idle_rules  # noqa: PLC0415 (who imports keyfob need not load Starlette's routing)
+        from keyfob.asgi.unused_rules import unused_rules  # noqa: PLC0415 (who imports keyfob need not load Starlette's routing)
 
-        idle = idle_rules(self.app, self.gate.rules)
+        idle = unused_rules(self.app, self.gate.rules)
         if idle:
             named = ", ".join(f'"{rule.text}"' for rule in idle)
             log.warning(
@@ -123,5 +123,5 @@ class APIKeyMiddleware:
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
         """Tell of a refusal; only a Keyfob that observes lets it pass."""
-        self._denials.tell(denied, scope)
+        self._denial_log.tell(denied, scope)
         return self._observes

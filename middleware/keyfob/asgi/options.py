@@ -15,12 +15,12 @@ class Options(TypedDict, total=False):
     """Every setting; each has the same name in the file."""
 
     store: str  # "sqlite:///keyfob.db" or "postgresql://user@host/db"
-    ring: str | Path
+    keyring: str | Path
     rules: Mapping[str, Any]
     permissions: Mapping[str, str] | Sequence[str]
     key_types: Mapping[str, Mapping[str, Any]]
     plans: Mapping[str, Any]
-    brand: str
+    prefix: str
     trusted_proxies: Sequence[str]
     client_ip_header: str
     max_staleness: float  # seconds
@@ -34,6 +34,6 @@ class Options(TypedDict, total=False):
     allow_preflight: bool
     mode: Literal["enforce", "observe"]
     close_on_revoke: bool
-    persist_proofs: bool
+    persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
     on_denied: Callable[[Denied], object]

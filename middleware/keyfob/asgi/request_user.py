@@ -13,7 +13,7 @@ from keyfob.policy.permissions import Held
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from keyfob.asgi.responses import Refusals
+    from keyfob.asgi.responses import DenialResponses
     from keyfob.gate.verdict import Grant, Granted
 
 
@@ -96,7 +96,7 @@ class KeyCredentials(AuthCredentials):
         return _scopes(self._grant.permissions)
 
 
-def attach(granted: Granted, refusals: Refusals) -> tuple[object, ...]:
+def attach(granted: Granted, refusals: DenialResponses) -> tuple[object, ...]:
     """Make what is put into the scope, once for each state of a key."""
     granted.attached = granted.grant, KeyUser(granted.grant), KeyCredentials(granted.grant), refusals
     return granted.attached

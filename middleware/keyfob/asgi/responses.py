@@ -88,7 +88,7 @@ def status_of(reason: Reason) -> int:
     return int(_KINDS[reason].status)
 
 
-class Refusals:
+class DenialResponses:
     """Every answer to a refused request, under one *realm*."""
 
     __slots__ = ("_answers", "_lacking", "_realm")

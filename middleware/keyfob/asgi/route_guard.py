@@ -11,7 +11,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keyfob.asgi.responses import Refusals, status_of
+from keyfob.asgi.responses import DenialResponses, status_of
 from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Denied, Grant, Reason
 from keyfob.policy.permissions import is_permission
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
-_without_middleware = lru_cache(maxsize=1)(Refusals)  # in tests that put a grant into the scope by themselves
+_without_middleware = lru_cache(maxsize=1)(DenialResponses)  # in tests that put a grant into the scope by themselves
 
 
 class Refusal(NamedTuple):
@@ -68,13 +68,13 @@ def judge(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | Denied:
     return denied
 
 
-def refusals_of(scope: Mapping[str, Any]) -> Refusals:
+def refusals_of(scope: Mapping[str, Any]) -> DenialResponses:
     """Give the answers of the middleware that judged the request, whose realm they name."""
-    refusals: Refusals | None = scope.get("keyfob.refusals")
+    refusals: DenialResponses | None = scope.get("keyfob.refusals")
     return refusals or _without_middleware()
 
 
-def refusal_of(denied: Denied, refusals: Refusals) -> Refusal:
+def refusal_of(denied: Denied, refusals: DenialResponses) -> Refusal:
     """Take apart what *refusals* answer to *denied*."""
     start, body = refusals.response(denied)
     headers = {name.decode("ascii"): value.decode("ascii") for name, value in start["headers"]}

@@ -25,7 +25,7 @@ class _Way(NamedTuple):
     methods: frozenset[str] | None  # None where they cannot be known
 
 
-def idle_rules(app: object, rules: Iterable[Rule]) -> list[Rule]:
+def unused_rules(app: object, rules: Iterable[Rule]) -> list[Rule]:
     """Return those of *rules* for which *app* has no route, as far as can be told.
 
     That is Starlette's routes, and FastAPI's, however much middleware is around them. What another kind of

@@ -21,7 +21,7 @@ ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "ti
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A setting can't have this value; the message continues the setting's name: "max_staleness" + "must be …"."""
 
 
@@ -38,7 +38,7 @@ def number(low: float, high: float) -> Kind:
 
     def check(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise Wrong(_must_be(f"a number from {low:,g} to {high:,g}", value))
+            raise InvalidValue(_must_be(f"a number from {low:,g} to {high:,g}", value))
         return float(value)
 
     return Kind(check, lambda text: _read(float, text))
@@ -49,7 +49,7 @@ def whole(low: int, high: int) -> Kind:
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise Wrong(_must_be(f"a whole number from {low:,} to {high:,}", value))
+            raise InvalidValue(_must_be(f"a whole number from {low:,} to {high:,}", value))
         return value
 
     return Kind(check, lambda text: _read(int, text))
@@ -60,7 +60,7 @@ def switch() -> Kind:
 
     def check(value: object) -> bool:
         if not isinstance(value, bool):
-            raise Wrong(_must_be("true or false", value))
+            raise InvalidValue(_must_be("true or false", value))
         return value
 
     return Kind(check, lambda text: _SWITCHES.get(text.strip().lower(), text))
@@ -71,8 +71,8 @@ def word(*allowed: str) -> Kind:
 
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in allowed:
-            hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
-            raise Wrong(_must_be(" or ".join(f'"{name}"' for name in allowed), value) + hint)
+            notification = did_you_mean(value, allowed) if isinstance(value, str) else ""
+            raise InvalidValue(_must_be(" or ".join(f'"{name}"' for name in allowed), value) + notification)
         return value
 
     return Kind(check)
@@ -84,7 +84,7 @@ def text_like(pattern: str, what: str) -> Kind:
 
     def check(value: object) -> str:
         if not isinstance(value, str) or shape.fullmatch(value) is None:
-            raise Wrong(_must_be(what, value))
+            raise InvalidValue(_must_be(what, value))
         return value
 
     return Kind(check)
@@ -100,7 +100,7 @@ def proxies() -> Kind:
 
     def check(value: object) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise Wrong(_must_be('a list of addresses, for example ["10.0.0.0/8"]', value))
+            raise InvalidValue(_must_be('a list of addresses, for example ["10.0.0.0/8"]', value))
         return tuple(_proxy(item) for item in value)
 
     return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
@@ -115,10 +115,10 @@ def argon2() -> Kind:
 
     def check(value: object) -> dict[str, object]:
         if not isinstance(value, Mapping):
-            raise Wrong(_must_be("a table, for example { memory_kib = 19456, time = 2 }", value))
+            raise InvalidValue(_must_be("a table, for example { memory_kib = 19456, time = 2 }", value))
         for name in value:
             if name not in parts:
-                raise Wrong(f"has no part {name}{did_you_mean(str(name), parts)}")
+                raise InvalidValue(f"has no part {name}{did_you_mean(str(name), parts)}")
         return {name: _part(name, kind, value.get(name, ARGON2_DEFAULTS[name])) for name, kind in parts.items()}
 
     def from_text(text: str) -> object:
@@ -133,7 +133,7 @@ def file_path() -> Kind:
 
     def check(value: object) -> Path:
         if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
-            raise Wrong(_must_be('a path, for example "keyfob.ring"', value))
+            raise InvalidValue(_must_be('a path, for example "keyfob.keyring"', value))
         return Path(value)
 
     return Kind(check)
@@ -153,9 +153,9 @@ def web_url() -> Kind:
             parts = urlsplit(value) if isinstance(value, str) else None
             good = parts is not None and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
         except ValueError:
-            raise Wrong(wanted) from None
+            raise InvalidValue(wanted) from None
         if parts is None or not good or "@" in parts.netloc or parts.query or parts.fragment or not _plain(parts.path):
-            raise Wrong(wanted)
+            raise InvalidValue(wanted)
         return parts.geturl().rstrip("/")
 
     return Kind(check)
@@ -166,7 +166,7 @@ def table() -> Kind:
 
     def check(value: object) -> object:
         if not isinstance(value, Mapping):
-            raise Wrong(_must_be("a table", value))
+            raise InvalidValue(_must_be("a table", value))
         return value
 
     return Kind(check)
@@ -184,26 +184,28 @@ def placed(value: object, folder: Path) -> object:
 def _store_url(value: object) -> str:
     wanted = 'must be a URL like "sqlite:///keyfob.db", "sqlite:////var/lib/keyfob.db" or "postgresql://user@host/db"'
     if not isinstance(value, str):
-        raise Wrong(wanted)
+        raise InvalidValue(wanted)
     if value.startswith(SQLITE):
         return _sqlite_url(value)
     if not value.startswith(POSTGRES) or value == POSTGRES or not _plain(value):
-        raise Wrong(wanted)
+        raise InvalidValue(wanted)
     try:
         parts = urlsplit(value)
     except ValueError:
-        raise Wrong("names a host that can't be read") from None
+        raise InvalidValue("names a host that can't be read") from None
     if "@" in f"{parts.path}{parts.query}" or parts.fragment:
-        raise Wrong("has a special character in its password; write @ / ? # and : there as %40 %2F %3F %23 and %3A")
+        raise InvalidValue(
+            "has a special character in its password; write @ / ? # and : there as %40 %2F %3F %23 and %3A"
+        )
     return value
 
 
 def _sqlite_url(value: str) -> str:
     path = value.removeprefix(SQLITE)
     if ":memory:" in path:
-        raise Wrong("names a database in memory, which no second process could see; name a file")
+        raise InvalidValue("names a database in memory, which no second process could see; name a file")
     if not path.strip("/") or "?" in path or "#" in path or not path.isprintable():
-        raise Wrong('names no file; write "sqlite:///keyfob.db", without options')
+        raise InvalidValue('names no file; write "sqlite:///keyfob.db", without options')
     return value
 
 
@@ -211,18 +213,18 @@ def _proxy(item: object) -> str:
     if item == "unix":
         return "unix"
     if not isinstance(item, str):
-        raise Wrong(_must_be('a list of addresses, for example ["10.0.0.0/8"]', item))
+        raise InvalidValue(_must_be('a list of addresses, for example ["10.0.0.0/8"]', item))
     try:
         return str(parse_range(item.strip())[0])
     except ValueError as error:
-        raise Wrong(f"holds a wrong entry: {error}") from None
+        raise InvalidValue(f"holds a wrong entry: {error}") from None
 
 
 def _part(name: str, kind: Kind, value: object) -> object:
     try:
         return kind.check(value)
-    except Wrong as error:
-        raise Wrong(f"{name} {error}") from None
+    except InvalidValue as error:
+        raise InvalidValue(f"{name} {error}") from None
 
 
 def _plain(text: str) -> bool:

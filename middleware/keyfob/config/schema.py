@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from keyfob.config.kinds import Kind
 
-_BRAND = a.text_like(r"[a-z][a-z0-9]{1,15}", "2 to 16 of a-z and 0-9, a letter first")
+_PREFIX = a.text_like(r"[a-z][a-z0-9]{1,15}", "2 to 16 of a-z and 0-9, a letter first")
 _HEADER = a.text_like(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", 'the name of a header, for example "x-forwarded-for"')
 _REALM = a.text_like(r"[ -~]{1,200}", "1 to 200 printable ASCII characters")
 
-STORE: Mapping[str, Kind] = {"url": a.store_url(), "ring": a.file_path()}
-KEYS: Mapping[str, Kind] = {"brand": _BRAND}
+STORE: Mapping[str, Kind] = {"url": a.store_url(), "keyring": a.file_path()}
+KEYS: Mapping[str, Kind] = {"prefix": _PREFIX}
 ADMIN: Mapping[str, Kind] = {
     "session_hours": a.number(0.1, 720),
     "url": a.web_url(),
@@ -37,7 +37,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "allow_preflight": a.switch(),
     "mode": a.word("enforce", "observe"),
     "close_on_revoke": a.switch(),
-    "persist_proofs": a.switch(),
+    "persist_digests": a.switch(),
     "encoded_slash": a.word("refuse", "allow"),
 }
 FORWARD_AUTH: Mapping[str, Kind] = {
@@ -55,8 +55,8 @@ TABLES = ("permissions", "rules", "key_types", "plans", "forward_auth")  # secti
 KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "store": ("store", "url"),
-        "ring": ("store", "ring"),
-        "brand": ("keys", "brand"),
+        "keyring": ("store", "keyring"),
+        "prefix": ("keys", "prefix"),
         **{name: ("middleware", name) for name in MIDDLEWARE},
     }
 )

@@ -40,13 +40,13 @@ class ForwardAuthSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of Keyfob's settings. Its repr shows neither the ring nor the store's URL; see `shown_store`."""
+    """All of Keyfob's settings. Its repr shows neither the keyring nor the store's URL; see `shown_store`."""
 
     path: Path | None = None  # the file that was read
     store: str | None = field(default=None, repr=False)
-    ring: Path | None = None
-    ring_data: str | None = field(default=None, repr=False)  # the ring's contents, in place of its path
-    brand: str = "kf"
+    keyring: Path | None = None
+    keyring_data: str | None = field(default=None, repr=False)  # the keyring's contents, in place of its path
+    prefix: str = "kf"
 
     permissions: Mapping[str, str] | Sequence[str] | None = None  # None: what the rules name
     rules: Mapping[str, object] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Settings:
     allow_preflight: bool = False
     mode: str = "enforce"  # or "observe"
     close_on_revoke: bool = True
-    persist_proofs: bool = True
+    persist_digests: bool = True
     encoded_slash: str = "refuse"  # or "allow"
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
 
@@ -95,7 +95,7 @@ def load_settings(
         overrides: settings by keyword override both; None stands for "not given".
 
     Raises:
-        ConfigError: names the setting as it was written, and the mend.
+        ConfigError: names the setting as it was written, and how to fix it.
     """
     chosen = path or environ.get("KEYFOB_CONFIG") or None
     file = None if chosen is None else Path(chosen).absolute()
@@ -106,11 +106,11 @@ def load_settings(
 
 
 def _override(sections: Sections, source: Sections) -> None:
-    """Lay *source* over *sections*. A ring's path and a ring's contents replace each other."""
-    if "ring" in source.get("store", {}):
-        sections.get("", {}).pop("ring_data", None)
-    if "ring_data" in source.get("", {}):
-        sections.get("store", {}).pop("ring", None)
+    """Lay *source* over *sections*. A keyring's path and a keyring's contents replace each other."""
+    if "keyring" in source.get("store", {}):
+        sections.get("", {}).pop("keyring_data", None)
+    if "keyring_data" in source.get("", {}):
+        sections.get("store", {}).pop("keyring", None)
     for name, values in source.items():
         sections.setdefault(name, {}).update(values)
 
@@ -123,7 +123,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     return Settings(
         path=file,
         store=place.get("url"),
-        ring=place.get("ring"),
+        keyring=place.get("keyring"),
         admin=AdminSettings(**admin),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
         **values,

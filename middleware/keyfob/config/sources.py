@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyfob.config.kinds import Wrong, placed, table
+from keyfob.config.kinds import InvalidValue, placed, table
 from keyfob.config.schema import FORWARD_AUTH, KEYWORDS, SECTIONS, TABLES
 from keyfob.errors import ConfigError
 from keyfob.suggestions import did_you_mean, is_misspelt, nearest
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Sections = dict[str, dict[str, object]]
 
 _PREFIX = "KEYFOB_"
-_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "ring_data", "on_denied"})
-_RING_SETTINGS = ("KEYFOB_RING", "KEYFOB_RING_DATA", "KEYFOB_STORE_RING")
+_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "keyring_data", "on_denied"})
+_KEYRING_SETTINGS = ("KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA", "KEYFOB_STORE_KEYRING")
 
 
 def _variable(section: str, key: str) -> str:
     return f"{_PREFIX}{section}_{key}".upper()
 
 
-# Written as if there were no sections. "KEYFOB_RING" is a setting, "KEYFOB_URL" may well be somebody's own.
+# Written as if there were no sections. "KEYFOB_KEYRING" is a setting, "KEYFOB_URL" may well be somebody's own.
 _WITHOUT_SECTION = {
     f"{_PREFIX}{name}".upper(): _variable(section, key)
     for name, (section, key) in {
@@ -38,7 +38,7 @@ _WITHOUT_SECTION = {
         "session_hours": ("admin", "session_hours"),
         "insecure_cookies": ("admin", "insecure_cookies"),
     }.items()
-    if name != "ring"
+    if name != "keyring"
 }
 
 
@@ -60,7 +60,7 @@ def read_file(path: Path) -> Sections:
 
 
 def read_environment(environ: Mapping[str, str]) -> Sections:
-    """Read ``KEYFOB_<SECTION>_<KEY>``, and the ring's path or contents. Raises ConfigError, never with a value.
+    """Read ``KEYFOB_<SECTION>_<KEY>``, and the keyring's path or contents. Raises ConfigError, never with a value.
 
     A name close to a setting's is taken for a slip and refused; others are somebody's own (``KEYFOB_ADMIN_KEY``
     for a script), because an environment, unlike a file, is shared.
@@ -74,7 +74,7 @@ def read_environment(environ: Mapping[str, str]) -> Sections:
             sections.setdefault(section, {})[key] = placed(value, Path.cwd())
         elif meant := _meant(variable, section, key):
             raise ConfigError(f"{variable} is not a setting{did_you_mean(variable, meant)}")
-    return _with_ring(sections, environ)
+    return _with_keyring(sections, environ)
 
 
 def _split(variable: str) -> tuple[str, str]:
@@ -123,8 +123,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        mend = "name another one, or let `keyfob init` write it"
-        raise ConfigError(f"there is no configuration file {path}; {mend}") from None
+        fix = "name another one, or let `keyfob init` write it"
+        raise ConfigError(f"there is no configuration file {path}; {fix}") from None
     except OSError as error:
         raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -175,14 +175,14 @@ def _forward_auth(policies: Mapping[str, object], path: Path) -> dict[str, objec
     return checked
 
 
-def _with_ring(sections: Sections, environ: Mapping[str, str]) -> Sections:
-    given = [name for name in _RING_SETTINGS if environ.get(name)]
+def _with_keyring(sections: Sections, environ: Mapping[str, str]) -> Sections:
+    given = [name for name in _KEYRING_SETTINGS if environ.get(name)]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} are both set; keep one")
-    if given == ["KEYFOB_RING"]:
-        sections.setdefault("store", {})["ring"] = Path.cwd() / environ["KEYFOB_RING"]
-    elif given == ["KEYFOB_RING_DATA"]:
-        sections.setdefault("", {})["ring_data"] = environ["KEYFOB_RING_DATA"]
+    if given == ["KEYFOB_KEYRING"]:
+        sections.setdefault("store", {})["keyring"] = Path.cwd() / environ["KEYFOB_KEYRING"]
+    elif given == ["KEYFOB_KEYRING_DATA"]:
+        sections.setdefault("", {})["keyring_data"] = environ["KEYFOB_KEYRING_DATA"]
     return sections
 
 
@@ -190,13 +190,13 @@ def _loose(keyword: str, value: object) -> object:
     """Check as much of *value* as can be said before the rules and the catalogue are read."""
     if keyword == "on_denied" and not callable(value):
         raise ConfigError("on_denied must be a function that takes what was refused")
-    if keyword == "ring_data" and not isinstance(value, str):
-        raise ConfigError("ring_data must be the text of a ring")
+    if keyword == "keyring_data" and not isinstance(value, str):
+        raise ConfigError("keyring_data must be the text of a keyring")
     return _check(table(), value, keyword) if keyword in {"rules", "key_types", "plans"} else value
 
 
 def _check(kind: Kind, value: object, name: str) -> object:
     try:
         return kind.check(value)
-    except Wrong as error:
+    except InvalidValue as error:
         raise ConfigError(f"{name} {error}") from None

@@ -17,14 +17,14 @@ POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 TRY_AGAIN_LATER: Final = 1013  # of the registry that section 11.7 makes
 
 
-class KeyFellError(ConnectionError):
+class KeyRevokedError(ConnectionError):
     """The application sends on a connection whose key is no longer good (an OSError, as ASGI asks for)."""
 
 
 class Connection(ABC):
     """Something open that a key was admitted for: which key, from where, to do what."""
 
-    has_fallen = False
+    is_revoked = False
     _why = POLICY_VIOLATION
 
     def __init__(self, granted: Granted, match: Match | None, address: str | None) -> None:
@@ -39,9 +39,9 @@ class Connection(ABC):
         return self._granted.grant.key_id
 
     @property
-    def ring_char(self) -> str:
-        """The ring character of the key."""
-        return self._granted.ring_char
+    def key_char(self) -> str:
+        """The key character of the key."""
+        return self._granted.key_char
 
     def has_run_out(self, now: float) -> bool:
         """Whether the key is past its expiry at *now* (seconds since the epoch)."""
@@ -50,13 +50,13 @@ class Connection(ABC):
 
     def survives(self, record: KeyRecord, now: float, *, suspended: bool) -> bool:
         """Whether the key, as *record* has it now, still allows the connection."""
-        entry = Entry(b"", record, ring_char=self.ring_char, suspended=suspended, as_of=record.revision)
+        entry = Entry(b"", record, key_char=self.key_char, suspended=suspended, as_of=record.revision)
         self._granted = entry.granted
         return type(judge(entry, self._match, self._address, now)) is Granted
 
-    def fall(self, why: int = POLICY_VIOLATION) -> None:
+    def revoke(self, why: int = POLICY_VIOLATION) -> None:
         """End it: its key no longer allows it, or *why*, a WebSocket's status code, says otherwise."""
-        self.has_fallen = True
+        self.is_revoked = True
         self._why = why
         self._cut()
 

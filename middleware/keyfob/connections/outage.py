@@ -19,13 +19,13 @@ _LAST_LOOK = 0.5  # seconds beyond the lease; what is open is promised to end wi
 _PAUSE = 0.05  # seconds between two attempts
 
 
-async def keep_vouching(freshness: Freshness, connections: OpenConnections) -> None:
+async def close_when_lease_expires(freshness: Freshness, connections: OpenConnections) -> None:
     """End all that is open whenever the lease has run out and the store does not answer. Runs until cancelled."""
     while True:
-        await asyncio.sleep(max(_PAUSE, freshness.vouched_for()))
-        if freshness.vouched_for() <= 0 and connections.open_keys():
+        await asyncio.sleep(max(_PAUSE, freshness.lease_remaining()))
+        if freshness.lease_remaining() <= 0 and connections.open_keys():
             await _look_for_the_last_time(freshness)
-            if freshness.vouched_for() <= 0:
+            if freshness.lease_remaining() <= 0:
                 connections.end_all()
 
 
@@ -36,7 +36,7 @@ async def _look_for_the_last_time(freshness: Freshness) -> None:
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_LOOK):
-            while freshness.vouched_for() <= 0:
+            while freshness.lease_remaining() <= 0:
                 with suppress(StoreUnavailable):
                     await freshness.refresh()
                 await asyncio.sleep(_PAUSE)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from keyfob.connections.connection import TRY_AGAIN_LATER, Connection, KeyFellError
+from keyfob.connections.connection import TRY_AGAIN_LATER, Connection, KeyRevokedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -90,9 +90,9 @@ class OpenConnections:
                     self._end(connection)
 
     def review_all(self, now: float, is_retired: Callable[[str], bool]) -> None:
-        """End what has run out by *now*, and what a retired ring character stood behind."""
+        """End what has run out by *now*, and what a retired key character stood behind."""
         for connection in [connection for of_key in self._by_key.values() for connection in of_key]:
-            if connection.has_run_out(now) or is_retired(connection.ring_char):
+            if connection.has_run_out(now) or is_retired(connection.key_char):
                 self._end(connection)
 
     def end_key(self, key_id: str) -> None:
@@ -106,12 +106,12 @@ class OpenConnections:
         log.warning("the store does not say whether keys are still good: closing %d connections", len(all_open))
         for connection in all_open:
             self.remove(connection)
-            connection.fall(TRY_AGAIN_LATER)
+            connection.revoke(TRY_AGAIN_LATER)
 
     def _end(self, connection: Connection) -> None:
         log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
         self.remove(connection)
-        connection.fall()
+        connection.revoke()
 
 
 class OpenResponse(Connection):
@@ -132,9 +132,9 @@ class OpenResponse(Connection):
 
     async def send(self, message: Message) -> None:
         """Pass *message* on while the key is good."""
-        if self.has_fallen:
+        if self.is_revoked:
             msg = "the key of this response is no longer good"
-            raise KeyFellError(msg)
+            raise KeyRevokedError(msg)
         await self._send(message)
 
     def _cut(self) -> None:
@@ -144,7 +144,7 @@ class OpenResponse(Connection):
 
     def explains(self, broken: BaseException) -> bool:
         """Whether *broken* is the end that `fall` brought. Returning without a last part makes the server cut off."""
-        if not self.has_fallen or not isinstance(broken, Exception | asyncio.CancelledError):
+        if not self.is_revoked or not isinstance(broken, Exception | asyncio.CancelledError):
             return False
         if self._task is not None and isinstance(broken, asyncio.CancelledError):
             self._task.uncancel()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from keyfob.connections.connection import Connection, KeyFellError
+from keyfob.connections.connection import Connection, KeyRevokedError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +31,7 @@ class OpenSocket(Connection):
         try:
             await app(scope, self.receive, self.send)
         except Exception:
-            if not self.has_fallen:
+            if not self.is_revoked:
                 raise
         finally:
             connections.remove(self)
@@ -40,15 +40,15 @@ class OpenSocket(Connection):
 
     async def receive(self) -> Message:
         """The next message, or that the socket is closed."""
-        if self.has_fallen:
+        if self.is_revoked:
             return {"type": "websocket.disconnect", "code": self._why, "reason": ""}
         return await self._receive()
 
     async def send(self, message: Message) -> None:
         """Pass *message* on while the key is good."""
-        if self.has_fallen:
+        if self.is_revoked:
             msg = "the key of this WebSocket is no longer good"
-            raise KeyFellError(msg)
+            raise KeyRevokedError(msg)
         await self._send(message)
 
     def _cut(self) -> None:

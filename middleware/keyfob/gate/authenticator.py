@@ -15,52 +15,52 @@ from keyfob.gate.verdict import Denied, Reason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.gate.key_cache import Proofs
-    from keyfob.gate.key_verifier import Recogniser
+    from keyfob.gate.key_cache import KeyCache
+    from keyfob.gate.key_verifier import KeyVerifier
     from keyfob.gate.stats import Stats
     from keyfob.propagation.freshness import Freshness
 
 _ROUNDS = 16  # looks at a key while others keep changing it
 
 
-class Identification:
+class Authenticator:
     """Finds the key that a text proves: in the cache, or through the store."""
 
     def __init__(
         self,
         *,
-        proofs: Proofs,
+        key_cache: KeyCache,
         freshness: Freshness,
-        recogniser: Recogniser,
+        key_verifier: KeyVerifier,
         stats: Stats,
         awaken: Callable[[], Awaitable[None]],  # starts what runs in the background, where no lifespan did
     ) -> None:
-        self._proofs = proofs
+        self._key_cache = key_cache
         self._freshness = freshness
-        self._recogniser = recogniser
+        self._key_verifier = key_verifier
         self._stats = stats
         self._awaken = awaken
 
-    async def identify(self, text: bytes) -> Entry | Denied:
+    async def authenticate(self, text: bytes) -> Entry | Denied:
         """Find out what *text* is, and return while that is still so. Raises StoreUnavailable.
 
         A key that is proved is an Entry, whatever its state; what nothing proves is Denied.
         """
-        key = self._recogniser.parse(text)
+        key = self._key_verifier.parse(text)
         if key is None:
             return Denied(Reason.MALFORMED)
-        await self._awaken()  # and with that, what the database says of the ring is known
-        reason = self._recogniser.refuses(key)
+        await self._awaken()  # and with that, what the database says of the keyring is known
+        reason = self._key_verifier.refuses(key)
         if reason is not None:
             return Denied(reason)
         for _ in range(_ROUNDS):
             await self._freshness.ensure()
-            digest = self._proofs.digest(text)
+            digest = self._key_cache.digest(text)
             if digest is None:
                 return Denied(Reason.RETIRED)
             known = self.known(text)
             if known is None:
-                found = await self._recogniser.recognise(key, digest)
+                found = await self._key_verifier.verify_key(key, digest)
                 still_so = found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
                 known = found.what if still_so and self._freshness.is_current() else None
             if isinstance(known, Entry):
@@ -70,17 +70,17 @@ class Identification:
         msg = "the key was changed again and again while it was looked at"
         raise StoreUnavailable(msg)
 
-    def hopeless(self, text: bytes) -> Reason | None:
+    def reject_cheaply(self, text: bytes) -> Reason | None:
         """Why *text* can be no key, if its shape or its tag says so: malformed, or forged. Waits for nothing."""
-        key = self._recogniser.parse(text)
+        key = self._key_verifier.parse(text)
         if key is None:
             return Reason.MALFORMED
-        reason = self._recogniser.refuses(key)
+        reason = self._key_verifier.refuses(key)
         return reason if reason is Reason.FORGED else None
 
     def known(self, text: bytes) -> Entry | Refusal | None:
         """What the caches say, to be believed while they are current. Nothing awaits between this and the verdict."""
-        known = self._proofs.known(text)
+        known = self._key_cache.known(text)
         if isinstance(known, Refusal) and not self._freshness.believes(known.until):
             return None
         self._stats.cache_hits += known is not None

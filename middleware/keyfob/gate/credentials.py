@@ -23,7 +23,7 @@ _OURS = b"x-keyfob-"
 _X = (b"x", b"X")
 
 # What nearly every request carries, and what cannot be a credential: one look at this set spares a header the rest.
-_ORDINARY = frozenset(
+_PLAIN = frozenset(
     b"""accept accept-charset accept-encoding accept-language cache-control connection content-length content-type
     cookie date dnt host if-match if-modified-since if-none-match keep-alive origin pragma priority range referer
     sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user te
@@ -35,16 +35,16 @@ _ORDINARY = frozenset(
 _JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
 
 
-def parted(headers: Iterable[Header]) -> tuple[list[Header], list[Header]]:
+def split_headers(headers: Iterable[Header]) -> tuple[list[Header], list[Header]]:
     """The ordinary *headers*, and those worth a second look: credentials, forgeries, and whatever is rare."""
-    ordinary: list[Header] = []
-    odd: list[Header] = []
+    plain: list[Header] = []
+    sensitive: list[Header] = []
     for header in headers:
-        if header[0] in _ORDINARY:
-            ordinary.append(header)
+        if header[0] in _PLAIN:
+            plain.append(header)
         else:
-            odd.append(header)
-    return ordinary, odd
+            sensitive.append(header)
+    return plain, sensitive
 
 
 def read_credential(headers: Iterable[Header]) -> tuple[bytes | Reason, Header | None]:
@@ -88,14 +88,14 @@ def one_key(text: bytes, carrier: Header) -> bytes | Reason:
     return text
 
 
-def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header | None) -> list[Header]:
+def stripped(headers: Iterable[Header], sensitive: Iterable[Header], carrier: Header | None) -> list[Header]:
     """The *headers* as the application may see them; *odd* are those among them that are not ordinary.
 
     ``X-Keyfob-*`` is taken out, because only Keyfob may set it, and so is *carrier*, the header that carried the key;
     an ``Authorization: Basic`` beside an X-API-Key stays.
     """
     kept = list(headers)
-    for header in odd:
+    for header in sensitive:
         if header is carrier or _is_ours(header[0]):
             kept.remove(header)
     return kept
@@ -104,8 +104,8 @@ def stripped(headers: Iterable[Header], odd: Iterable[Header], carrier: Header |
 def without_ours(headers: Iterable[Header]) -> list[Header]:
     """The *headers*, less ``X-Keyfob-*``."""
     headers = list(headers)
-    _, odd = parted(headers)
-    return stripped(headers, odd, None)
+    _, sensitive = split_headers(headers)
+    return stripped(headers, sensitive, None)
 
 
 def _is_ours(name: bytes) -> bool:

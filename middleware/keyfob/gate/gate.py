@@ -4,7 +4,8 @@ A refused key is a value; a store that cannot answer is an exception. What is as
 dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
 
 `Gate.admit` is the whole way. `Gate.judge_at_once` is the short one that nearly every request takes: known keys pass,
-what was refused before, is no key at all or was never made by our ring is refused, and all else is left to the other.
+what was refused before, is no key at all or was never made by our keyring is refused, and all else is left to the
+other.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
-    from keyfob.gate.authenticator import Identification
+    from keyfob.gate.authenticator import Authenticator
     from keyfob.gate.client_address import ClientAddress
     from keyfob.gate.credentials import Header
-    from keyfob.gate.key_cache import Entry, Proofs
+    from keyfob.gate.key_cache import Entry, KeyCache
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Verdict
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from keyfob.rules.table import RuleTable
 
 PUBLIC = Public()
-_HOPELESS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED)}
-Judged = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
+_CHEAP_REJECTIONS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED)}
+Admission = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
 """A verdict; the headers as the application may see them; and what was judged: the rule, and the client's address."""
 
 BAD_PATH = Match(Rule("", frozenset(), ()), {})
@@ -58,9 +59,9 @@ class Gate:
         *,
         rules: RuleTable,
         addresses: ClientAddress,
-        proofs: Proofs,
+        key_cache: KeyCache,
         freshness: Freshness,
-        identification: Identification,
+        authenticator: Authenticator,
         usage: Usage,
         stats: Stats,
         encoded_slash: bool = False,
@@ -70,9 +71,9 @@ class Gate:
     ) -> None:
         self._rules = rules
         self._addresses = addresses
-        self._proofs = proofs
+        self._key_cache = key_cache
         self._freshness = freshness
-        self._identification = identification
+        self._authenticator = authenticator
         self._usage = usage
         self._stats = stats
         self._encoded_slash = encoded_slash
@@ -86,7 +87,7 @@ class Gate:
         """Every rule, in the order of writing."""
         return self._rules.rules
 
-    def judge_at_once(self, scope: Scope, ordinary: list[Header], odd: list[Header]) -> Judged | None:
+    def judge_at_once(self, scope: Scope, plain: list[Header], sensitive: list[Header]) -> Admission | None:
         """Judge an ordinary HTTP request of a known key, or of what can be none; None where `admit` has to look.
 
         Such a request has one header that is not *ordinary*, ``authorization: Bearer <text>`` as servers hand it on. So
@@ -94,15 +95,15 @@ class Gate:
         whole key needs no look: its digest is known.
         """
         path, raw_path = scope["path"], scope.get("raw_path")
-        if len(odd) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and _PERCENT in raw_path):
+        if len(sensitive) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and _PERCENT in raw_path):
             return None
-        name, value = odd[0]
+        name, value = sensitive[0]
         if name != AUTHORIZATION or value[:7] != BEARER:
             return None
         match = self._route(scope["method"], path, scope.get("root_path", ""))
-        entry = self._proofs.get(value[7:])
+        entry = self._key_cache.get(value[7:])
         if entry is None:
-            return self._refuse_at_once(scope, ordinary, value[7:], match)
+            return self._refuse_at_once(scope, plain, value[7:], match)
         if match is None or not self._freshness.is_current():
             return None
         now, address = self._now(), self._addresses.of(scope)
@@ -112,28 +113,28 @@ class Gate:
             return None
         self._stats.cache_hits += 1
         if self._usage.note_admitted(entry.key_id, now, address):
-            self._proofs.touch(entry)  # once per flush: a cache needs no finer order of what was used last
-        return entry.granted, list(scope["headers"]) if self._forwards_credential else ordinary, match, address
+            self._key_cache.touch(entry)  # once per flush: a cache needs no finer order of what was used last
+        return entry.granted, list(scope["headers"]) if self._forwards_credential else plain, match, address
 
-    def _refuse_at_once(self, scope: Scope, ordinary: list[Header], text: bytes, match: Match | None) -> Judged | None:
+    def _refuse_at_once(self, scope: Scope, plain: list[Header], text: bytes, match: Match | None) -> Admission | None:
         """Refuse what was refused before, and what costs an attacker nothing to make; None for every other text."""
         is_guarded = match is None or not (match is BAD_PATH or match.rule.public)
-        # Where nothing is current, it may not be known yet what the database says of the ring.
+        # Where nothing is current, it may not be known yet what the database says of the keyring.
         if not is_guarded or not self._freshness.is_current():
             return None
         address = self._addresses.of(scope)
-        known = self._identification.known(text)
+        known = self._authenticator.known(text)
         verdict: Denied | Granted
         if known is not None:
             verdict = self._judge(known, match, address)
         else:
-            reason = self._identification.hopeless(text)
+            reason = self._authenticator.reject_cheaply(text)
             if reason is None or (reason is Reason.MALFORMED and one_key(text, (AUTHORIZATION, text)) != text):
                 return None
-            verdict = _HOPELESS[reason]
-        return verdict, ordinary, match, address
+            verdict = _CHEAP_REJECTIONS[reason]
+        return verdict, plain, match, address
 
-    async def admit(self, scope: Scope, odd: list[Header]) -> Judged:
+    async def admit(self, scope: Scope, sensitive: list[Header]) -> Admission:
         """Judge one request by its scope and those of its headers that are not ordinary.
 
         Waits only if the key is not in the cache, or the cache may not be relied on.
@@ -144,19 +145,19 @@ class Gate:
         if match is BAD_PATH:
             verdict = Denied(Reason.BAD_PATH)
         elif not (match is not None and match.rule.public) and not (self._allow_preflight and _is_preflight(scope)):
-            text, carrier = read_credential(odd)
+            text, carrier = read_credential(sensitive)
             address = self._addresses.of(scope)
             verdict = (
                 Denied(text) if isinstance(text, Reason) else await self._judge_text(text, carrier, match, address)
             )
         forwards = self._forwards_credential and type(verdict) is Granted
-        return verdict, stripped(scope["headers"], odd, None if forwards else carrier), match, address
+        return verdict, stripped(scope["headers"], sensitive, None if forwards else carrier), match, address
 
     async def _judge_text(
         self, text: bytes, carrier: Header | None, match: Match | None, address: str | None
     ) -> Granted | Denied:
-        known = self._identification.known(text) if self._freshness.is_current() else None
-        entry = known or await self._identify_or_refuse(one_key(text, cast("Header", carrier)))
+        known = self._authenticator.known(text) if self._freshness.is_current() else None
+        entry = known or await self._authenticate_or_deny(one_key(text, cast("Header", carrier)))
         # No await from the last look at the freshness to here, nor below.
         return entry if isinstance(entry, Denied) else self._judge(entry, match, address)
 
@@ -168,7 +169,7 @@ class Gate:
         verdict = judge(entry, match, address, now)
         if isinstance(verdict, Granted):
             self._usage.note_admitted(entry.key_id, now, address)
-            self._proofs.touch(entry)
+            self._key_cache.touch(entry)
         elif is_key_valid(verdict):
             self._usage.note_forbidden(entry.key_id, now, address)
         else:
@@ -199,12 +200,12 @@ class Gate:
             return None  # HTTP lets a client call its method WS; that is no handshake
         return self._rules.match(method or WEBSOCKET, get_route_path({"path": path, "root_path": root_path}) or "/")
 
-    async def _identify_or_refuse(self, text: bytes | Reason) -> Entry | Denied:
+    async def _authenticate_or_deny(self, text: bytes | Reason) -> Entry | Denied:
         """Find out what *text* is; that it cannot be said is a reason, too."""
         if isinstance(text, Reason):
             return Denied(text)
         try:
-            return await self._identification.identify(text)
+            return await self._authenticator.authenticate(text)
         except Saturated:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:

@@ -1,6 +1,6 @@
 """What this process knows of keys it has seen, found by a keyed digest of the whole presented text.
 
-The digest is the *proof* of a key: BLAKE2b-256 under a key derived from the ring entry that the text names. It is the
+The digest is the *digest* of a key: BLAKE2b-256 under a key derived from the signing key that the text names. It is the
 key of this cache and the column that survives a restart. States are merged, never dropped: a newer revision replaces
 an older one, whatever the order of arrival. Keys that cannot be admitted live in a small cache of their own, so that
 replaying dead keys neither costs reads nor pushes living ones out.
@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Grant, Granted, Reason
-from keyfob.keys.format import RING_CHAR_AT
+from keyfob.keys.format import KEY_CHAR_AT
 from keyfob.policy.permissions import Held
 
 if TYPE_CHECKING:
@@ -51,17 +51,17 @@ class Entry:
         "grant",
         "granted",
         "held",
+        "key_char",
         "key_id",
         "networks",
         "passes",
         "revision",
-        "ring_char",
     )
 
-    def __init__(self, digest: bytes, record: KeyRecord, *, ring_char: str, suspended: bool, as_of: int) -> None:
+    def __init__(self, digest: bytes, record: KeyRecord, *, key_char: str, suspended: bool, as_of: int) -> None:
         """*as_of* is the revision of the snapshot that *record* was read in."""
         self.digest = digest
-        self.ring_char = ring_char
+        self.key_char = key_char
         self.key_id = record.id
         self.describe(record, suspended=suspended, as_of=as_of)
 
@@ -79,7 +79,7 @@ class Entry:
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
         )
-        self.granted = Granted(self.grant, self.ring_char)
+        self.granted = Granted(self.grant, self.key_char)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         self.dead = _dead_reason(record, suspended=suspended)
@@ -130,7 +130,7 @@ class _LivingKeys(LRUCache[bytes, Entry]):
         return digest, entry
 
 
-class Proofs:
+class KeyCache:
     """The cache of judged keys. No method awaits."""
 
     def __init__(self, size: int, suspends: Callable[[str, str], bool]) -> None:
@@ -143,14 +143,14 @@ class Proofs:
         self.forget()
 
     def use_hashers(self, hashers: Mapping[str, blake2b]) -> None:
-        """Digest with these from now on: ring character → keyed state. What was cached is dropped."""
+        """Digest with these from now on: key character → keyed state. What was cached is dropped."""
         self._hashers = {ord(char): state for char, state in hashers.items()}
         self.forget()
 
     def digest(self, text: bytes) -> bytes | None:
-        """The proof of *text*, or None where its ring character is not one to digest with."""
+        """The digest of *text*, or None where its key character is not one to digest with."""
         try:
-            hasher = self._hashers[text[RING_CHAR_AT]].copy()
+            hasher = self._hashers[text[KEY_CHAR_AT]].copy()
         except LookupError:
             return None
         hasher.update(text)
@@ -159,7 +159,7 @@ class Proofs:
     def get(self, text: bytes) -> Entry | None:
         """The key that *text* proves, if it is known. The warm path: one digest, one lookup."""
         try:
-            hasher = self._hashers[text[RING_CHAR_AT]].copy()
+            hasher = self._hashers[text[KEY_CHAR_AT]].copy()
             hasher.update(text)
             return self._known[hasher.digest()]
         except LookupError:
@@ -176,9 +176,9 @@ class Proofs:
             return None
         return self._known.get(digest) or self._dead.get(digest)
 
-    def keep(self, digest: bytes, record: KeyRecord, *, ring_char: str, as_of: int) -> Entry:
+    def keep(self, digest: bytes, record: KeyRecord, *, key_char: str, as_of: int) -> Entry:
         """Remember a proved key. Its snapshot must be as new as the last merge: the caller has just looked."""
-        entry = Entry(digest, record, ring_char=ring_char, suspended=self._is_suspended(record), as_of=as_of)
+        entry = Entry(digest, record, key_char=key_char, suspended=self._is_suspended(record), as_of=as_of)
         if self._size == 0:
             return entry
         if entry.dead is not None:

@@ -1,8 +1,8 @@
 """The cold half of the gate: what is a presented text that this process has not seen before?
 
-Cheapest first: shape and checksum, tag, one read, the stored proof, and only then Argon2id. A forged or random key ends
-at its tag, before any read. Work on one text is shared by all who present it at once; never by key id, because then a
-wrong secret would be answered what the right one was.
+Cheapest first: shape and checksum, tag, one read, the stored digest, and only then Argon2id. A forged or random key
+ends at its tag, before any read. Work on one text is shared by all who present it at once; never by key id, because
+then a wrong secret would be answered what the right one was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.key_cache import Entry, Proofs, Refusal
+from keyfob.gate.key_cache import Entry, KeyCache, Refusal
 from keyfob.gate.verdict import Reason
 from keyfob.keyring.active import TagCheck
 from keyfob.keys.format import KeyText, parse_key
@@ -22,7 +22,7 @@ from keyfob.store.contract import Found, StoredSecret
 
 if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
-    from keyfob.keyring.active import RingInUse
+    from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.propagation.freshness import Freshness
     from keyfob.store.contract import KeyLookup
@@ -32,7 +32,7 @@ log = logging.getLogger("keyfob")
 _READS = 8  # of one row, while changes keep overtaking it or a replica lags
 
 
-class Recognised(NamedTuple):
+class Verification(NamedTuple):
     """What a text turned out to be, and the snapshot that says so."""
 
     what: Entry | Refusal
@@ -40,79 +40,79 @@ class Recognised(NamedTuple):
     epoch: str
 
 
-class Recogniser:
+class KeyVerifier:
     """Looks keys up in the store, and proves their secrets."""
 
     def __init__(
         self,
         *,
         lookup: KeyLookup,
-        proofs: Proofs,
+        key_cache: KeyCache,
         freshness: Freshness,
-        ring: RingInUse,
+        keyring: ActiveKeyring,
         pool: Argon2Pool,
         parameters: Argon2Parameters,
-        brand: str,
-        persist_proofs: bool,
+        prefix: str,
+        persist_digests: bool,
         stats: Stats,
     ) -> None:
         self._lookup = lookup
-        self._proofs = proofs
+        self._key_cache = key_cache
         self._freshness = freshness
-        self._ring = ring
+        self._keyring = keyring
         self._pool = pool
         self._parameters = parameters
-        self._brand = brand
-        self._persist_proofs = persist_proofs
+        self._prefix = prefix
+        self._persist_digests = persist_digests
         self._stats = stats
-        self._flights: dict[bytes, asyncio.Task[Recognised]] = {}
+        self._flights: dict[bytes, asyncio.Task[Verification]] = {}
 
     def parse(self, text: bytes) -> KeyText | None:
         """The parts of *text*, if its shape and checksum are those of a key. Costs no secret anything."""
         try:
-            return parse_key(text.decode("ascii"), brand=self._brand)
+            return parse_key(text.decode("ascii"), prefix=self._prefix)
         except UnicodeDecodeError:
             return None
 
     def refuses(self, key: KeyText) -> Reason | None:
         """Why *key* cannot be ours, by its tag alone."""
-        check = self._ring.check_tag(key)
+        check = self._keyring.check_tag(key)
         if check is TagCheck.FORGED:
             self._stats.refused_by_tag += 1
             return Reason.FORGED
         return Reason.RETIRED if check is TagCheck.RETIRED else None
 
-    async def recognise(self, key: KeyText, digest: bytes) -> Recognised:
+    async def verify_key(self, key: KeyText, digest: bytes) -> Verification:
         """Read and prove. Whoever presents the same text meanwhile gets the same answer. Raises StoreUnavailable."""
         flight = self._flights.get(digest)
         if flight is None or flight.get_loop() is not asyncio.get_running_loop():
-            flight = asyncio.create_task(self._prove(key, digest))
+            flight = asyncio.create_task(self._verify(key, digest))
             self._flights[digest] = flight
             flight.add_done_callback(lambda done: self._landed(digest, done))
         # Shielded: the first to ask may leave without spoiling it for the others.
         return await asyncio.shield(flight)
 
-    def _landed(self, digest: bytes, flight: asyncio.Task[Recognised]) -> None:
+    def _landed(self, digest: bytes, flight: asyncio.Task[Verification]) -> None:
         if self._flights.get(digest) is flight:
             del self._flights[digest]
         if not flight.cancelled():
             flight.exception()
 
-    async def _prove(self, key: KeyText, digest: bytes) -> Recognised:
+    async def _verify(self, key: KeyText, digest: bytes) -> Verification:
         found = await self._read(key.key_id)
-        proved_against: str | None = None
+        verified_against: str | None = None
         while True:
             if found.record is None or found.secret is None or found.record.key_type != key.key_type:
                 is_tombstone = found.record is not None and found.record.is_deleted
                 return self._refused(key, digest, found, Reason.DELETED if is_tombstone else Reason.UNKNOWN)
-            if proved_against != found.secret.hash:
-                if not await self._is_proved(key, digest, found.secret):
+            if verified_against != found.secret.hash:
+                if not await self._is_right_secret(key, digest, found.secret):
                     return self._refused(key, digest, found, Reason.MISMATCH)
-                proved_against = found.secret.hash
+                verified_against = found.secret.hash
             # No await between this look and the cache: what is merged from here on reaches the entry there.
             if self._is_as_new_as_the_last_merge(found):
-                entry = self._proofs.keep(digest, found.record, ring_char=key.ring_char, as_of=found.revision)
-                return Recognised(entry, found.revision, found.epoch)
+                entry = self._key_cache.keep(digest, found.record, key_char=key.key_char, as_of=found.revision)
+                return Verification(entry, found.revision, found.epoch)
             found = await self._read(key.key_id)
 
     def _is_as_new_as_the_last_merge(self, found: Found) -> bool:
@@ -130,32 +130,32 @@ class Recogniser:
         msg = "the store answers with what is older than what it said before"
         raise StoreUnavailable(msg)
 
-    async def _is_proved(self, key: KeyText, digest: bytes, secret: StoredSecret) -> bool:
-        if self._persist_proofs and secret.proof is not None and hmac.compare_digest(secret.proof, digest):
+    async def _is_right_secret(self, key: KeyText, digest: bytes, secret: StoredSecret) -> bool:
+        if self._persist_digests and secret.digest is not None and hmac.compare_digest(secret.digest, digest):
             return True
         is_right = await self._pool.run(verify, secret.hash, key.secret, key_id=key.key_id)
         self._stats.argon2_verifications += 1
         if not is_right:
             return False
-        await self._remember(key, digest, secret)
+        await self._save_digest(key, digest, secret)
         return True
 
-    async def _remember(self, key: KeyText, digest: bytes, checked: StoredSecret) -> None:
-        """Keep the proof, and a new hash where the parameters changed. A store that cannot write is no refusal."""
-        proof = digest if self._persist_proofs else None
+    async def _save_digest(self, key: KeyText, digest: bytes, checked: StoredSecret) -> None:
+        """Keep the digest, and a new hash where the parameters changed. A store that cannot write is no refusal."""
+        kept_digest = digest if self._persist_digests else None
         is_outdated = needs_rehash(checked.hash, self._parameters)
-        if not is_outdated and proof == checked.proof:
+        if not is_outdated and kept_digest == checked.digest:
             return
         try:
             kept = checked.hash
             if is_outdated:
                 kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
-            await self._lookup.remember_proof(key.key_id, checked.hash, StoredSecret(kept, proof))
+            await self._lookup.save_digest(key.key_id, checked.hash, StoredSecret(kept, kept_digest))
         except StoreUnavailable as broken:
-            log.info("the proof of %s is not kept this time: %s", key.display, broken)
+            log.info("the digest of %s is not kept this time: %s", key.display, broken)
 
-    def _refused(self, key: KeyText, digest: bytes, found: Found, reason: Reason) -> Recognised:
+    def _refused(self, key: KeyText, digest: bytes, found: Found, reason: Reason) -> Verification:
         refusal = Refusal(key.key_id, reason, self._freshness.believed_until())
         if self._is_as_new_as_the_last_merge(found):
-            self._proofs.keep_refusal(digest, refusal)
-        return Recognised(refusal, found.revision, found.epoch)
+            self._key_cache.keep_refusal(digest, refusal)
+        return Verification(refusal, found.revision, found.epoch)

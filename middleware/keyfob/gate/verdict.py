@@ -56,10 +56,10 @@ class Grant:
 
 @dataclass(slots=True)
 class Granted:
-    """The request may pass with *grant*, by a key that carries *ring_char*. One object serves a key's every request."""
+    """The request may pass with *grant*, by a key that carries *key_char*. One object serves a key's every request."""
 
     grant: Grant
-    ring_char: str
+    key_char: str
     attached: tuple[object, ...] | None = field(default=None, compare=False, repr=False)  # the edge's, made once
 
 

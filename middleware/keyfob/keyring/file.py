@@ -1,4 +1,4 @@
-"""The ring's file: read only where nobody else can read it, written whole or not at all."""
+"""The keyring's file: read only where nobody else can read it, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from keyfob.errors import ConfigError
-from keyfob.keyring.keyring import Ring
+from keyfob.keyring.keyring import Keyring
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def load_ring(path: str | PathLike[str]) -> Ring:
-    """Read the ring at *path*.
+def load_keyring(path: str | PathLike[str]) -> Keyring:
+    """Read the keyring at *path*.
 
     Raises:
-        ConfigError: it is missing, malformed, or open to others than its owner; the message names the mend.
+        ConfigError: it is missing, malformed, or open to others than its owner; the message names how to fix it.
 
     """
     text = _read_private(path)
     try:
-        return Ring.parse(text)
+        return Keyring.parse(text)
     except ConfigError as error:
         raise ConfigError(f"{os.fspath(path)}: {error}") from None
 
 
-def write_ring(path: str | PathLike[str], ring: Ring, *, replaces: Ring | None = None) -> None:
-    """Write *ring* to *path*, with mode 0600 whatever the umask; on return it is on the disk.
+def write_keyring(path: str | PathLike[str], keyring: Keyring, *, replaces: Keyring | None = None) -> None:
+    """Write *keyring* to *path*, with mode 0600 whatever the umask; on return it is on the disk.
 
-    Without *replaces* the file must not be there yet. With it, the file must still hold that ring, so that
+    Without *replaces* the file must not be there yet. With it, the file must still hold that keyring, so that
     an entry which somebody else has just added is not lost.
 
     Raises:
@@ -42,12 +42,12 @@ def write_ring(path: str | PathLike[str], ring: Ring, *, replaces: Ring | None =
 
     """
     target = Path(os.path.realpath(path))  # a link stays a link
-    if replaces is not None and load_ring(target) != replaces:
+    if replaces is not None and load_keyring(target) != replaces:
         _refuse(path, "it was changed by somebody else meanwhile; try again")
     try:
-        _write_beside(target, ring.dump().encode(), create=replaces is None)
+        _write_beside(target, keyring.dump().encode(), create=replaces is None)
     except FileExistsError:
-        _refuse(path, "it is there already, and a ring is never overwritten; move it away first")
+        _refuse(path, "it is there already, and a keyring is never overwritten; move it away first")
     except OSError as error:
         _refuse(path, f"it cannot be written: {error.strerror}")
 
@@ -57,13 +57,13 @@ def _read_private(path: str | PathLike[str]) -> str:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # of the open file, whatever the path leads to by now
             if mode & _OPEN_TO_OTHERS:
-                _refuse(path, f"others can use it (mode {mode:04o}); mend it with: chmod 600 {os.fspath(path)}")
+                _refuse(path, f"others can use it (mode {mode:04o}); fix it with: chmod 600 {os.fspath(path)}")
             return file.read().decode()
     except FileNotFoundError:
         _refuse(
             path,
             "it is missing; `keyfob init` makes one for a new installation; else copy it here, name the right file "
-            "(setting `ring`, KEYFOB_RING), or, if every copy is lost, run `keyfob ring add --new-file`",
+            "(setting `keyring`, KEYFOB_KEYRING), or, if every copy is lost, run `keyfob keyring add --new-file`",
         )
     except OSError as error:
         _refuse(path, f"it cannot be read: {error.strerror}")
@@ -99,4 +99,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _refuse(path: str | PathLike[str], why: str) -> NoReturn:
-    raise ConfigError(f"the ring {os.fspath(path)}: {why}")
+    raise ConfigError(f"the keyring {os.fspath(path)}: {why}")

@@ -1,4 +1,4 @@
-"""The ring: the server's own keys, each known by one character. They are never in the database.
+"""The keyring: the server's own keys, each known by one character. They are never in the database.
 
 The file is TOML, one table for each character::
 
@@ -38,8 +38,8 @@ _HEX_KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class RingKey:
-    """One entry of the ring."""
+class SigningKey:
+    """One entry of the keyring."""
 
     char: str
     key: bytes = field(repr=False)
@@ -68,24 +68,24 @@ class RingKey:
         state.update(tagged.encode())
         return state.digest()[:TAG_BYTES]
 
-    def proof_state(self) -> hashlib.blake2b:
-        """A fresh keyed BLAKE2b-256 (RFC 7693): ``copy()`` it, feed it a whole key, and its digest is the proof."""
-        return hashlib.blake2b(digest_size=32, key=self.proof_key)
+    def digest_state(self) -> hashlib.blake2b:
+        """A fresh keyed BLAKE2b-256 (RFC 7693): ``copy()`` it, feed it a whole key, and its digest is the digest."""
+        return hashlib.blake2b(digest_size=32, key=self.digest_key)
 
-    def proof(self, text: str) -> bytes:
-        """What recognises the whole key *text* without Argon2id; worthless to whoever lacks the ring."""
-        state = self.proof_state()
+    def digest(self, text: str) -> bytes:
+        """What recognises the whole key *text* without Argon2id; worthless to whoever lacks the keyring."""
+        state = self.digest_state()
         state.update(text.encode())
         return state.digest()
 
     @property
-    def proof_key(self) -> bytes:
-        """The sub-key of proofs."""
-        return self._derived(b"keyfob/proof/v1\0")
+    def digest_key(self) -> bytes:
+        """The sub-key of digests."""
+        return self._derived(b"keyfob/digest/v1\0")
 
     @property
     def audit_key(self) -> bytes:
-        """The sub-key that seals the audit log."""
+        """The sub-key that MACs the audit log."""
         return self._derived(b"keyfob/audit/v1\0")
 
     @property
@@ -103,23 +103,23 @@ class RingKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class Keyring:
     """All entries, in the order in which they were written. Every one verifies; the database says which one signs."""
 
-    entries: Mapping[str, RingKey]
+    entries: Mapping[str, SigningKey]
 
     @classmethod
-    def of(cls, keys: Iterable[RingKey]) -> Ring:
-        """A ring that nobody can change of *keys*."""
+    def of(cls, keys: Iterable[SigningKey]) -> Keyring:
+        """A keyring that nobody can change of *keys*."""
         return cls(MappingProxyType({key.char: key for key in keys}))
 
     @classmethod
-    def new(cls, now: datetime) -> Ring:
-        """A ring of one fresh entry."""
+    def new(cls, now: datetime) -> Keyring:
+        """A keyring of one fresh entry."""
         return cls.of(()).added(now)
 
-    def added(self, now: datetime, taken: Collection[str] = ()) -> Ring:
-        """This ring and one fresh entry, under the next character that is neither here nor in *taken*.
+    def added(self, now: datetime, taken: Collection[str] = ()) -> Keyring:
+        """This keyring and one fresh entry, under the next character that is neither here nor in *taken*.
 
         Raises:
             ConfigError: all 62 characters are used up.
@@ -127,21 +127,23 @@ class Ring:
         """
         char = next((char for char in CHARS if char not in self.entries and char not in taken), None)
         if char is None:
-            raise ConfigError("the ring has used up all of its 62 characters")
-        return Ring.of([*self.entries.values(), RingKey(char, secrets.token_bytes(KEY_BYTES), now.astimezone(UTC))])
+            raise ConfigError("the keyring has used up all of its 62 characters")
+        return Keyring.of(
+            [*self.entries.values(), SigningKey(char, secrets.token_bytes(KEY_BYTES), now.astimezone(UTC))]
+        )
 
     @property
-    def newest(self) -> RingKey:
+    def newest(self) -> SigningKey:
         """The entry that was made last."""
         return max(reversed([*self.entries.values()]), key=lambda entry: entry.created_at)
 
-    def proof_states(self) -> dict[str, hashlib.blake2b]:
-        """The `RingKey.proof_state` of every entry, by its character."""
-        return {char: entry.proof_state() for char, entry in self.entries.items()}
+    def digest_states(self) -> dict[str, hashlib.blake2b]:
+        """The `SigningKey.digest_state` of every entry, by its character."""
+        return {char: entry.digest_state() for char, entry in self.entries.items()}
 
     @classmethod
-    def parse(cls, toml_text: str) -> Ring:
-        """Read a ring as `dump` writes it.
+    def parse(cls, toml_text: str) -> Keyring:
+        """Read a keyring as `dump` writes it.
 
         Raises:
             ConfigError: it is not such a text; the message holds no key.
@@ -150,37 +152,37 @@ class Ring:
         try:
             tables = tomllib.loads(toml_text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"the ring is not TOML: {error}") from None
+            raise ConfigError(f"the keyring is not TOML: {error}") from None
         if not tables:
-            raise ConfigError("the ring holds no entry; `keyfob init` writes a new one")
-        ring = cls.of(_entry(char, table) for char, table in tables.items())
-        if len({entry.key for entry in ring.entries.values()}) < len(ring.entries):
-            raise ConfigError("two entries of the ring hold the same key; take the newer one out")
-        return ring
+            raise ConfigError("the keyring holds no entry; `keyfob init` writes a new one")
+        keyring = cls.of(_entry(char, table) for char, table in tables.items())
+        if len({entry.key for entry in keyring.entries.values()}) < len(keyring.entries):
+            raise ConfigError("two entries of the keyring hold the same key; take the newer one out")
+        return keyring
 
     def dump(self) -> str:
-        """The whole ring as TOML, keys included."""
+        """The whole keyring as TOML, keys included."""
         tables = (
             f'[{entry.char}]\nkey = "{entry.key.hex()}"\ncreated_at = {entry.created_at.isoformat()}\n'
             for entry in self.entries.values()
         )
-        return "# Keyfob's ring. Whoever has it can make tags and proofs: keep it secret, and keep a copy.\n\n" + (
+        return "# Keyfob's keyring. Whoever has it can make tags and digests: keep it secret, and keep a copy.\n\n" + (
             "\n".join(tables)
         )
 
 
-def _entry(char: str, table: object) -> RingKey:
+def _entry(char: str, table: object) -> SigningKey:
     match table:
         case {"key": str(key), "created_at": datetime() as created_at, **rest} if not rest:
             pass
         case _:
-            raise ConfigError(f"entry {char!r} of the ring must be a table of exactly `key` and `created_at`")
+            raise ConfigError(f"entry {char!r} of the keyring must be a table of exactly `key` and `created_at`")
     if len(char) != 1 or char not in CHARS:
-        raise ConfigError(f"entry {char!r} of the ring must be named by one letter or digit")
+        raise ConfigError(f"entry {char!r} of the keyring must be named by one letter or digit")
     if not _HEX_KEY.match(key):
         raise ConfigError(
-            f"`key` of entry {char!r} of the ring must be {2 * KEY_BYTES} hexadecimal digits in lower case"
+            f"`key` of entry {char!r} of the keyring must be {2 * KEY_BYTES} hexadecimal digits in lower case"
         )
     if created_at.tzinfo is None:
-        raise ConfigError(f"`created_at` of entry {char!r} of the ring must say its time zone: put a Z behind it")
-    return RingKey(char, bytes.fromhex(key), created_at.astimezone(UTC))
+        raise ConfigError(f"`created_at` of entry {char!r} of the keyring must say its time zone: put a Z behind it")
+    return SigningKey(char, bytes.fromhex(key), created_at.astimezone(UTC))

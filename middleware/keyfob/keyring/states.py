@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class RingState(StrEnum):
-    """What the database says of a ring character."""
+class SigningKeyState(StrEnum):
+    """What the database says of a key character."""
 
     ACTIVE = "active"
     RETIRED = "retired"  # keys that carry it are refused
@@ -19,10 +19,10 @@ class RingState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RingMark:
-    """One character of the ring as the database knows it. The newest active one mints."""
+class SigningKeyRecord:
+    """One character of the keyring as the database knows it. The newest active one issues."""
 
     char: str
     fingerprint: str
-    state: RingState
+    state: SigningKeyState
     activated_at: datetime

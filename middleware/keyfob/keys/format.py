@@ -6,14 +6,14 @@
     │    │     │                  │               │ │               │
     │    │     │                  │               │ │               └ checksum: CRC-32 of everything before it.
     │    │     │                  │               │ │                 Tells a typo from a key without a server
-    │    │     │                  │               │ └ tag: 80 bits of HMAC-SHA-256, under the ring key, of everything
+    │    │     │                  │               │ └ tag: 80 bits of HMAC-SHA-256, under the keyring key, of everything
     │    │     │                  │               │   before it. A forged key is refused without a database read.
     │    │     │                  │               │   It only ever refuses: what admits is the secret
-    │    │     │                  │               └ ring: which of the server's ring keys made the tag, 1 character
+    │    │     │                  │               └ entry: which entry of the keyring made the tag, 1 character
     │    │     │                  └ secret: 256 bits of the operating system's randomness; only a hash is stored
     │    │     └ id: 16 random characters, public and never reused; what logs, pages and paths show
     │    └ type: what kind of key it is, [a-z][a-z0-9]{1,15}
-    └ brand: whose keys these are, for people and for secret scanners, [a-z][a-z0-9]{1,15}
+    └ prefix: whose keys these are, for people and for secret scanners, [a-z][a-z0-9]{1,15}
 
 (The blanks are the drawing's; a key has none. The four parts after the last ``_`` are its body, 64 characters.)
 All digits and letters are ``0-9A-Za-z``; numbers are in base 62, zero-padded. Every character counts: another case,
@@ -39,13 +39,13 @@ SECRET_LENGTH = 43  # 62**43 is just above 2**256
 TAG_LENGTH = 14
 CHECKSUM_LENGTH = 6
 BODY_LENGTH = SECRET_LENGTH + 1 + TAG_LENGTH + CHECKSUM_LENGTH
-RING_CHAR_AT = -(1 + TAG_LENGTH + CHECKSUM_LENGTH)
+KEY_CHAR_AT = -(1 + TAG_LENGTH + CHECKSUM_LENGTH)
 LONGEST = 16 + 1 + 16 + 1 + ID_LENGTH + 1 + BODY_LENGTH
 
 _WORD = "[a-z][a-z0-9]{1,15}"
 _ID = f"[0-9A-Za-z]{{{ID_LENGTH}}}"
 _BODY = f"[0-9A-Za-z]{{{BODY_LENGTH}}}"
-WORD = re.compile(rf"{_WORD}\Z")  # what a brand or a key type may be called
+WORD = re.compile(rf"{_WORD}\Z")  # what a prefix or a key type may be called
 KEY_ID = re.compile(rf"{_ID}\Z")
 _KEY = re.compile(rf"({_WORD})_({_WORD})_({_ID})_({_BODY})\Z")
 _DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
@@ -55,7 +55,7 @@ _DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
 class KeyText:
     """A key, taken apart. Its shape and checksum are right; nothing more is known of it."""
 
-    brand: str
+    prefix: str
     key_type: str
     key_id: str
     text: str = field(repr=False)  # the whole key as it was presented
@@ -63,17 +63,17 @@ class KeyText:
     @property
     def secret(self) -> str:
         """What only the key's holder knows."""
-        return self.text[-BODY_LENGTH:RING_CHAR_AT]
+        return self.text[-BODY_LENGTH:KEY_CHAR_AT]
 
     @property
-    def ring_char(self) -> str:
-        """Which entry of the ring made the tag."""
-        return self.text[RING_CHAR_AT]
+    def key_char(self) -> str:
+        """Which entry of the keyring made the tag."""
+        return self.text[KEY_CHAR_AT]
 
     @property
     def tag(self) -> str:
-        """What the server's ring says of everything before it."""
-        return self.text[RING_CHAR_AT + 1 : -CHECKSUM_LENGTH]
+        """What the server's keyring says of everything before it."""
+        return self.text[KEY_CHAR_AT + 1 : -CHECKSUM_LENGTH]
 
     @property
     def checksum(self) -> str:
@@ -88,15 +88,15 @@ class KeyText:
     @property
     def display(self) -> str:
         """The form that may be shown: ``kf_api_7Qx2mB9tKd03LpWz``."""
-        return display(self.key_type, self.key_id, self.brand)
+        return display(self.key_type, self.key_id, self.prefix)
 
 
-def parse_key(text: str, *, brand: str = "kf") -> KeyText | None:
-    """Take a key apart if its shape, *brand* and checksum are right, else None. Needs no server and no ring."""
+def parse_key(text: str, *, prefix: str = "kf") -> KeyText | None:
+    """Take a key apart if its shape, *prefix* and checksum are right, else None. Needs no server and no keyring."""
     if len(text) > LONGEST:  # first, so that a header of 200 KB costs nothing
         return None
     match = _KEY.match(text)
-    if match is None or match[1] != brand:
+    if match is None or match[1] != prefix:
         return None
     # Read, not written: a flood of junk gets as far as here, and to read a number is the cheaper of the two.
     if from_base62(text[-CHECKSUM_LENGTH:]) != zlib.crc32(text[:-CHECKSUM_LENGTH].encode()):
@@ -110,7 +110,7 @@ def checksum(text: str) -> str:
 
 
 def compose(
-    *, key_type: str, key_id: str, secret: str, ring_char: str, tag: Callable[[str], str], brand: str = "kf"
+    *, key_type: str, key_id: str, secret: str, key_char: str, tag: Callable[[str], str], prefix: str = "kf"
 ) -> KeyText:
     """Write a key; *tag* is asked for the tag of everything before it.
 
@@ -118,12 +118,12 @@ def compose(
         ValueError: a field does not have its shape.
 
     """
-    tagged = f"{brand}_{key_type}_{key_id}_{secret}{ring_char}"
+    tagged = f"{prefix}_{key_type}_{key_id}_{secret}{key_char}"
     summed = tagged + tag(tagged)
     text = summed + checksum(summed)
-    if _KEY.match(text) is None or len(ring_char) != 1:
+    if _KEY.match(text) is None or len(key_char) != 1:
         raise ValueError("a field of the key does not have its shape")
-    return KeyText(brand, key_type, key_id, text)
+    return KeyText(prefix, key_type, key_id, text)
 
 
 def new_key_id() -> str:
@@ -136,19 +136,19 @@ def new_secret() -> str:
     return _random(SECRET_LENGTH)
 
 
-def display(key_type: str, key_id: str, brand: str = "kf") -> str:
+def display(key_type: str, key_id: str, prefix: str = "kf") -> str:
     """A key without its secret, as logs and pages show it."""
-    return f"{brand}_{key_type}_{key_id}"
+    return f"{prefix}_{key_type}_{key_id}"
 
 
-def key_id_of(text: str, brand: str = "kf") -> str | None:
+def key_id_of(text: str, prefix: str = "kf") -> str | None:
     """The id in *text*: an id alone, a displayed key, or a whole key (mistyped or not); None in all else."""
     if len(text) > LONGEST:
         return None
     if KEY_ID.match(text):
         return text
     match = _DISPLAY.match(text)
-    return match[2] if match is not None and match[1] == brand else None
+    return match[2] if match is not None and match[1] == prefix else None
 
 
 def base62(number: int, width: int) -> str:

@@ -29,7 +29,7 @@ class Actor:
 
     @classmethod
     def command_line(cls, name: str) -> Actor:
-        """Somebody who can read the database and the ring anyway; *name* is the account's."""
+        """Somebody who can read the database and the keyring anyway; *name* is the account's."""
         return cls("cli", None, name, None, frozenset({"*"}))
 
     @classmethod
@@ -84,8 +84,8 @@ async def confirmed(actor: Actor, rows: KeyRows, *needed: str, at: datetime) -> 
     """
     if actor.kind == "key" and actor.id is not None:
         record = await rows.key(actor.id)
-        fallen = record is None or record.is_deleted or record.is_disabled or record.is_expired(at)
-        held = () if record is None or fallen else record.permissions
+        revoked = record is None or record.is_deleted or record.is_disabled or record.is_expired(at)
+        held = () if record is None or revoked else record.permissions
         actor = replace(actor, permissions=frozenset(held))
     actor.demand(*needed)
     return actor

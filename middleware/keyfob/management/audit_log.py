@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from keyfob.audit import SealedEvent
+    from keyfob.audit import ChainedEvent
     from keyfob.management.actor import Actor
     from keyfob.store.contract import KeyStore
 
@@ -51,11 +51,11 @@ class EventSearch:
 class AuditLog:
     """Shows events, newest first: those of the actor's own team, or all of them to who acts in every team."""
 
-    def __init__(self, store: KeyStore, *, brand: str = "kf") -> None:
+    def __init__(self, store: KeyStore, *, prefix: str = "kf") -> None:
         self._store = store
-        self._brand = brand
+        self._prefix = prefix
 
-    async def events(self, search: EventSearch, *, actor: Actor) -> Page[SealedEvent]:
+    async def events(self, search: EventSearch, *, actor: Actor) -> Page[ChainedEvent]:
         """One page. Raises Forbidden without ``audit:read``, and Invalid with the parameter as pointer."""
         query = self._query(search, actor)
         if query is None:
@@ -64,15 +64,15 @@ class AuditLog:
         shown = tuple(found[: query.limit])
         return Page(shown, write_token(_LISTING, shown[-1].seq) if len(found) > query.limit else None)
 
-    def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[SealedEvent]:
+    def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[ChainedEvent]:
         """All pages, one after the other, in bounded memory. Raises as `events`, before the first event."""
         return self._pages(self._query(replace(search, page_size=LARGEST_PAGE), actor))
 
-    async def _pages(self, query: EventQuery | None) -> AsyncIterator[SealedEvent]:
+    async def _pages(self, query: EventQuery | None) -> AsyncIterator[ChainedEvent]:
         while query is not None:
             found = await self._store.events(query)
-            for sealed in found:
-                yield sealed
+            for chained in found:
+                yield chained
             query = replace(query, bound=found[-1].seq) if len(found) == query.limit else None
 
     def _query(self, search: EventSearch, actor: Actor) -> EventQuery | None:
@@ -92,13 +92,13 @@ class AuditLog:
         return query if query.team is None or actor.may_see(query.team) else None
 
     def _key_id(self, key: str) -> str:
-        key_id = key_id_of(key, self._brand)
+        key_id = key_id_of(key, self._prefix)
         if key_id is None:
             raise Invalid(("/key", "This must be the id of a key"))
         return key_id
 
     def _actor(self, actor: str) -> str:
-        return key_id_of(actor, self._brand) or read_text(actor, "actor")
+        return key_id_of(actor, self._prefix) or read_text(actor, "actor")
 
 
 def _action(action: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keyfob.policy.key_types import KeyType
 
 
-def check_ceiling(held: Collection[str], granted: Collection[str], key_type: KeyType | None) -> None:
+def check_escalation(held: Collection[str], granted: Collection[str], key_type: KeyType | None) -> None:
     """Refuse to grant what *held* does not cover. What every key of the type holds is exempt: it is not a choice.
 
     Raises:
@@ -53,20 +53,20 @@ def is_root(record: KeyRecord, at: datetime) -> bool:
 
 
 class RootKeys(Protocol):
-    """All that `keep_an_admin` asks of a transaction."""
+    """All that `require_root_key` asks of a transaction."""
 
     async def root_keys(self) -> list[KeyRecord]:
         """Read all admin keys that hold ``*``, as this transaction leaves them."""
         ...
 
 
-async def keep_an_admin(rows: RootKeys, *fallen: KeyRecord, at: datetime) -> None:
+async def require_root_key(rows: RootKeys, *revoked: KeyRecord, at: datetime) -> None:
     """Refuse a change that has just taken the last root key; *fallen* are the keys as they were before it.
 
     Raises:
         LastAdmin: no root key is left, so the transaction must not be.
     """
-    if any(is_root(key, at) for key in fallen) and not any(is_root(key, at) for key in await rows.root_keys()):
+    if any(is_root(key, at) for key in revoked) and not any(is_root(key, at) for key in await rows.root_keys()):
         raise LastAdmin(
             "after this, no active admin key that holds *, never expires and works from every address would be left; "
             "create another one first"

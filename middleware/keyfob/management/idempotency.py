@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from keyfob.store.contract import Remembered
+    from keyfob.store.contract import IdempotencyRecord
 
 KEPT = timedelta(hours=24)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -43,7 +43,7 @@ class IdempotencyKey:
         scope = f"{caller}\n{method.upper()}\n{path}\n{key}"  # none of the first three holds a line break
         return cls(hashlib.sha256(scope.encode()).hexdigest(), hashlib.sha256(body).digest())
 
-    def answered_by(self, earlier: Remembered | None, now: datetime) -> str | None:
+    def answered_by(self, earlier: IdempotencyRecord | None, now: datetime) -> str | None:
         """Give the id of the key that this request made already, or None if it must make one.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The way of a new key: judge, mint, then judge all of it again in the transaction that keeps it."""
+"""The way of a new key: judge, issue, then judge all of it again in the transaction that keeps it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from keyfob.errors import KeyTypeTaken, NotFound
 from keyfob.keys.record import KeyRecord
 from keyfob.management.actor import confirmed
-from keyfob.management.escalation import check_ceiling, keep_an_admin
+from keyfob.management.escalation import check_escalation, require_root_key
 from keyfob.management.idempotency import UnderWay
 from keyfob.management.key_drafts import accepted, copy_of, description_of
-from keyfob.store.contract import KeyView, Remembered
+from keyfob.store.contract import IdempotencyRecord, KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import Accepted, KeyDraft
-    from keyfob.management.key_issuer import Minter, Minting
+    from keyfob.management.key_issuer import IssuedKey, KeyIssuer
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Minted:
+class CreatedKey:
     """A new key. *secret* is its whole text, here and never again; None when this is the answer of an earlier call."""
 
     view: KeyView
@@ -36,7 +36,7 @@ class Minted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CreateRequest:
     """What is to be made: *draft*, or else a copy of the key *source* with *overrides*."""
 
     team: str
@@ -53,53 +53,53 @@ class Order:
         return ("keys:write", "keys:delete") if self.replace else ("keys:write",)
 
 
-class KeyMaker:
+class KeyCreator:
     """Makes keys. Argon2id runs between the two judgements, so that no transaction waits for it."""
 
-    def __init__(self, store: KeyStore, mint: Minter, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: KeyStore, issue: KeyIssuer, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
         self._store = store
-        self._mint = mint
+        self._issue = issue
         self._catalogue = catalogue
         self._now = now
         self._under_way = UnderWay()
 
-    async def make(self, order: Order) -> Minted:
+    async def make(self, order: CreateRequest) -> CreatedKey:
         """Make the key that *order* asks for, or find the one that it made before."""
         order.actor.demand(*order.needed)
         team = await _seen(order, order.actor, self._store.team)
         with self._under_way.claim(order.idempotency):
-            if earlier := await self._made_before(order, self._store.recall):
+            if earlier := await self._made_before(order, self._store.idempotency_record):
                 return await self._again(order.team, earlier)
             wanted = await self._judged(order, order.actor, team, self._view_of_source, self._now())
-            minting = await self._mint.mint(wanted.key_type)
-            made = await self._store.change(lambda rows: self._keep(rows, order, minting))
+            issued = await self._issue.issue(wanted.key_type)
+            made = await self._store.change(lambda rows: self._keep(rows, order, issued))
         if isinstance(made, str):
             return await self._again(order.team, made)
-        return Minted(KeyView(made, last_used=None), minting.text)
+        return CreatedKey(KeyView(made, last_used=None), issued.text)
 
-    async def _keep(self, rows: Transaction, order: Order, minting: Minting) -> KeyRecord | str:
+    async def _keep(self, rows: Transaction, order: CreateRequest, issued: IssuedKey) -> KeyRecord | str:
         """Add the key, or give the id of the one that another process made for the same request meanwhile."""
         at = self._now()
         actor = await confirmed(order.actor, rows, *order.needed, at=at)
-        if earlier := await self._made_before(order, rows.recall):
+        if earlier := await self._made_before(order, rows.idempotency_record):
             return earlier
         team = await _seen(order, actor, rows.team)
         wanted = await self._judged(order, actor, team, rows.key, at)
-        record = _record(wanted, minting, team, order, at)
+        record = _record(wanted, issued, team, order, at)
         replaced = await self._make_room(rows, record, order, at)
-        await rows.add_key(record, minting.secret)
-        await keep_an_admin(rows, *replaced, at=at)
+        await rows.add_key(record, issued.secret)
+        await require_root_key(rows, *replaced, at=at)
         action = "key.duplicated" if order.source else "key.created"
         copied = {"duplicated_from": order.source} if order.source else {}
         await rows.append(actor.did(action, at, team=team.id, key_id=record.id, **description_of(record), **copied))
         if order.idempotency:
-            what = Remembered(order.idempotency.body_digest, record.id, at)
-            await rows.remember(order.idempotency.scope, what)
+            what = IdempotencyRecord(order.idempotency.body_digest, record.id, at)
+            await rows.save_idempotency_record(order.idempotency.scope, what)
         return replace(record, revision=await rows.next_revision())
 
     async def _judged(
         self,
-        order: Order,
+        order: CreateRequest,
         actor: Actor,
         team: Team,
         read: Callable[[str], Awaitable[KeyRecord | None]],
@@ -112,10 +112,12 @@ class KeyMaker:
                 raise NotFound("there is no such key")
             draft = copy_of(source, order.overrides, now=at)
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
-        check_ceiling(actor.permissions, wanted.permissions, self._catalogue.key_types[wanted.key_type])
+        check_escalation(actor.permissions, wanted.permissions, self._catalogue.key_types[wanted.key_type])
         return wanted
 
-    async def _make_room(self, rows: Transaction, record: KeyRecord, order: Order, at: datetime) -> list[KeyRecord]:
+    async def _make_room(
+        self, rows: Transaction, record: KeyRecord, order: CreateRequest, at: datetime
+    ) -> list[KeyRecord]:
         """Take away the keys that *record* replaces, and say which."""
         most = self._catalogue.key_types[record.key_type].per_team
         rivals = [] if most is None else await rows.live_keys(record.team, record.key_type)
@@ -129,22 +131,24 @@ class KeyMaker:
             await rows.append(order.actor.did("key.replaced", at, team=rival.team, key_id=rival.id, **detail))
         return replaced
 
-    async def _made_before(self, order: Order, recall: Callable[[str], Awaitable[Remembered | None]]) -> str | None:
+    async def _made_before(
+        self, order: CreateRequest, idempotency_record: Callable[[str], Awaitable[IdempotencyRecord | None]]
+    ) -> str | None:
         key = order.idempotency
-        return key.answered_by(await recall(key.scope), self._now()) if key else None
+        return key.answered_by(await idempotency_record(key.scope), self._now()) if key else None
 
-    async def _again(self, team_id: str, key_id: str) -> Minted:
+    async def _again(self, team_id: str, key_id: str) -> CreatedKey:
         view = await self._store.view(key_id)
         if view is None or view.record.team != team_id:
             raise NotFound("the key that this request made was deleted since")
-        return Minted(view, secret=None, replayed=True)
+        return CreatedKey(view, secret=None, replayed=True)
 
     async def _view_of_source(self, key_id: str) -> KeyRecord | None:
         view = await self._store.view(key_id)
         return view.record if view else None
 
 
-async def _seen(order: Order, actor: Actor, read: Callable[[str], Awaitable[Team | None]]) -> Team:
+async def _seen(order: CreateRequest, actor: Actor, read: Callable[[str], Awaitable[Team | None]]) -> Team:
     """Another's team is as if it had never been."""
     team = await read(order.team) if actor.may_see(order.team) else None
     if team is None:
@@ -152,9 +156,9 @@ async def _seen(order: Order, actor: Actor, read: Callable[[str], Awaitable[Team
     return team
 
 
-def _record(wanted: Accepted, minting: Minting, team: Team, order: Order, at: datetime) -> KeyRecord:
+def _record(wanted: Accepted, issued: IssuedKey, team: Team, order: CreateRequest, at: datetime) -> KeyRecord:
     return KeyRecord(
-        id=minting.key_id,
+        id=issued.key_id,
         name=wanted.name,
         key_type=wanted.key_type,
         team=team.id,

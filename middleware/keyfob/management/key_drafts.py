@@ -58,8 +58,8 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
     given = {} if draft.permissions is None else {"permissions": draft.permissions}
     clean = clean_fields({**fields, **given}, now=now)
     if draft.key_type not in catalogue.key_types:
-        hint = did_you_mean(draft.key_type, catalogue.key_types)
-        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{hint}"))
+        notification = did_you_mean(draft.key_type, catalogue.key_types)
+        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{notification}"))
     if not catalogue.allows(plan, draft.key_type):
         raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
@@ -172,8 +172,8 @@ def _settled(
 
 def _refusal(grant: str, key_type: str, catalogue: Catalogue) -> str:
     meant = nearest(grant[:60], catalogue.grantable(key_type)) if key_type in catalogue.key_types else None
-    hint = f"; did you mean {meant}?" if meant and meant != grant else ""
-    return f"{grant[:60]} can't be granted to keys of type {key_type}{hint}"
+    notification = f"; did you mean {meant}?" if meant and meant != grant else ""
+    return f"{grant[:60]} can't be granted to keys of type {key_type}{notification}"
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -12,13 +12,13 @@ from keyfob.store.contract import StoredSecret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.keys.hashing import Argon2Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Minting:
+class IssuedKey:
     """A key that was just made. *text* is shown once and kept nowhere."""
 
     key_id: str
@@ -27,26 +27,26 @@ class Minting:
 
 
 @dataclass(frozen=True, slots=True)
-class Minter:
-    """Makes keys with the ring entry that *signing* names at that moment."""
+class KeyIssuer:
+    """Makes keys with the signing key that *signing* names at that moment."""
 
-    signing: Callable[[], RingKey]
+    signing: Callable[[], SigningKey]
     pool: Argon2Pool
     parameters: Argon2Parameters
-    brand: str
-    persist_proofs: bool
+    prefix: str
+    persist_digests: bool
 
-    async def mint(self, key_type: str) -> Minting:
+    async def issue(self, key_type: str) -> IssuedKey:
         """Make a key of *key_type*. Raises Saturated if no thread can be had to hash it."""
         entry = self.signing()
         key = compose(
             key_type=key_type,
             key_id=new_key_id(),
             secret=new_secret(),
-            ring_char=entry.char,
+            key_char=entry.char,
             tag=entry.tag,
-            brand=self.brand,
+            prefix=self.prefix,
         )
         hashed = await self.pool.run(hash_secret, key.secret, self.parameters)
-        proof = entry.proof(key.text) if self.persist_proofs else None
-        return Minting(key.key_id, key.text, StoredSecret(hashed, proof))
+        digest = entry.digest(key.text) if self.persist_digests else None
+        return IssuedKey(key.key_id, key.text, StoredSecret(hashed, digest))

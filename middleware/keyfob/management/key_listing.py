@@ -58,11 +58,11 @@ class KeySearch:
 class KeyListing:
     """What is there to be seen of keys; never any part of a secret or its hash."""
 
-    def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime], brand: str) -> None:
+    def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime], prefix: str) -> None:
         self._store = store
         self._catalogue = catalogue
         self._now = now
-        self._brand = brand
+        self._prefix = prefix
 
     async def one(self, team_id: str, key_id: str, *, actor: Actor, needed: str) -> KeyView:
         """Look at one key. *key_id* may be its display form.
@@ -72,7 +72,7 @@ class KeyListing:
             NotFound: no such key, or it is another team's.
         """
         actor.demand(needed)
-        plain = key_id_of(key_id, self._brand)
+        plain = key_id_of(key_id, self._prefix)
         view = await self._store.view(plain) if plain and actor.may_see(team_id) else None
         if view is None or view.record.team != team_id:
             raise NotFound("there is no such key")
@@ -130,7 +130,7 @@ class KeyListing:
     def _sought(self, q: str) -> str | None:
         """Cut a key to its id: it was pasted here by mistake, and must not reach a log or the database."""
         text = unicodedata.normalize("NFC", read_text(q, "q")).strip()
-        return key_id_of(text, self._brand) or text or None
+        return key_id_of(text, self._prefix) or text or None
 
 
 def _check_choice(value: str | None, choices: Iterable[str], name: str) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from keyfob.errors import KeyNotDisabled, NotFound, PreconditionFailed
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import confirmed
-from keyfob.management.escalation import check_ceiling, keep_an_admin, widens
-from keyfob.management.key_creation import KeyMaker, Minted, Order
+from keyfob.management.escalation import check_escalation, require_root_key, widens
+from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import difference, patched
 from keyfob.management.key_listing import KeyListing, KeySearch
-from keyfob.propagation.acknowledgements import RollCall
+from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.store.contract import KeyView
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import KeyDraft
-    from keyfob.management.key_issuer import Minter
+    from keyfob.management.key_issuer import KeyIssuer
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
     from keyfob.propagation.acknowledgements import Answer
     from keyfob.store.contract import KeyStore, Transaction, UseDay
 
-__all__ = ["Acknowledged", "Changed", "KeyLifecycle", "KeySearch", "Minted"]
+__all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,23 @@ class KeyLifecycle:
     """
 
     def __init__(
-        self, store: KeyStore, mint: Minter, catalogue: Catalogue, *, now: Callable[[], datetime], max_staleness: float
+        self,
+        store: KeyStore,
+        issue: KeyIssuer,
+        catalogue: Catalogue,
+        *,
+        now: Callable[[], datetime],
+        max_staleness: float,
     ) -> None:
         """*max_staleness* is in seconds: how long a worker on another host may not know of a change."""
         self._store = store
         self._catalogue = catalogue
         self._now = now
-        self._brand = mint.brand
+        self._prefix = issue.prefix
         self._staleness = timedelta(seconds=max_staleness)
-        self._making = KeyMaker(store, mint, catalogue, now)
-        self._listing = KeyListing(store, catalogue, now, mint.brand)
-        self._roll_call = RollCall(store.workers, lease=max_staleness, now=now)
+        self._making = KeyCreator(store, issue, catalogue, now)
+        self._listing = KeyListing(store, catalogue, now, issue.prefix)
+        self._requested_revision = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
     async def create(
         self,
@@ -80,14 +86,14 @@ class KeyLifecycle:
         actor: Actor,
         replace: bool = False,
         idempotency: IdempotencyKey | None = None,
-    ) -> Minted:
+    ) -> CreatedKey:
         """Make a key. *replace* deletes the team's key of the type first, where it may have only one.
 
         Raises:
             Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, KeyTypeTaken, LastAdmin,
             IdempotencyMismatch, IdempotencyInProgress
         """
-        order = Order(team=team_id, actor=actor, draft=draft, replace=replace, idempotency=idempotency)
+        order = CreateRequest(team=team_id, actor=actor, draft=draft, replace=replace, idempotency=idempotency)
         return await self._making.make(order)
 
     async def duplicate(
@@ -98,7 +104,7 @@ class KeyLifecycle:
         *,
         actor: Actor,
         idempotency: IdempotencyKey | None = None,
-    ) -> Minted:
+    ) -> CreatedKey:
         """Make an active copy with a new secret. What *overrides* does not name is copied, but for the name.
 
         Raises:
@@ -106,10 +112,10 @@ class KeyLifecycle:
             IdempotencyMismatch, IdempotencyInProgress
         """
         actor.demand("keys:write")
-        source = key_id_of(key_id, self._brand)
+        source = key_id_of(key_id, self._prefix)
         if source is None:
             raise NotFound("there is no such key")
-        order = Order(team=team_id, actor=actor, source=source, overrides=overrides, idempotency=idempotency)
+        order = CreateRequest(team=team_id, actor=actor, source=source, overrides=overrides, idempotency=idempotency)
         return await self._making.make(order)
 
     async def get(self, team_id: str, key_id: str, *, actor: Actor) -> KeyView:
@@ -160,8 +166,8 @@ class KeyLifecycle:
         Raises:
             StoreUnavailable: who the workers are could not be read. The change is made all the same.
         """
-        workers = await self._roll_call.take(changed.view.record.revision)
-        return Acknowledged(workers, changed.effective_by if self._store.applies_at_once else self._now())
+        workers = await self._requested_revision.take(changed.view.record.revision)
+        return Acknowledged(workers, changed.effective_by if self._store.is_immediate else self._now())
 
     async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
         """Switch the key on; again changes nothing, and an expired key stays expired. Raises ExceedsOwnPermissions."""
@@ -188,7 +194,7 @@ class KeyLifecycle:
             return before if before.is_disabled is not on else replace(before, disabled_at=None if on else at)
 
         view = await self._change(team_id, key_id, alter, actor)
-        wait = timedelta() if self._store.applies_at_once else self._staleness
+        wait = timedelta() if self._store.is_immediate else self._staleness
         return Changed(view, self._now() + wait)
 
     async def _change(
@@ -205,9 +211,9 @@ class KeyLifecycle:
             if after == before:
                 return before
             if widens(before, after):
-                check_ceiling(doer.permissions, after.permissions, self._catalogue.key_types.get(after.key_type))
+                check_escalation(doer.permissions, after.permissions, self._catalogue.key_types.get(after.key_type))
             await rows.put_key(after)
-            await keep_an_admin(rows, before, at=at)
+            await require_root_key(rows, before, at=at)
             await rows.append(
                 doer.did(_action(before, after), at, team=after.team, key_id=after.id, **_detail(before, after))
             )

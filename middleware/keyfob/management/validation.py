@@ -82,7 +82,7 @@ def clean_permissions(value: object, *, pointer: str = "/permissions") -> tuple[
     """Give *value* sorted and without repeats; at most 200 permissions or wildcards, each well formed."""
     items = _items(value, "permissions", PERMISSIONS, pointer)
     errors = [
-        (f"{pointer}/{index}", f"{_shown(item)} isn't a permission{_hint(item)}")
+        (f"{pointer}/{index}", f"{_shown(item)} isn't a permission{_notification(item)}")
         for index, item in enumerate(items)
         if not (isinstance(item, str) and is_grant(item))
     ]
@@ -159,7 +159,7 @@ def _items(value: object, what: str, most: int, pointer: str) -> list[object]:
     return list(value)
 
 
-def _hint(item: object) -> str:
+def _notification(item: object) -> str:
     """Say what was probably meant by what is no permission."""
     if not isinstance(item, str):
         return ""

@@ -91,7 +91,7 @@ def build_catalogue(
         rules_named: every permission that the rules name.
 
     Raises:
-        ConfigError: names the entry and the mend.
+        ConfigError: names the entry and how to fix it.
     """
     types = {**DEFAULT_KEY_TYPES, **read_key_types(key_types)}
     all_plans = {**DEFAULT_PLANS, **read_plans(plans, types)}

@@ -34,7 +34,7 @@ class Answer:
     confirmed_at: datetime | None  # by the clock of who asked, when the word was read
 
 
-class RollCall:
+class AcknowledgementWait:
     """Asks all workers whether they have applied a revision."""
 
     def __init__(
@@ -71,8 +71,8 @@ class RollCall:
             if all(worker.id in left or worker.lease + GRACE <= waited for worker in silent):
                 break
             await asyncio.sleep(INTERVAL)
-            present = await self._look()
-        await self._strike_off(silent)
+            present = await self._renderer()
+        await self._deregister(silent)
         return tuple(Answer(worker.id, worker.host, confirmed.get(worker.id)) for worker in known.values())
 
     async def _call(self, revision: int) -> Sequence[Worker]:
@@ -80,19 +80,19 @@ class RollCall:
             async with asyncio.timeout(self._lease + GRACE):
                 while True:
                     with suppress(StoreUnavailable):
-                        await self._workers.call_roll(revision)
+                        await self._workers.request_acknowledgement(revision)
                         return await self._workers.all()
                     await asyncio.sleep(INTERVAL)
         except TimeoutError as error:
             raise StoreUnavailable("the change is made, but the workers cannot be asked; try again") from error
 
-    async def _look(self) -> Sequence[Worker] | None:
+    async def _renderer(self) -> Sequence[Worker] | None:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_LOOK_LIMIT):
                 return await self._workers.all()
         return None
 
-    async def _strike_off(self, silent: Sequence[Worker]) -> None:
+    async def _deregister(self, silent: Sequence[Worker]) -> None:
         """Nobody else has to wait for those who have said nothing at all; who lives after all enters again."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_LOOK_LIMIT):

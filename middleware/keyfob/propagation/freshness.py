@@ -2,10 +2,10 @@
 
 Two things must hold. The *lease*: all changes were read, in one snapshot, by a poll that began at most
 ``max_staleness`` seconds ago; so a change committed at *c* is missed by no allow after *c* + ``max_staleness``,
-whatever stalls, and however notifications get lost. The *doorbell*: its number is the one that was seen before
+whatever stalls, and however notifications get lost. The *change signal*: its number is the one that was seen before
 the last poll; so on one host a change is in force as soon as the call that made it has returned.
 
-The order inside `Freshness._read` is the whole proof: look at the doorbell and the clock, then read the store in a
+The order inside `Freshness._read` is the whole proof: look at the change signal and the clock, then read the store in a
 snapshot that begins after that look, then merge, and only then record what was seen.
 """
 
@@ -64,8 +64,8 @@ class Freshness:
         self._max_staleness = max_staleness
         self._outage_allowance = max_stale_on_outage
         self._clock = clock
-        self._doorbell: Sequence[int] = (0,)
-        self._rung = -1
+        self._change_signal: Sequence[int] = (0,)
+        self._seen = -1
         self._began = 0.0
         self._until = -1.0
         self._flight: asyncio.Task[None] | None = None
@@ -77,22 +77,22 @@ class Freshness:
     def is_current(self) -> bool:
         """Whether a cached answer is still good. The two comparisons that every request pays for."""
         # A clock that went back would stretch the lease; so its beginning is looked at, too.
-        return self._doorbell[0] == self._rung and self._began <= self._clock() <= self._until
+        return self._change_signal[0] == self._seen and self._began <= self._clock() <= self._until
 
     def may_serve(self) -> bool:
         """Whether a cached answer may be given: it is current, or an outage is being ridden out."""
         return self.is_current() or self._rides_out_outage()
 
-    def vouched_for(self) -> float:
+    def lease_remaining(self) -> float:
         """How many seconds longer what is open may stay so if the store is not heard of again; 0 or less is not at all.
 
-        A doorbell that rang alone ends nothing: it will be answered. But it ends the patience with an outage.
+        A change signal that rang alone ends nothing: it will be answered. But it ends the patience with an outage.
         """
         now = self._clock()
         if now < self._began:
             return 0.0
-        has_rung = self._doorbell[0] != self._rung
-        return self._until + (0.0 if has_rung else self._outage_allowance) - now
+        is_changed = self._change_signal[0] != self._seen
+        return self._until + (0.0 if is_changed else self._outage_allowance) - now
 
     def believed_until(self) -> float:
         """Until when, by this clock, a refusal that was read now may be repeated without a new read."""
@@ -128,7 +128,7 @@ class Freshness:
         feed = self._feed
         try:
             async with asyncio.timeout(_SLOWEST_READ):
-                rung, began = feed.doorbell[0], self._clock()
+                seen, began = feed.change_signal[0], self._clock()
                 changes = await feed.changes(self.revision if self.epoch is not None else None)
         except TimeoutError as slow:
             self._note_failure("no answer in time")
@@ -138,8 +138,8 @@ class Freshness:
             self._note_failure(broken)
             raise
         self._apply(changes)
-        self._watch_doorbell(feed.doorbell[0], changes.revision)
-        self._doorbell, self._rung = feed.doorbell, rung
+        self._watch_signal(feed.change_signal[0], changes.revision)
+        self._change_signal, self._seen = feed.change_signal, seen
         self._began, self._until = began, began + self._max_staleness
         if self._failed:
             self._failed = False
@@ -157,7 +157,7 @@ class Freshness:
         self._merging.merge(changes)
 
     def _rides_out_outage(self) -> bool:
-        if not self._failed or self._outage_allowance <= 0 or self._doorbell[0] != self._rung:
+        if not self._failed or self._outage_allowance <= 0 or self._change_signal[0] != self._seen:
             return False
         return self._began <= self._clock() <= self._until + self._outage_allowance
 
@@ -166,11 +166,11 @@ class Freshness:
             self._failed = True
             log.warning("the store cannot be read: %s", why)
 
-    def _watch_doorbell(self, rung: int, revision: int) -> None:
-        # A writer that has committed but not rung yet is normal for an instant, not for three polls.
-        self._behind = self._behind + 1 if 0 < rung < revision else 0
+    def _watch_signal(self, seen: int, revision: int) -> None:
+        # A writer that has committed but not published yet is normal for an instant, not for three polls.
+        self._behind = self._behind + 1 if 0 < seen < revision else 0
         if self._behind == 3:  # noqa: PLR2004
-            log.warning("the doorbell stays behind: revocation takes up to %s s on this host", self._max_staleness)
+            log.warning("the change signal stays behind: revocation takes up to %s s on this host", self._max_staleness)
 
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:

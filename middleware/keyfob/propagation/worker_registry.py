@@ -55,7 +55,7 @@ class WorkerRegistry:
         self._serves = False
         self._is_entered = False
         self._read_at: float | None = None
-        self._roll_call = 0
+        self._requested_revision = 0
         self._applied = ("", NOTHING)
         self._told = ("", NOTHING)
         self._beat_at = 0.0
@@ -67,9 +67,9 @@ class WorkerRegistry:
         self._pid, self._id = os.getpid(), secrets.token_hex(8)
 
     @property
-    def doorbell(self) -> Sequence[int]:
+    def change_signal(self) -> Sequence[int]:
         """The store's."""
-        return self._feed.doorbell
+        return self._feed.change_signal
 
     async def changes(self, since: int | None) -> Changes:
         """Read what changed; a process that begins to serve enters itself first."""
@@ -83,7 +83,7 @@ class WorkerRegistry:
         if self._serves and not self._is_entered:
             await self._enter()
             changes = await self._feed.changes(since)
-        self._read_at, self._roll_call = began, changes.roll_call
+        self._read_at, self._requested_revision = began, changes.requested_revision
         return changes
 
     def serve(self) -> None:
@@ -121,7 +121,7 @@ class WorkerRegistry:
         return now >= self._beat_at or self._told[0] != self._applied[0] or self._is_asked()
 
     def _is_asked(self) -> bool:
-        return self._told[1] < self._roll_call <= self._applied[1]
+        return self._told[1] < self._requested_revision <= self._applied[1]
 
     async def _enter(self) -> None:
         """Try once to be in the list before the next read; who cannot write there serves all the same."""
@@ -133,7 +133,7 @@ class WorkerRegistry:
         try:
             async with asyncio.timeout(_WRITE_LIMIT):
                 await self._put()
-                await self._strike_off_the_dead()
+                await self._deregister_the_dead()
         except (StoreUnavailable, TimeoutError) as broken:
             self._paused_until = self._clock() + PAUSE
             if not self._failed:
@@ -150,7 +150,7 @@ class WorkerRegistry:
         self._told = epoch, revision
         self._beat_at = self._clock() + HEARTBEAT
 
-    async def _strike_off_the_dead(self) -> None:
+    async def _deregister_the_dead(self) -> None:
         """Once in its life a worker strikes off who has not been heard of since it came, and could not be serving."""
         now = self._clock()
         if self._others is None:

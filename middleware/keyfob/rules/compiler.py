@@ -1,7 +1,7 @@
 """From the rules as somebody wrote them to the table that judges by them.
 
 A rule's right side is a permission, a list of permissions that are all needed (an empty one: any valid key), or a
-mapping of `FIELDS`. Whatever cannot be meant is a ConfigError at start, that names the rule and the mend.
+mapping of `FIELDS`. Whatever cannot be meant is a ConfigError at start, that names the rule and how to fix it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _compile(text: str, written: object, known: Collection[str] | None, key_type
     demand = _read_demand(text, written)
     for name in (*demand.all_of, *demand.any_of):
         if known is not None and name not in known:
-            reject(text, f"add {name} to [permissions], or mend it{did_you_mean(name, known)}")
+            reject(text, f"add {name} to [permissions], or fix it{did_you_mean(name, known)}")
     for name in demand.key_types:
         if name not in key_types:
             reject(text, f"there is no key type {name}{did_you_mean(name, key_types)}")

@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
 
 def reject(text: object, why: str) -> NoReturn:
-    """Raise the ConfigError that names the rule *text* and says *why*, with the mend."""
+    """Raise the ConfigError that names the rule *text* and says *why*, with how to fix it."""
     raise ConfigError(f'rule "{text}": {why}')
 
 

@@ -10,24 +10,24 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from keyfob.connections.outage import keep_vouching
+from keyfob.connections.outage import close_when_lease_expires
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
-from keyfob.gate.authenticator import Identification
+from keyfob.gate.authenticator import Authenticator
 from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.gate import Gate
-from keyfob.gate.key_cache import Proofs
-from keyfob.gate.key_verifier import Recogniser
+from keyfob.gate.key_cache import KeyCache
+from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied
-from keyfob.keyring.active import RingInUse
-from keyfob.keyring.file import load_ring
-from keyfob.keyring.keyring import Ring
+from keyfob.keyring.active import ActiveKeyring
+from keyfob.keyring.file import load_keyring
+from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_issuer import Minter
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
 from keyfob.policy.catalogue import build_catalogue
@@ -49,7 +49,7 @@ log = logging.getLogger("keyfob")
 
 
 class Runtime:
-    """The rooms of one process, wired. It is also where changes arrive (`keyfob.propagation.freshness.Merging`)."""
+    """The modules of one process, wired. It is also where changes arrive (`keyfob.propagation.freshness.Merging`)."""
 
     def __init__(self, settings: Settings) -> None:
         """Build everything without touching the database. Raises ConfigError."""
@@ -64,11 +64,11 @@ class Runtime:
         self.usage = Usage(self.stats)
         self.connections = OpenConnections(self.catalogue.suspends)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
-        self.ring = RingInUse(self._load_ring, boot_clock)
+        self.keyring = ActiveKeyring(self._load_keyring, boot_clock)
         self.pool = Argon2Pool(threads=settings.argon2_threads)
         self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
-        self.store: KeyStore = open_store(_store_url(settings), seal_with=self.ring.signing)
-        self.proofs = Proofs(settings.cache_size, self.catalogue.suspends)
+        self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
+        self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends)
         self.workers = WorkerRegistry(
             self.store, self.store.workers, lease=settings.max_staleness + settings.max_stale_on_outage
         )
@@ -78,28 +78,28 @@ class Runtime:
             max_staleness=settings.max_staleness,
             max_stale_on_outage=settings.max_stale_on_outage,
         )
-        self.identification = self._build_identification()
+        self.authenticator = self._build_authenticator()
         self._background: list[asyncio.Task[None]] = []
         self._awake_in: asyncio.AbstractEventLoop | None = None
         self._reviewing: set[asyncio.Task[None]] = set()
-        self._ring_is_wrong: ConfigError | None = None
+        self._keyring_error: ConfigError | None = None
 
-    def _build_identification(self) -> Identification:
-        recogniser = Recogniser(
+    def _build_authenticator(self) -> Authenticator:
+        key_verifier = KeyVerifier(
             lookup=self.store,
-            proofs=self.proofs,
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            ring=self.ring,
+            keyring=self.keyring,
             pool=self.pool,
             parameters=self.parameters,
-            brand=self.settings.brand,
-            persist_proofs=self.settings.persist_proofs,
+            prefix=self.settings.prefix,
+            persist_digests=self.settings.persist_digests,
             stats=self.stats,
         )
-        return Identification(
-            proofs=self.proofs,
+        return Authenticator(
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            recogniser=recogniser,
+            key_verifier=key_verifier,
             stats=self.stats,
             awaken=self.awaken,
         )
@@ -114,9 +114,9 @@ class Runtime:
         return Gate(
             rules=table,
             addresses=addresses or self.addresses,
-            proofs=self.proofs,
+            key_cache=self.key_cache,
             freshness=self.freshness,
-            identification=self.identification,
+            authenticator=self.authenticator,
             usage=self.usage,
             stats=self.stats,
             encoded_slash=self.settings.encoded_slash == "allow",
@@ -127,17 +127,17 @@ class Runtime:
     # -- what the admin API and the command line ask for
 
     @property
-    def brand(self) -> str:
+    def prefix(self) -> str:
         """What keys begin with."""
-        return self.settings.brand
+        return self.settings.prefix
 
     @cached_property
     def lifecycle(self) -> KeyLifecycle:
         """What can be done with keys."""
         settings = self.settings
-        minter = Minter(self.ring.signing, self.pool, self.parameters, settings.brand, settings.persist_proofs)
+        issuer = KeyIssuer(self.keyring.signing, self.pool, self.parameters, settings.prefix, settings.persist_digests)
         staleness = settings.max_staleness + settings.max_stale_on_outage
-        return KeyLifecycle(self.store, minter, self.catalogue, now=self.now, max_staleness=staleness)
+        return KeyLifecycle(self.store, issuer, self.catalogue, now=self.now, max_staleness=staleness)
 
     @cached_property
     def teams(self) -> Teams:
@@ -147,7 +147,7 @@ class Runtime:
     @cached_property
     def audit_log(self) -> AuditLog:
         """What was done."""
-        return AuditLog(self.store, brand=self.settings.brand)
+        return AuditLog(self.store, prefix=self.settings.prefix)
 
     @staticmethod
     def now() -> datetime:
@@ -160,7 +160,7 @@ class Runtime:
 
     async def inspect(self, text: str) -> Granted | Denied:
         """What a presented key is good for; not counted as use. Raises StoreUnavailable."""
-        found = await self.identification.identify(text.encode("utf-8", "surrogatepass"))
+        found = await self.authenticator.authenticate(text.encode("utf-8", "surrogatepass"))
         if isinstance(found, Denied):
             return found
         reason = found.why_invalid(time.time())
@@ -169,15 +169,15 @@ class Runtime:
     # -- start and stop
 
     async def start(self) -> None:
-        """Read the first changes and begin to poll. A store that cannot answer yet is tried again; a wrong ring is not.
+        """Read the first changes and begin to poll. An unavailable store is tried again; a wrong keyring is not.
 
-        Raises ConfigError if the ring is not the one that the database knows, or the database cannot be used.
+        Raises ConfigError if the keyring is not the one the database knows, or the database cannot be used.
         """
         self._open()
         self.workers.serve()
         try:
             await self.freshness.refresh()
-            self._refuse_wrong_ring()
+            self._check_keyring()
         except Outdated as newer:
             raise ConfigError(f"{newer}; upgrade this one") from newer
         except StoreUnavailable:
@@ -185,13 +185,13 @@ class Runtime:
         self._begin()
 
     async def awaken(self) -> None:
-        """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong ring."""
+        """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong keyring."""
         if self._awake_in is not asyncio.get_running_loop():
             self._begin()
         if self.freshness.epoch is None:
             await self.freshness.ensure()
         try:
-            self._refuse_wrong_ring()
+            self._check_keyring()
         except ConfigError as wrong:
             raise StoreUnavailable(str(wrong)) from wrong
 
@@ -221,54 +221,54 @@ class Runtime:
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
-            asyncio.create_task(keep_vouching(self.freshness, self.connections), name="keyfob-vouching"),
+            asyncio.create_task(close_when_lease_expires(self.freshness, self.connections), name="keyfob-vouching"),
         ]
 
     async def _keep_fresh(self) -> None:
         while True:
-            await self.store.news(self.settings.max_staleness / 4)
+            await self.store.wait_for_changes(self.settings.max_staleness / 4)
             with suppress(StoreUnavailable):
                 await self.freshness.refresh()
                 self.workers.tell(self.freshness.epoch, self.freshness.revision)
-            self.connections.review_all(time.time(), self.ring.is_retired)
+            self.connections.review_all(time.time(), self.keyring.is_retired)
 
     async def _keep_usage(self) -> None:
         await self.usage.keep(self.store, every=self.settings.usage_interval)
 
-    # -- the ring
+    # -- the keyring
 
-    def _load_ring(self) -> Ring:
+    def _load_keyring(self) -> Keyring:
         settings = self.settings
-        if settings.ring_data is not None:
-            return Ring.parse(settings.ring_data)
-        if settings.ring is None:
-            msg = 'no ring is named; say ring="keyfob.ring", or set KEYFOB_RING (`keyfob init` makes one)'
+        if settings.keyring_data is not None:
+            return Keyring.parse(settings.keyring_data)
+        if settings.keyring is None:
+            msg = 'no keyring is named; say keyring="keyfob.keyring", or set KEYFOB_KEYRING (`keyfob init` makes one)'
             raise ConfigError(msg)
-        return load_ring(settings.ring)
+        return load_keyring(settings.keyring)
 
-    def _refuse_wrong_ring(self) -> None:
-        if self._ring_is_wrong is not None:
-            raise self._ring_is_wrong
+    def _check_keyring(self) -> None:
+        if self._keyring_error is not None:
+            raise self._keyring_error
 
     # -- changes arrive
 
     def merge(self, changes: Changes) -> None:
-        """Take over what changed: states of keys, and the ring's. Nothing awaits."""
-        if self.ring.apply(changes.ring):
+        """Take over what changed: states of keys, and the keyring's. Nothing awaits."""
+        if self.keyring.apply(changes.keyring):
             try:
-                self.ring.check()
+                self.keyring.check()
             except ConfigError as wrong:
                 log.critical("%s", wrong)
-                self._ring_is_wrong = wrong
+                self._keyring_error = wrong
             else:
-                self._ring_is_wrong = None
-                self.proofs.use_hashers(self.ring.hashers())
-        self.proofs.merge(changes.records)
+                self._keyring_error = None
+                self.key_cache.use_hashers(self.keyring.hashers())
+        self.key_cache.merge(changes.records)
         self.connections.review_changed(changes.records, time.time())
 
     def forget(self) -> None:
         """Drop every answer, and look again at each key that something is open for."""
-        self.proofs.forget()
+        self.key_cache.forget()
         if self.connections.open_keys():
             task = asyncio.create_task(self._read_open_keys_again())
             self._reviewing.add(task)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import date, datetime
 
-    from keyfob.audit import Event, SealedEvent
-    from keyfob.keyring.states import RingMark
+    from keyfob.audit import ChainedEvent, Event
+    from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.workers import WorkerList
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """What is kept to recognise a key: the Argon2id hash of record, and the proof that spares computing it."""
+    """What is kept to recognise a key: the Argon2id hash of record, and the digest that spares computing it."""
 
     hash: str = field(repr=False)
-    proof: bytes | None = field(default=None, repr=False)
+    digest: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Changes:
     revision: int
     epoch: str
     records: tuple[KeyRecord, ...]
-    ring: tuple[RingMark, ...]
+    keyring: tuple[SigningKeyRecord, ...]
     too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
-    roll_call: int = 0  # up to which revision workers are asked to say that they have applied it
+    requested_revision: int = 0  # up to which revision workers are asked to say that they have applied it
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class EventQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class IdempotencyRecord:
     """The answer that an Idempotency-Key led to: a digest of the request's body, and the key it made."""
 
     body_digest: bytes
@@ -125,7 +125,7 @@ class KeyLookup(Protocol):
         """Read one key and the revision in one snapshot. Raises StoreUnavailable."""
         ...
 
-    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
         """Keep *secret* if the key still has *checked_hash* and is not deleted; one statement."""
         ...
 
@@ -134,8 +134,8 @@ class ChangeFeed(Protocol):
     """All that freshness asks of a store."""
 
     @property
-    def doorbell(self) -> Sequence[int]:
-        """One number that differs from before after every change on this host (``doorbell[0]``)."""
+    def change_signal(self) -> Sequence[int]:
+        """One number that differs from before after every change on this host (``change_signal[0]``)."""
         ...
 
     async def changes(self, since: int | None) -> Changes:
@@ -195,10 +195,10 @@ class Transaction(Protocol):
         """Leave a tombstone; secrets, usage and open drafts of the key are gone."""
         ...
 
-    async def ring_marks(self) -> list[RingMark]: ...
-    async def put_ring_mark(self, mark: RingMark) -> None: ...
-    async def recall(self, scope: str) -> Remembered | None: ...
-    async def remember(self, scope: str, what: Remembered) -> None:
+    async def signing_keys(self) -> list[SigningKeyRecord]: ...
+    async def put_signing_key(self, mark: SigningKeyRecord) -> None: ...
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None: ...
+    async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
         """Keep an idempotency record; records older than 24 hours go."""
         ...
 
@@ -211,7 +211,7 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     """A whole store. Every method may raise StoreUnavailable."""
 
     @property
-    def applies_at_once(self) -> bool:
+    def is_immediate(self) -> bool:
         """Whether every process that serves these keys has seen a change when `change` returns."""
         ...
 
@@ -220,12 +220,12 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         """The processes that judge requests."""
         ...
 
-    async def news(self, patience: float) -> None:
+    async def wait_for_changes(self, timeout_s: float) -> None:
         """Return after *patience* seconds, or sooner on a hint that `changes` has something new. Never raises."""
         ...
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run *work* in one transaction, ring the doorbell, and return what it returned.
+        """Run *work* in one transaction, keyring the change signal, and return what it returned.
 
         A caller that is cancelled does not leave a transaction open: the work is finished in its stead.
         """
@@ -242,14 +242,14 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
 
     async def team(self, team_id: str) -> Team | None: ...
     async def teams(self) -> list[Team]: ...
-    async def recall(self, scope: str) -> Remembered | None: ...
-    async def events(self, query: EventQuery) -> list[SealedEvent]: ...
-    def every_event(self) -> AsyncIterator[SealedEvent]:
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None: ...
+    async def events(self, query: EventQuery) -> list[ChainedEvent]: ...
+    def every_event(self) -> AsyncIterator[ChainedEvent]:
         """The whole audit log, oldest first, in bounded memory."""
         ...
 
     async def audit_head(self) -> tuple[int, bytes]:
-        """How many events there should be, and the seal of the last."""
+        """How many events there should be, and the MAC of the last."""
         ...
 
     async def close(self) -> None:

@@ -44,6 +44,6 @@ class WorkerList(Protocol):
         """Read the whole list, by host and id."""
         ...
 
-    async def call_roll(self, revision: int) -> None:
-        """Ask every worker to say when it has applied *revision* (`keyfob.store.contract.Changes.roll_call`)."""
+    async def request_acknowledgement(self, revision: int) -> None:
+        """Ask every worker to say when it has applied *revision* (`Changes.requested_revision`)."""
         ...

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.postgres.address import connect
-from keyfob.store.postgres.failures import answering
+from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.migrations import judge_schema
-from keyfob.store.postgres.notifications import Hints
+from keyfob.store.postgres.notifications import Notifications
 from keyfob.store.postgres.statements import SQL
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Purpose(Enum):
     """What a connection is wanted for. What requests wait for does not queue behind what people do."""
 
     REQUEST = "request"
-    DESK = "desk"  # changes, lists, and the writing of usage
+    MANAGEMENT = "desk"  # changes, lists, and the writing of usage
 
 
 class Connections:
@@ -48,7 +48,7 @@ class Connections:
         self._places = {purpose: asyncio.Semaphore(AT_ONCE) for purpose in Purpose}
         self._idle: list[tuple[Connection[Any], float]] = []
         self._in_use: set[Connection[Any]] = set()
-        self.hints = Hints(address)
+        self.notifications = Notifications(address)
         self._keeper = asyncio.create_task(self._keep(), name="keyfob-connections")
 
     @property
@@ -64,7 +64,7 @@ class Connections:
         are idle with it if the database did not answer, because they may be as dead.
         """
         try:
-            async with answering(within), self._place(purpose), self._connection() as connection:
+            async with translate_failures(within), self._place(purpose), self._connection() as connection:
                 yield connection
         except StoreUnavailable:
             self._drop_idle(monotonic())
@@ -78,7 +78,7 @@ class Connections:
 
     @asynccontextmanager
     async def _place(self, purpose: Purpose) -> AsyncIterator[None]:
-        async with answering(TURN_LIMIT):
+        async with translate_failures(TURN_LIMIT):
             await self._places[purpose].acquire()
         try:
             yield
@@ -106,7 +106,7 @@ class Connections:
             connection, _ = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        async with answering(CONNECT_LIMIT):
+        async with translate_failures(CONNECT_LIMIT):
             connection = await connect(self._address, within=CONNECT_LIMIT)
             try:
                 ((number, min_reader),) = await connection.fetch(SQL["readiness"])
@@ -130,13 +130,13 @@ class Connections:
                 await asyncio.sleep(IDLE_LIMIT / 2)
                 self._drop_idle(monotonic() - IDLE_LIMIT)
         finally:
-            self.hints.close()
+            self.notifications.close()
             self._drop_idle(monotonic())
             for connection in list(self._in_use):
                 connection.terminate()
 
 
-class Opening:
+class ConnectionsPerLoop:
     """Gives each event loop its connections."""
 
     def __init__(self, address: Address) -> None:

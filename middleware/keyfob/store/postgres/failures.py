@@ -19,7 +19,7 @@ _NO_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg
 
 
 @asynccontextmanager
-async def answering(within: float | None) -> AsyncIterator[None]:
+async def translate_failures(within: float | None) -> AsyncIterator[None]:
     """Raise StoreUnavailable for what goes wrong inside, and after *within* seconds, if there is such a limit.
 
     Only the name of the error goes into the message: its text may quote what is in a row.

@@ -21,7 +21,7 @@ _ORDERS = {
     "name": ("k.name_folded", "text", "k.id", "k.team"),
     "last_used_at": ("u.last_used_at", "bigint", "u.key_id", "u.team"),
 }
-_TABLES = "keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id JOIN keyfob.management.teams t ON t.id = k.team"
+_TABLES = "keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id JOIN keyfob.teams t ON t.id = k.team"
 _SUSPENDED = (
     "(t.plan || chr(31) || k.key_type = ANY(:suspended::text[])"
     " OR (cardinality(:plans::text[]) > 0 AND k.key_type <> 'admin' AND t.plan <> ALL(:plans::text[])))"

@@ -27,27 +27,27 @@ ALIVE_EVERY = 30.0  # seconds between questions whether anybody is there at all
 _CONNECT_LIMIT = 5.0  # seconds
 
 
-class Hints:
+class Notifications:
     """One event loop's ear: a connection of its own that no pooler may stand before."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._rung = asyncio.Event()
+        self._seen = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._is_silent = not address.listens
 
-    async def wait(self, patience: float) -> None:
+    async def wait(self, timeout_s: float) -> None:
         """Return after *patience* seconds, or when something has changed."""
         if self._listening is None and not self._is_silent:
             self._listening = asyncio.create_task(self._listen(), name="keyfob-hints")
         try:
-            async with asyncio.timeout(patience):
-                await self._rung.wait()
+            async with asyncio.timeout(timeout_s):
+                await self._seen.wait()
                 await asyncio.sleep(GATHER)
         except TimeoutError:
             return
         finally:
-            self._rung.clear()
+            self._seen.clear()
 
     def close(self) -> None:
         """Stop listening."""
@@ -58,12 +58,12 @@ class Hints:
     async def _listen(self) -> None:
         while not self._is_silent:
             try:
-                await self._hear()
+                await self._receive()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
                 log.info("no notifications from the database (%s): polling alone", type(error).__name__)
             await asyncio.sleep(RETRY_AFTER)
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         """Listen for as long as the connection lives."""
         connection = await connect(self._address, within=_CONNECT_LIMIT)
         try:
@@ -72,8 +72,8 @@ class Hints:
                     self._is_silent = True
                     log.info("a pooler stands before the database, so it sends no notifications: polling alone")
                     return
-                await connection.add_listener(CHANNEL, self._ring)
-            self._rung.set()  # for what was missed before
+                await connection.add_listener(CHANNEL, self._keyring)
+            self._seen.set()  # for what was missed before
             while True:
                 await asyncio.sleep(ALIVE_EVERY)
                 async with asyncio.timeout(_CONNECT_LIMIT):
@@ -86,5 +86,5 @@ class Hints:
         # A pooler answers the start of a connection itself, with a process number that is not the server's.
         return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
 
-    def _ring(self, *_notification: object) -> None:
-        self._rung.set()
+    def _keyring(self, *_notification: object) -> None:
+        self._seen.set()

@@ -13,13 +13,13 @@ FROM keyfob.meta OFFSET 0
 
 -- name: find
 -- One statement is one snapshot: the row cannot be older or newer than the revision beside it.
-SELECT m.in_recovery, m.revision, m.epoch, s.hash, s.proof, {key_columns}
+SELECT m.in_recovery, m.revision, m.epoch, s.hash, s.digest, {key_columns}
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.id = $1
 LEFT JOIN keyfob.teams t ON t.id = k.team LEFT JOIN keyfob.key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.in_recovery, m.revision, m.epoch, m.min_reader, (SELECT revision FROM keyfob.roll_call),
-       (SELECT json_agg(json_build_array(ring_char, fingerprint, state, activated_at)) FROM keyfob.ring_marks),
+SELECT m.in_recovery, m.revision, m.epoch, m.min_reader, (SELECT revision FROM keyfob.acknowledgement_request),
+       (SELECT json_agg(json_build_array(key_char, fingerprint, state, activated_at)) FROM keyfob.signing_keys),
        {key_columns}
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.revision > $1 LEFT JOIN keyfob.teams t ON t.id = k.team
 LIMIT $2
@@ -27,8 +27,8 @@ LIMIT $2
 -- name: readiness
 SELECT (SELECT max(number) FROM keyfob.migrations), min_reader FROM keyfob.meta
 
--- name: remember_proof
-UPDATE keyfob.key_secrets s SET hash = $1, proof = $2
+-- name: save_digest
+UPDATE keyfob.key_secrets s SET hash = $1, digest = $2
 WHERE s.key_id = $3 AND s.hash = $4
 AND EXISTS (SELECT 1 FROM keyfob.keys k WHERE k.id = s.key_id AND k.deleted_at IS NULL)
 
@@ -65,7 +65,7 @@ SELECT id, name, plan, created_at FROM keyfob.teams WHERE id = $1
 -- name: teams
 SELECT id, name, plan, created_at FROM keyfob.teams ORDER BY id
 
--- name: recall
+-- name: idempotency_record
 SELECT body_digest, key_id, at FROM keyfob.idempotency WHERE scope = $1
 
 -- name: audit_head
@@ -111,14 +111,14 @@ FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[],
            description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
 
 -- name: add_secrets
-INSERT INTO keyfob.key_secrets (key_id, hash, proof)
-SELECT * FROM unnest(:ids::text[], :hashes::text[], :proofs::bytea[])
+INSERT INTO keyfob.key_secrets (key_id, hash, digest)
+SELECT * FROM unnest(:ids::text[], :hashes::text[], :digests::bytea[])
 
 -- name: add_usage_rows
 INSERT INTO keyfob.key_usage (key_id, team) SELECT * FROM unnest(:ids::text[], :teams::text[])
 
 -- name: add_secret
-INSERT INTO keyfob.key_secrets (key_id, hash, proof) VALUES ($1, $2, $3)
+INSERT INTO keyfob.key_secrets (key_id, hash, digest) VALUES ($1, $2, $3)
 
 -- name: add_usage_row
 INSERT INTO keyfob.key_usage (key_id, team) VALUES ($1, $2)
@@ -134,8 +134,8 @@ WHERE k.deleted_at IS NULL AND (
 LIMIT :most
 
 -- name: search_signs
--- For one or two signs that no id has.
-SELECT * FROM keyfob.with_sign(:q_folded, :most)
+-- For one or two characters that no id has.
+SELECT * FROM keyfob.with_characters(:q_folded, :most)
 
 -- name: search_all
 -- For fewer letters than the index knows.
@@ -176,15 +176,15 @@ DELETE FROM keyfob.sign_in_links WHERE key_id = $1
 UPDATE keyfob.keys SET deleted_at = $1, revision = $2, permissions = '[]', ip_allow = '[]', description = NULL
 WHERE id = $3 AND deleted_at IS NULL
 
--- name: ring_marks
-SELECT ring_char, fingerprint, state, activated_at FROM keyfob.ring_marks ORDER BY activated_at, ring_char
+-- name: signing_keys
+SELECT key_char, fingerprint, state, activated_at FROM keyfob.signing_keys ORDER BY activated_at, key_char
 
--- name: put_ring_mark
-INSERT INTO keyfob.ring_marks (ring_char, fingerprint, state, activated_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (ring_char)
+-- name: put_signing_key
+INSERT INTO keyfob.signing_keys (key_char, fingerprint, state, activated_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key_char)
 DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
 
--- name: remember
+-- name: save_idempotency_record
 INSERT INTO keyfob.idempotency (scope, body_digest, key_id, at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (scope) DO UPDATE SET body_digest = excluded.body_digest, key_id = excluded.key_id, at = excluded.at
 
@@ -193,7 +193,7 @@ DELETE FROM keyfob.idempotency WHERE at < $1
 
 -- name: append_event
 INSERT INTO keyfob.audit_events
-    (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal)
+    (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: move_audit_head
@@ -223,9 +223,9 @@ DELETE FROM keyfob.workers WHERE id = $1 AND seen_at = $2
 SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
 FROM ({history}) m CROSS JOIN keyfob.workers w ORDER BY w.host, w.id
 
--- name: call_roll
+-- name: request_acknowledgement
 -- Those who listen look at once.
-WITH called AS (UPDATE keyfob.roll_call SET revision = $1 WHERE revision < $1 RETURNING revision)
+WITH called AS (UPDATE keyfob.acknowledgement_request SET revision = $1 WHERE revision < $1 RETURNING revision)
 SELECT pg_notify('keyfob', '') FROM called
 
 -- The console, whose statements take no revision.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.postgres.failures import answering
+from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.statements import SQL, bound
 from keyfob.store.sql import rows
 from keyfob.store.sql.transaction import StatementTransaction
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract import StoredSecret
 
@@ -46,33 +46,33 @@ class PostgresTransaction(StatementTransaction):
         "erase_links",
     )
 
-    def __init__(self, connection: Connection[Any], seal_with: Callable[[], RingKey] | None) -> None:
-        super().__init__(seal_with)
+    def __init__(self, connection: Connection[Any], audit_key: Callable[[], SigningKey] | None) -> None:
+        super().__init__(audit_key)
         self._connection = connection
 
     async def begin(self) -> None:
         """Begin, and wait for the changes before this one."""
-        async with answering(STATEMENT_LIMIT):
+        async with translate_failures(STATEMENT_LIMIT):
             await self._connection.execute(_BEGIN)
 
     async def commit(self) -> None:
         """Make it last, and let other hosts know. Raises StoreUnavailable, also if that cannot be told."""
         notice = "COMMIT" if self.revision is None else "NOTIFY keyfob; COMMIT"
-        async with answering(STATEMENT_LIMIT):
+        async with translate_failures(STATEMENT_LIMIT):
             ended = await self._connection.execute(notice)
         if ended != "COMMIT":  # PostgreSQL answers ROLLBACK to a COMMIT after a statement that failed
             raise StoreUnavailable("the change was undone, because a part of it failed")
 
     async def roll_back(self) -> None:
         """Undo it."""
-        async with answering(STATEMENT_LIMIT):
+        async with translate_failures(STATEMENT_LIMIT):
             await self._connection.execute("ROLLBACK")
 
     async def run(
         self, name: str, parameters: Sequence[object] | Mapping[str, object] = (), *, within: float = STATEMENT_LIMIT
     ) -> list[Sequence[rows.Row]]:
         """Run the statement *name* of ``postgres.sql`` and return all its rows."""
-        async with answering(within):
+        async with translate_failures(within):
             sql, values = bound(SQL[name], parameters)
             return list(await self._connection.fetch(sql, *values))
 
@@ -92,7 +92,7 @@ class PostgresTransaction(StatementTransaction):
         secrets = {
             "ids": columns["id"],
             "hashes": [secret.hash for _, secret in keys],
-            "proofs": [secret.proof for _, secret in keys],
+            "digests": [secret.digest for _, secret in keys],
         }
         await self.run("add_keys", columns, within=STAMPING_LIMIT)
         await self.run("add_secrets", secrets, within=STAMPING_LIMIT)

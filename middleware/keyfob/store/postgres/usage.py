@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keyfob.store.postgres.failures import answering
+from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.statements import SQL
 from keyfob.store.sql import rows
 
@@ -28,7 +28,7 @@ SET LOCAL idle_in_transaction_session_timeout = '10s'
 
 async def write_usage(connection: Connection[Any], uses: Mapping[str, Use]) -> None:
     """Write *uses* in one transaction. Raises StoreUnavailable."""
-    async with answering(LIMIT):
+    async with translate_failures(LIMIT):
         await connection.execute(_BEGIN)
         await connection.fetch(SQL["hold_usage"], sorted(uses))
         await connection.fetch(SQL["note_last_use"], *_last_uses(uses))

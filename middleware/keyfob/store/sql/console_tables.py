@@ -43,7 +43,7 @@ class Named(Protocol):
 
 
 class ConsoleTables:
-    """A `keyfob.store.contract.console.ConsoleStore` over *statements*, by name."""
+    """A `keyfob.store.console.ConsoleStore` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from keyfob.store.contract import KeyQuery
 
-EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal"
+EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC"
 
 INDEXED = 3  # letters that an index of trigrams needs to be of use
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")

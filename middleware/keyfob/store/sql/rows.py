@@ -6,10 +6,10 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from keyfob.audit import Event, SealedEvent, canonical
-from keyfob.keyring.states import RingMark, RingState
+from keyfob.audit import ChainedEvent, Event, canonical
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import Creator, KeyRecord, LastUse, Team
-from keyfob.store.contract import KeyView, Remembered, UseDay
+from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,14 +114,14 @@ def team_of(row: Sequence[Row]) -> Team:
     return Team(row[0], row[1], row[2], moment(row[3]))
 
 
-def mark_of(row: Sequence[Row]) -> RingMark:
-    """The ring mark in a row of ``char, fingerprint, state, activated_at``."""
-    return RingMark(row[0], row[1], RingState(row[2]), moment(row[3]))
+def mark_of(row: Sequence[Row]) -> SigningKeyRecord:
+    """The signing key record in a row of ``char, fingerprint, state, activated_at``."""
+    return SigningKeyRecord(row[0], row[1], SigningKeyState(row[2]), moment(row[3]))
 
 
-def remembered_of(row: Sequence[Row]) -> Remembered:
+def idempotency_record_of(row: Sequence[Row]) -> IdempotencyRecord:
     """The idempotency record in a row of ``body_digest, key_id, at``."""
-    return Remembered(bytes(row[0]), row[1], moment(row[2]))
+    return IdempotencyRecord(bytes(row[0]), row[1], moment(row[2]))
 
 
 def day_of(row: Sequence[Row]) -> UseDay:
@@ -129,7 +129,7 @@ def day_of(row: Sequence[Row]) -> UseDay:
     return UseDay(date.fromordinal(row[0]), row[1], row[2])
 
 
-def event_values(seq: int, event: Event, ring_char: str, seal: bytes) -> tuple[str | int | bytes | None, ...]:
+def event_values(seq: int, event: Event, key_char: str, mac: bytes) -> tuple[str | int | bytes | None, ...]:
     """The parameters of ``append_event``."""
     return (
         seq,
@@ -142,12 +142,12 @@ def event_values(seq: int, event: Event, ring_char: str, seal: bytes) -> tuple[s
         event.team,
         event.key_id,
         canonical(event.detail),
-        ring_char,
-        seal,
+        key_char,
+        mac,
     )
 
 
-def event_of(row: Sequence[Row]) -> SealedEvent:
+def event_of(row: Sequence[Row]) -> ChainedEvent:
     """The event in a row of the columns of ``append_event``."""
     event = Event(
         at=moment(row[1]),
@@ -160,4 +160,4 @@ def event_of(row: Sequence[Row]) -> SealedEvent:
         key_id=row[8],
         detail=json.loads(row[9]),
     )
-    return SealedEvent(row[0], event, row[10], bytes(row[11]))
+    return ChainedEvent(row[0], event, row[10], bytes(row[11]))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from keyfob.audit import seal
+from keyfob.audit import mac
 from keyfob.errors import ConfigError
 from keyfob.store.sql import rows
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.audit import Event
-    from keyfob.keyring.keyring import RingKey
-    from keyfob.keyring.states import RingMark
+    from keyfob.keyring.keyring import SigningKey
+    from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import Remembered, StoredSecret
+    from keyfob.store.contract import IdempotencyRecord, StoredSecret
 
 _IDEMPOTENCY_LASTS = timedelta(hours=24)
 
@@ -28,8 +28,8 @@ class StatementTransaction(ABC):
 
     traces: ClassVar[tuple[str, ...]]  # the statements that erase all of a key but its row
 
-    def __init__(self, seal_with: Callable[[], RingKey] | None) -> None:
-        self._seal_with = seal_with
+    def __init__(self, audit_key: Callable[[], SigningKey] | None) -> None:
+        self._audit_key = audit_key
         self.revision: int | None = None
 
     @abstractmethod
@@ -68,7 +68,7 @@ class StatementTransaction(ABC):
     async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
         """Insert a new key, stamped with this change's revision."""
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
-        await self.run("add_secret", (record.id, secret.hash, secret.proof))
+        await self.run("add_secret", (record.id, secret.hash, secret.digest))
         await self.run("add_usage_row", (record.id, record.team))
 
     async def put_key(self, record: KeyRecord) -> None:
@@ -84,32 +84,34 @@ class StatementTransaction(ABC):
             await self.run(trace, (key_id,))
         await self.run("leave_tombstone", (rows.micros(at), await self.next_revision(), key_id))
 
-    async def ring_marks(self) -> list[RingMark]:
-        """What the database knows of the ring, oldest first."""
-        return [rows.mark_of(row) for row in await self.run("ring_marks")]
+    async def signing_keys(self) -> list[SigningKeyRecord]:
+        """What the database knows of the keyring, oldest first."""
+        return [rows.mark_of(row) for row in await self.run("signing_keys")]
 
-    async def put_ring_mark(self, mark: RingMark) -> None:
+    async def put_signing_key(self, mark: SigningKeyRecord) -> None:
         """Insert the mark or change it."""
         await self.next_revision()
-        await self.run("put_ring_mark", (mark.char, mark.fingerprint, str(mark.state), rows.micros(mark.activated_at)))
+        await self.run(
+            "put_signing_key", (mark.char, mark.fingerprint, str(mark.state), rows.micros(mark.activated_at))
+        )
 
-    async def recall(self, scope: str) -> Remembered | None:
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
         """What was made under an Idempotency-Key."""
-        found = await self.run("recall", (scope,))
-        return rows.remembered_of(found[0]) if found else None
+        found = await self.run("idempotency_record", (scope,))
+        return rows.idempotency_record_of(found[0]) if found else None
 
-    async def remember(self, scope: str, what: Remembered) -> None:
+    async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
         """Keep an idempotency record; records older than 24 hours go."""
         await self.run("forget_old", (rows.micros(what.at - _IDEMPOTENCY_LASTS),))
-        await self.run("remember", (scope, what.body_digest, what.key_id, rows.micros(what.at)))
+        await self.run("save_idempotency_record", (scope, what.body_digest, what.key_id, rows.micros(what.at)))
 
     async def append(self, event: Event) -> None:
-        """Add to the audit log, chained to the event before. Raises ConfigError without a ring to seal with."""
-        if self._seal_with is None:
-            raise ConfigError("the audit log needs the ring; set store ring or KEYFOB_RING")
-        ring_key = self._seal_with()
+        """Add to the audit log, chained to the event before. Raises ConfigError without a keyring to MAC with."""
+        if self._audit_key is None:
+            raise ConfigError("the audit log needs the keyring; set store keyring or KEYFOB_KEYRING")
+        signing_key = self._audit_key()
         ((count, head),) = await self.run("audit_head")
         seq = count + 1
-        link = seal(event, seq, bytes(head), ring_key.audit_key)
-        await self.run("append_event", rows.event_values(seq, event, ring_key.char, link))
+        link = mac(event, seq, bytes(head), signing_key.audit_key)
+        await self.run("append_event", rows.event_values(seq, event, signing_key.char, link))
         await self.run("move_audit_head", (seq, link))

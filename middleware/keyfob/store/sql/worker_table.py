@@ -26,7 +26,7 @@ class Database(Protocol):
 
 
 class WorkerTable:
-    """A `keyfob.store.contract.workers.WorkerList` over *statements*, by name."""
+    """A `keyfob.store.workers.WorkerList` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database
@@ -50,9 +50,9 @@ class WorkerTable:
         """Read the whole list, by host and id."""
         return [_worker(row) for row in await self._database.read(self._statements["workers"])]
 
-    async def call_roll(self, revision: int) -> None:
+    async def request_acknowledgement(self, revision: int) -> None:
         """Ask every worker to say when it has applied *revision*."""
-        await self._database.note(self._statements["call_roll"], (revision,))
+        await self._database.note(self._statements["request_acknowledgement"], (revision,))
 
 
 def _worker(row: Sequence[Any]) -> Worker:

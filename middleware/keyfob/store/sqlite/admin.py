@@ -15,7 +15,7 @@ from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.sql import rows
 from keyfob.store.sql.listing import EVENT_COLUMNS
-from keyfob.store.sqlite.files import answering, make_private, open_plainly
+from keyfob.store.sqlite.files import make_private, open_plainly, translate_failures
 from keyfob.store.sqlite.migrations import migrate
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def status(store: SQLiteStore) -> Status:
 
 
 async def verify(store: SQLiteStore, audit_keys: Mapping[str, bytes]) -> list[str]:
-    """Everything that is wrong with the file and its audit log; *audit_keys* are those of the ring, by character."""
+    """Everything that is wrong with the file and its audit log; *audit_keys* are those of the keyring, by character."""
     return await asyncio.to_thread(_verify, store.path, audit_keys)
 
 
@@ -79,7 +79,7 @@ async def restore(store: SQLiteStore, source: Path, *, event: Event | None = Non
         ConfigError: *source* is missing, damaged or belongs to a newer Keyfob. Nothing has changed then.
     """
     await asyncio.to_thread(_restore, store.path, source)
-    store.bell.alarm()
+    store.signal.publish_unknown()
 
     async def note(transaction: Transaction) -> None:
         await transaction.next_revision()
@@ -90,12 +90,12 @@ async def restore(store: SQLiteStore, source: Path, *, event: Event | None = Non
 
 
 def _status(path: Path) -> Status:
-    with answering(), closing(open_plainly(path)) as connection:
+    with translate_failures(), closing(open_plainly(path)) as connection:
         return Status(*connection.execute(_STATUS).fetchone())
 
 
 def _verify(path: Path, audit_keys: Mapping[str, bytes]) -> list[str]:
-    with answering(), closing(open_plainly(path)) as connection:
+    with translate_failures(), closing(open_plainly(path)) as connection:
         connection.execute("BEGIN")  # one snapshot, so that an event written meanwhile is no fault
         return [*_damage(connection), *_audit_faults(connection, audit_keys)]
 
@@ -116,7 +116,7 @@ def _audit_faults(connection: sqlite3.Connection, audit_keys: Mapping[str, bytes
 
 
 def _checkpoint(path: Path) -> None:
-    with answering(), closing(open_plainly(path)) as connection:
+    with translate_failures(), closing(open_plainly(path)) as connection:
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise StoreUnavailable("the write-ahead log is in use; try again")
@@ -128,7 +128,7 @@ def _backup(path: Path, target: Path) -> None:
     except OSError as error:
         raise ConfigError(f"cannot make {target}: {error.strerror}; name a new file in a folder that exists") from error
     try:
-        with answering(), closing(open_plainly(path)) as source:
+        with translate_failures(), closing(open_plainly(path)) as source:
             _copy(source, target)
     except BaseException:
         target.unlink()
@@ -147,7 +147,7 @@ def _restore(path: Path, source: Path) -> None:
             migrate(ready)
         except sqlite3.Error as error:
             raise ConfigError(f"{source} is not a backup that can be restored: {error}") from error
-        with answering():
+        with translate_failures():
             revision = _status(path).revision
             with closing(open_plainly(ready)) as connection:
                 connection.execute(

@@ -1,6 +1,6 @@
 """A number in shared memory that tells every process of this host that the keys have changed.
 
-The file ``<real path of the database>-bell`` holds 8 bytes, mapped by everyone who serves the keys. After its
+The file ``<real path of the database>-signal`` holds 8 bytes, mapped by everyone who serves the keys. After its
 commit a writer stores the committed revision, and never adds one: a paused writer that stores an old number
 late still makes the number differ, while two increments could be mistaken for each other. No number is ever
 stored twice, because a reader that has seen it once would not notice the second time; where a writer cannot
@@ -32,27 +32,27 @@ def file_id(path: Path) -> FileId | None:
     return status.st_dev, status.st_ino
 
 
-class Doorbell:
-    """One process's view of the bell of *database*. Without a file to map it is silent, and says so."""
+class ChangeSignal:
+    """One process's view of the signal of *database*. Without a file to map it is silent, and says so."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
         self._id: FileId | None = None
-        self.can_ring = False
-        self.face = _silent()
-        self.look_again()
+        self.is_writable = False
+        self.counter = _silent()
+        self.reopen()
 
     @property
     def path(self) -> Path:
-        """Where the bell belongs, links followed: whoever opens the same database finds the same bell."""
-        return Path(f"{os.path.realpath(self._database)}-bell")
+        """Where the signal belongs, links followed: whoever opens the same database finds the same signal."""
+        return Path(f"{os.path.realpath(self._database)}-signal")
 
-    def look_again(self) -> None:
+    def reopen(self) -> None:
         """Map the file that is at the path now, making it if need be. Earlier faces stay readable."""
         with suppress(OSError):
             if self._id is not None and file_id(self.path) == self._id:
                 return
-        self._id, self.can_ring, self.face = None, False, _silent()
+        self._id, self.is_writable, self.counter = None, False, _silent()
         if not self._database.exists():
             return
         with suppress(OSError, ValueError):  # no right to make one, or no memory mapping on this file system
@@ -61,15 +61,15 @@ class Doorbell:
             with suppress(OSError, ValueError):
                 self._map(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), mmap.ACCESS_READ)
 
-    def ring(self, revision: int) -> None:
+    def publish(self, revision: int) -> None:
         """Show the *revision* that was just committed. Call it once for each, before the change is acknowledged."""
-        self.look_again()
-        if self.can_ring:
-            self.face[0] = revision
+        self.reopen()
+        if self.is_writable:
+            self.counter[0] = revision
 
-    def alarm(self) -> None:
+    def publish_unknown(self) -> None:
         """Make everyone look, when there is no revision of which it is certain that nobody showed it before."""
-        self.ring(_BEYOND_REVISIONS | secrets.randbits(62))
+        self.publish(_BEYOND_REVISIONS | secrets.randbits(62))
 
     def _map(self, descriptor: int, access: int) -> None:
         try:
@@ -78,10 +78,10 @@ class Doorbell:
             if writable and status.st_size < _SIZE:
                 os.fchmod(descriptor, 0o600)
                 _allocate(descriptor)
-            face = memoryview(mmap.mmap(descriptor, _SIZE, access=access)).cast("Q")
-            if writable and face[0] == 0:  # new: not a revision, because its own writer may be about to show that
-                face[0] = _BEYOND_REVISIONS | secrets.randbits(62)
-            self._id, self.can_ring, self.face = (status.st_dev, status.st_ino), writable, face
+            counter = memoryview(mmap.mmap(descriptor, _SIZE, access=access)).cast("Q")
+            if writable and counter[0] == 0:  # new: not a revision, because its own writer may be about to show that
+                counter[0] = _BEYOND_REVISIONS | secrets.randbits(62)
+            self._id, self.is_writable, self.counter = (status.st_dev, status.st_ino), writable, counter
         finally:
             os.close(descriptor)
 

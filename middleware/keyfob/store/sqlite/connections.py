@@ -28,7 +28,7 @@ class Connections:
     """What one event loop holds open.
 
     The hot path reads through a connection of its own, so that a long listing does not keep it waiting. Usage
-    and proofs are written without waiting for the disk; they share the writer's *turn*, so that within a process
+    and digests are written without waiting for the disk; they share the writer's *turn*, so that within a process
     nobody has to poll for SQLite's lock.
     """
 
@@ -57,14 +57,14 @@ class Connections:
             await asyncio.wait(stopping, timeout=_PATIENCE)
 
 
-class Opening:
+class ConnectionsPerLoop:
     """Gives each event loop its connections, and new ones when the file at the path is another."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
-        self._openings: dict[asyncio.AbstractEventLoop, asyncio.Task[Connections]] = {}
+        self._opening_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[Connections]] = {}
         self._closed = False
         self._pid = os.getpid()  # of the process that holds connections, if any are held
 
@@ -99,9 +99,9 @@ class Opening:
 
     async def _opened(self, loop: asyncio.AbstractEventLoop) -> Connections:
         """Open, once for all who wait: who runs out of patience leaves the work to the next, as a slow disk demands."""
-        opening = self._openings.get(loop)
+        opening = self._opening_tasks.get(loop)
         if opening is None:
-            opening = self._openings[loop] = loop.create_task(self._open_and_hold(loop), name="keyfob-open")
+            opening = self._opening_tasks[loop] = loop.create_task(self._open_and_hold(loop), name="keyfob-open")
             opening.add_done_callback(lambda ended: self._opening_ended(loop, ended))
         try:
             return await asyncio.shield(opening)
@@ -119,7 +119,7 @@ class Opening:
         return held
 
     def _opening_ended(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Task[Connections]) -> None:
-        self._openings.pop(loop, None)
+        self._opening_tasks.pop(loop, None)
         if not ended.cancelled():
             ended.exception()  # those who waited may all have left
 
@@ -147,7 +147,7 @@ class Opening:
         self._closed = True
         if self._is_inherited():
             return
-        opening = self._openings.get(asyncio.get_running_loop())
+        opening = self._opening_tasks.get(asyncio.get_running_loop())
         if opening is not None:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
@@ -188,7 +188,7 @@ class Opening:
     async def _check(self, connection: aiosqlite.Connection, expected: FileId) -> None:
         try:
             await check_schema(connection, self._path)
-        except ConfigError as error:  # a running worker cannot mend that, so it answers 503 until somebody does
+        except ConfigError as error:  # a running worker cannot fix that, so it answers 503 until somebody does
             raise StoreUnavailable(str(error)) from error
         if self.present() != expected:
             raise StoreUnavailable("the database was replaced while it was being opened")
@@ -197,7 +197,7 @@ class Opening:
         for loop in list(self._locks):  # a copy, because other threads may be doing the same
             if loop.is_closed():
                 self._locks.pop(loop, None)
-                self._openings.pop(loop, None)
+                self._opening_tasks.pop(loop, None)
                 await self._abandon(loop)
 
     async def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:

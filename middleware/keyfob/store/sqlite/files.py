@@ -33,7 +33,7 @@ _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def translate_failures() -> Iterator[None]:
     """Turn whatever keeps the database from answering into StoreUnavailable.
 
     Only SQLite's own name of the error goes into the message: its text may quote what is in a row.

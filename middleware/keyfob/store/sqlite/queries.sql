@@ -6,18 +6,18 @@ k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.del
 
 -- name: find
 -- One statement is one snapshot: the row cannot be older or newer than the revision beside it.
-SELECT m.revision, m.epoch, s.hash, s.proof, {key_columns}
+SELECT m.revision, m.epoch, s.hash, s.digest, {key_columns}
 FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT JOIN key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.revision, m.epoch, m.min_reader, (SELECT revision FROM roll_call),
-       (SELECT json_group_array(json_array(char, fingerprint, state, activated_at)) FROM ring_marks),
+SELECT m.revision, m.epoch, m.min_reader, (SELECT revision FROM acknowledgement_request),
+       (SELECT json_group_array(json_array(key_char, fingerprint, state, activated_at)) FROM signing_keys),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
 LIMIT ?
 
--- name: remember_proof
-UPDATE key_secrets SET hash = ?, proof = ?
+-- name: save_digest
+UPDATE key_secrets SET hash = ?, digest = ?
 WHERE key_id = ? AND hash = ? AND EXISTS (SELECT 1 FROM keys k WHERE k.id = key_id AND k.deleted_at IS NULL)
 
 -- Both statements of usage take a whole batch as JSON: a statement for each key would hold the lock for longer, because
@@ -50,7 +50,7 @@ SELECT id, name, plan, created_at FROM teams WHERE id = ?
 -- name: teams
 SELECT id, name, plan, created_at FROM teams ORDER BY id
 
--- name: recall
+-- name: idempotency_record
 SELECT body_digest, key_id, at FROM idempotency WHERE scope = ?
 
 -- name: audit_head
@@ -89,7 +89,7 @@ VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :
         :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision)
 
 -- name: add_secret
-INSERT INTO key_secrets (key_id, hash, proof) VALUES (?, ?, ?)
+INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
 
 -- name: add_usage_row
 INSERT INTO key_usage (key_id, team) VALUES (?, ?)
@@ -112,7 +112,7 @@ UNION ALL
 SELECT id FROM (SELECT id FROM key_search WHERE id GLOB :id_part LIMIT :most)
 
 -- name: search_signs
--- For one or two signs that no id has: they begin an entry of the index, or a name ends in them. What GLOB takes for
+-- For one or two characters that no id has: they begin an entry of the index, or a name ends in them. What GLOB takes for
 -- another sign is looked up in no index.
 SELECT id FROM (
     SELECT s.id FROM key_terms v CROSS JOIN key_search s ON s.name_folded GLOB '*' || v.term || '*'
@@ -163,14 +163,14 @@ DELETE FROM sign_in_links WHERE key_id = ?
 UPDATE keys SET deleted_at = ?, revision = ?, permissions = '[]', ip_allow = '[]', description = NULL
 WHERE id = ? AND deleted_at IS NULL
 
--- name: ring_marks
-SELECT char, fingerprint, state, activated_at FROM ring_marks ORDER BY activated_at, char
+-- name: signing_keys
+SELECT key_char, fingerprint, state, activated_at FROM signing_keys ORDER BY activated_at, key_char
 
--- name: put_ring_mark
-INSERT INTO ring_marks (char, fingerprint, state, activated_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (char) DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
+-- name: put_signing_key
+INSERT INTO signing_keys (key_char, fingerprint, state, activated_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (key_char) DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
 
--- name: remember
+-- name: save_idempotency_record
 INSERT INTO idempotency (scope, body_digest, key_id, at) VALUES (?, ?, ?, ?)
 ON CONFLICT (scope) DO UPDATE SET body_digest = excluded.body_digest, key_id = excluded.key_id, at = excluded.at
 
@@ -178,7 +178,7 @@ ON CONFLICT (scope) DO UPDATE SET body_digest = excluded.body_digest, key_id = e
 DELETE FROM idempotency WHERE at < ?
 
 -- name: append_event
-INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, ring_char, seal)
+INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: move_audit_head
@@ -202,8 +202,8 @@ DELETE FROM workers WHERE id = ? AND seen_at = ?
 SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
 FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
 
--- name: call_roll
-UPDATE roll_call SET revision = ?1 WHERE revision < ?1
+-- name: request_acknowledgement
+UPDATE acknowledgement_request SET revision = ?1 WHERE revision < ?1
 
 -- The console, whose statements take no revision.
 

@@ -14,9 +14,9 @@ from keyfob.store.sql import rows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.listing import needs_search
 from keyfob.store.sql.worker_table import WorkerTable
-from keyfob.store.sqlite.change_signal import Doorbell
-from keyfob.store.sqlite.connections import Opening
-from keyfob.store.sqlite.files import answering, begin
+from keyfob.store.sqlite.change_signal import ChangeSignal
+from keyfob.store.sqlite.connections import ConnectionsPerLoop
+from keyfob.store.sqlite.files import begin, translate_failures
 from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_listing, key_search
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
-    from keyfob.audit import SealedEvent
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.audit import ChainedEvent
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import KeyQuery, KeyView, Remembered, Transaction, Use, UseDay
+    from keyfob.store.contract import IdempotencyRecord, KeyQuery, KeyView, Transaction, Use, UseDay
     from keyfob.store.sqlite.change_signal import FileId
     from keyfob.store.sqlite.connections import Connections
 
@@ -45,57 +45,57 @@ _ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn 
 class SQLiteStore:
     """A `keyfob.store.contract.KeyStore` in the file *path*, which must exist."""
 
-    def __init__(self, path: Path, *, seal_with: Callable[[], RingKey] | None) -> None:
+    def __init__(self, path: Path, *, audit_key: Callable[[], SigningKey] | None) -> None:
         self.path = path
-        self._seal_with = seal_with
-        self._opening = Opening(path)
-        self.bell = Doorbell(path)
+        self._audit_key = audit_key
+        self._connections = ConnectionsPerLoop(path)
+        self.signal = ChangeSignal(path)
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, SQL)
         self.workers = WorkerTable(self, SQL)
 
     @property
-    def doorbell(self) -> Sequence[int]:
+    def change_signal(self) -> Sequence[int]:
         """One number that differs from before after every change on this host."""
-        return self.bell.face
+        return self.signal.counter
 
     @property
-    def applies_at_once(self) -> bool:
+    def is_immediate(self) -> bool:
         """Whether changes made here are seen at once by every process of this host."""
-        return self.bell.can_ring
+        return self.signal.is_writable
 
     async def find(self, key_id: str) -> Found:
         """Read one key and the revision in one snapshot."""
-        with answering():
-            connections = await self._opening.connections()
-            ((revision, epoch, phc, proof, *row),) = await connections.hot.execute_fetchall(SQL["find"], (key_id,))
+        with translate_failures():
+            connections = await self._connections.connections()
+            ((revision, epoch, phc, digest, *row),) = await connections.hot.execute_fetchall(SQL["find"], (key_id,))
             record = None if row[0] is None else rows.record_of(row)
-            secret = None if phc is None else StoredSecret(phc, proof)
+            secret = None if phc is None else StoredSecret(phc, digest)
             return Found(record, secret, revision, _epoch_of(epoch, connections.id))
 
-    async def remember_proof(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
+    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
         """Keep *secret* if the key still has *checked_hash* and is not deleted."""
-        await self.note(SQL["remember_proof"], (secret.hash, secret.proof, key_id, checked_hash))
+        await self.note(SQL["save_digest"], (secret.hash, secret.digest, key_id, checked_hash))
 
     async def changes(self, since: int | None) -> Changes:
         """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
-        with answering():
-            self.bell.look_again()
-            connections = await self._opening.connections()
+        with translate_failures():
+            self.signal.reopen()
+            connections = await self._connections.connections()
             after = _BEYOND_REVISIONS if since is None else since
             found = list(await connections.hot.execute_fetchall(SQL["changes"], (after, rows.MOST_CHANGES + 1)))
-            revision, epoch, min_reader, roll_call, marks, *_ = found[0]
+            revision, epoch, min_reader, requested_revision, marks, *_ = found[0]
             if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
                 raise Outdated("the database belongs to a newer Keyfob")
-            ring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
+            keyring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
             epoch = _epoch_of(epoch, connections.id)
             if len(found) > rows.MOST_CHANGES:
-                return Changes(revision, epoch, (), ring, too_many=True, roll_call=roll_call)
-            return Changes(revision, epoch, await _records(found), ring, roll_call=roll_call)
+                return Changes(revision, epoch, (), keyring, too_many=True, requested_revision=requested_revision)
+            return Changes(revision, epoch, await _records(found), keyring, requested_revision=requested_revision)
 
-    async def news(self, patience: float) -> None:
-        """Return after *patience* seconds: whoever shares this file hears the doorbell."""
-        await asyncio.sleep(patience)
+    async def wait_for_changes(self, timeout_s: float) -> None:
+        """Return after *patience* seconds: whoever shares this file hears the change_signal."""
+        await asyncio.sleep(timeout_s)
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         """Write a batch in one transaction, finished even if the caller is cancelled."""
@@ -103,18 +103,18 @@ class SQLiteStore:
             await self._finished(self._add_usage(uses))
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run *work* in one transaction, ring the doorbell, and return what it returned."""
+        """Run *work* in one transaction, keyring the change signal, and return what it returned."""
         return await self._finished(self._change(work))
 
     async def view(self, key_id: str) -> KeyView | None:
         """A key that is not deleted, with its last use."""
-        with answering():
+        with translate_failures():
             found = await self.read(SQL["view"], (key_id,))
             return rows.view_of(found[0]) if found else None
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        with answering():
+        with translate_failures():
             sought = query.q if query.q and needs_search(query.q) else None
             found = await self.read(*first_keys(query)) if sought else []
             if len(found) < query.limit:
@@ -124,32 +124,32 @@ class SQLiteStore:
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""
-        with answering():
+        with translate_failures():
             return [rows.day_of(row) for row in await self.read(SQL["usage"], (key_id, since.toordinal()))]
 
     async def team(self, team_id: str) -> Team | None:
         """One team."""
-        with answering():
+        with translate_failures():
             found = await self.read(SQL["team"], (team_id,))
             return rows.team_of(found[0]) if found else None
 
     async def teams(self) -> list[Team]:
         """All teams, by id."""
-        with answering():
+        with translate_failures():
             return [rows.team_of(row) for row in await self.read(SQL["teams"])]
 
-    async def recall(self, scope: str) -> Remembered | None:
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
         """What was made under an Idempotency-Key."""
-        with answering():
-            found = await self.read(SQL["recall"], (scope,))
-            return rows.remembered_of(found[0]) if found else None
+        with translate_failures():
+            found = await self.read(SQL["idempotency_record"], (scope,))
+            return rows.idempotency_record_of(found[0]) if found else None
 
-    async def events(self, query: EventQuery) -> list[SealedEvent]:
+    async def events(self, query: EventQuery) -> list[ChainedEvent]:
         """The audit events that *query* asks for."""
-        with answering():
+        with translate_failures():
             return [rows.event_of(row) for row in await self.read(*event_listing(query))]
 
-    async def every_event(self) -> AsyncIterator[SealedEvent]:
+    async def every_event(self) -> AsyncIterator[ChainedEvent]:
         """The whole audit log, oldest first, in bounded memory."""
         bound = 0
         while page := await self.events(EventQuery(limit=_ROWS_AT_ONCE, bound=bound, oldest_first=True)):
@@ -158,25 +158,25 @@ class SQLiteStore:
             bound = page[-1].seq
 
     async def audit_head(self) -> tuple[int, bytes]:
-        """How many events there should be, and the seal of the last."""
-        with answering():
+        """How many events there should be, and the MAC of the last."""
+        with translate_failures():
             ((count, head),) = await self.read(SQL["audit_head"])
             return count, bytes(head)
 
     def open(self) -> None:
         """Serve again after `close`."""
-        self._opening.open()
+        self._connections.open()
 
     async def close(self) -> None:
         """Finish the changes under way on this loop and close every connection."""
         own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]
         await asyncio.gather(*own, return_exceptions=True)
-        await self._opening.close()
+        await self._connections.close()
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing."""
-        with answering():
-            connections = await self._opening.connections()
+        with translate_failures():
+            connections = await self._connections.connections()
             return list(await connections.reader.execute_fetchall(sql, parameters))
 
     async def _few(self, q: str) -> list[str] | None:
@@ -186,8 +186,8 @@ class SQLiteStore:
 
     async def note(self, sql: str, parameters: Sequence[object]) -> None:
         """Run one small statement without waiting for the disk; nothing that a key is judged by."""
-        with answering():
-            connections = await self._opening.connections()
+        with translate_failures():
+            connections = await self._connections.connections()
             async with _transaction(connections, connections.notes):  # so that who is cancelled waits for its end
                 await connections.notes.execute_fetchall(sql, parameters)
 
@@ -199,28 +199,28 @@ class SQLiteStore:
         return await asyncio.shield(task)
 
     async def _change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        with answering():
-            connections = await self._opening.connections()
-        transaction = SQLiteTransaction(connections.writer, self._seal_with)
+        with translate_failures():
+            connections = await self._connections.connections()
+        transaction = SQLiteTransaction(connections.writer, self._audit_key)
         try:
             async with _transaction(connections, connections.writer):
                 result = await work(transaction)
         except BaseException:
             if transaction.revision is not None:  # cut short while committing, it may have been committed or not
-                self.bell.alarm()
+                self.signal.publish_unknown()
             raise
         if transaction.revision is not None:
-            self.bell.ring(transaction.revision)
-        if self._opening.present() != connections.id:
+            self.signal.publish(transaction.revision)
+        if self._connections.present() != connections.id:
             raise StoreUnavailable("the database was replaced while it was being changed")
         return result
 
     async def _add_usage(self, uses: Mapping[str, Use]) -> None:
-        with answering():
-            connections = await self._opening.connections()
+        with translate_failures():
+            connections = await self._connections.connections()
         last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
         async with _transaction(connections, connections.notes):
-            with answering():
+            with translate_failures():
                 await connections.notes.execute_fetchall(SQL["note_last_uses"], (last_uses,))
                 await connections.notes.execute_fetchall(SQL["count_days"], (days,))
 
@@ -248,10 +248,10 @@ async def _transaction(connections: Connections, connection: aiosqlite.Connectio
     """
     async with _turn(connections):
         try:
-            with answering():
+            with translate_failures():
                 await begin(connection)
             yield
-            with answering():
+            with translate_failures():
                 await connection.commit()
         except BaseException:
             with suppress(sqlite3.Error, ValueError):  # a closed connection has nothing left to roll back

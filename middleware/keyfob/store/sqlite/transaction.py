@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from keyfob.store.sql import rows
 from keyfob.store.sql.named_statements import read_statements
 from keyfob.store.sql.transaction import StatementTransaction
-from keyfob.store.sqlite.files import answering
+from keyfob.store.sqlite.files import translate_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import aiosqlite
 
-    from keyfob.keyring.keyring import RingKey
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract import StoredSecret
 
@@ -34,15 +34,15 @@ class SQLiteTransaction(StatementTransaction):
         "take_out_of_search",
     )
 
-    def __init__(self, connection: aiosqlite.Connection, seal_with: Callable[[], RingKey] | None) -> None:
-        super().__init__(seal_with)
+    def __init__(self, connection: aiosqlite.Connection, audit_key: Callable[[], SigningKey] | None) -> None:
+        super().__init__(audit_key)
         self._connection = connection
 
     async def run(
         self, name: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> list[Sequence[rows.Row]]:
         """Run the statement *name* of ``sqlite.sql`` and return all its rows."""
-        with answering():
+        with translate_failures():
             return list(await self._connection.execute_fetchall(SQL[name], parameters))
 
     async def next_revision(self) -> int:
@@ -58,10 +58,10 @@ class SQLiteTransaction(StatementTransaction):
 
     async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
         """Insert many new keys, stamped with a *revision* that is in force already."""
-        with answering():
+        with translate_failures():
             many = self._connection.executemany
             await many(SQL["add_key"], [rows.values_of(record, revision) for record, _ in keys])
-            await many(SQL["add_secret"], [(record.id, secret.hash, secret.proof) for record, secret in keys])
+            await many(SQL["add_secret"], [(record.id, secret.hash, secret.digest) for record, secret in keys])
             await many(SQL["add_usage_row"], [(record.id, record.team) for record, _ in keys])
             await many(SQL["add_to_search"], [(record.id, rows.folded(record.name)) for record, _ in keys])
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from keyfob.store.postgres.address import Address
 
-SCHEMA = 5  # the number of the newest step that this code knows
+SCHEMA = 1  # the number of the newest step that this code knows
 
 _CONNECT_LIMIT = 10.0  # seconds
 _ONE_AT_A_TIME = 0x6B6579666F62  # "keyfob": the lock under which the steps are taken

@@ -5,13 +5,13 @@ CREATE TABLE meta (
     revision    INTEGER NOT NULL,   -- goes up by one with every change, in the order of the commits
     epoch       TEXT NOT NULL,      -- random; renewed when another database takes this one's place
     audit_count INTEGER NOT NULL,
-    audit_head  BLOB NOT NULL,      -- the seal of the newest event
+    audit_head  BLOB NOT NULL,      -- the MAC of the newest event
     min_reader  INTEGER NOT NULL    -- the oldest schema number whose code still understands this database
 );
 INSERT INTO meta VALUES (1, 0, lower(hex(randomblob(16))), 0, zeroblob(32), 1);
 
-CREATE TABLE ring_marks (
-    char         TEXT PRIMARY KEY,
+CREATE TABLE signing_keys (
+    key_char     TEXT PRIMARY KEY,
     fingerprint  TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('active', 'retired', 'lost')),
     activated_at INTEGER NOT NULL
@@ -54,7 +54,7 @@ CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at
 CREATE TABLE key_secrets (
     key_id TEXT PRIMARY KEY REFERENCES keys (id),
     hash   TEXT NOT NULL,
-    proof  BLOB
+    digest  BLOB
 ) WITHOUT ROWID;
 
 -- One row for every key that is not deleted, made with the key, so that "never used" can be ordered by an index.
@@ -86,8 +86,8 @@ CREATE TABLE audit_events (
     team       TEXT,
     key_id     TEXT,
     detail     TEXT NOT NULL,
-    ring_char  TEXT NOT NULL,
-    seal       BLOB NOT NULL
+    key_char   TEXT NOT NULL,
+    mac        BLOB NOT NULL
 );
 CREATE INDEX audit_events_by_team ON audit_events (team, seq);
 CREATE INDEX audit_events_by_key ON audit_events (key_id, seq);
@@ -138,3 +138,42 @@ CREATE TABLE sign_in_throttle (
     failures      INTEGER NOT NULL,
     blocked_until INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Every key that is not deleted once more, to be found by any part of its name or id without looking at all keys.
+-- Statements that search it are the same for both kinds; only how long they take differs.
+
+-- only with fts5
+CREATE VIRTUAL TABLE key_search USING fts5 (id, name_folded, tokenize = 'trigram case_sensitive 1', columnsize = 0);
+
+-- only without fts5
+CREATE TABLE key_search (id TEXT PRIMARY KEY, name_folded TEXT NOT NULL) WITHOUT ROWID;
+
+-- The processes that judge requests, each with the revision that it has applied. Nothing here is a change to a key.
+
+CREATE TABLE workers (
+    id       TEXT PRIMARY KEY,  -- random, of one process
+    host     TEXT NOT NULL,
+    lease    INTEGER NOT NULL,  -- milliseconds that it may judge by what it read last
+    epoch    TEXT NOT NULL,     -- with the revision: what it has applied, as it said last
+    revision INTEGER NOT NULL,
+    seen_at  INTEGER NOT NULL   -- by its own clock, when it said so; another value shows that it is alive
+) WITHOUT ROWID;
+
+-- The highest revision that somebody waits for. Workers acknowledge a revision only when they are asked.
+CREATE TABLE acknowledgement_request (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    revision INTEGER NOT NULL
+);
+INSERT INTO acknowledgement_request VALUES (1, 0);
+
+-- One- and two-character searches use a prefix index: the terms of the trigram index that begin so. The end of a name,
+-- which begins no trigram, has indexes of its own.
+
+-- only with fts5
+CREATE VIRTUAL TABLE key_terms USING fts5vocab (key_search, row);
+
+-- only without fts5
+CREATE VIEW key_terms AS SELECT NULL AS term WHERE false;
+
+CREATE INDEX keys_by_last_character ON keys (substr(name_folded, -1)) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_last_two_characters ON keys (substr(name_folded, -2)) WHERE deleted_at IS NULL;

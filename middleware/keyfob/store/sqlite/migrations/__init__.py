@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import aiosqlite
 
-SCHEMA = 4  # the number of the newest step that this code knows
+SCHEMA = 1  # the number of the newest step that this code knows
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS migrations (
