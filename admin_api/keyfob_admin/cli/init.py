@@ -49,7 +49,7 @@ def init(*, team: str, admin: str, as_json: bool) -> None:
         print_json({**files, "team": team, "key": msgspec.to_builtins(shown), "secret": created.secret})
         return
     say(f"{path} {'is new' if is_new else 'was here already and is used as it is'}; look at [permissions] and [rules].")
-    say(f"{settings.keyring or 'KEYFOB_RING_DATA'} holds the server's own keys: keep a copy, never commit it.")
+    say(f"{settings.keyring or 'KEYFOB_KEYRING_DATA'} holds the server's own keys: keep a copy, never commit it.")
     say(f"{shown.display} ({shown.name}) of team {team} may do everything. This is the only time the key is shown:")
     click.echo(created.secret)
     say("Next: `keyfob keys create NAME --permission P`, `keyfob serve`, `keyfob doctor`.")
