@@ -15,8 +15,8 @@ from keyfob.management.actor import Actor
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.testing import CHEAP, Installation, installation
 from keyfob_admin.setup.seeding import Seeding, seed
+from tests.end_to_end.server import Server
 from tests.history.load import Caller
-from tests.wire.server import Server
 
 KEYS = 500 if os.environ.get("BENCH_QUICK") else 10_000
 BY_ARGON2 = 20 if os.environ.get("BENCH_QUICK") else 200  # each costs tens of milliseconds, in each worker

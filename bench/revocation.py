@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyfob.testing import installation
+from tests.end_to_end.server import Server
 from tests.history.checker import ADMITTED, REFUSED, History, Revocation, understand
 from tests.history.hosts import HOSTS, Hosts
 from tests.history.load import CONNECTIONS, Load
-from tests.wire.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from bench import servers
 from bench.guarded import guarded
 from bench.http_load import SERVERS
-from tests.wire.forging import forged
+from tests.end_to_end.forging import forged
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,12 +18,12 @@ from keyfob.runtime.runtime import Runtime
 from keyfob.store.contract import StoredSecret
 from keyfob.testing import Issued, installation
 from keyfob_admin.app import build_admin
-from tests.admin.conftest import serving
-from tests.gate.conftest import on_both_stores
+from tests.end_to_end.conftest import Origin, alone, logs, portal
+from tests.end_to_end.raw import request
+from tests.end_to_end.refusals import kind_of
+from tests.keyfob.conftest import on_both_stores
+from tests.keyfob_admin.api.conftest import serving
 from tests.postgres_server import fresh_database
-from tests.wire.conftest import Origin, alone, logs, portal
-from tests.wire.raw import request
-from tests.wire.refusals import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from keyfob.keys.hashing import Argon2Parameters
     from keyfob.store.contract import Transaction
     from keyfob.testing import Installation
-    from tests.wire.raw import Wire
-    from tests.wire.server import Server
+    from tests.end_to_end.raw import Wire
+    from tests.end_to_end.server import Server
 
 __all__ = ["alone", "logs", "on_both_stores", "portal"]  # fixtures of the wire tests, used here as well
 

@@ -16,13 +16,13 @@ from keyfob import APIKeyMiddleware
 from keyfob.errors import ConfigError
 from keyfob.testing import Installation, Issued, installation
 from tests.faults.conftest import database, kind, kinds
-from tests.gate.conftest import RULES, Echo, ask
+from tests.keyfob.conftest import RULES, Echo, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.wire.conftest import Origin
-    from tests.wire.server import Server
+    from tests.end_to_end.conftest import Origin
+    from tests.end_to_end.server import Server
 
 PAGE = 4096
 Damage = Callable[[bytes], Iterator[bytes]]

@@ -21,10 +21,10 @@ import pytest
 from keyfob.errors import StoreUnavailable
 from keyfob.testing import CHEAP
 from tests.conftest import require
+from tests.end_to_end.conftest import Origin, wait_for
+from tests.end_to_end.server import Server, StartError
 from tests.faults.conftest import admin_api, all_uses, database, issue_many, kind, kinds, memory, uses_of
 from tests.postgres_server import MortalServer, mortal_server
-from tests.wire.conftest import Origin, wait_for
-from tests.wire.server import Server, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

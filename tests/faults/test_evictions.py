@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tests.faults.conftest import ROUNDS
-from tests.gate.conftest import ask, echo, guard, here, on_both_stores
 from tests.history.checker import ADMITTED, REFUSED, Event, What, understand
+from tests.keyfob.conftest import ask, echo, guard, here, on_both_stores
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.store.contract import Found, KeyLookup, StoredSecret
     from keyfob.testing import Installation, Issued
-    from tests.gate.conftest import Guard
+    from tests.keyfob.conftest import Guard
 
 __all__ = ["echo", "guard", "here"]  # fixtures of the gate's tests, used here as well
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.testing import CHEAP
+from tests.end_to_end.conftest import wait_for
+from tests.end_to_end.raw import CutOffError, request
+from tests.end_to_end.test_stopping import COMPLAINTS
 from tests.faults.conftest import ROUNDS, issue_many, kinds, on_both_stores, uses_of
 from tests.postgres_server import fresh_database
-from tests.wire.conftest import wait_for
-from tests.wire.raw import CutOffError, request
-from tests.wire.test_stopping import COMPLAINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Origin
-    from tests.wire.server import Server
+    from tests.end_to_end.conftest import Origin
+    from tests.end_to_end.server import Server
 
 SEED = int(os.environ.get("KEYFOB_TEST_SEED", "2031"))
 

@@ -17,19 +17,19 @@ from keyfob.keys.format import new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
 from keyfob.store.contract import StoredSecret
 from keyfob.testing import CHEAP
+from tests.end_to_end.forging import forged, tagged
+from tests.end_to_end.raw import request
+from tests.end_to_end.refusals import kind_of
 from tests.faults.conftest import ROUNDS, issue_many, kind, kinds, memory, on_both_stores
-from tests.wire.forging import forged, tagged
-from tests.wire.raw import request
-from tests.wire.refusals import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from keyfob.store.contract import Transaction
     from keyfob.testing import Issued
-    from tests.wire.conftest import Origin
-    from tests.wire.raw import Wire
-    from tests.wire.server import Server
+    from tests.end_to_end.conftest import Origin
+    from tests.end_to_end.raw import Wire
+    from tests.end_to_end.server import Server
 
 JUNK = ROUNDS * 500  # distinct bad keys
 ROOM = 33  # hashes computed or waiting, with one thread

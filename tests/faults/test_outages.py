@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.end_to_end.conftest import wait_for
+from tests.end_to_end.refusals import kind_of
 from tests.faults.conftest import admin_api, database, kind, kinds, uses_of
-from tests.wire.conftest import wait_for
-from tests.wire.refusals import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.wire.conftest import Origin
-    from tests.wire.server import Server
+    from tests.end_to_end.conftest import Origin
+    from tests.end_to_end.server import Server
 
 QUICK = {"max_staleness": 0.4}
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.testing import Issued
-    from tests.wire.conftest import Origin
-    from tests.wire.raw import Wire
-    from tests.wire.server import Server
+    from tests.end_to_end.conftest import Origin
+    from tests.end_to_end.raw import Wire
+    from tests.end_to_end.server import Server
 
 FORKING = """
     import asyncio, os, sys
     from pathlib import Path
     from keyfob import APIKeyMiddleware
     from keyfob.testing import installation
-    from tests.gate.conftest import Echo, RULES, ask
+    from tests.keyfob.conftest import Echo, RULES, ask
 
     async def issue():
         async with installation(Path(sys.argv[1])) as here:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 from keyfob.errors import StoreUnavailable
 from keyfob.testing import Installation, installation
+from tests.end_to_end.server import Server
 from tests.history.checker import Event, What
 from tests.history.load import Caller
 from tests.postgres_server import fresh_database
 from tests.tcp_proxy import Network, network_to
-from tests.wire.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.testing import installation
+from tests.end_to_end.server import Server
 from tests.history.checker import ADMITTED, REFUSED, understand
 from tests.history.hosts import HOSTS, Hosts
 from tests.history.load import Load
-from tests.wire.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,106 @@
+"""What stays open while the store cannot vouch for it ends with the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keyfob.errors import StoreUnavailable
+from tests.keyfob.conftest import on_both_stores, until
+from tests.keyfob.connections.staying_open import Socket, stream, streams, talks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from keyfob import APIKeyMiddleware
+    from keyfob.store.contract import Changes
+    from keyfob.testing import Installation
+    from tests.keyfob.conftest import Guard
+
+
+class Line:
+    """A way to the store that can be cut, or left without an answer."""
+
+    def __init__(self, app: APIKeyMiddleware) -> None:
+        self._feed = app.runtime.freshness._feed
+        self.is_cut = self.is_silent = False
+        app.runtime.freshness._feed = self
+
+    @property
+    def change_signal(self) -> Sequence[int]:
+        return self._feed.change_signal
+
+    async def changes(self, since: int | None) -> Changes:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if self.is_cut:
+            raise StoreUnavailable("the line is cut")
+        return await self._feed.changes(since)
+
+
+async def both_open(here: Installation, guard: Guard, **options: Any) -> tuple[Line, Socket, Any, Any]:
+    """A socket and a stream of two keys, and the line that their process has to the store."""
+    app = guard(talks_and_streams, **options)
+    socket = Socket()
+    talking = socket.open(app, await here.issue("ws:connect"))
+    streaming, sent = stream(app, await here.issue("items:read"))
+    await until(lambda: "websocket.accept" in socket.types and len(sent) == 2)
+    line = Line(app)
+    await app.runtime.freshness.refresh()
+    return line, socket, talking, streaming
+
+
+async def talks_and_streams(scope: Scope, receive: Receive, send: Send) -> None:
+    await (talks if scope["type"] == "websocket" else streams)(scope, receive, send)
+
+
+@on_both_stores
+@pytest.mark.parametrize("how", ["is_cut", "is_silent"])
+@pytest.mark.cases("WS-05", "WS-08", "SF-02")
+async def test_what_nobody_can_vouch_for_ends_with_the_lease(here: Installation, guard: Guard, how: str) -> None:
+    """While the store cannot say, what is open ends as requests do: sockets with 1013, streams cut, within a second."""
+    line, socket, talking, streaming = await both_open(here, guard, max_staleness=0.4)
+    setattr(line, how, True)
+    began = time.monotonic()
+
+    async with asyncio.timeout(0.4 + 1):
+        await asyncio.gather(talking, streaming)
+
+    assert 0.3 < time.monotonic() - began  # nearly a whole lease: it was renewed just before
+    assert 1013 == socket.sent[-1]["code"]
+
+
+@on_both_stores
+async def test_an_outage_shorter_than_the_lease_ends_nothing(here: Installation, guard: Guard) -> None:
+    """What is open outlives polls that fail, as long as one succeeds before the lease runs out."""
+    line, socket, talking, streaming = await both_open(here, guard, max_staleness=0.8)
+    for _ in range(3):
+        line.is_cut = True
+        await asyncio.sleep(0.3)
+        line.is_cut = False
+        await asyncio.sleep(0.4)
+
+    assert (["websocket.accept"], False) == (socket.types, streaming.done())
+    for task in (talking, streaming):
+        task.cancel()
+    await asyncio.gather(talking, streaming, return_exceptions=True)
+
+
+async def test_a_process_that_stood_still_looks_once_more(here: Installation, guard: Guard) -> None:
+    """Who wakes without a lease, and in the midst of a read that fails, reads again before anything is ended."""
+    line, socket, talking, streaming = await both_open(here, guard, max_staleness=0.4)
+    line.is_cut = True
+    time.sleep(0.6)  # noqa: ASYNC251 - this is how the process stands still
+    await asyncio.sleep(0.2)
+    line.is_cut = False
+    await asyncio.sleep(0.6)
+
+    assert (["websocket.accept"], False) == (socket.types, streaming.done())
+    for task in (talking, streaming):
+        task.cancel()
+    await asyncio.gather(talking, streaming, return_exceptions=True)

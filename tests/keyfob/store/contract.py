@@ -1,0 +1,14 @@
+"""What every store promises. A store's own tests inherit `StoreContract` and give it two views of one database."""
+
+from __future__ import annotations
+
+from tests.keyfob.store.audit_contract import AuditContract
+from tests.keyfob.store.change_contract import ChangeContract
+from tests.keyfob.store.key_contract import KeyContract
+from tests.keyfob.store.listing_contract import ListingContract
+from tests.keyfob.store.usage_contract import UsageContract
+from tests.keyfob.store.worker_contract import WorkerContract
+
+
+class StoreContract(KeyContract, ChangeContract, UsageContract, ListingContract, AuditContract, WorkerContract):
+    """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tests.keyfob_admin.api.conftest import KEYS
+
+if TYPE_CHECKING:
+    from tests.keyfob_admin.api.conftest import LiveAdmin
+
+
+def test_a_key_may_be_named_as_it_is_displayed(live_admin: LiveAdmin) -> None:
+    """Paths take the 16 characters or the display form; a whole key has no place in a path."""
+    made = live_admin.make()
+
+    displayed = live_admin.call("GET", f"{KEYS}/{made.body['display']}")
+
+    assert (200, made.id) == (displayed.status_code, displayed.json()["id"])
+    assert 404 == live_admin.call("GET", f"{KEYS}/{made.secret}").status_code
+
+
+def test_usage_has_every_day(live_admin: LiveAdmin) -> None:
+    """Days without use are there with zeros, today last."""
+    made = live_admin.make()
+
+    days = live_admin.call("GET", f"{made.path}/usage?days=3").json()["days"]
+
+    today = datetime.now(UTC).date()
+    assert 3 == len(days)
+    assert today - timedelta(days=1) <= datetime.fromisoformat(days[-1]["date"]).date() <= today
+    assert {"date", "admitted", "denied"} == set(days[0])
+
+
+def test_a_list_is_paged_by_an_opaque_token(live_admin: LiveAdmin) -> None:
+    """Pages follow each other without gap or repeat, and the last has no token."""
+    names = [f"key {number}" for number in range(5)]
+    for name in names:
+        live_admin.make(name=name)
+    seen: list[str] = []
+    token: str | None = ""
+    while token is not None:
+        page = live_admin.call("GET", f"{KEYS}?type=api&order_by=-name&page_size=2&page_token={token}").json()
+        seen += [key["name"] for key in page["keys"]]
+        token = page["next_page_token"]
+
+    assert names[::-1] == seen
+
+
+def test_a_list_can_be_narrowed(live_admin: LiveAdmin) -> None:
+    """State, type, text and disuse each leave out what does not fit."""
+    live_admin.make(name="Alpha")
+    beta = live_admin.make(name="be%ta")
+    live_admin.call("POST", f"{beta.path}/disable")
+
+    def names(query: str) -> list[str]:
+        return [key["name"] for key in live_admin.call("GET", f"{KEYS}?{query}").json()["keys"]]
+
+    assert ["be%ta"] == names("state=disabled")
+    assert ["root"] == names("type=admin")
+    assert ["Alpha"] == names("q=ALPH")
+    assert ["be%ta"] == names("q=%25")
+    assert ["be%ta"] == names(f"q={beta.secret}")
+    assert ["Alpha", "be%ta"] == sorted(names("unused_since=2026-01-01T00:00:00Z&type=api"))
+    assert [] == names("state=suspended")

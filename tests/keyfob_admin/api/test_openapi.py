@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from keyfob_admin.api import TABLE
+from keyfob_admin.api.openapi import describe
+from tests.keyfob_admin.api.conftest import TEAM
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+
+    from keyfob_admin.api import Call
+    from keyfob_admin.api.route import Route
+    from tests.keyfob_admin.api.conftest import LiveAdmin
+
+DOCUMENT = describe(TABLE, version="0")
+OPERATIONS = [
+    (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
+
+
+def test_the_document_is_valid_openapi() -> None:
+    """The generated document follows the OpenAPI 3.1 specification."""
+    assert "3.1.0" == DOCUMENT["openapi"]
+    assert [] == list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
+
+
+def test_every_call_is_described_once() -> None:
+    """The document has the table's calls and no others, each under a name of its own."""
+    assert {(row.path, row.method.lower(), row.name) for row in TABLE} == {
+        (path, method, operation["operationId"]) for path, method, operation in OPERATIONS
+    }
+    assert len(TABLE) == len({row.name for row in TABLE})
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=lambda part: str(part)[:40])
+def test_every_guarded_call_says_so(path: str, method: str, operation: dict[str, Any]) -> None:
+    """What is under /v1 takes a bearer or an X-API-Key and can be refused; the rest needs neither."""
+    schemes = [name for entry in operation["security"] for name in entry]
+
+    guarded = path.startswith("/v1/")
+    assert (["bearer", "apiKey"] if guarded else []) == schemes
+    assert guarded is {"401", "403"}.issubset(operation["responses"])
+    assert method == "get" or guarded
+
+
+def test_bodies_refuse_unknown_members_and_answers_name_theirs() -> None:
+    """The schemas say what the code does."""
+    schemas = DOCUMENT["components"]["schemas"]
+
+    assert schemas["CreateKey"]["additionalProperties"] is False
+    assert ["name"] == schemas["CreateKey"]["required"]
+    assert 100 == schemas["CreateKey"]["properties"]["name"]["maxLength"]
+    assert {"key", "secret"} == set(schemas["NewKey"]["required"])
+
+
+def test_the_live_document_is_the_generated_one(live_admin: LiveAdmin) -> None:
+    """What is served is made from the table that routes."""
+    served = live_admin.client.get(live_admin.url + "/openapi.json")
+
+    assert 200 == served.status_code
+    assert DOCUMENT["paths"] == served.json()["paths"]
+
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "mode"),
+    [(row, GenerationMode.POSITIVE) for row in TABLE]
+    + [(row, GenerationMode.NEGATIVE) for row in TABLE if row.body or row.query],
+    ids=lambda part: getattr(part, "name", str(part)),
+)
+def test_the_api_answers_as_its_document_says(
+    standing_admin: LiveAdmin, row: Route[Call], mode: GenerationMode
+) -> None:
+    """Whatever is sent, right or wrong, the status, headers and body are those that the document names."""
+    made = standing_admin.make()
+    known = {"team": TEAM, "key": made.id}
+    operation = schemathesis.openapi.from_dict(DOCUMENT)[row.path][row.method]
+    path = {name: value for name, value in known.items() if f"{{{name}}}" in row.path}
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode, path_parameters=path))
+    def conforms(case: Case[Any]) -> None:
+        authorization = {"Authorization": f"Bearer {standing_admin.root}"}
+        case.call_and_validate(base_url=standing_admin.url, headers=authorization, checks=CHECKS)
+
+    conforms()

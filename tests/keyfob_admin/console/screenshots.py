@@ -1,0 +1,114 @@
+"""Makes the pictures of the documentation, docs/images/console-*.png.
+
+Run it with ``python -m tests.keyfob_admin.console.screenshots``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.async_api import async_playwright
+
+from keyfob.store.contract import Use
+from tests.keyfob_admin.console.conftest import (
+    ANA,
+    ARGUMENTS,
+    CHROMIUM,
+    TEAM,
+    Installation,
+    LiveConsole,
+    installed,
+    opened,
+    running,
+)
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+FOLDER = Path(__file__).parents[3] / "docs" / "images"
+WINDOW = {"width": 1280, "height": 720}
+
+
+async def furnish(installation: Installation) -> str:
+    """Make keys as a team might have them, and give the id of the one to look at."""
+    worker, _ = await installation.make(
+        "billing-worker, production", permissions=("items:read", "reports:read"), description="Sends invoices at night"
+    )
+    partner, _ = await installation.make(
+        "partner: Northwind", expires_at=datetime.now(UTC) + timedelta(days=6, hours=2)
+    )
+    export, _ = await installation.make("nightly-export", permissions=("reports:read",))
+    laptops, _ = await installation.make("office laptops", key_type="computer")
+    chance = random.Random(4)  # noqa: S311 - pictures that stay the same, no secrets
+    async with installation.opened() as runtime:
+        now = runtime.now()
+        uses = {
+            key.id: Use(
+                now - timedelta(minutes=minutes),
+                ip,
+                {now.date() - timedelta(days=n): 20 + int(most * chance.random() ** 2) for n in range(30)},
+                {now.date() - timedelta(days=n): chance.randrange(most // 6) for n in (3, 11, 12)},
+            )
+            for key, minutes, ip, most in (
+                (worker, 3, "203.0.113.24", 900),
+                (partner, 95, "198.51.100.7", 300),
+                (laptops, 1500, "2001:db8::17", 60),
+            )
+        }
+        await runtime.store.add_usage(uses)
+        await runtime.lifecycle.update(TEAM, worker.id, {"permissions": ["items:read", "items:write"]}, actor=ANA)
+        await runtime.lifecycle.disable(TEAM, export.id, actor=ANA)
+    return worker.id
+
+
+async def take(page: Page, key_id: str, kind: str) -> None:
+    """Walk to the pages that are shown, and take their pictures."""
+
+    async def shot(name: str) -> None:
+        await page.screenshot(path=FOLDER / f"console-{name}{kind}.png")
+
+    await page.set_viewport_size(WINDOW)  # type: ignore[arg-type] # a dict of these two
+    await page.goto("/keys")
+    await shot("keys")
+    if kind:
+        return
+    await page.goto(f"/keys/{key_id}")
+    await shot("key")
+    await page.goto(f"/keys/{key_id}/duplicate")
+    await page.get_by_label("users:read").check()
+    await page.get_by_label("items:write").uncheck()
+    await page.get_by_label("items:read").scroll_into_view_if_needed()
+    await shot("duplicate")
+    await page.get_by_role("button", name="Generate Key").click()
+    await page.get_by_role("button", name="Hide").click()
+    await shot("reveal")
+    await page.get_by_label("I have stored").check()
+
+
+async def main() -> None:
+    """Serve a console in a temporary folder and take its pictures."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        installation = await installed(Path(folder))
+        key_id = await furnish(installation)
+        with running(installation) as url:
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+                await _both(browser, LiveConsole(url, installation), key_id)
+                await browser.close()
+
+
+async def _both(browser: Browser, live: LiveConsole, key_id: str) -> None:
+    async with opened(browser, live) as page:
+        await take(page, key_id, "")
+    async with opened(browser, live, color_scheme="dark") as page:
+        await take(page, key_id, "-dark")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

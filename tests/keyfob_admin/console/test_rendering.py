@@ -1,0 +1,121 @@
+"""Every page as people see it: rules of accessibility, no sideways scrolling, and pictures to look at."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import axe_playwright_python
+import pytest
+
+from tests.keyfob_admin.console.conftest import LiveConsole, opened, picture
+from tests.keyfob_admin.console.every_page import walk
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(200)]
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+WIDE = (
+    "document.documentElement.scrollWidth > innerWidth"
+    " || [...document.querySelectorAll('.table')].some(e => e.scrollWidth > e.clientWidth)"
+)
+SMALL = (
+    "[...document.querySelectorAll('button, .button, select, input:not([type=hidden],[type=checkbox],[type=radio]),"
+    " nav a, summary, .choice, .tick, tbody th > a, .do a, .split a')]"
+    ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
+)
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+
+@pytest.mark.timeout(600)  # 104 looks of axe at whole pages, on a machine that may be busy
+async def test_every_page_can_be_used_by_everybody(browser: Browser, shared: LiveConsole) -> None:
+    """In both themes, wide and narrow: axe finds nothing, nothing is too wide, and no button is too small."""
+    found: dict[str, object] = {}
+    async with opened(browser, shared, reduced_motion="reduce") as page:  # no colour is caught on its way to another
+
+        async def look(name: str) -> None:
+            await page.evaluate(f"window.axe || (() => {{ {AXE}\n }})(); 0")
+            for width in (1280, 320):
+                await page.set_viewport_size({"width": width, "height": 800})
+                for scheme in ("light", "dark"):
+                    await page.emulate_media(color_scheme=scheme)
+                    if wrong := await complaints(page):
+                        found[f"{name}-{scheme}-{width}"] = wrong
+                    await page.screenshot(path=picture(f"{name}-{scheme}-{width}"), full_page="dialog" not in name)
+            await page.set_viewport_size({"width": 1280, "height": 800})
+
+        await walk(page, shared, look)
+    assert {} == found
+
+
+async def complaints(page: Page) -> list[object]:
+    """What is wrong with a page as it is shown now."""
+    checked = await page.evaluate("options => axe.run(document, options)", RULES)
+    wrong: list[object] = [(one["id"], [node["target"] for node in one["nodes"]]) for one in checked["violations"]]
+    if await page.evaluate(WIDE):
+        wrong.append("too wide")
+    return [*wrong, *await page.evaluate(SMALL)]
+
+
+async def test_no_width_scrolls_sideways(browser: Browser, shared: LiveConsole) -> None:
+    """From a telephone to a wide screen no page is wider than the window."""
+    wide: list[tuple[str, int]] = []
+    async with opened(browser, shared) as page:
+
+        async def look(name: str) -> None:
+            for width in (360, 500, 640, 768, 900, 960, 1024, 1152, 1279, 1280, 1440, 1600):
+                await page.set_viewport_size({"width": width, "height": 800})
+                if await page.evaluate(WIDE):
+                    wide.append((name, width))
+
+        await walk(page, shared, look)
+    assert [] == wide
+
+
+async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: LiveConsole) -> None:
+    """Forced colours keep outlines, reduced motion turns transitions off, and paper shows the content alone."""
+    async with opened(browser, shared, forced_colors="active", reduced_motion="reduce") as page:
+        await page.screenshot(path=picture("keys-forced-colours"), full_page=True)
+        border = await page.locator(".badge").first.evaluate("e => getComputedStyle(e).borderTopStyle")
+        assert "solid" == border
+        assert "0s" == await page.locator("main a.button").first.evaluate("e => getComputedStyle(e).transitionDuration")
+        await page.emulate_media(media="print")
+        await page.screenshot(path=picture("keys-print"), full_page=True)
+        assert await page.locator("table").is_visible()
+        for hidden in (".side", ".foot", ".filters"):
+            assert not await page.locator(hidden).is_visible()
+
+
+async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole) -> None:
+    """In both themes text has a contrast of at least 6.2 to 1 on its background, and fields one of 3.7 to 1."""
+    pairs = [("text", "page"), ("soft", "page"), ("soft", "card"), ("soft", "sunk"), ("blue", "card"), ("blue", "page")]
+    tinted = [(name, f"{name}-tint") for name in ("good", "warn", "bad")]
+    for scheme in ("light", "dark"):
+        async with opened(browser, shared, color_scheme=scheme) as page:
+            colours = await page.evaluate(
+                "names => Object.fromEntries(names.map(n => {"
+                " const e = document.body.appendChild(document.createElement('i'));"
+                " e.style.color = `var(--${n})`; return [n, getComputedStyle(e).color]; }))",
+                ["text", "soft", "page", "card", "sunk", "edge", "blue", "on-blue", "tint", "blue-strong"]
+                + [part for pair in tinted for part in pair],
+            )
+            for front, back in [*pairs, ("on-blue", "blue"), ("blue-strong", "tint"), *tinted]:
+                assert contrast(colours[front], colours[back]) >= 6.2, (scheme, front, back)
+            assert contrast(colours["edge"], colours["card"]) >= 3.7, scheme
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours (WCAG 2.2, "contrast ratio")."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

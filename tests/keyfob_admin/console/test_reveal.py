@@ -1,0 +1,112 @@
+"""The secret in a real browser: gone after back, reload and a second tab, copied, hidden and shown."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import expect
+
+from tests.keyfob_admin.console.conftest import LiveConsole, opened
+from tests.keyfob_admin.console.reveal import LEAVING, accept_leaving, create, left_behind
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_co_07_back_reload_and_a_second_tab_show_no_secret(browser: Browser, shared: LiveConsole) -> None:
+    """After the reveal the secret is in no page, storage, cookie or history, however one comes back."""
+    async with opened(browser, shared) as page:
+        secret = await create(page, "seen once")
+        accept_leaving(page, [])
+        second = await page.context.new_page()
+        await second.goto(page.url)
+        assert secret not in await left_behind(second)
+        assert secret not in page.url
+
+        await page.reload()  # sends the form again
+        await expect(
+            page.get_by_text("This key was already generated. Its secret can't be shown again.")
+        ).to_be_visible()
+        assert secret not in await left_behind(page)
+        assert f"/keys/{secret.split('_')[2]}" in page.url
+
+        await page.goto("/permissions")
+        for _ in range(3):
+            await page.go_back()
+            assert secret not in await left_behind(page)
+        for _ in range(3):
+            await page.go_forward()
+            assert secret not in await left_behind(page)
+
+
+async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(browser: Browser, shared: LiveConsole) -> None:
+    """Done, then Back: the page of the reveal is gone, and was not kept alive for coming back."""
+    async with opened(browser, shared) as page:
+        secret = await create(page, "and back")
+        await page.get_by_label("I have stored").check()
+        await page.get_by_role("button", name="Done").click()
+        await page.wait_for_url("**/keys*")
+        with suppress(PlaywrightError):  # the browser asks first whether to send the form again
+            await page.go_back()
+        await page.wait_for_timeout(200)  # its own page, which says so, comes after the refusal
+        await page.wait_for_load_state()
+        assert secret not in await page.content()
+        assert 0 == await page.get_by_text(secret).count()
+
+
+async def test_leaving_before_the_secret_is_safe_is_asked_about(browser: Browser, shared: LiveConsole) -> None:
+    """Before copying or ticking the browser asks; afterwards it does not."""
+    async with opened(browser, shared) as page:
+        asked: list[str] = []
+        accept_leaving(page, asked)
+        await create(page, "unsafe")
+        await page.get_by_role("link", name="Settings").click()
+        await page.wait_for_url("**/settings")
+        assert [LEAVING] == asked
+        await create(page, "ticked")
+        await page.get_by_label("I have stored").check()
+        await page.get_by_role("link", name="Settings").click()
+        await page.wait_for_url("**/settings")
+        assert [LEAVING] == asked
+
+
+async def test_the_secret_is_copied_hidden_and_shown(browser: Browser, shared: LiveConsole) -> None:
+    """Copy puts the secret on the clipboard, Hide covers it everywhere; both are announced, and the secret never is."""
+    async with opened(browser, shared, permissions=["clipboard-read", "clipboard-write"]) as page:
+        secret = await create(page, "clipboard")
+        status = page.locator("p[role=status]")
+        await page.get_by_role("button", name="Hide").click()
+        await expect(status).to_have_text("Secret hidden")
+        await page.get_by_text("Try it").click()
+        assert secret not in await page.locator("main").inner_text()
+        await page.get_by_role("button", name="Copy", exact=True).click()
+        await expect(status).to_have_text("Secret copied to clipboard")
+        assert secret == await page.evaluate("navigator.clipboard.readText()")
+        await page.get_by_role("button", name="Copy as curl").click()
+        command = await page.evaluate("navigator.clipboard.readText()")
+        assert re.fullmatch(rf'curl -H "Authorization: Bearer {secret}" \S+', command)
+        await page.get_by_role("button", name="Show").click()
+        await expect(status).to_have_text("Secret shown")
+        assert secret == await page.locator("#secret").inner_text()
+        live = await page.locator("[role=status], [role=alert], [aria-live]").all_inner_texts()
+        assert secret not in "".join(live)
+        asked: list[str] = []
+        accept_leaving(page, asked)
+        await page.goto("/keys")
+        assert [] == asked
+
+
+async def test_without_a_clipboard_the_secret_is_selected(browser: Browser, shared: LiveConsole) -> None:
+    """Where the browser gives no clipboard, Copy selects the text and says which keys copy it."""
+    async with opened(browser, shared) as page:
+        await page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        secret = await create(page, "no clipboard")
+        await page.get_by_role("button", name="Copy", exact=True).click()
+        await expect(page.locator("p[role=status]")).to_have_text("Press Ctrl+C to copy")
+        assert secret == await page.evaluate("getSelection().toString()")

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.keyfob_admin.forward_auth.conftest import TOLD, told
+
+if TYPE_CHECKING:
+    from tests.keyfob_admin.forward_auth.conftest import Gateway
+
+NOTHING = dict.fromkeys(TOLD, "")
+EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE")
+
+
+async def test_a_good_key_passes_and_the_application_is_told_whose_it_is(gateway: Gateway) -> None:
+    """200 carries the key's id, name, type, team and permissions, and no body."""
+    key = await gateway.here.issue("invoices:write", "invoices:read", name="nightly export")
+
+    answer = await gateway.ask("/invoices/7?year=2026", key)
+
+    assert (200, b"") == (answer.status_code, answer.content)
+    assert {
+        "x-keyfob-key-id": key.record.id,
+        "x-keyfob-key-name": "nightly export",
+        "x-keyfob-key-type": "api",
+        "x-keyfob-team": "default",
+        "x-keyfob-permissions": "invoices:read, invoices:write",
+    } == told(answer)
+    assert "no-store" == answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize("query", ["?", "?x=/open", "?a=b?c#d", "?../..//%2f%00", "?\xfc"])
+async def test_the_query_counts_for_nothing(gateway: Gateway, query: str) -> None:
+    """Whatever stands behind the question mark, the rule of the path before it decides."""
+    assert 200 == (await gateway.ask(f"/open{query}")).status_code
+    assert 401 == (await gateway.ask(f"/invoices{query}")).status_code
+    key = await gateway.here.issue("invoices:read")
+    assert [200, 403] == [(await gateway.ask(path + query, key)).status_code for path in ("/invoices", "/nowhere")]
+
+
+async def test_what_is_public_passes_with_empty_headers(gateway: Gateway) -> None:
+    """On a public path all headers are there and empty, so that what a client claims in them is overwritten."""
+    claimed = [("X-Keyfob-Team", "acme"), ("X-Keyfob-Key-Id", "0" * 16)]
+
+    answer = await gateway.ask("/open", headers=claimed)
+
+    assert (200, NOTHING) == (answer.status_code, told(answer))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Büro 100 %", "B%C3%BCro 100 %25"), ("鍵 1", "%E9%8D%B5 1")])
+async def test_a_name_is_written_so_that_a_header_can_hold_it(gateway: Gateway, name: str, expected: str) -> None:
+    """What is not printable ASCII is percent-encoded UTF-8, and so is the percent sign."""
+    key = await gateway.here.issue("invoices:read", name=name)
+
+    assert expected == (await gateway.ask("/invoices", key)).headers["x-keyfob-key-name"]
+
+
+async def test_each_refusal_is_the_middlewares_own(gateway: Gateway) -> None:
+    """Status, challenge and problem are what the middleware would have answered."""
+    reader, scim = await gateway.here.issue("invoices:read"), await gateway.here.issue(key_type="scim")
+    dead = await gateway.here.issue("invoices:read", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+
+    missing = await gateway.ask("/invoices")
+    expired = await gateway.ask("/invoices", dead)
+    lacking = await gateway.ask("/invoices", reader, method="POST")
+    twice = await gateway.ask("/invoices", reader, headers=[("X-API-Key", reader.text)])
+
+    assert (401, "missing_key") == (missing.status_code, missing.json()["code"])
+    assert 'Bearer realm="keyfob"' == missing.headers["www-authenticate"]
+    assert (401, "invalid_key") == (expired.status_code, expired.json()["code"])
+    assert (403, 'scope="invoices:write"') == (lacking.status_code, lacking.headers["www-authenticate"][-22:])
+    assert (400, "invalid_request") == (twice.status_code, twice.json()["code"])
+    assert [403, 403, 200] == [
+        (await gateway.ask(path, key)).status_code
+        for path, key in (("/nowhere", reader), ("/invoices", scim), ("/scim/Users", scim))
+    ]
+    assert not any(name in missing.headers for name in (*TOLD, "x-keyfob-reason"))
+
+
+async def test_a_disabled_key_is_refused_at_the_next_question(gateway: Gateway) -> None:
+    """What is revoked is refused at once here, too, and what is enabled again passes again."""
+    key = await gateway.here.issue("invoices:read")
+    assert 200 == (await gateway.ask("/invoices", key)).status_code
+
+    await gateway.here.disable(key)
+    assert 401 == (await gateway.ask("/invoices", key)).status_code
+
+    await gateway.here.enable(key)
+    assert 200 == (await gateway.ask("/invoices", key)).status_code
+
+
+async def test_a_rule_may_demand_the_keys_own_team(gateway: Gateway) -> None:
+    """A parameter of the path that a rule ties to the team is compared with it."""
+    key = await gateway.here.issue("invoices:read", team="acme")
+
+    assert [200, 403] == [(await gateway.ask(f"/teams/{team}", key)).status_code for team in ("acme", "globex")]
+
+
+async def test_what_the_gateway_asks_is_judged_not_how_it_asks(gateway: Gateway) -> None:
+    """Any method of the question will do, and what stands behind the policy's name counts for nothing."""
+    key = await gateway.here.issue("invoices:read")
+    headers = [("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/invoices"), ("X-Forwarded-For", "203.0.113.9")]
+    headers.append(("Authorization", f"Bearer {key.text}"))
+
+    for method in EVERY_METHOD:
+        for path in ("/v1/forward-auth/billing", "/v1/forward-auth/billing/invoices/new?x=1"):
+            assert 200 == (await gateway.send(path, headers, method=method)).status_code
+
+    headers[1] = ("X-Forwarded-Uri", "/nowhere")
+    assert 403 == (await gateway.send("/v1/forward-auth/billing/invoices", headers)).status_code
+
+
+async def test_there_is_nothing_where_there_is_no_policy(gateway: Gateway) -> None:
+    """A policy that is not configured is 404, and no key is looked at for it."""
+    key = await gateway.here.issue("invoices:read")
+
+    answer = await gateway.ask("/invoices", key, policy="biling")
+
+    assert (404, "not_found") == (answer.status_code, answer.json()["code"])
+    assert 0 == gateway.runtime.stats.store_reads
+
+
+async def test_uses_are_counted_with_the_clients_address(gateway: Gateway) -> None:
+    """The key's last use has the address that the gateway tells, and questions count like requests."""
+    key = await gateway.here.issue("invoices:read")
+
+    assert 200 == (await gateway.ask("/invoices", key, client="198.51.100.7")).status_code
+    assert 403 == (await gateway.ask("/nowhere", key)).status_code
+    await gateway.runtime.usage.flush(gateway.runtime.store)
+    view = await gateway.runtime.store.view(key.record.id)
+
+    assert view is not None
+    assert view.last_used is not None
+    assert "203.0.113.9" == view.last_used.ip
+    assert (1, 1) == (gateway.runtime.stats.admitted, gateway.runtime.stats.denied)

@@ -1,3 +1,0 @@
-"""One contract, and what is particular to each store."""
-
-from __future__ import annotations
