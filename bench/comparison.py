@@ -9,6 +9,8 @@ from typing import Any
 README = Path(__file__).parent.parent / "README.md"
 FLOODED_AT = 1_000  # bogus keys a second: the rate at which all of them were flooded
 _PLACE = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
+_FIGURE = re.compile(r"(<!-- figure -->).*?(<!-- end figure -->)")
+_OURS = ("Starlette, Keyfob", "uvicorn")  # the row whose share of the bare application stands on the first screen
 _HEAD = (
     "| the same route, one worker | requests a second | of bare | p99, ms | valid p99, peace → flood, ms | lost |",
     "|---|---:|---:|---:|---:|---:|",
@@ -18,7 +20,14 @@ _HEAD = (
 def with_comparison(text: str, peers: dict[str, Any], flood: dict[str, Any]) -> str:
     """*text* with the table as the results of both parts say."""
     rows = [_line(row, flood) for row in peers["rows"] if "FastAPI" not in row["name"]]
+    text = _FIGURE.sub(lambda found: f"{found[1]}{_share(peers)}{found[2]}", text)
     return _PLACE.sub(lambda found: "\n".join([found[1].rstrip(), *_HEAD, *rows, found[2]]), text)
+
+
+def _share(peers: dict[str, Any]) -> str:
+    """Keyfob's requests per second as a share of the bare application's."""
+    (ours,) = (row for row in peers["rows"] if (row["name"], row["server"]) == _OURS)
+    return f"{(ours.get('wrk') or ours['our own driver'])['of_bare']:.2f}"
 
 
 def _line(row: dict[str, Any], flood: dict[str, Any]) -> str:
