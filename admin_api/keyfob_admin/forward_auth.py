@@ -17,8 +17,7 @@ from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.responses import DenialResponses
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import ClientAddress
-from keyfob.gate.credentials import split_headers
-from keyfob.gate.verdict import Denied, Granted, Reason
+from keyfob.gate.verdict import Admission, Denied, Granted, Reason
 from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import WEBSOCKET
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from keyfob.config.settings import ForwardAuthSettings
     from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Grant, Verdict
+    from keyfob.gate.verdict import Grant
     from keyfob.policy.catalogue import Catalogue
     from keyfob.runtime.runtime import Runtime
 
@@ -111,7 +110,8 @@ class ForwardAuth:
         if isinstance(asked, Denied):
             await self._refuse(asked, scope, send)
             return
-        verdict = await self._judge(asked)
+        admission = self._gate.judge(asked)
+        verdict = (admission if isinstance(admission, Admission) else await admission).verdict
         if isinstance(verdict, Denied):
             await self._refuse(verdict, asked, send)
         elif isinstance(verdict, Granted):
@@ -119,11 +119,6 @@ class ForwardAuth:
             await _let_pass(verdict.grant, send)
         else:
             await _let_pass(None, send)
-
-    async def _judge(self, asked: Scope) -> Verdict:
-        plain, sensitive = split_headers(asked["headers"])
-        verdict, *_ = self._gate.judge_at_once(asked, plain, sensitive) or await self._gate.admit(asked, sensitive)
-        return verdict
 
     async def _refuse(self, denied: Denied, scope: Scope, send: Send) -> None:
         self._warn_once(denied.reason, scope)

@@ -25,7 +25,7 @@ from fastapi.responses import Response
 from fastapi.security import SecurityScopes  # noqa: TC002 - as above
 from fastapi.security.base import SecurityBase
 
-from keyfob.asgi.route_guard import judge, needed_of, refusal_of, refusals_of
+from keyfob.asgi.route_guard import check_route, needed_of, refusal_of, refusals_of
 from keyfob.gate.verdict import Denied, Grant
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def api_key(
         ConfigError: no `keyfob.APIKeyMiddleware` is around the application.
 
     """
-    found = judge(connection.scope, needed_of(security.scopes))
+    found = check_route(connection.scope, needed_of(security.scopes))
     if isinstance(found, Denied):
         # A dependency can answer with nothing but an exception, and what FastAPI answers to one differs from ours. So
         # this one brings its handler along. Where Starlette keeps them elsewhere, status and challenge are still right.

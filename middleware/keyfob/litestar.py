@@ -17,7 +17,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
 from litestar.plugins.problem_details import ProblemDetailsException
 
-from keyfob.asgi.route_guard import judge, needed_of, refusal_of, refusals_of
+from keyfob.asgi.route_guard import check_route, needed_of, refusal_of, refusals_of
 from keyfob.gate.verdict import Denied, Reason
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def requires(*permissions: str) -> Guard:
     needed = needed_of(permissions)
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        found = judge(connection.scope, needed)
+        found = check_route(connection.scope, needed)
         if not isinstance(found, Denied):
             return
         if connection.scope["type"] == ScopeType.WEBSOCKET:

@@ -15,6 +15,7 @@ from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
+from keyfob.gate.verdict import Admission
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.propagation.freshness import Freshness
@@ -110,5 +111,5 @@ class Process:
         headers = [(b"authorization", b"Bearer " + text.encode())]
         client = ("203.0.113.9", 1)
         scope = {"type": "http", "method": method, "path": "/items", "client": client, "headers": headers}
-        verdict, *_ = self.gate.judge_at_once(scope, [], headers) or await self.gate.admit(scope, headers)
-        return verdict
+        admission = self.gate.judge(scope)
+        return (admission if isinstance(admission, Admission) else await admission).verdict

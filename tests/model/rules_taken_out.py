@@ -143,18 +143,12 @@ MUTATIONS = (
         "a cached key is believed only while the cache is current",
         "gate",
         "_judge_text",
-        _without(" if self._freshness.is_current() else None"),
+        _without(" and self._freshness.is_current()"),
     ),
     Mutation(
         "the short way believes a cached key only while the cache is current",
         "gate",
-        "judge_at_once",
-        _without(" or not self._freshness.is_current()"),
-    ),
-    Mutation(
-        "the short way repeats a refusal only while the cache is current",
-        "gate",
-        "_refuse_at_once",
-        _without(" or not self._freshness.is_current()"),
+        "judge",
+        (("or not self._freshness.is_current()", ""),),
     ),
 )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Unpack
 
 from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.lifespan import Lifespan
-from keyfob.asgi.request_user import attach
+from keyfob.asgi.request_user import add_user
 from keyfob.asgi.responses import DenialResponses
 from keyfob.config.settings import load_settings
 from keyfob.connections.websocket import OpenSocket
-from keyfob.gate.credentials import split_headers, without_ours
-from keyfob.gate.verdict import Denied, Granted
+from keyfob.gate.credentials import without_ours
+from keyfob.gate.verdict import Admission, Denied, Granted
 from keyfob.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from keyfob.asgi.options import Options
+    from keyfob.gate.credentials import Header
     from keyfob.gate.stats import Stats
+    from keyfob.gate.verdict import Public
 
 log = logging.getLogger("keyfob")
 
@@ -71,17 +73,18 @@ class APIKeyMiddleware:
             await self._live(kind, scope, receive, send)
             return
 
-        usual, sensitive = split_headers(scope["headers"])
-        immediately = self.gate.judge_at_once(scope, usual, sensitive) if kind == "http" else None
-        verdict, headers, match, address = immediately or await self.gate.admit(scope, sensitive)
-        del sensitive  # no frame, nor any traceback of one, holds the key while the application runs
+        admission = self.gate.judge(scope)
+        if type(admission) is not Admission:
+            admission = await admission
+        verdict, headers, match, address, _ = admission
         if isinstance(verdict, Granted):
             self.stats.admitted += 1
+            if verdict.user is None:
+                add_user(verdict)
             # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
             scope["headers"] = headers
-            scope["keyfob"], scope["user"], scope["auth"], scope["keyfob.refusals"] = verdict.attached or attach(
-                verdict, self._refusals
-            )
+            scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
+            scope["user"], scope["auth"] = verdict.user, verdict.auth
             if kind == "websocket":
                 await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
             elif self._closes_streams:
@@ -95,15 +98,22 @@ class APIKeyMiddleware:
                         self._connections.release(send)
             else:
                 await self.app(scope, receive, send)
-        elif isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
+        else:
+            await self._answer_without_key(verdict, headers, scope, receive, send)
+
+    async def _answer_without_key(
+        self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Refuse a request, or let it pass without a grant."""
+        if isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
             # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
             scope["headers"] = headers
             await self._refusals.refuse(verdict, scope, send)
-        else:
-            # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
-            scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
-            scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
-            await self.app(scope, receive, send)
+            return
+        # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
+        scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
+        scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
+        await self.app(scope, receive, send)
 
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":

@@ -13,7 +13,6 @@ from keyfob.policy.permissions import Held
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from keyfob.asgi.responses import DenialResponses
     from keyfob.gate.verdict import Grant, Granted
 
 
@@ -96,7 +95,6 @@ class KeyCredentials(AuthCredentials):
         return _scopes(self._grant.permissions)
 
 
-def attach(granted: Granted, refusals: DenialResponses) -> tuple[object, ...]:
-    """Make what is put into the scope, once for each state of a key."""
-    granted.attached = granted.grant, KeyUser(granted.grant), KeyCredentials(granted.grant), refusals
-    return granted.attached
+def add_user(granted: Granted) -> None:
+    """Make what Starlette finds as ``request.user`` and ``request.auth``, once for each state of a key."""
+    granted.user, granted.auth = KeyUser(granted.grant), KeyCredentials(granted.grant)

@@ -48,12 +48,18 @@ _AMBIGUOUS = _Kind(
 _FORBIDDEN = _Kind(
     HTTPStatus.FORBIDDEN, "insufficient_scope", "The API key is not allowed to do this.", "insufficient_scope"
 )
+_BAD_METHOD = _Kind(
+    HTTPStatus.BAD_REQUEST,
+    "invalid_method",
+    "The method may hold upper-case letters, digits, - and _, 32 characters at most.",
+)
 _BAD_PATH = _Kind(HTTPStatus.BAD_REQUEST, "invalid_path", "The path holds what no path may hold.")
 _UNTRUSTED = _Kind(HTTPStatus.FORBIDDEN, "untrusted_gateway", "Only a gateway that is trusted may ask this.")
 _UNTOLD = _Kind(HTTPStatus.BAD_REQUEST, "invalid_request", "The gateway must say method and path, each in one header.")
 _UNAVAILABLE = _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked right now.", retry=True)
 
 _KINDS: Final = {
+    Reason.BAD_METHOD: _BAD_METHOD,
     Reason.BAD_PATH: _BAD_PATH,
     Reason.MISSING: _MISSING,
     Reason.AMBIGUOUS: _AMBIGUOUS,

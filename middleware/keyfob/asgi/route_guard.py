@@ -24,8 +24,8 @@ log = logging.getLogger("keyfob")
 _without_middleware = lru_cache(maxsize=1)(DenialResponses)  # in tests that put a grant into the scope by themselves
 
 
-class Refusal(NamedTuple):
-    """A refusal in the parts that frameworks ask for: *headers* are those that do not describe the body."""
+class DenialParts(NamedTuple):
+    """A denial in the parts that frameworks ask for: *headers* are those that do not describe the body."""
 
     status: int
     headers: dict[str, str]
@@ -43,7 +43,7 @@ def _permission(named: object) -> str:
     return named
 
 
-def judge(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | Denied:
+def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | Denied:
     """Give the grant of the request if it covers all that is *needed*.
 
     Raises ConfigError if no `keyfob.APIKeyMiddleware` is around the route, so that nobody has looked at the key.
@@ -74,11 +74,11 @@ def refusals_of(scope: Mapping[str, Any]) -> DenialResponses:
     return refusals or _without_middleware()
 
 
-def refusal_of(denied: Denied, refusals: DenialResponses) -> Refusal:
+def refusal_of(denied: Denied, refusals: DenialResponses) -> DenialParts:
     """Take apart what *refusals* answer to *denied*."""
     start, body = refusals.response(denied)
     headers = {name.decode("ascii"): value.decode("ascii") for name, value in start["headers"]}
-    return Refusal(
+    return DenialParts(
         start["status"],
         {name: value for name, value in headers.items() if not name.startswith("content-")},
         json.loads(body["body"]),

@@ -1,7 +1,7 @@
 """From a presented text to the key that it proves, as of now.
 
-The warm path goes past this room: it is for keys that are not in the cache, and for moments at which the cache may not
-be relied on.
+The warm path does not come here. This is for keys that are not in the cache, and for moments at which the cache may
+not be relied on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.key_cache import Entry, Refusal
+from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.verdict import Denied, Reason
 
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.key_verifier import KeyVerifier
     from keyfob.gate.stats import Stats
+    from keyfob.keys.format import KeyText
     from keyfob.propagation.freshness import Freshness
 
 _ROUNDS = 16  # looks at a key while others keep changing it
 
 
 class Authenticator:
-    """Finds the key that a text proves: in the cache, or through the store."""
+    """Finds the key that a text proves, in the cache or through the store."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Authenticator:
         freshness: Freshness,
         key_verifier: KeyVerifier,
         stats: Stats,
-        awaken: Callable[[], Awaitable[None]],  # starts what runs in the background, where no lifespan did
+        awaken: Callable[[], Awaitable[None]],  # starts the background tasks, where no lifespan did
     ) -> None:
         self._key_cache = key_cache
         self._freshness = freshness
@@ -41,47 +42,45 @@ class Authenticator:
         self._stats = stats
         self._awaken = awaken
 
-    async def authenticate(self, text: bytes) -> Entry | Denied:
-        """Find out what *text* is, and return while that is still so. Raises StoreUnavailable.
-
-        A key that is proved is an Entry, whatever its state; what nothing proves is Denied.
-        """
+    def parse(self, text: bytes) -> KeyText | Reason:
+        """Take *text* apart, or say why shape or tag refuse it. Waits for nothing, and costs no secret anything."""
         key = self._key_verifier.parse(text)
         if key is None:
+            return Reason.MALFORMED
+        return self._key_verifier.refuses(key) or key
+
+    def believed(self, known: Entry | CachedRefusal | None) -> Entry | CachedRefusal | None:
+        """Return *known*, from the cache, if it may be relied on. Nothing may await between this and the verdict."""
+        if known is None or (isinstance(known, CachedRefusal) and not self._freshness.believes(known.until)):
+            return None
+        self._stats.cache_hits += 1
+        return known
+
+    async def authenticate(self, text: bytes, key: KeyText | None = None) -> Entry | Denied:
+        """Find out what *text* is, and return while that is still so. Raises StoreUnavailable.
+
+        A key that is verified is an Entry, whatever its state; what nothing verifies is Denied. *key* is what `parse`
+        made of *text*, if that was done while the cache was current.
+        """
+        parsed = key or self._key_verifier.parse(text)
+        if parsed is None:
             return Denied(Reason.MALFORMED)
-        await self._awaken()  # and with that, what the database says of the keyring is known
-        reason = self._key_verifier.refuses(key)
+        await self._awaken()  # and with that, what the database says about the keyring is known
+        reason = self._key_verifier.refuses(parsed) if key is None else None
         if reason is not None:
             return Denied(reason)
         for _ in range(_ROUNDS):
             await self._freshness.ensure()
-            digest = self._key_cache.digest(text)
+            digest = self._key_cache.digest_of(text)
             if digest is None:
                 return Denied(Reason.RETIRED)
-            known = self.known(text)
+            known = self.believed(self._key_cache.at(digest))
             if known is None:
-                found = await self._key_verifier.verify_key(key, digest)
+                found = await self._key_verifier.verify_key(parsed, digest)
                 still_so = found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
                 known = found.what if still_so and self._freshness.is_current() else None
             if isinstance(known, Entry):
                 return known
             if known is not None:
                 return Denied(known.reason)
-        msg = "the key was changed again and again while it was looked at"
-        raise StoreUnavailable(msg)
-
-    def reject_cheaply(self, text: bytes) -> Reason | None:
-        """Why *text* can be no key, if its shape or its tag says so: malformed, or forged. Waits for nothing."""
-        key = self._key_verifier.parse(text)
-        if key is None:
-            return Reason.MALFORMED
-        reason = self._key_verifier.refuses(key)
-        return reason if reason is Reason.FORGED else None
-
-    def known(self, text: bytes) -> Entry | Refusal | None:
-        """What the caches say, to be believed while they are current. Nothing awaits between this and the verdict."""
-        known = self._key_cache.known(text)
-        if isinstance(known, Refusal) and not self._freshness.believes(known.until):
-            return None
-        self._stats.cache_hits += known is not None
-        return known
+        raise StoreUnavailable("the key was changed again and again while it was looked up")

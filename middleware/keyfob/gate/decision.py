@@ -1,4 +1,4 @@
-"""Whether a proved key may do what a request asks. Pure: time is an argument, and nothing here does I/O."""
+"""Whether a verified key may do what a request asks. Pure: time is an argument, and nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Granted | Denied:  # noqa: PLR0911 - the contract has as many
-    """Whether a proved key may do what *match* asks, from *address*, at *now*. Pure; the order is the contract's."""
+    """Decide whether a verified key may do what *match* asks, from *address*, at *now*. The order is the contract's."""
     reason = entry.why_invalid(now)
     if reason is not None:
         return Denied(reason, entry.key_id)

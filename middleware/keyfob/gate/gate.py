@@ -1,54 +1,43 @@
-"""The way of a request, from headers to a verdict.
+"""The way of a request, from its scope to a verdict. `Gate.judge` is all that the ASGI edge knows of it.
 
-A refused key is a value; a store that cannot answer is an exception. What is asked of a warm key is one digest, one
-dictionary lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
+A refused key is a value; a store that cannot answer is an exception. A known key costs one digest, one dictionary
+lookup, and the two comparisons of `Freshness.is_current`: no await, no parsing, no database.
 
-`Gate.admit` is the whole way. `Gate.judge_at_once` is the short one that nearly every request takes: known keys pass,
-what was refused before, is no key at all or was never made by our keyring is refused, and all else is left to the
-other.
+`judge` answers the requests of known keys itself, and those whose text no server of ours can have issued. Whatever
+needs the database, or a closer look at the headers, goes through `_judge_in_full`, which decides the same and awaits.
 """
 
 from __future__ import annotations
 
 import time
-from functools import lru_cache
-from typing import TYPE_CHECKING, cast
-
-from starlette._utils import get_route_path
+from typing import TYPE_CHECKING
 
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.gate.credentials import AUTHORIZATION, BEARER, one_key, read_credential, stripped
+from keyfob.gate.credentials import AUTHORIZATION, BEARER, one_key, read_credential, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
-from keyfob.gate.key_cache import Refusal
-from keyfob.gate.verdict import Denied, Granted, Public, Reason
-from keyfob.rules.safe_path import hides_separators, is_safe_path
-from keyfob.rules.table import WEBSOCKET, Match, Rule
+from keyfob.gate.key_cache import CachedRefusal, Entry
+from keyfob.gate.target import PERCENT, Targets, needs_key
+from keyfob.gate.verdict import Admission, Denied, Granted, Public, Reason, admission_of
+from keyfob.keys.format import KeyText
+from keyfob.rules.table import Match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import Scope
 
     from keyfob.gate.authenticator import Authenticator
     from keyfob.gate.client_address import ClientAddress
     from keyfob.gate.credentials import Header
-    from keyfob.gate.key_cache import Entry, KeyCache
+    from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Verdict
     from keyfob.propagation.freshness import Freshness
-    from keyfob.rules.table import RuleTable
+    from keyfob.rules.table import Rule, RuleTable
 
 PUBLIC = Public()
-_CHEAP_REJECTIONS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED)}
-Admission = tuple["Verdict", "list[Header]", "Match | None", "str | None"]
-"""A verdict; the headers as the application may see them; and what was judged: the rule, and the client's address."""
-
-BAD_PATH = Match(Rule("", frozenset(), ()), {})
-
-_PERCENT = ord("%")  # a number, because bytes are asked for bytes only after they were tried as one, and failed
-_PATHS_KEPT = 4096
-_LONGEST_KEPT = 256  # characters; so that paths made up by strangers fill a few megabytes at most
+_CHEAP_REJECTIONS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED, Reason.RETIRED)}
 
 
 class Gate:
@@ -69,156 +58,141 @@ class Gate:
         forward_credential: bool = False,
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
-        self._rules = rules
+        self._targets = Targets(rules, encoded_slash=encoded_slash)
+        self._matches = self._targets.matches
         self._addresses = addresses
         self._key_cache = key_cache
         self._freshness = freshness
         self._authenticator = authenticator
         self._usage = usage
         self._stats = stats
-        self._encoded_slash = encoded_slash
         self._allow_preflight = allow_preflight
         self._forwards_credential = forward_credential
         self._now = now
-        self._route = lru_cache(_PATHS_KEPT)(self._find_route)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every rule, in the order of writing."""
-        return self._rules.rules
+        return self._targets.rules
 
-    def judge_at_once(self, scope: Scope, plain: list[Header], sensitive: list[Header]) -> Admission | None:
-        """Judge an ordinary HTTP request of a known key, or of what can be none; None where `admit` has to look.
+    def judge(self, scope: Scope) -> Admission | Awaitable[Admission]:
+        """Judge one request: immediately where nothing has to be waited for, else in what is returned to be awaited.
 
-        Such a request has one header that is not *ordinary*, ``authorization: Bearer <text>`` as servers hand it on. So
-        there is no second credential, nothing of ours that a client made up, and no preflight. That *text* is one
-        whole key needs no look: its digest is known.
+        An ordinary request has one *sensitive* header, ``authorization: Bearer <text>`` as servers hand it on. So
+        there is no second credential, no forged header of ours, and no preflight. Whether *text* is one whole key
+        needs no look where its digest is known.
         """
-        path, raw_path = scope["path"], scope.get("raw_path")
-        if len(sensitive) != 1 or len(path) > _LONGEST_KEPT or (raw_path is not None and _PERCENT in raw_path):
-            return None
+        plain, sensitive = split_headers(scope["headers"])
+        raw_path = scope.get("raw_path")
+        if len(sensitive) != 1 or (raw_path is not None and PERCENT in raw_path) or scope["type"] != "http":
+            return self._judge_in_full(scope, sensitive)
         name, value = sensitive[0]
-        if name != AUTHORIZATION or value[:7] != BEARER:
-            return None
-        match = self._route(scope["method"], path, scope.get("root_path", ""))
-        entry = self._key_cache.get(value[7:])
-        if entry is None:
-            return self._refuse_at_once(scope, plain, value[7:], match)
-        if match is None or not self._freshness.is_current():
-            return None
-        now, address = self._now(), self._addresses.of(scope)
-        is_plain = match.rule in entry.passes and entry.networks is None and now < entry.ends
-        # A public rule is for no type of key, so it is not granted here.
-        if not is_plain and (match is BAD_PATH or not _is_admitted(entry, match, address, now)):
-            return None
-        self._stats.cache_hits += 1
-        if self._usage.note_admitted(entry.key_id, now, address):
-            self._key_cache.touch(entry)  # once per flush: a cache needs no finer order of what was used last
-        return entry.granted, list(scope["headers"]) if self._forwards_credential else plain, match, address
+        if name != AUTHORIZATION or value[:7] != BEARER or not self._freshness.is_current():
+            return self._judge_in_full(scope, sensitive)
+        match = self._matches.get((scope["method"], scope["path"], scope.get("root_path", "")))
+        known = self._key_cache.get(value[7:])
+        if match is not None and type(known) is Entry and known.networks is None:
+            rule, now = match.rule, self._now()
+            team = rule.team_parameter
+            if rule in known.passes and now < known.ends and (team is None or match.params[team] == known.grant.team):
+                client_ip = self._addresses.of(scope)
+                self._stats.cache_hits += 1
+                if self._usage.note_admitted(known.key_id, now, client_ip):
+                    self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
+                headers = list(scope["headers"]) if self._forwards_credential else plain
+                return admission_of((known.granted, headers, match, client_ip, None))
+        return self._judge_bearer(scope, plain, sensitive, match, known)
 
-    def _refuse_at_once(self, scope: Scope, plain: list[Header], text: bytes, match: Match | None) -> Admission | None:
-        """Refuse what was refused before, and what costs an attacker nothing to make; None for every other text."""
-        is_guarded = match is None or not (match is BAD_PATH or match.rule.public)
-        # Where nothing is current, it may not be known yet what the database says of the keyring.
-        if not is_guarded or not self._freshness.is_current():
-            return None
-        address = self._addresses.of(scope)
-        known = self._authenticator.known(text)
-        verdict: Denied | Granted
-        if known is not None:
-            verdict = self._judge(known, match, address)
-        else:
-            reason = self._authenticator.reject_cheaply(text)
-            if reason is None or (reason is Reason.MALFORMED and one_key(text, (AUTHORIZATION, text)) != text):
-                return None
-            verdict = _CHEAP_REJECTIONS[reason]
-        return verdict, plain, match, address
+    def _judge_bearer(
+        self,
+        scope: Scope,
+        plain: list[Header],
+        sensitive: list[Header],
+        match: Match | None,
+        known: Entry | CachedRefusal | None,
+    ) -> Admission | Awaitable[Admission]:
+        """Judge an ordinary request whose key was not found to satisfy the rule before."""
+        target = match or self._targets.of(scope)
+        if not needs_key(target):
+            return self._judge_in_full(scope, sensitive)
+        match = target if isinstance(target, Match) else None
+        text = sensitive[0][1][7:]
+        client_ip = self._addresses.of(scope)
+        known = self._authenticator.believed(known)
+        if known is None:
+            key = self._authenticator.parse(text)
+            if isinstance(key, KeyText):
+                return self._judge_in_full(scope, sensitive, key)
+            if key is Reason.MALFORMED and one_key(text, sensitive[0]) != text:
+                return self._judge_in_full(scope, sensitive)
+            return admission_of((_CHEAP_REJECTIONS[key], plain, match, client_ip, None))
+        verdict = self._judge_known(known, match, client_ip)
+        is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
+        headers = list(scope["headers"]) if is_forwarded else plain
+        return admission_of((verdict, headers, match, client_ip, None))
 
-    async def admit(self, scope: Scope, sensitive: list[Header]) -> Admission:
-        """Judge one request by its scope and those of its headers that are not ordinary.
+    async def _judge_in_full(self, scope: Scope, sensitive: list[Header], key: KeyText | None = None) -> Admission:
+        """Judge any request. Waits only if the key is not in the cache, or the cache may not be relied on.
 
-        Waits only if the key is not in the cache, or the cache may not be relied on.
+        *key* is the presented text, taken apart, where it was found to carry our tag and not to be in the cache.
         """
-        match = self._match(scope)
+        target = self._targets.of(scope)
+        match = target if isinstance(target, Match) else None
         verdict: Verdict = PUBLIC
-        carrier = address = None
-        if match is BAD_PATH:
-            verdict = Denied(Reason.BAD_PATH)
-        elif not (match is not None and match.rule.public) and not (self._allow_preflight and _is_preflight(scope)):
+        carrier = client_ip = None
+        if needs_key(target) and not (self._allow_preflight and _is_preflight(scope)):
             text, carrier = read_credential(sensitive)
-            address = self._addresses.of(scope)
-            verdict = (
-                Denied(text) if isinstance(text, Reason) else await self._judge_text(text, carrier, match, address)
-            )
-        forwards = self._forwards_credential and type(verdict) is Granted
-        return verdict, stripped(scope["headers"], sensitive, None if forwards else carrier), match, address
+            client_ip = self._addresses.of(scope)
+            if carrier is None or isinstance(text, Reason):
+                verdict = Denied(text if isinstance(text, Reason) else Reason.MISSING)
+            else:
+                verdict = await self._judge_text(text, carrier, key, match, client_ip)
+        elif isinstance(target, Reason) and target is not Reason.NO_RULE:
+            verdict = Denied(target)
+        is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
+        headers = stripped(scope["headers"], sensitive, None if is_forwarded else carrier)
+        return admission_of((verdict, headers, match, client_ip, None))
 
     async def _judge_text(
-        self, text: bytes, carrier: Header | None, match: Match | None, address: str | None
+        self, text: bytes, carrier: Header, key: KeyText | None, match: Match | None, client_ip: str | None
     ) -> Granted | Denied:
-        known = self._authenticator.known(text) if self._freshness.is_current() else None
-        entry = known or await self._authenticate_or_deny(one_key(text, cast("Header", carrier)))
+        known: Entry | CachedRefusal | Denied | None = None
+        if key is None and self._freshness.is_current():
+            known = self._authenticator.believed(self._key_cache.get(text))
+        if known is None:
+            known = await self._authenticate_or_deny(one_key(text, carrier), key)
         # No await from the last look at the freshness to here, nor below.
-        return entry if isinstance(entry, Denied) else self._judge(entry, match, address)
+        return known if isinstance(known, Denied) else self._judge_known(known, match, client_ip)
 
-    def _judge(self, entry: Entry | Refusal, match: Match | None, address: str | None) -> Granted | Denied:
-        """Judge what is known, and note the use."""
-        if isinstance(entry, Refusal):
-            return Denied(entry.reason)
+    def _judge_known(
+        self, known: Entry | CachedRefusal, match: Match | None, client_ip: str | None
+    ) -> Granted | Denied:
+        """Judge a text that is known, and note the use of its key."""
+        if isinstance(known, CachedRefusal):
+            return Denied(known.reason)
         now = self._now()
-        verdict = judge(entry, match, address, now)
+        verdict = judge(known, match, client_ip, now)
         if isinstance(verdict, Granted):
-            self._usage.note_admitted(entry.key_id, now, address)
-            self._key_cache.touch(entry)
+            if self._usage.note_admitted(known.key_id, now, client_ip):
+                self._key_cache.touch(known)
+            if match is not None:
+                known.passes.add(match.rule)  # so that type and permissions are not compared again
         elif is_key_valid(verdict):
-            self._usage.note_forbidden(entry.key_id, now, address)
+            self._usage.note_forbidden(known.key_id, now, client_ip)
         else:
-            self._usage.note_refused(entry.key_id, now)
+            self._usage.note_refused(known.key_id, now)
         return verdict
 
-    def _match(self, scope: Scope) -> Match | None:
-        """The rule for a request, or BAD_PATH."""
-        raw_path = scope.get("raw_path")
-        if (
-            raw_path is not None
-            and _PERCENT in raw_path
-            and hides_separators(raw_path, encoded_slash=self._encoded_slash)
-        ):
-            return BAD_PATH
-        path = scope["path"]
-        method = scope["method"] if scope["type"] == "http" else None
-        # A path is looked at once: what is judged depends on nothing else.
-        return (self._route if len(path) <= _LONGEST_KEPT else self._find_route)(
-            method, path, scope.get("root_path", "")
-        )
-
-    def _find_route(self, method: str | None, path: str, root_path: str) -> Match | None:
-        """*method* is None for a WebSocket."""
-        if not is_safe_path(path):
-            return BAD_PATH
-        if method == WEBSOCKET:
-            return None  # HTTP lets a client call its method WS; that is no handshake
-        return self._rules.match(method or WEBSOCKET, get_route_path({"path": path, "root_path": root_path}) or "/")
-
-    async def _authenticate_or_deny(self, text: bytes | Reason) -> Entry | Denied:
-        """Find out what *text* is; that it cannot be said is a reason, too."""
+    async def _authenticate_or_deny(self, text: bytes | Reason, key: KeyText | None) -> Entry | Denied:
+        """Find out what *text* is. A store that cannot say is a reason to deny, too."""
         if isinstance(text, Reason):
             return Denied(text)
         try:
-            return await self._authenticator.authenticate(text)
+            return await self._authenticator.authenticate(text, key)
         except Saturated:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:
             return Denied(Reason.UNAVAILABLE)
-
-
-def _is_admitted(entry: Entry, match: Match, address: str | None, now: float) -> bool:
-    """Whether `judge` grants; what type and permissions alone decided is kept, so that it is not judged again."""
-    if type(judge(entry, match, address, now)) is not Granted:
-        return False
-    if match.rule.team_parameter is None:
-        entry.passes.add(match.rule)
-    return True
 
 
 def _is_preflight(scope: Scope) -> bool:

@@ -1,9 +1,9 @@
-"""What this process knows of keys it has seen, found by a keyed digest of the whole presented text.
+"""What this process knows about keys that were presented to it, found by a keyed digest of the whole presented text.
 
-The digest is the *digest* of a key: BLAKE2b-256 under a key derived from the signing key that the text names. It is the
-key of this cache and the column that survives a restart. States are merged, never dropped: a newer revision replaces
-an older one, whatever the order of arrival. Keys that cannot be admitted live in a small cache of their own, so that
-replaying dead keys neither costs reads nor pushes living ones out.
+The digest is BLAKE2b-256 under a key derived from the signing key that the text names. It is the key of this cache,
+and of the column that survives a restart. States are merged, never dropped: a newer revision replaces an older one,
+whatever the order of arrival. Keys that cannot be admitted live in a small cache of their own, so that replaying dead
+keys neither costs reads nor evicts live ones.
 """
 
 from __future__ import annotations
@@ -27,22 +27,17 @@ if TYPE_CHECKING:
     from keyfob.rules.table import Rule
 
 _DEAD_SIZE = 4096
+_PERMISSION_SETS = 1024  # of which a cache remembers which rules they satisfy
 _NEVER = float("inf")
 
-# Most keys share their set of permissions with many others; so do these.
+# Most keys share their set of permissions with many others, so these objects are shared, too.
 _held = lru_cache(maxsize=1024)(Held)
 _permission_set = lru_cache(maxsize=1024)(frozenset[str])
 _networks = lru_cache(maxsize=1024)(Networks)
 
 
-@lru_cache(maxsize=1024)
-def _passes(_permissions: tuple[str, ...], _key_type: str) -> set[Rule]:
-    """The rules that keys of this kind were found to satisfy, by type and permissions: at most all that there are."""
-    return set()
-
-
 class Entry:
-    """A key whose secret was proved, ready to be judged. It is replaced as a whole state, never field by field."""
+    """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
 
     __slots__ = (
         "dead",
@@ -59,7 +54,7 @@ class Entry:
     )
 
     def __init__(self, digest: bytes, record: KeyRecord, *, key_char: str, suspended: bool, as_of: int) -> None:
-        """*as_of* is the revision of the snapshot that *record* was read in."""
+        """*as_of* is the revision of the snapshot in which *record* was read."""
         self.digest = digest
         self.key_char = key_char
         self.key_id = record.id
@@ -69,12 +64,16 @@ class Entry:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
         return Reason.EXPIRED if self.dead is None and self.ends <= now else self.dead
 
-    def describe(self, record: KeyRecord, *, suspended: bool, as_of: int) -> None:
-        """Take over what *record* says."""
+    def describe(self, record: KeyRecord, *, suspended: bool, as_of: int, passes: set[Rule] | None = None) -> None:
+        """Take over what *record* says.
+
+        *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
+        have both in common may share it.
+        """
         self.grant = Grant(
             key_id=record.id,
             name=record.name,
-            key_type=intern(record.key_type),  # one text for all keys, where each row brings its own
+            key_type=intern(record.key_type),  # one string for all keys, where each row brings its own
             team=intern(record.team),
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
@@ -83,16 +82,16 @@ class Entry:
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         self.dead = _dead_reason(record, suspended=suspended)
-        # Seconds since the epoch; what is dead ended before all time, so that one comparison finds both.
+        # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
         self.ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
         if self.dead is not None:
             self.ends = -_NEVER
-        self.passes = _passes(record.permissions, record.key_type)
+        self.passes: set[Rule] = set() if passes is None else passes
         self.revision = as_of
 
 
-class Refusal:
-    """A text that is no key: nothing was proved. It is believed until *until*, by the clock of the gate."""
+class CachedRefusal:
+    """A text that is no key: nothing was verified. It is believed until *until*, by the clock of the gate."""
 
     __slots__ = ("key_id", "reason", "until")
 
@@ -103,12 +102,15 @@ class Refusal:
         self.until = until
 
 
-class _LivingKeys(LRUCache[bytes, Entry]):
-    """The cache, with two plain indexes that forget what the cache forgets: to read it costs a request the most."""
+class _LiveKeys(LRUCache[bytes, Entry]):
+    """Live keys by digest. It keeps an index by id, and one plain dictionary of all that is cached, up to date.
 
-    def __init__(self, maxsize: int) -> None:
+    A request reads that dictionary, because reading an LRUCache costs more than all else on its way.
+    """
+
+    def __init__(self, maxsize: int, known: dict[bytes, Entry | CachedRefusal]) -> None:
         super().__init__(maxsize)
-        self.by_digest: dict[bytes, Entry] = {}
+        self._known = known
         self.by_id: dict[str, Entry] = {}
 
     def put(self, entry: Entry) -> None:
@@ -116,18 +118,42 @@ class _LivingKeys(LRUCache[bytes, Entry]):
         older = self.by_id.get(entry.key_id)
         if older is not None and older.digest != entry.digest:
             self.pop(older.digest, None)
-            self.by_digest.pop(older.digest, None)
+            self._known.pop(older.digest, None)
         self[entry.digest] = entry
-        self.by_digest[entry.digest] = entry
+        self._known[entry.digest] = entry
         self.by_id[entry.key_id] = entry
 
     def popitem(self) -> tuple[bytes, Entry]:
-        """Drop the key that was not used for longest."""
+        """Evict the key that was not used for longest."""
         digest, entry = super().popitem()
-        del self.by_digest[digest]
+        self._known.pop(digest, None)
         if self.by_id.get(entry.key_id) is entry:
             del self.by_id[entry.key_id]
         return digest, entry
+
+
+class _DeadKeys(LRUCache[bytes, "Entry | CachedRefusal"]):
+    """What cannot be admitted, by digest: keys that are dead, and texts that are no key."""
+
+    def __init__(self, maxsize: int, known: dict[bytes, Entry | CachedRefusal]) -> None:
+        super().__init__(maxsize)
+        self._known = known
+
+    def put(self, digest: bytes, dead: Entry | CachedRefusal) -> None:
+        """Add *dead*."""
+        self[digest] = dead
+        self._known[digest] = dead
+
+    def discard(self, digest: bytes) -> None:
+        """Forget *digest*, if it is here."""
+        if self.pop(digest, None) is not None:
+            self._known.pop(digest, None)
+
+    def popitem(self) -> tuple[bytes, Entry | CachedRefusal]:
+        """Evict what was put here first."""
+        digest, dead = super().popitem()
+        self._known.pop(digest, None)
+        return digest, dead
 
 
 class KeyCache:
@@ -137,8 +163,10 @@ class KeyCache:
         """*size* is a number of keys, 0 for none; *suspends* says whether a plan lacks a key type."""
         self._size = size
         self._suspends = suspends
-        self._living: _LivingKeys
-        self._dead: LRUCache[bytes, Entry | Refusal]
+        self._known: dict[bytes, Entry | CachedRefusal]
+        self._live: _LiveKeys
+        self._dead: _DeadKeys
+        self._passes: LRUCache[tuple[tuple[str, ...], str], set[Rule]]
         self._hashers: Mapping[int, blake2b] = {}
         self.forget()
 
@@ -147,17 +175,11 @@ class KeyCache:
         self._hashers = {ord(char): state for char, state in hashers.items()}
         self.forget()
 
-    def digest(self, text: bytes) -> bytes | None:
-        """The digest of *text*, or None where its key character is not one to digest with."""
-        try:
-            hasher = self._hashers[text[KEY_CHAR_AT]].copy()
-        except LookupError:
-            return None
-        hasher.update(text)
-        return hasher.digest()
+    def get(self, text: bytes) -> Entry | CachedRefusal | None:
+        """Return what is known about *text*: the key that it proves, live or dead, or why it was refused.
 
-    def get(self, text: bytes) -> Entry | None:
-        """The key that *text* proves, if it is known. The warm path: one digest, one lookup."""
+        The warm path: one digest and one lookup.
+        """
         try:
             hasher = self._hashers[text[KEY_CHAR_AT]].copy()
             hasher.update(text)
@@ -165,56 +187,74 @@ class KeyCache:
         except LookupError:
             return None
 
-    def touch(self, entry: Entry) -> None:
-        """Count *entry* as used now: what was not for longest is dropped first."""
-        self._living.get(entry.digest)
-
-    def known(self, text: bytes) -> Entry | Refusal | None:
-        """All that is known of *text*: a key that it proves, living or dead, or that it was refused before."""
-        digest = self.digest(text)
-        if digest is None:
+    def digest_of(self, text: bytes) -> bytes | None:
+        """Return the digest of *text*, or None where its key character is not one to digest with."""
+        try:
+            hasher = self._hashers[text[KEY_CHAR_AT]].copy()
+        except LookupError:
             return None
-        return self._known.get(digest) or self._dead.get(digest)
+        hasher.update(text)
+        return hasher.digest()
+
+    def at(self, digest: bytes) -> Entry | CachedRefusal | None:
+        """Return what is known about the text with this *digest*: `get` where the digest is needed afterwards."""
+        return self._known.get(digest)
+
+    def touch(self, entry: Entry) -> None:
+        """Count *entry* as used now: the one that was not used for longest is evicted first."""
+        self._live.get(entry.digest)
 
     def keep(self, digest: bytes, record: KeyRecord, *, key_char: str, as_of: int) -> Entry:
-        """Remember a proved key. Its snapshot must be as new as the last merge: the caller has just looked."""
-        entry = Entry(digest, record, key_char=key_char, suspended=self._is_suspended(record), as_of=as_of)
+        """Remember a verified key. Its snapshot must be as new as the last merge: the caller has just looked."""
+        suspended = self._is_suspended(record)
+        entry = Entry(digest, record, key_char=key_char, suspended=suspended, as_of=as_of)
         if self._size == 0:
             return entry
+        entry.passes = self._passes_of(record)
         if entry.dead is not None:
-            self._dead[digest] = entry
+            self._dead.put(digest, entry)
         else:
-            self._dead.pop(digest, None)
-            self._living.put(entry)
+            self._dead.discard(digest)
+            self._live.put(entry)
         return entry
 
-    def keep_refusal(self, digest: bytes, refusal: Refusal) -> None:
+    def keep_refusal(self, digest: bytes, refusal: CachedRefusal) -> None:
         """Remember that a text is no key."""
         if self._size:
-            self._dead[digest] = refusal
+            self._dead.put(digest, refusal)
 
     def merge(self, records: Iterable[KeyRecord]) -> None:
         """Let newer states replace older ones, and forget refusals that they may have made wrong."""
         changed = set()
         for record in records:
             changed.add(record.id)
-            entry = self._living.by_id.get(record.id)
+            entry = self._live.by_id.get(record.id)
             if entry is not None and record.revision > entry.revision:
-                entry.describe(record, suspended=self._is_suspended(record), as_of=record.revision)
+                suspended, passes = self._is_suspended(record), self._passes_of(record)
+                entry.describe(record, suspended=suspended, as_of=record.revision, passes=passes)
         if changed:
             stale = [digest for digest, dead in self._dead.items() if dead.key_id in changed]
             for digest in stale:
-                del self._dead[digest]
+                self._dead.discard(digest)
 
     def forget(self) -> None:
         """Drop everything, good and bad."""
-        self._living = _LivingKeys(max(self._size, 1))
-        self._known = self._living.by_digest
-        self._dead = LRUCache(min(_DEAD_SIZE, max(self._size, 1)))
+        self._known = {}
+        self._live = _LiveKeys(max(self._size, 1), self._known)
+        self._dead = _DeadKeys(min(_DEAD_SIZE, max(self._size, 1)), self._known)
+        self._passes = LRUCache(_PERMISSION_SETS)
 
     def __len__(self) -> int:
-        """How many living keys are known."""
-        return len(self._living)
+        """How many live keys are known."""
+        return len(self._live)
+
+    def _passes_of(self, record: KeyRecord) -> set[Rule]:
+        """Return the set in which all keys with the type and permissions of *record* collect the rules they satisfy."""
+        kind = record.permissions, record.key_type
+        passes = self._passes.get(kind)
+        if passes is None:
+            passes = self._passes[kind] = set()
+        return passes
 
     def _is_suspended(self, record: KeyRecord) -> bool:
         return self._suspends(record.plan, record.key_type)

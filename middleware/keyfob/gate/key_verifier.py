@@ -1,8 +1,8 @@
 """The cold half of the gate: what is a presented text that this process has not seen before?
 
-Cheapest first: shape and checksum, tag, one read, the stored digest, and only then Argon2id. A forged or random key
-ends at its tag, before any read. Work on one text is shared by all who present it at once; never by key id, because
-then a wrong secret would be answered what the right one was.
+The cheapest check comes first: shape and checksum, tag, one read, the stored digest, and only then Argon2id. A forged
+or random key is refused at its tag, before any read. Requests that present the same text at once share the work. They
+never share it by key id, because then a wrong secret would get the answer of the right one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.key_cache import Entry, KeyCache, Refusal
+from keyfob.gate.key_cache import CachedRefusal, Entry, KeyCache
 from keyfob.gate.verdict import Reason
 from keyfob.keyring.active import TagCheck
 from keyfob.keys.format import KeyText, parse_key
@@ -35,13 +35,13 @@ _READS = 8  # of one row, while changes keep overtaking it or a replica lags
 class Verification(NamedTuple):
     """What a text turned out to be, and the snapshot that says so."""
 
-    what: Entry | Refusal
+    what: Entry | CachedRefusal
     revision: int
     epoch: str
 
 
 class KeyVerifier:
-    """Looks keys up in the store, and proves their secrets."""
+    """Looks keys up in the store, and verifies their secrets."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class KeyVerifier:
         self._flights: dict[bytes, asyncio.Task[Verification]] = {}
 
     def parse(self, text: bytes) -> KeyText | None:
-        """The parts of *text*, if its shape and checksum are those of a key. Costs no secret anything."""
+        """Take *text* apart, if its shape and checksum are those of a key. Needs no secret."""
         try:
             return parse_key(text.decode("ascii"), prefix=self._prefix)
         except UnicodeDecodeError:
@@ -83,7 +83,7 @@ class KeyVerifier:
         return Reason.RETIRED if check is TagCheck.RETIRED else None
 
     async def verify_key(self, key: KeyText, digest: bytes) -> Verification:
-        """Read and prove. Whoever presents the same text meanwhile gets the same answer. Raises StoreUnavailable."""
+        """Read and verify. Whoever presents the same text meanwhile gets the same answer. Raises StoreUnavailable."""
         flight = self._flights.get(digest)
         if flight is None or flight.get_loop() is not asyncio.get_running_loop():
             flight = asyncio.create_task(self._verify(key, digest))
@@ -152,10 +152,10 @@ class KeyVerifier:
                 kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
             await self._lookup.save_digest(key.key_id, checked.hash, StoredSecret(kept, kept_digest))
         except StoreUnavailable as broken:
-            log.info("the digest of %s is not kept this time: %s", key.display, broken)
+            log.info("the digest of %s could not be stored: %s", key.display, broken)
 
     def _refused(self, key: KeyText, digest: bytes, found: Found, reason: Reason) -> Verification:
-        refusal = Refusal(key.key_id, reason, self._freshness.believed_until())
+        refusal = CachedRefusal(key.key_id, reason, self._freshness.believed_until())
         if self._is_as_new_as_the_last_merge(found):
             self._key_cache.keep_refusal(digest, refusal)
         return Verification(refusal, found.revision, found.epoch)

@@ -1,20 +1,25 @@
-"""What the gate answers: a grant, or a reason. Both are values."""
+"""What the gate answers: a grant or a reason, and what the ASGI edge needs beside it. All are values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from keyfob.policy.permissions import covers
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from keyfob.gate.credentials import Header
+    from keyfob.rules.table import Match
+
 
 class Reason(StrEnum):
     """Why a request was refused. For logs; the caller is told less."""
 
+    BAD_METHOD = "bad_method"
     BAD_PATH = "bad_path"
     MISSING = "missing"
     AMBIGUOUS = "ambiguous"
@@ -56,11 +61,15 @@ class Grant:
 
 @dataclass(slots=True)
 class Granted:
-    """The request may pass with *grant*, by a key that carries *key_char*. One object serves a key's every request."""
+    """The request may pass with *grant*, by a key that carries *key_char*. One object serves a key's every request.
+
+    *user* and *auth* are what the ASGI edge puts into the scope for Starlette. It makes them with the first request.
+    """
 
     grant: Grant
     key_char: str
-    attached: tuple[object, ...] | None = field(default=None, compare=False, repr=False)  # the edge's, made once
+    user: object | None = field(default=None, compare=False, repr=False)
+    auth: object | None = field(default=None, compare=False, repr=False)
 
 
 class Public(NamedTuple):
@@ -76,3 +85,18 @@ class Denied(NamedTuple):
 
 
 Verdict = Granted | Public | Denied
+
+
+@final
+class Admission(NamedTuple):
+    """A verdict on one request, and what was judged."""
+
+    verdict: Verdict
+    headers: list[Header]  # as the application may see them
+    match: Match | None  # the rule; None where none applies
+    client_ip: str | None
+    varies_by: bytes | None = None  # the header that carried the key, where caches do not treat it as a credential
+
+
+admission_of = partial(tuple.__new__, Admission)
+"""`Admission` of one tuple. Every request makes one, and a NamedTuple's own constructor is a function in Python."""

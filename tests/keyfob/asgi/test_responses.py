@@ -34,6 +34,7 @@ ANSWERS: list[tuple[Reason, int, str, str | None]] = [
     (Reason.WRONG_TEAM, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.WRONG_ADDRESS, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.PERMISSION, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
+    (Reason.BAD_METHOD, 400, "invalid_method", None),
     (Reason.BAD_PATH, 400, "invalid_path", None),
     (Reason.UNAVAILABLE, 503, "unavailable", None),
     (Reason.SATURATED, 503, "unavailable", None),

@@ -255,7 +255,7 @@ async def test_a_key_that_left_the_cache_is_not_looked_for(here: Installation) -
         issued = await here.issue("items:read")
         key_cache.keep(bytes([number]), record_of(issued, 1), key_char="a", as_of=1)
 
-    assert 2 == len(key_cache) == len(key_cache._living.by_id)
+    assert 2 == len(key_cache) == len(key_cache._live.by_id)
 
 
 async def test_one_key_has_one_place_in_the_cache(here: Installation) -> None:
