@@ -78,7 +78,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(WARN, "configuration", "the console signs in over plain http", "set insecure_cookies = false")
     if EVERYBODY & set(settings.trusted_proxies):
         yield Finding(WARN, "configuration", "every client may say its own address", "narrow trusted_proxies")
-    has_password = settings.store != settings.shown_store
+    has_password = sqlite_path(settings) is None and settings.store != settings.shown_store
     if has_password and settings.path and _is_open(settings.path):
         fix = f"chmod 600 {settings.path}, or set KEYFOB_STORE_URL instead"
         yield Finding(WARN, "configuration", "others can read the password of the store's url", fix)
@@ -248,8 +248,7 @@ async def _granted(context: CliContext) -> AsyncIterator[Finding]:
 
 def sqlite_path(settings: Settings) -> Path | None:
     """Give the database's file, if it is one."""
-    found = (settings.store or "").removeprefix("sqlite:///")
-    return Path(found) if found != settings.store else None
+    return settings.store_url.path if settings.store_url else None
 
 
 def file_system_of(path: Path) -> str | None:
