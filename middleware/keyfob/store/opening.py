@@ -37,10 +37,12 @@ def open_store(url: str, *, audit_key: Callable[[], SigningKey] | None = None, c
 
 
 def _open_sqlite(path: Path, *, audit_key: Callable[[], SigningKey] | None, create: bool) -> KeyStore:
+    from keyfob.store.sqlite.files import refuse_second_name  # noqa: PLC0415 (likewise)
     from keyfob.store.sqlite.migrations import check_schema_now, create_or_migrate  # noqa: PLC0415 (likewise)
     from keyfob.store.sqlite.store import SQLiteStore  # noqa: PLC0415 (only who uses SQLite loads its driver)
 
     file = path.absolute()  # the process may change its folder later
+    refuse_second_name(file)
     if create:
         create_or_migrate(file)
     else:

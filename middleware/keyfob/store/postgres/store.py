@@ -53,6 +53,10 @@ class PostgresStore(StatementStore):
         """False: other hosts see a change within their lease, not when it returns."""
         return False
 
+    @property
+    def signal_id(self) -> None:
+        """None: processes do not share a signal."""
+
     async def wait_for_changes(self, timeout_s: float) -> None:
         """Return after *timeout_s*, or sooner if another process announces a change."""
         try:

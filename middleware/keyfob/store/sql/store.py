@@ -56,6 +56,11 @@ class StatementStore(ABC):
         self.console = ConsoleTables(self, statements)
         self.workers = WorkerTable(self, statements)
 
+    @property
+    @abstractmethod
+    def signal_id(self) -> str | None:
+        """Names the change signal that this process reads; "" if it can read none, None if the engine has none."""
+
     @abstractmethod
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing, for people. Raises StoreUnavailable."""

@@ -189,8 +189,9 @@ UPDATE meta SET audit_count = ?, audit_head = ?
 
 -- name: put_worker
 -- Two of a worker's words may overtake each other: the one that says less is dropped.
-INSERT INTO workers (id, host, lease, epoch, revision, seen_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at
+INSERT INTO workers (id, host, lease, epoch, revision, seen_at, signal) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at,
+    signal = excluded.signal
 WHERE workers.epoch <> excluded.epoch OR workers.revision <= excluded.revision
 
 -- name: remove_worker
@@ -200,7 +201,7 @@ DELETE FROM workers WHERE id = ?
 DELETE FROM workers WHERE id = ? AND seen_at = ?
 
 -- name: workers
-SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal
 FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement

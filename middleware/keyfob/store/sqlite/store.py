@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import aiosqlite
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Transaction, Use
+    from keyfob.store.contract import Counter, EventQuery, KeyQuery, KeyView, Transaction, Use
     from keyfob.store.sqlite.connections import Connections
 
 T = TypeVar("T")
@@ -46,14 +46,20 @@ class SQLiteStore(StatementStore):
         super().__init__(self._connections, SQL, audit_key)
 
     @property
-    def change_signal(self) -> Sequence[int]:
-        """One number that differs from before after every change on this host."""
+    def change_signal(self) -> Counter:
+        """Differs from before after every change on this host."""
         return self.signal.counter
 
     @property
     def is_immediate(self) -> bool:
-        """Whether changes made here are seen immediately by every process of this host."""
+        """Whether changes made here are seen immediately by every process that reads the same signal."""
         return self.signal.is_writable
+
+    @property
+    def signal_id(self) -> str:
+        """Names the change signal that this process reads; empty if it can read none."""
+        self.signal.reopen()
+        return self.signal.id
 
     async def wait_for_changes(self, timeout_s: float) -> None:
         """Return after *timeout_s*: processes that share this file see the change signal."""
