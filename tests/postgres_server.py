@@ -74,12 +74,12 @@ _made: list[str] = []
 
 
 async def _template() -> str:
-    from keyfob.store.postgres.address import read_address  # noqa: PLC0415 (as above)
     from keyfob.store.postgres.migrations import migrate  # noqa: PLC0415 (as above)
+    from keyfob.store.url import StoreURL  # noqa: PLC0415 (as above)
 
     if not _made:
         await run_sql(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
-        await migrate(read_address(f"{server_url()}/{_TEMPLATE}"))
+        await migrate(StoreURL.parse(f"{server_url()}/{_TEMPLATE}"))
         _made.append(_TEMPLATE)
         atexit.register(lambda: asyncio.run(run_sql(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")))
     return _TEMPLATE

@@ -30,8 +30,8 @@ from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.store.contract import Use
 from keyfob.store.opening import open_store
-from keyfob.store.postgres.address import read_address
 from keyfob.store.postgres.migrations import migrate
+from keyfob.store.url import StoreURL
 from keyfob.testing import CHEAP, installation, issue_test_key
 from tests.faults.ledger import Ledger, State, Told, stored
 from tests.postgres_server import MortalServer, mortal_server
@@ -237,7 +237,7 @@ async def _install(folder: Path, url: str) -> None:
 
 
 async def _migrate(url: str) -> None:
-    await migrate(read_address(url))
+    await migrate(StoreURL.parse(url))
 
 
 async def _hold_that_it_is_migrated(url: str) -> None:

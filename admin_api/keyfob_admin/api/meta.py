@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from keyfob.errors import StoreUnavailable
+from keyfob.propagation.reach import signal_problems
 from keyfob.store.contract import KeyQuery
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
@@ -14,7 +17,6 @@ from keyfob_admin.wire.presenters import shown_caller
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import msgspec
     from starlette.responses import Response
 
     from keyfob.policy.catalogue import KeyType
@@ -59,12 +61,13 @@ async def healthz(_call: Call) -> Response:
 
 
 async def readyz(call: Call) -> Response:
-    """Answer 503 while the store cannot be read."""
+    """Answer 503 while the store cannot be read, and name what keeps changes from being immediate."""
     try:
         await call.runtime.store.changes(None)
+        problems = await signal_problems(call.runtime.store)
     except StoreUnavailable:
         return answer(views.Health("unavailable"), 503, {"Retry-After": "1"})
-    return answer(views.Health("ok"))
+    return answer(views.Health("ok", problems or msgspec.UNSET))
 
 
 async def _why_not(call: Call, key_type: KeyType, plan: str) -> views.WhyNot | None:

@@ -6,6 +6,7 @@ import click
 
 from keyfob_admin.cli import doctor_checks as checks
 from keyfob_admin.cli.exit_codes import Exit
+from keyfob_admin.cli.findings import FAIL
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import plain, print_json
 
@@ -15,7 +16,7 @@ from keyfob_admin.cli.output import plain, print_json
 def doctor(*, as_json: bool) -> None:
     """Check configuration, keyring, database, clock, rules, admin keys and change signal. Exits with 3 on failure."""
     findings = checks.examine()
-    failed = any(finding.level == checks.FAIL for finding in findings)
+    failed = any(finding.level == FAIL for finding in findings)
     if as_json:
         told = [{"level": one.level, "what": one.what, "detail": one.detail, "fix": one.fix} for one in findings]
         print_json({"ok": not failed, "findings": told})

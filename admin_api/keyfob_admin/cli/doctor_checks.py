@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, KeyfobError
@@ -22,7 +17,9 @@ from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
+from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
 from keyfob_admin.cli.exit_codes import Fault, sentence
+from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
 from keyfob_admin.forward_auth import check_rules
@@ -33,20 +30,8 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob_admin.cli.context import CliContext
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 WRITTEN_AT = datetime(2025, 1, 1, tzinfo=UTC)  # no clock that is right says something earlier
 EVERYBODY = frozenset({"0.0.0.0/0", "::/0"})
-NOT_LOCAL = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs", "lustre", "virtiofs", "vboxsf")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's. *fix* says what to change."""
-
-    level: str
-    what: str
-    detail: str
-    fix: str = ""
 
 
 def examine() -> list[Finding]:
@@ -56,7 +41,7 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", sentence(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _keyring_file, _database_file):
+    for look in (_rules, _gateways, _keyring_file, database_file):
         findings += _carefully(look, settings)
     findings += asyncio.run(_installation(settings))
     return findings
@@ -78,8 +63,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(WARN, "configuration", "the console signs in over plain http", "set insecure_cookies = false")
     if EVERYBODY & set(settings.trusted_proxies):
         yield Finding(WARN, "configuration", "every client may say its own address", "narrow trusted_proxies")
-    has_password = settings.store != settings.shown_store
-    if has_password and settings.path and _is_open(settings.path):
+    has_password = sqlite_path(settings) is None and settings.store != settings.shown_store
+    if has_password and settings.path and is_open(settings.path):
         fix = f"chmod 600 {settings.path}, or set KEYFOB_STORE_URL instead"
         yield Finding(WARN, "configuration", "others can read the password of the store's url", fix)
 
@@ -126,31 +111,10 @@ def _keyring_file(settings: Settings) -> Iterator[Finding]:
         fix = "put your copy there; `keyfob init` writes one for a new installation"
         yield Finding(FAIL, "keyring", f"{settings.keyring} is missing", fix)
         return
-    if _is_open(settings.keyring):
+    if is_open(settings.keyring):
         yield Finding(FAIL, "keyring", f"{settings.keyring} is open to others", f"chmod 600 {settings.keyring}")
         return
     yield Finding(OK, "keyring", f"{settings.keyring} is yours alone")
-
-
-def _database_file(settings: Settings) -> Iterator[Finding]:
-    """Check the file, its neighbours and the file system under it."""
-    path = sqlite_path(settings)
-    if path is None:
-        return
-    if not path.exists():
-        yield Finding(FAIL, "database", f"{path} is missing", "`keyfob init` makes it, or restore a backup")
-        return
-    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-        if file.exists() and _is_open(file):
-            yield Finding(FAIL, "database", f"{file} is open to others", f"chmod 600 {file}")
-    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-        yield Finding(FAIL, "database", f"{path} or its folder cannot be written", "give this account the right to")
-    kind = file_system_of(path)
-    if kind is not None and kind.startswith(NOT_LOCAL):
-        fix = "move it to a local disk: elsewhere a revoked key may pass, and the file may break"
-        yield Finding(FAIL, "database", f"{path} is on {kind}, which is not local", fix)
-    else:
-        yield Finding(OK, "database", f"{path} is on a local file system ({kind or 'as far as can be told'})")
 
 
 async def _installation(settings: Settings) -> list[Finding]:
@@ -158,7 +122,7 @@ async def _installation(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     try:
         async with open_context(settings) as context:
-            for look in (_signing_keys, _schema, _signal, _clock, _admin_keys, _granted):
+            for look in (_signing_keys, _schema, signal, _clock, _admin_keys, _granted):
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
@@ -190,22 +154,6 @@ async def _schema(context: CliContext) -> AsyncIterator[Finding]:
     status = await sqlite_admin.status(context.store)
     level, fix = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
     yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", fix)
-
-
-async def _signal(context: CliContext) -> AsyncIterator[Finding]:
-    """Check that a change made here is seen at once."""
-    if not isinstance(context.store, SQLiteStore):
-        return
-    path = context.store.signal.path
-    if not context.store.is_immediate:
-        fix = f"let this account write {path}, or remove what is there instead of a file"
-        yield Finding(
-            FAIL, "change signal", f"{path} cannot be rung: changes take {context.settings.max_staleness:g} s", fix
-        )
-    elif _is_open(path):
-        yield Finding(FAIL, "change signal", f"{path} is open to others", f"chmod 600 {path}")
-    else:
-        yield Finding(OK, "change signal", "every process of this host sees a change at once")
 
 
 async def _clock(context: CliContext) -> AsyncIterator[Finding]:
@@ -244,31 +192,3 @@ async def _granted(context: CliContext) -> AsyncIterator[Finding]:
             yield Finding(
                 WARN, "permissions", f"{context.display(view.record)} holds unknown {', '.join(strange)}", fix
             )
-
-
-def sqlite_path(settings: Settings) -> Path | None:
-    """Give the database's file, if it is one."""
-    found = (settings.store or "").removeprefix("sqlite:///")
-    return Path(found) if found != settings.store else None
-
-
-def file_system_of(path: Path) -> str | None:
-    """Name the kind of file system that *path* is on; None where the system does not say."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    real = path.resolve()
-    found = [line.split()[1:3] for line in mounts]
-    fitting = [(where, kind) for where, kind in found if real.is_relative_to(_unescaped(where))]
-    return max(fitting, key=lambda mount: len(mount[0]))[1] if fitting else None
-
-
-def _unescaped(where: str) -> str:
-    """Undo how the table of mounts writes blanks: as octal numbers."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), where)
-
-
-def _is_open(path: Path) -> bool:
-    """Tell whether others than the owner can use *path*."""
-    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

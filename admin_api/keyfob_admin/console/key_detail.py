@@ -9,6 +9,7 @@ from keyfob.errors import Forbidden
 from keyfob.keys.record import State
 from keyfob.management.audit_log import EventSearch
 from keyfob.management.keys import KeySearch
+from keyfob.propagation.reach import seconds_until_effective
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.key_create import is_taken, taken_words
 from keyfob_admin.console.permission_choices import groups
@@ -115,7 +116,7 @@ async def _page(page_request: PageRequest, template: str, view: KeyView, **conte
         notice=_notice(page_request, state, record.name),
         key_type=page_request.runtime.catalogue.key_types.get(record.key_type),
         no_copy=await _why_no_copy(page_request, record.key_type),
-        disabling=_disabling(page_request, view),
+        disabling=await _disabling(page_request, view),
         staleness=humanize.seconds(page_request.runtime.settings.usage_interval),
         **context,
     )
@@ -138,10 +139,11 @@ def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
             return None
 
 
-def _disabling(page_request: PageRequest, view: KeyView) -> str:
-    """What disabling does, and when: at once where all processes share the change signal."""
-    immediately = page_request.runtime.store.is_immediate
-    when = "from now on" if immediately else f"within {humanize.seconds(page_request.runtime.settings.max_staleness)}"
+async def _disabling(page_request: PageRequest, view: KeyView) -> str:
+    """What disabling does, and when: immediately where all workers read one change signal."""
+    runtime = page_request.runtime
+    delay = await seconds_until_effective(runtime.store, runtime.settings.max_staleness)
+    when = f"within {humanize.seconds(delay)}" if delay else "from now on"
     used = view.last_used
     place = f" from {used.ip}" if used and used.ip else ""
     last = f"Last used {humanize.ago(used.at, page_request.now)}{place}." if used else "It was never used."

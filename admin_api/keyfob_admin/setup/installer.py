@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import AlreadyInstalled, ConfigError, NotMigrated
@@ -17,11 +16,11 @@ from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from keyfob.config.settings import Settings
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.key_creation import CreatedKey
-
-_SQLITE = "sqlite:///"
 
 
 async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
@@ -51,10 +50,10 @@ async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
 
 async def refuse_second(settings: Settings) -> None:
     """Raise AlreadyInstalled if the database has a team already. A database that is missing has none."""
-    url = _url(settings)
-    if url.startswith(_SQLITE) and not _has_content(Path(url.removeprefix(_SQLITE))):
+    where = settings.store_url
+    if where is not None and where.path is not None and not _has_content(where.path):
         return
-    store = open_store(url)
+    store = open_store(_url(settings))
     try:
         teams = await store.teams()
     except NotMigrated:

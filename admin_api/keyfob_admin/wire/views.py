@@ -206,3 +206,4 @@ class Health(Struct, frozen=True):
     """Whether Keyfob can answer."""
 
     status: Literal["ok", "unavailable"]
+    warnings: Annotated[list[str], Meta(description="What keeps changes from being immediate.")] | UnsetType = UNSET

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from keyfob.policy.ip_ranges import parse_range
-from keyfob.store.url import POSTGRES, SQLITE
+from keyfob.store.url import InvalidURL, StoreURL
 from keyfob.suggestions import did_you_mean
 
 ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})  # OWASP's least
@@ -176,37 +176,14 @@ def placed(value: object, folder: Path) -> object:
     """Resolve a relative path, or the relative path in a SQLite URL, against *folder*."""
     if isinstance(value, Path):
         return folder / value
-    if isinstance(value, str) and value.startswith(SQLITE):
-        return SQLITE + str(folder / value.removeprefix(SQLITE))
-    return value
+    return value.under(folder) if isinstance(value, StoreURL) else value
 
 
-def _store_url(value: object) -> str:
-    wanted = 'must be a URL like "sqlite:///keyfob.db", "sqlite:////var/lib/keyfob.db" or "postgresql://user@host/db"'
-    if not isinstance(value, str):
-        raise InvalidValue(wanted)
-    if value.startswith(SQLITE):
-        return _sqlite_url(value)
-    if not value.startswith(POSTGRES) or value == POSTGRES or not _plain(value):
-        raise InvalidValue(wanted)
+def _store_url(value: object) -> StoreURL:
     try:
-        parts = urlsplit(value)
-    except ValueError:
-        raise InvalidValue("names a host that can't be read") from None
-    if "@" in f"{parts.path}{parts.query}" or parts.fragment:
-        raise InvalidValue(
-            "has a special character in its password; write @ / ? # and : there as %40 %2F %3F %23 and %3A"
-        )
-    return value
-
-
-def _sqlite_url(value: str) -> str:
-    path = value.removeprefix(SQLITE)
-    if ":memory:" in path:
-        raise InvalidValue("names a database in memory, which no second process could see; name a file")
-    if not path.strip("/") or "?" in path or "#" in path or not path.isprintable():
-        raise InvalidValue('names no file; write "sqlite:///keyfob.db", without options')
-    return value
+        return StoreURL.parse(value)
+    except InvalidURL as error:
+        raise InvalidValue(str(error)) from None
 
 
 def _proxy(item: object) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from keyfob.config.kinds import ARGON2_DEFAULTS
 from keyfob.config.sources import Sections, read_environment, read_file, read_keywords
-from keyfob.store.url import shown_url
+from keyfob.store.url import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "load_settings", "shown_url"]
+__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "load_settings"]
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -81,7 +81,12 @@ class Settings:
     @property
     def shown_store(self) -> str | None:
         """The store's URL without its password, for people."""
-        return None if self.store is None else shown_url(self.store)
+        return None if self.store_url is None else self.store_url.shown
+
+    @property
+    def store_url(self) -> StoreURL | None:
+        """The store's URL, parsed."""
+        return None if self.store is None else StoreURL.parse(self.store)
 
 
 def load_settings(
@@ -122,7 +127,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     policies = values.pop("forward_auth", {})
     return Settings(
         path=file,
-        store=place.get("url"),
+        store=place["url"].text if "url" in place else None,
         keyring=place.get("keyring"),
         admin=AdminSettings(**admin),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},

@@ -17,6 +17,7 @@ from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import difference, patched
 from keyfob.management.key_listing import KeyListing, KeySearch
 from keyfob.propagation.acknowledgements import AcknowledgementWait
+from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyView
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Changed:
 
     view: KeyView
     effective_by: datetime
+    is_immediate: bool = False  # no worker acts on what was before any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class KeyLifecycle:
             StoreUnavailable: who the workers are could not be read. The change is made all the same.
         """
         workers = await self._requested_revision.take(changed.view.record.revision)
-        return Acknowledged(workers, changed.effective_by if self._store.is_immediate else self._now())
+        return Acknowledged(workers, changed.effective_by if changed.is_immediate else self._now())
 
     async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
         """Switch the key on; again changes nothing, and an expired key stays expired. Raises ExceedsOwnPermissions."""
@@ -194,8 +196,8 @@ class KeyLifecycle:
             return before if before.is_disabled is not on else replace(before, disabled_at=None if on else at)
 
         view = await self._change(team_id, key_id, alter, actor)
-        wait = timedelta() if self._store.is_immediate else self._staleness
-        return Changed(view, self._now() + wait)
+        wait = timedelta(seconds=await seconds_until_effective(self._store, self._staleness.total_seconds()))
+        return Changed(view, self._now() + wait, is_immediate=not wait)
 
     async def _change(
         self, team_id: str, key_id: str, alter: Callable[[KeyRecord, datetime], KeyRecord], actor: Actor

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -20,9 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 from keyfob.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from keyfob.store.contract import ChangeFeed, Changes
+    from keyfob.store.contract import ChangeFeed, Changes, Counter
 
 log = logging.getLogger("keyfob")
 
@@ -64,8 +65,8 @@ class Freshness:
         self._max_staleness = max_staleness
         self._outage_allowance = max_stale_on_outage
         self._clock = clock
-        self._change_signal: Sequence[int] = (0,)
-        self._seen = -1
+        self._change_signal: Counter = (None,)
+        self._seen: object = -1
         self._began = 0.0
         self._until = -1.0
         self._flight: asyncio.Task[None] | None = None
@@ -166,9 +167,10 @@ class Freshness:
             self._failed = True
             log.warning("the store cannot be read: %s", why)
 
-    def _watch_signal(self, seen: int, revision: int) -> None:
+    def _watch_signal(self, seen: object, revision: int) -> None:
+        number = int.from_bytes(seen, sys.byteorder) if isinstance(seen, bytes) else seen
         # A writer that has committed but not published yet is normal for an instant, not for three polls.
-        self._behind = self._behind + 1 if 0 < seen < revision else 0
+        self._behind = self._behind + 1 if isinstance(number, int) and 0 < number < revision else 0
         if self._behind == 3:  # noqa: PLR2004
             log.warning("the change signal stays behind: revocation takes up to %s s on this host", self._max_staleness)
 

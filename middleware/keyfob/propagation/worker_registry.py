@@ -24,7 +24,7 @@ from keyfob.store.workers import NOTHING, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keyfob.store.contract import ChangeFeed, Changes
+    from keyfob.store.contract import ChangeFeed, Changes, Counter
     from keyfob.store.workers import WorkerList
 
 log = logging.getLogger("keyfob")
@@ -58,6 +58,7 @@ class WorkerRegistry:
         self._requested_revision = 0
         self._applied = ("", NOTHING)
         self._told = ("", NOTHING)
+        self._told_signal: str | None = None
         self._beat_at = 0.0
         self._paused_until = 0.0
         self._failed = False
@@ -67,7 +68,7 @@ class WorkerRegistry:
         self._pid, self._id = os.getpid(), secrets.token_hex(8)
 
     @property
-    def change_signal(self) -> Sequence[int]:
+    def change_signal(self) -> Counter:
         """The store's."""
         return self._feed.change_signal
 
@@ -118,7 +119,8 @@ class WorkerRegistry:
         now = self._clock()
         if now < self._paused_until:
             return False
-        return now >= self._beat_at or self._told[0] != self._applied[0] or self._is_asked()
+        is_news = self._told[0] != self._applied[0] or self._told_signal != self._workers.signal_id
+        return is_news or now >= self._beat_at or self._is_asked()
 
     def _is_asked(self) -> bool:
         return self._told[1] < self._requested_revision <= self._applied[1]
@@ -145,9 +147,10 @@ class WorkerRegistry:
     async def _put(self) -> None:
         self._is_entered = True  # also if it cannot be told whether it was written
         epoch, revision = self._applied
-        word = Worker(self._id, socket.gethostname(), self._lease, epoch, revision, datetime.now(UTC))
-        await self._workers.put(word)
-        self._told = epoch, revision
+        signal = self._workers.signal_id
+        now = datetime.now(UTC)
+        await self._workers.put(Worker(self._id, socket.gethostname(), self._lease, epoch, revision, now, signal or ""))
+        self._told, self._told_signal = (epoch, revision), signal
         self._beat_at = self._clock() + HEARTBEAT
 
     async def _deregister_the_dead(self) -> None:

@@ -118,6 +118,14 @@ class IdempotencyRecord:
     at: datetime
 
 
+class Counter(Protocol):
+    """The change signal as a reader has it. Only whether what it gives is the same as before has a meaning."""
+
+    def __getitem__(self, index: int, /) -> object:
+        """Whatever stands there now."""
+        ...
+
+
 class KeyLookup(Protocol):
     """All that the hot path asks of a store, and only when it has not seen a key before."""
 
@@ -134,8 +142,8 @@ class ChangeFeed(Protocol):
     """All that freshness asks of a store."""
 
     @property
-    def change_signal(self) -> Sequence[int]:
-        """One number that differs from before after every change on this host (``change_signal[0]``)."""
+    def change_signal(self) -> Counter:
+        """Differs from before after every change on this host (``change_signal[0]``)."""
         ...
 
     async def changes(self, since: int | None) -> Changes:
@@ -212,7 +220,7 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
 
     @property
     def is_immediate(self) -> bool:
-        """Whether every process that serves these keys has seen a change when `change` returns."""
+        """Whether `change` publishes to all who read this process's signal (`workers` tells who does)."""
         ...
 
     @property

@@ -27,10 +27,16 @@ class Worker:
     epoch: str
     revision: int  # what it has applied; `NOTHING`, read back, if that was in another history
     seen_at: datetime  # by its own clock; compared for being the same, and never for being later
+    signal: str = ""  # which change signal it reads; empty if it reads none
 
 
 class WorkerList(Protocol):
     """Every method may raise StoreUnavailable. No key is written and no revision taken."""
+
+    @property
+    def signal_id(self) -> str | None:
+        """Names the change signal that this process reads; "" if it can read none, None if the engine has none."""
+        ...
 
     async def put(self, worker: Worker) -> None:
         """Enter *worker*, or what it says now."""

@@ -25,7 +25,12 @@ def test_se_01_no_repr_holds_a_secret() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgres://app:hunter2@db/keys",
+        "postgress://app:hunter2@db/keys",
+        "postgresql://app:hunter2@db:port/keys",
+        "postgresql://app@db/keys?pasword=hunter2",
+        "postgresql://app@db/keys?hunter2",
+        "postgresql://app@db/keys?Hunter2!=hunter2",
+        "postgresql://app@db/keys?sslmode=hunter2",
         "postgresql://app:hunter2@d b/keys",
         "postgresql://app:12/hunter2@db/keys",
         "postgresql://app:12?hunter2@db/keys",

@@ -13,12 +13,10 @@ from tests.keyfob.conftest import on_both_stores, until
 from tests.keyfob.connections.staying_open import Socket, stream, streams, talks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from starlette.types import Receive, Scope, Send
 
     from keyfob import APIKeyMiddleware
-    from keyfob.store.contract import Changes
+    from keyfob.store.contract import Changes, Counter
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 
@@ -32,7 +30,7 @@ class Line:
         app.runtime.freshness._feed = self
 
     @property
-    def change_signal(self) -> Sequence[int]:
+    def change_signal(self) -> Counter:
         return self._feed.change_signal
 
     async def changes(self, since: int | None) -> Changes:

@@ -24,6 +24,7 @@ class Roll:
         self.revision = 1
         self.requested_revision = 0
         self.change_signal: Sequence[int] = (7,)
+        self.signal_id: str | None = "one"
 
     def _note(self, what: str) -> None:
         self.done.append(what)

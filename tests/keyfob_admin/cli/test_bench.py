@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 from keyfob import APIKeyMiddleware
 from keyfob.keys.format import ALPHABET
 from keyfob.store.opening import open_store
+from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.setup.seeding import random_texts
 from tests.keyfob_admin.cli.conftest import typed
 from tests.postgres_server import fresh_database
@@ -88,11 +90,12 @@ def test_seeding_keyrings_the_change_signal(home: Home) -> None:
 
     async def look() -> tuple[int, int, int]:
         store = open_store(f"sqlite:///{home.folder / 'keyfob.db'}")
+        assert isinstance(store, SQLiteStore)
         before = (await store.changes(None)).revision
         done = await asyncio.to_thread(typed, "bench", "seed", "--keys", "5")
         assert 0 == done.code, done.err
         changes = await store.changes(before)
-        seen = store.change_signal[0]
+        seen = int.from_bytes(store.signal.counter[0], sys.byteorder)
         await store.close()
         return changes.revision - before, seen - changes.revision, len(changes.records)
 

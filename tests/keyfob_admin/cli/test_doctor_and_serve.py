@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from keyfob_admin.cli.doctor_checks import file_system_of
+from keyfob_admin.cli.doctor_files import file_system_of
 from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_a_fresh_installation_is_healthy(home: Home) -> None:
 
     assert (0, []) == (code, found["fail"])
     seen = {finding["what"] for finding in found["ok"]}
-    assert {"configuration", "rules", "keyring", "database", "change signal", "clock", "admin keys"} == seen
+    assert {"configuration", "rules", "keyring", "database", "disk", "change signal", "clock", "admin keys"} == seen
     assert 0 == typed("doctor").code
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from asyncpg import Connection
 
-    from keyfob.store.postgres.address import Address
+    from keyfob.store.url import StoreURL
 
 CONNECT_LIMIT = 1.5  # seconds, for the way to a connection that can be used
 TURN_LIMIT = 5.0  # seconds that people wait for those before them in this process
@@ -37,18 +37,18 @@ class Purpose(Enum):
     """What a connection is wanted for. What requests wait for does not queue behind what people do."""
 
     REQUEST = "request"
-    MANAGEMENT = "desk"  # changes, lists, and the writing of usage
+    MANAGEMENT = "management"  # changes, lists, and the writing of usage
 
 
 class Connections:
     """What one event loop holds open. The connection that was used last is used first."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, url: StoreURL) -> None:
+        self._url = url
         self._places = {purpose: asyncio.Semaphore(AT_ONCE) for purpose in Purpose}
         self._idle: list[tuple[Connection[Any], float]] = []
         self._in_use: set[Connection[Any]] = set()
-        self.notifications = Notifications(address)
+        self.notifications = Notifications(url)
         self._keeper = asyncio.create_task(self._keep(), name="keyfob-connections")
 
     @property
@@ -107,7 +107,7 @@ class Connections:
             if not connection.is_closed():
                 return connection
         async with translate_failures(CONNECT_LIMIT):
-            connection = await connect(self._address, within=CONNECT_LIMIT)
+            connection = await connect(self._url, within=CONNECT_LIMIT)
             try:
                 ((number, min_reader),) = await connection.fetch(SQL["readiness"])
                 judge_schema(number, min_reader)
@@ -139,8 +139,8 @@ class Connections:
 class ConnectionsPerLoop:
     """Gives each event loop its connections."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, url: StoreURL) -> None:
+        self._url = url
         self._by_loop: dict[asyncio.AbstractEventLoop, Connections] = {}
         self._closed = False
 
@@ -153,7 +153,7 @@ class ConnectionsPerLoop:
         if held is None or not held.is_alive:
             for other in [other for other in list(self._by_loop) if other.is_closed()]:
                 self._by_loop.pop(other, None)
-            held = self._by_loop[loop] = Connections(self._address)
+            held = self._by_loop[loop] = Connections(self._url)
         return held
 
     def open(self) -> None:

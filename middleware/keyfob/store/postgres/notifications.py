@@ -16,7 +16,7 @@ from keyfob.store.postgres.address import connect
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from keyfob.store.postgres.address import Address
+    from keyfob.store.url import StoreURL
 
 log = logging.getLogger("keyfob")
 
@@ -30,11 +30,11 @@ _CONNECT_LIMIT = 5.0  # seconds
 class Notifications:
     """One event loop's ear: a connection of its own that no pooler may stand before."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, url: StoreURL) -> None:
+        self._url = url
         self._seen = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
-        self._is_silent = not address.listens
+        self._is_silent = not url.listens
 
     async def wait(self, timeout_s: float) -> None:
         """Return after *patience* seconds, or when something has changed."""
@@ -65,14 +65,14 @@ class Notifications:
 
     async def _receive(self) -> None:
         """Listen for as long as the connection lives."""
-        connection = await connect(self._address, within=_CONNECT_LIMIT)
+        connection = await connect(self._url, within=_CONNECT_LIMIT)
         try:
             async with asyncio.timeout(_CONNECT_LIMIT):
                 if await self._is_pooled(connection):
                     self._is_silent = True
                     log.info("a pooler stands before the database, so it sends no notifications: polling alone")
                     return
-                await connection.add_listener(CHANNEL, self._keyring)
+                await connection.add_listener(CHANNEL, self._notified)
             self._seen.set()  # for what was missed before
             while True:
                 await asyncio.sleep(ALIVE_EVERY)
@@ -86,5 +86,5 @@ class Notifications:
         # A pooler answers the start of a connection itself, with a process number that is not the server's.
         return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
 
-    def _keyring(self, *_notification: object) -> None:
+    def _notified(self, *_notification: object) -> None:
         self._seen.set()

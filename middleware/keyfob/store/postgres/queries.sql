@@ -209,8 +209,10 @@ FROM keyfob.meta
 
 -- name: put_worker
 -- Two of a worker's words may overtake each other: the one that says less is dropped.
-INSERT INTO keyfob.workers AS w (id, host, lease, epoch, revision, seen_at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at
+INSERT INTO keyfob.workers AS w (id, host, lease, epoch, revision, seen_at, signal)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at,
+    signal = excluded.signal
 WHERE w.epoch <> excluded.epoch OR w.revision <= excluded.revision
 
 -- name: remove_worker
@@ -220,7 +222,7 @@ DELETE FROM keyfob.workers WHERE id = $1
 DELETE FROM keyfob.workers WHERE id = $1 AND seen_at = $2
 
 -- name: workers
-SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal
 FROM ({history}) m CROSS JOIN keyfob.workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement

@@ -1,18 +1,20 @@
-"""The two directions between a row and what it stands for. Times are whole microseconds since 1970-01-01 UTC."""
+"""Converts between rows and what they stand for. Times are whole microseconds since 1970-01-01 UTC."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from keyfob.audit import ChainedEvent, Event, canonical
+from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import Creator, KeyRecord, LastUse, Team
 from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
 
@@ -20,6 +22,15 @@ MOST_CHANGES = 20_000  # keys in one poll; to read more, as after the plan of a 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Raise StoreUnavailable for a row that cannot be read. The message quotes nothing of it."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        raise StoreUnavailable(f"a row of the database cannot be read ({type(error).__name__})") from error
 
 
 def micros(moment: datetime) -> int:

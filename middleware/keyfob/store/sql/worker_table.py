@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Database(Protocol):
-    """All that is asked of the store that the table is in. Both raise StoreUnavailable."""
+    """All that is asked of the store that the table is in. Both methods raise StoreUnavailable."""
+
+    @property
+    def signal_id(self) -> str | None:
+        """Names the change signal that this process reads."""
+        ...
 
     async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing."""
@@ -32,10 +37,16 @@ class WorkerTable:
         self._database = database
         self._statements = statements
 
+    @property
+    def signal_id(self) -> str | None:
+        """Names the change signal that this process reads; "" if it can read none, None if the engine has none."""
+        return self._database.signal_id
+
     async def put(self, worker: Worker) -> None:
         """Enter *worker*, or what it says now."""
         lease = math.ceil(worker.lease * 1000)
-        values = (worker.id, worker.host, lease, worker.epoch, worker.revision, rows.micros(worker.seen_at))
+        seen_at = rows.micros(worker.seen_at)
+        values = (worker.id, worker.host, lease, worker.epoch, worker.revision, seen_at, worker.signal)
         await self._database.note(self._statements["put_worker"], values)
 
     async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
@@ -56,7 +67,7 @@ class WorkerTable:
 
 
 def _worker(row: Sequence[Any]) -> Worker:
-    present, worker_id, host, lease, epoch, revision, seen_at = row
+    present, worker_id, host, lease, epoch, revision, seen_at, signal = row
     # A worker's own epoch may say more than the database's: in SQLite it also names the file.
     applied = revision if f"{epoch}-".startswith(f"{present}-") else NOTHING
-    return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at))
+    return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at), signal)

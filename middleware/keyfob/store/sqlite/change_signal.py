@@ -1,45 +1,91 @@
-"""A number in shared memory that tells every process of this host that the keys have changed.
+"""A number beside the database that tells every process of this host that the keys have changed.
 
-The file ``<real path of the database>-signal`` holds 8 bytes, mapped by everyone who serves the keys. After its
-commit a writer stores the committed revision, and never adds one: a paused writer that stores an old number
-late still makes the number differ, while two increments could be mistaken for each other. No number is ever
-stored twice, because a reader that has seen it once would not notice the second time; where a writer cannot
-tell whether its revision was committed, it stores a random number instead.
+The file ``<real path of the database>-signal`` holds 8 bytes. After its commit a writer stores the committed revision,
+and never an increment: a paused writer that stores an old number late still makes the number differ, while two
+increments could be mistaken for each other. No number is ever stored twice, because a reader that has seen it once
+would not notice the second time; where a writer cannot tell whether its revision was committed, it stores a random
+number instead. (Such a flag in shared memory is called a doorbell elsewhere.)
 
-The file is never unlinked, copied or truncated: whoever still maps the old one would hear nothing any more.
+The number is read by a system call, not through a memory mapping: a mapping costs a tenth of that, but a process that
+looks into one is killed by SIGBUS after anybody has truncated the file. What is read from a truncated file is only
+shorter, differs from what was seen before, and leads to a read of the database, which makes the file anew.
 """
 
 from __future__ import annotations
 
-import mmap
+import logging
 import os
 import secrets
+import socket
+import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+log = logging.getLogger("keyfob")
 
 _SIZE = 8
 _BEYOND_REVISIONS = 1 << 63
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_SILENT: Final = (b"",)
 
 FileId = tuple[int, int]
 
 
-def file_id(path: Path) -> FileId | None:
-    """The device and inode of *path*, or None if nothing is there. Raises OSError if that cannot be told."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
+def _kernel() -> str:
+    """What tells this running kernel from every other: two processes share memory only below one."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return socket.gethostname()
+
+
+KERNEL = _kernel()
+
+
+def id_of(status: os.stat_result) -> FileId:
+    """The device and inode in *status*."""
     return status.st_dev, status.st_ino
 
 
+class SignalFile:
+    """An open signal file. Whoever holds it can go on reading, also after another file has taken its place."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.id = id_of(os.fstat(descriptor))
+
+    def __getitem__(self, _index: int) -> bytes:
+        """The number as 8 bytes, or fewer if the file was truncated or the descriptor was closed behind our back."""
+        try:
+            return os.pread(self._descriptor, _SIZE, 0)
+        except OSError:
+            return b""
+
+    def __del__(self) -> None:
+        if self.is_open():  # not what was opened under its number since
+            os.close(self._descriptor)
+
+    def is_open(self) -> bool:
+        """Whether the descriptor is still that of this file: a process that becomes a daemon closes all it has."""
+        try:
+            return id_of(os.fstat(self._descriptor)) == self.id
+        except OSError:
+            return False
+
+    def store(self, number: int) -> None:
+        """Show *number* to everybody. Raises OSError."""
+        os.pwrite(self._descriptor, number.to_bytes(_SIZE, sys.byteorder), 0)
+
+
 class ChangeSignal:
-    """One process's view of the signal of *database*. Without a file to map it is silent, and says so."""
+    """One process's view of the signal of *database*. If the file cannot be opened, it is silent and says so."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._id: FileId | None = None
+        self._file: SignalFile | None = None
+        self._problem = ""
         self.is_writable = False
-        self.counter = _silent()
         self.reopen()
 
     @property
@@ -47,52 +93,97 @@ class ChangeSignal:
         """Where the signal belongs, links followed: whoever opens the same database finds the same signal."""
         return Path(f"{os.path.realpath(self._database)}-signal")
 
+    @property
+    def counter(self) -> SignalFile | tuple[bytes]:
+        """What every request looks at: ``counter[0]`` differs from before after every change."""
+        return _SILENT if self._file is None else self._file
+
+    @property
+    def id(self) -> str:
+        """Names the file that this process reads, on this kernel; empty if it reads none."""
+        if self._file is None:
+            return ""
+        device, inode = self._file.id
+        return f"{KERNEL}-{device:x}-{inode:x}"
+
     def reopen(self) -> None:
-        """Map the file that is at the path now, making it if need be. Earlier faces stay readable."""
+        """Open the file that is at the path now, and make it if it is missing or was truncated."""
+        truncated = False
         with suppress(OSError):
-            if self._id is not None and file_id(self.path) == self._id:
+            status = self.path.lstat()
+            held = self._file
+            if held is not None and held.id == id_of(status) and status.st_size >= _SIZE and held.is_open():
                 return
-        self._id, self.is_writable, self.counter = None, False, _silent()
+            truncated = held is not None and held.id == id_of(status) and status.st_size < _SIZE
+        self._file, self.is_writable = None, False
         if not self._database.exists():
             return
-        with suppress(OSError, ValueError):  # no right to make one, or no memory mapping on this file system
-            self._map(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), mmap.ACCESS_WRITE)
-        if self._id is None:
-            with suppress(OSError, ValueError):
-                self._map(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), mmap.ACCESS_READ)
+        if truncated:
+            log.warning("the change signal %s was truncated: it is made anew", self.path)
+        try:
+            self._open_or_make()
+        except OSError as error:
+            try:
+                self._hold(os.open(self.path, os.O_RDONLY | _OPEN))
+            except OSError:
+                self._complain(f"cannot be opened ({error.strerror}): this process learns of changes by polling alone")
+            else:
+                self._complain(f"cannot be written ({error.strerror}): changes made here take up to max_staleness")
+        else:
+            self._problem = ""
 
     def publish(self, revision: int) -> None:
         """Show the *revision* that was just committed. Call it once for each, before the change is acknowledged."""
         self.reopen()
-        if self.is_writable:
-            self.counter[0] = revision
+        if self._file is not None and self.is_writable:
+            try:
+                self._file.store(revision)
+            except OSError as error:
+                self.is_writable = False
+                self._complain(f"cannot be written ({error.strerror}): changes made here take up to max_staleness")
 
     def publish_unknown(self) -> None:
         """Make everyone look, when there is no revision of which it is certain that nobody showed it before."""
-        self.publish(_BEYOND_REVISIONS | secrets.randbits(62))
+        self.publish(_unknown())
 
-    def _map(self, descriptor: int, access: int) -> None:
-        try:
-            status = os.fstat(descriptor)
-            writable = access == mmap.ACCESS_WRITE
-            if writable and status.st_size < _SIZE:
-                os.fchmod(descriptor, 0o600)
-                _allocate(descriptor)
-            counter = memoryview(mmap.mmap(descriptor, _SIZE, access=access)).cast("Q")
-            if writable and counter[0] == 0:  # new: not a revision, because its own writer may be about to show that
-                counter[0] = _BEYOND_REVISIONS | secrets.randbits(62)
-            self._id, self.is_writable, self.counter = (status.st_dev, status.st_ino), writable, counter
-        finally:
-            os.close(descriptor)
+    def _open_or_make(self) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
+        file = self._hold(descriptor)
+        before = os.fstat(descriptor)
+        self._share_with_owner(descriptor, before)
+        if before.st_size < _SIZE:
+            # Not a revision, because its own writer may be about to show that. A full disk shows here, not later.
+            file.store(_unknown())
+        self.is_writable = True
+
+    def _hold(self, descriptor: int) -> SignalFile:
+        file = SignalFile(descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a file")
+        self._file = file
+        return file
+
+    def _share_with_owner(self, descriptor: int, file: os.stat_result) -> None:
+        """Give the file the database's owner, group and mode, so that what root has made serves the workers.
+
+        A file with another name elsewhere is left alone: it could be anybody's.
+        """
+        database = self._database.stat()
+        mode = stat.S_IMODE(database.st_mode) & 0o666
+        if file.st_nlink != 1 or file.st_size > _SIZE:
+            return
+        is_root = os.geteuid() == 0
+        is_foreign = (file.st_uid, file.st_gid) != (database.st_uid, database.st_gid)
+        if file.st_size < _SIZE or (is_root and is_foreign):
+            with suppress(OSError):  # a group that this account is not in
+                os.fchown(descriptor, database.st_uid if is_root else -1, database.st_gid)
+            os.fchmod(descriptor, mode)
+
+    def _complain(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            log.warning("the change signal %s %s", self.path, problem)
 
 
-def _silent() -> memoryview:
-    return memoryview(bytearray(_SIZE)).cast("Q")
-
-
-def _allocate(descriptor: int) -> None:
-    """Give the file its 8 bytes. Doing so twice changes nothing, and a full disk shows here, not as a signal later."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, _SIZE)
-    else:  # macOS; only ever lengthens, because the file is shorter
-        os.ftruncate(descriptor, _SIZE)
+def _unknown() -> int:
+    return _BEYOND_REVISIONS | secrets.randbits(62)

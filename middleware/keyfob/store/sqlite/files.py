@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,7 +18,6 @@ from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
 _TRY_AGAIN = 0.002  # seconds between two tries to get the lock for writing
@@ -29,6 +30,7 @@ WRITER = (*_ON_DISK, _AT_ONCE)
 NOTES = (*_SURVIVING, _AT_ONCE)
 READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how the table of mounts writes blanks
 _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
 
 
@@ -50,6 +52,38 @@ def translate_failures() -> Iterator[None]:
 def address(path: Path) -> str:
     """The URI that opens *path* for reading and writing, and fails if it is not there."""
     return f"file:{quote(str(path))}?mode=rw"
+
+
+def refuse_second_name(path: Path) -> None:
+    """Raise ConfigError if the database at *path* can be reached by another name than those in its own folder.
+
+    SQLite finds its write-ahead log by the database's name, and so do we the change signal. Two processes that open
+    one file under two names would have two of each: they overwrite each other, and a revoked key passes for good.
+    """
+    real = path.resolve()
+    try:
+        links = real.stat().st_nlink
+    except OSError:
+        return
+    if links > 1:
+        raise ConfigError(
+            f"{path} has {links} names (hard links), each with a write-ahead log and a change signal of its own; "
+            "remove the others, or copy the file to a new one"
+        )
+    if str(real) in mount_points():
+        raise ConfigError(
+            f"{path} is mounted as a single file, so its write-ahead log and change signal stay outside the mount; "
+            "mount the folder that it is in"
+        )
+
+
+def mount_points() -> list[str]:
+    """Where file systems, folders and files are mounted, as this process sees it; nothing where that is not told."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    return [_OCTAL.sub(lambda found: chr(int(found[1], 8)), line.split()[4]) for line in lines]
 
 
 def make_private(path: Path, *, exclusively: bool) -> None:

@@ -5,12 +5,13 @@ k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision
 
 -- name: find
+-- Here and in `changes` the first column says whether this is a replica, which a file never is.
 -- One statement is one snapshot: the row cannot be older or newer than the revision beside it.
-SELECT m.revision, m.epoch, s.hash, s.digest, {key_columns}
+SELECT 0, m.revision, m.epoch, s.hash, s.digest, {key_columns}
 FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT JOIN key_secrets s ON s.key_id = k.id
 
 -- name: changes
-SELECT m.revision, m.epoch, m.min_reader, (SELECT revision FROM acknowledgement_request),
+SELECT 0, m.revision, m.epoch, m.min_reader, (SELECT revision FROM acknowledgement_request),
        (SELECT json_group_array(json_array(key_char, fingerprint, state, activated_at)) FROM signing_keys),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
@@ -188,8 +189,9 @@ UPDATE meta SET audit_count = ?, audit_head = ?
 
 -- name: put_worker
 -- Two of a worker's words may overtake each other: the one that says less is dropped.
-INSERT INTO workers (id, host, lease, epoch, revision, seen_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at
+INSERT INTO workers (id, host, lease, epoch, revision, seen_at, signal) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at,
+    signal = excluded.signal
 WHERE workers.epoch <> excluded.epoch OR workers.revision <= excluded.revision
 
 -- name: remove_worker
@@ -199,7 +201,7 @@ DELETE FROM workers WHERE id = ?
 DELETE FROM workers WHERE id = ? AND seen_at = ?
 
 -- name: workers
-SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal
 FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement

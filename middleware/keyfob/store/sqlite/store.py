@@ -8,12 +8,10 @@ import sqlite3
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from keyfob.errors import Outdated, StoreUnavailable
-from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
+from keyfob.errors import StoreUnavailable
 from keyfob.store.sql import rows
-from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.listing import needs_search
-from keyfob.store.sql.worker_table import WorkerTable
+from keyfob.store.sql.store import StatementStore
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, translate_failures
@@ -22,156 +20,60 @@ from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-    from datetime import date
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     import aiosqlite
 
-    from keyfob.audit import ChainedEvent
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import IdempotencyRecord, KeyQuery, KeyView, Transaction, Use, UseDay
-    from keyfob.store.sqlite.change_signal import FileId
+    from keyfob.store.contract import Counter, EventQuery, KeyQuery, KeyView, Transaction, Use
     from keyfob.store.sqlite.connections import Connections
 
 T = TypeVar("T")
 
 TURN_TIMEOUT = 5.0  # seconds that a change waits for those before it in this process
-_BEYOND_REVISIONS = 2**63 - 1
-_ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn on the loop
 
 
-class SQLiteStore:
+class SQLiteStore(StatementStore):
     """A `keyfob.store.contract.KeyStore` in the file *path*, which must exist."""
+
+    schema = SCHEMA
 
     def __init__(self, path: Path, *, audit_key: Callable[[], SigningKey] | None) -> None:
         self.path = path
-        self._audit_key = audit_key
         self._connections = ConnectionsPerLoop(path)
         self.signal = ChangeSignal(path)
-        self._under_way: set[asyncio.Task[Any]] = set()
-        self.console = ConsoleTables(self, SQL)
-        self.workers = WorkerTable(self, SQL)
+        super().__init__(self._connections, SQL, audit_key)
 
     @property
-    def change_signal(self) -> Sequence[int]:
-        """One number that differs from before after every change on this host."""
+    def change_signal(self) -> Counter:
+        """Differs from before after every change on this host."""
         return self.signal.counter
 
     @property
     def is_immediate(self) -> bool:
-        """Whether changes made here are seen at once by every process of this host."""
+        """Whether changes made here are seen immediately by every process that reads the same signal."""
         return self.signal.is_writable
 
-    async def find(self, key_id: str) -> Found:
-        """Read one key and the revision in one snapshot."""
-        with translate_failures():
-            connections = await self._connections.connections()
-            ((revision, epoch, phc, digest, *row),) = await connections.hot.execute_fetchall(SQL["find"], (key_id,))
-            record = None if row[0] is None else rows.record_of(row)
-            secret = None if phc is None else StoredSecret(phc, digest)
-            return Found(record, secret, revision, _epoch_of(epoch, connections.id))
-
-    async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        """Keep *secret* if the key still has *checked_hash* and is not deleted."""
-        await self.note(SQL["save_digest"], (secret.hash, secret.digest, key_id, checked_hash))
-
-    async def changes(self, since: int | None) -> Changes:
-        """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
-        with translate_failures():
-            self.signal.reopen()
-            connections = await self._connections.connections()
-            after = _BEYOND_REVISIONS if since is None else since
-            found = list(await connections.hot.execute_fetchall(SQL["changes"], (after, rows.MOST_CHANGES + 1)))
-            revision, epoch, min_reader, requested_revision, marks, *_ = found[0]
-            if min_reader > SCHEMA:  # migrated by a newer Keyfob while this one is running
-                raise Outdated("the database belongs to a newer Keyfob")
-            keyring = tuple(rows.mark_of(mark) for mark in json.loads(marks))
-            epoch = _epoch_of(epoch, connections.id)
-            if len(found) > rows.MOST_CHANGES:
-                return Changes(revision, epoch, (), keyring, too_many=True, requested_revision=requested_revision)
-            return Changes(revision, epoch, await _records(found), keyring, requested_revision=requested_revision)
+    @property
+    def signal_id(self) -> str:
+        """Names the change signal that this process reads; empty if it can read none."""
+        self.signal.reopen()
+        return self.signal.id
 
     async def wait_for_changes(self, timeout_s: float) -> None:
-        """Return after *patience* seconds: whoever shares this file hears the change_signal."""
+        """Return after *timeout_s*: processes that share this file see the change signal."""
         await asyncio.sleep(timeout_s)
-
-    async def add_usage(self, uses: Mapping[str, Use]) -> None:
-        """Write a batch in one transaction, finished even if the caller is cancelled."""
-        if uses:
-            await self._finished(self._add_usage(uses))
-
-    async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run *work* in one transaction, keyring the change signal, and return what it returned."""
-        return await self._finished(self._change(work))
-
-    async def view(self, key_id: str) -> KeyView | None:
-        """A key that is not deleted, with its last use."""
-        with translate_failures():
-            found = await self.read(SQL["view"], (key_id,))
-            return rows.view_of(found[0]) if found else None
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        with translate_failures():
-            sought = query.q if query.q and needs_search(query.q) else None
-            found = await self.read(*first_keys(query)) if sought else []
-            if len(found) < query.limit:
-                among = await self._few(sought) if sought else None
-                found = await self.read(*key_listing(query, among))
+        sought = query.q if query.q and needs_search(query.q) else None
+        found = await self.read(*first_keys(query)) if sought else []
+        if len(found) < query.limit:
+            among = await self._few(sought) if sought else None
+            found = await self.read(*key_listing(query, among))
+        with rows.decoding():
             return [rows.view_of(row) for row in found]
-
-    async def usage(self, key_id: str, since: date) -> list[UseDay]:
-        """Days with any use, oldest first."""
-        with translate_failures():
-            return [rows.day_of(row) for row in await self.read(SQL["usage"], (key_id, since.toordinal()))]
-
-    async def team(self, team_id: str) -> Team | None:
-        """One team."""
-        with translate_failures():
-            found = await self.read(SQL["team"], (team_id,))
-            return rows.team_of(found[0]) if found else None
-
-    async def teams(self) -> list[Team]:
-        """All teams, by id."""
-        with translate_failures():
-            return [rows.team_of(row) for row in await self.read(SQL["teams"])]
-
-    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
-        """What was made under an Idempotency-Key."""
-        with translate_failures():
-            found = await self.read(SQL["idempotency_record"], (scope,))
-            return rows.idempotency_record_of(found[0]) if found else None
-
-    async def events(self, query: EventQuery) -> list[ChainedEvent]:
-        """The audit events that *query* asks for."""
-        with translate_failures():
-            return [rows.event_of(row) for row in await self.read(*event_listing(query))]
-
-    async def every_event(self) -> AsyncIterator[ChainedEvent]:
-        """The whole audit log, oldest first, in bounded memory."""
-        bound = 0
-        while page := await self.events(EventQuery(limit=_ROWS_AT_ONCE, bound=bound, oldest_first=True)):
-            for event in page:
-                yield event
-            bound = page[-1].seq
-
-    async def audit_head(self) -> tuple[int, bytes]:
-        """How many events there should be, and the MAC of the last."""
-        with translate_failures():
-            ((count, head),) = await self.read(SQL["audit_head"])
-            return count, bytes(head)
-
-    def open(self) -> None:
-        """Serve again after `close`."""
-        self._connections.open()
-
-    async def close(self) -> None:
-        """Finish the changes under way on this loop and close every connection."""
-        own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]
-        await asyncio.gather(*own, return_exceptions=True)
-        await self._connections.close()
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing."""
@@ -179,26 +81,31 @@ class SQLiteStore:
             connections = await self._connections.connections()
             return list(await connections.reader.execute_fetchall(sql, parameters))
 
-    async def _few(self, q: str) -> list[str] | None:
-        """The ids of all keys that may match *q*, unless they are many."""
-        found = {row[0] for row in await self.read(*key_search(q))}
-        return list(found) if len(found) <= FEW else None
-
     async def note(self, sql: str, parameters: Sequence[object]) -> None:
-        """Run one small statement without waiting for the disk; nothing that a key is judged by."""
+        """Run one small statement without waiting for the disk; nothing that decides whether a key is valid."""
         with translate_failures():
             connections = await self._connections.connections()
             async with _transaction(connections, connections.notes):  # so that who is cancelled waits for its end
                 await connections.notes.execute_fetchall(sql, parameters)
 
-    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        task.add_done_callback(_look_at)
-        return await asyncio.shield(task)
+    async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
+        with translate_failures():
+            if name == "changes":  # each poll also looks whether the signal is still the one that is open
+                self.signal.reopen()
+            connections = await self._connections.connections()
+            found: list[Sequence[Any]] = list(await connections.hot.execute_fetchall(SQL[name], values))
+        device, inode = connections.id
+        return found, f"-{device:x}-{inode:x}"  # a copy put in the file's place has the same epoch
 
-    async def _change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _few(self, q: str) -> list[str] | None:
+        """The ids of all keys that may match *q*, unless they are many."""
+        found = {row[0] for row in await self.read(*key_search(q))}
+        return list(found) if len(found) <= FEW else None
+
+    def _event_listing(self, query: EventQuery) -> tuple[str, Sequence[object]]:
+        return event_listing(query)
+
+    async def _write_change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         with translate_failures():
             connections = await self._connections.connections()
         transaction = SQLiteTransaction(connections.writer, self._audit_key)
@@ -215,7 +122,7 @@ class SQLiteStore:
             raise StoreUnavailable("the database was replaced while it was being changed")
         return result
 
-    async def _add_usage(self, uses: Mapping[str, Use]) -> None:
+    async def _write_usage(self, uses: Mapping[str, Use]) -> None:
         with translate_failures():
             connections = await self._connections.connections()
         last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
@@ -243,8 +150,8 @@ async def _turn(connections: Connections) -> AsyncIterator[None]:
 async def _transaction(connections: Connections, connection: aiosqlite.Connection) -> AsyncIterator[None]:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when anything raises.
 
-    The connection's thread takes orders strictly in turn. So the rollback comes after a BEGIN or COMMIT whose
-    caller was cancelled while it was waiting, and no transaction can stay open behind our back.
+    The connection's thread takes its work strictly in order. So the rollback comes after a BEGIN or COMMIT whose
+    caller was cancelled while it was waiting, and no transaction can stay open unnoticed.
     """
     async with _turn(connections):
         try:
@@ -257,16 +164,6 @@ async def _transaction(connections: Connections, connection: aiosqlite.Connectio
             with suppress(sqlite3.Error, ValueError):  # a closed connection has nothing left to roll back
                 await connection.rollback()
             raise
-
-
-async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
-    """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
-    records: list[KeyRecord] = []
-    for start in range(0, len(found), _ROWS_AT_ONCE):
-        records.extend(rows.record_of(row[5:]) for row in found[start : start + _ROWS_AT_ONCE] if row[5] is not None)
-        if start:
-            await asyncio.sleep(0)
-    return tuple(records)
 
 
 def _last_uses(uses: Mapping[str, Use]) -> str:
@@ -285,14 +182,3 @@ def _days(uses: Mapping[str, Use]) -> str:
             for day in use.admitted.keys() | use.denied.keys()
         ]
     )
-
-
-def _epoch_of(epoch: str, identity: FileId) -> str:
-    """The database's own epoch and which file it is, so that a copy put in its place is another epoch too."""
-    return f"{epoch}-{identity[0]:x}-{identity[1]:x}"
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """Take note of the failure of a change whose caller has left, so that asyncio doesn't report it as forgotten."""
-    if not task.cancelled():
-        task.exception()

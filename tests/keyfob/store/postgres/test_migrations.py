@@ -9,9 +9,9 @@ import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.opening import open_store
-from keyfob.store.postgres.address import read_address
 from keyfob.store.postgres.migrations import SCHEMA, migrate, steps
 from keyfob.store.sql.migrations import Step
+from keyfob.store.url import StoreURL
 from tests.postgres_server import fresh_database, run_sql
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def test_released_steps_do_not_change() -> None:
 
 async def test_migrating_twice_does_nothing_the_second_time(empty: str) -> None:
     """What is there is kept, and the epoch with it."""
-    assert SCHEMA == await migrate(read_address(empty))
+    assert SCHEMA == await migrate(StoreURL.parse(empty))
     before = await sql(empty, "SELECT epoch FROM keyfob.meta")
 
-    assert 0 == await migrate(read_address(empty))
+    assert 0 == await migrate(StoreURL.parse(empty))
     assert before == await sql(empty, "SELECT epoch FROM keyfob.meta")
 
 
@@ -57,9 +57,9 @@ async def test_eight_workers_may_start_at_once(empty: str) -> None:
     """Of all processes that make an empty database, one does it, the others wait, and none fails."""
     program = """
 import asyncio, sys
-from keyfob.store.postgres.address import read_address
+from keyfob.store.url import StoreURL
 from keyfob.store.postgres.migrations import migrate
-print(asyncio.run(migrate(read_address(sys.argv[1]))))
+print(asyncio.run(migrate(StoreURL.parse(sys.argv[1]))))
 """
     workers = [
         subprocess.Popen([sys.executable, "-c", program, empty], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
@@ -77,29 +77,29 @@ async def test_a_step_that_fails_leaves_the_database_as_it_was(empty: str, monke
     monkeypatch.setattr("keyfob.store.postgres.migrations.steps", lambda: [*_STEPS, broken])
 
     with pytest.raises(ConfigError, match="no_such_function"):
-        await migrate(read_address(empty))
+        await migrate(StoreURL.parse(empty))
 
     assert await sql(empty, "SELECT to_regnamespace('keyfob') IS NULL")
 
 
 async def test_a_step_that_was_changed_is_noticed(empty: str) -> None:
     """Who edits a released step is told, before anything else is done."""
-    await migrate(read_address(empty))
+    await migrate(StoreURL.parse(empty))
     await sql(empty, "UPDATE keyfob.migrations SET checksum = 'another'")
 
     with pytest.raises(ConfigError, match=r"0001_first\.sql"):
-        await migrate(read_address(empty))
+        await migrate(StoreURL.parse(empty))
 
 
 async def test_a_newer_database_is_left_alone(empty: str) -> None:
     """An old worker neither migrates what a newer one has made, nor reads it when it cannot (MW-08)."""
-    await migrate(read_address(empty))
+    await migrate(StoreURL.parse(empty))
     store = open_store(empty)
     await store.changes(None)
     await sql(empty, "INSERT INTO keyfob.migrations SELECT max(number) + 1, 'later', '', 0 FROM keyfob.migrations")
 
     with pytest.raises(ConfigError, match="newer Keyfob"):
-        await migrate(read_address(empty))
+        await migrate(StoreURL.parse(empty))
     await store.changes(None)  # the newer schema is one that this code understands
 
     await sql(empty, "UPDATE keyfob.meta SET min_reader = 999")
@@ -126,7 +126,7 @@ async def test_a_schema_that_was_made_for_us_is_used(empty: str) -> None:
     await sql(empty, f"CREATE ROLE {role} LOGIN")
     await sql(empty, f"CREATE SCHEMA keyfob AUTHORIZATION {role}")
     try:
-        assert SCHEMA == await migrate(read_address(empty.replace("keyfob@", f"{role}@")))
+        assert SCHEMA == await migrate(StoreURL.parse(empty.replace("keyfob@", f"{role}@")))
     finally:
         await sql(empty, "DROP SCHEMA keyfob CASCADE")
         await sql(empty, f"DROP ROLE {role}")

@@ -9,7 +9,7 @@ import pytest
 
 from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
 from keyfob.store.opening import open_store
-from keyfob.store.postgres.address import read_address
+from keyfob.store.url import StoreURL
 from tests.keyfob.store.postgres.on_postgres import opened, url
 from tests.keyfob.store.samples import KEY, SIGNING_KEY, appending, event
 from tests.postgres_server import fresh_database
@@ -49,7 +49,7 @@ class TestOpening:
     )
     def test_addresses(self, url: str, dsn: str, listens: bool) -> None:  # noqa: FBT001 (a parameter of the test)
         """What is Keyfob's own in the address stays here, the rest goes to the driver as it is."""
-        address = read_address(url)
+        address = StoreURL.parse(url)
 
         assert (dsn, listens) == (address.dsn, address.listens)
         assert "p@" not in address.shown
@@ -74,7 +74,7 @@ class TestOpening:
         with pytest.raises(ConfigError) as unmade:
             open_store(wrong, create=True)
 
-        assert "hunter2" not in f"{failed.value}{unmade.value}{read_address(wrong)!r}"
+        assert "hunter2" not in f"{failed.value}{unmade.value}{StoreURL.parse(wrong)!r}"
         await store.close()
 
     async def test_a_database_without_the_schema_says_so(self) -> None:

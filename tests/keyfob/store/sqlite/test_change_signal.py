@@ -14,11 +14,26 @@ from keyfob.store.sqlite.change_signal import ChangeSignal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from keyfob.store.contract import Counter
+
+
+def number(counter: Counter) -> int:
+    """What the signal shows."""
+    shown = counter[0]
+    assert isinstance(shown, bytes)
+    return int.from_bytes(shown, sys.byteorder)
+
+
+def _only_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files for others")
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "keys.db"
     path.write_bytes(b"a database")
+    path.chmod(0o600)
     return path
 
 
@@ -27,18 +42,18 @@ def file(database: Path) -> Path:
     return database.with_name("keys.db-signal")
 
 
-def test_a_rung_revision_is_seen_by_everyone(database: Path) -> None:
-    """Who mapped the signal before reads the new number without asking the system for anything."""
+def test_a_published_revision_is_seen_by_everyone(database: Path) -> None:
+    """A number that one process stores is read by all that have the file open."""
     publishing, hearing = ChangeSignal(database), ChangeSignal(database)
     counter = hearing.counter
 
     publishing.publish(41)
 
-    assert (41, 41) == (counter[0], publishing.counter[0])
+    assert (41, 41) == (number(counter), number(publishing.counter))
 
 
-def test_a_rung_revision_is_seen_in_other_processes(database: Path) -> None:
-    """The number is in shared memory, not in one process's."""
+def test_a_published_revision_is_seen_in_other_processes(database: Path) -> None:
+    """The number is in the file, not in one process."""
     signal = ChangeSignal(database)
     program = """import sys, pathlib
 from keyfob.store.sqlite.change_signal import ChangeSignal
@@ -46,7 +61,7 @@ ChangeSignal(pathlib.Path(sys.argv[1])).publish(42)"""
 
     subprocess.run([sys.executable, "-c", program, str(database)], check=True, timeout=30)
 
-    assert 42 == signal.counter[0]
+    assert 42 == number(signal.counter)
 
 
 def test_the_signal_is_eight_private_bytes(database: Path, file: Path) -> None:
@@ -61,55 +76,55 @@ def test_the_signal_is_eight_private_bytes(database: Path, file: Path) -> None:
 
 
 def test_a_new_signal_shows_no_revision(database: Path) -> None:
-    """A number that a writer is about to show must not stand there already, or its keyring would go unheard."""
-    assert 1 << 63 <= ChangeSignal(database).counter[0]
+    """A number that a writer is about to show must not stand there already, or nobody would notice it."""
+    assert 1 << 63 <= number(ChangeSignal(database).counter)
 
 
-def test_opening_a_signal_does_not_keyring_it(database: Path) -> None:
+def test_opening_a_signal_publishes_nothing(database: Path) -> None:
     """A worker that starts makes nobody else look."""
     ChangeSignal(database).publish(7)
 
-    assert 7 == ChangeSignal(database).counter[0]
+    assert 7 == number(ChangeSignal(database).counter)
 
 
-def test_no_alarm_is_like_another(database: Path) -> None:
-    """Every alarm differs from all that was shown before, and from every revision."""
+def test_no_unknown_number_is_like_another(database: Path) -> None:
+    """Every unknown number differs from all that was shown before, and from every revision."""
     signal = ChangeSignal(database)
     shown = set()
     for _ in range(50):
         signal.publish_unknown()
-        shown.add(signal.counter[0])
+        shown.add(number(signal.counter))
 
     assert 50 == len(shown)
     assert 1 << 63 <= min(shown)
 
 
 def test_a_replaced_signal_is_found_by_looking_again(database: Path, file: Path) -> None:
-    """Somebody removed the file: who looks again hears the new one, and old faces stay readable."""
+    """Somebody removed the file: who looks again hears the new one, and the old file stays readable."""
     signal = ChangeSignal(database)
     signal.publish(5)
     old = signal.counter
     file.unlink()
     ChangeSignal(database).publish(6)
 
-    assert (5, 5) == (old[0], signal.counter[0])
+    assert (5, 5) == (number(old), number(signal.counter))
     signal.reopen()
-    assert (5, 6) == (old[0], signal.counter[0])
+    assert (5, 6) == (number(old), number(signal.counter))
 
 
-def test_a_writer_keyrings_the_signal_that_is_there(database: Path, file: Path) -> None:
-    """A writer whose signal was replaced does not keyring one that nobody hears."""
+def test_a_writer_publishes_to_the_signal_that_is_there(database: Path, file: Path) -> None:
+    """A writer whose signal was replaced does not publish to one that nobody reads."""
     writer = ChangeSignal(database)
     file.unlink()
     hearing = ChangeSignal(database)
 
     writer.publish(9)
 
-    assert 9 == hearing.counter[0]
+    assert 9 == number(hearing.counter)
 
 
-def test_looking_again_at_the_same_signal_keeps_its_face(database: Path) -> None:
-    """Polls do not map the file anew each time."""
+def test_looking_again_at_the_same_signal_keeps_it_open(database: Path) -> None:
+    """Polls do not open the file anew each time."""
     signal = ChangeSignal(database)
     counter = signal.counter
 
@@ -122,42 +137,139 @@ def test_without_a_database_no_signal_is_made(tmp_path: Path) -> None:
     """A worker with a wrong path leaves no litter; it is silent until the database is there."""
     signal = ChangeSignal(tmp_path / "keys.db")
 
-    assert (False, 0, []) == (signal.is_writable, signal.counter[0], list(tmp_path.iterdir()))
+    assert (False, 0, []) == (signal.is_writable, number(signal.counter), list(tmp_path.iterdir()))
     signal.publish(3)
-    assert 0 == signal.counter[0]
+    assert 0 == number(signal.counter)
 
 
-def test_a_signal_that_cannot_be_mapped_is_silent(database: Path, file: Path) -> None:
+def test_a_signal_that_cannot_be_opened_is_silent(database: Path, file: Path) -> None:
     """What stands in the signal's place, and is no file, is left alone; the lease alone bounds then."""
     file.mkdir()
     signal = ChangeSignal(database)
 
     signal.publish_unknown()
 
-    assert (False, 0) == (signal.is_writable, signal.counter[0])
+    assert (False, 0) == (signal.is_writable, number(signal.counter))
 
 
 def test_a_signal_without_room_is_silent(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk the signal is not mapped: writing into a file without its bytes would end the process."""
+    """On a full disk a signal that cannot hold its number is not relied on."""
 
-    def refuse(_descriptor: int, _offset: int, _length: int) -> None:
+    def refuse(_descriptor: int, _content: bytes, _offset: int) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    monkeypatch.setattr(os, "pwrite", refuse)
 
     assert not ChangeSignal(database).is_writable
 
 
-def test_a_signal_is_made_without_fallocate(database: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On systems that cannot allocate in advance, the file is lengthened."""
-    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+def test_a_writer_that_cannot_write_any_more_says_so(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change whose number could not be stored is not promised to be immediate."""
+    signal = ChangeSignal(database)
+
+    def refuse(_descriptor: int, _content: bytes, _offset: int) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    signal.publish(4)
+
+    assert not signal.is_writable
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_ff_31_a_truncated_signal_is_noticed_and_made_anew(
+    database: Path, file: Path, length: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Truncating the file kills nobody: every reader sees another value, before it is made anew and after."""
+    writer, reader = ChangeSignal(database), ChangeSignal(database)
+    writer.publish(5)
+    counter = reader.counter
+    seen = counter[0]
+    os.truncate(file, length)
+
+    assert seen != counter[0]
+    reader.reopen()
+    remade = reader.counter[0]
+    assert seen != remade
+    assert 8 == file.stat().st_size
+    writer.publish(6)
+    assert 6 == number(reader.counter)
+    assert 1 == caplog.text.count("was truncated")
+
+
+def test_ff_31_a_process_that_closes_all_files_opens_the_signal_again(database: Path, tmp_path: Path) -> None:
+    """A daemon that closes whatever is open reads neither nothing for ever nor somebody else's file."""
+    signal = ChangeSignal(database)
+    counter = signal.counter
+    seen = counter[0]
+    assert not isinstance(counter, tuple)
+    os.close(counter._descriptor)
+    with (tmp_path / "another").open("wb", buffering=0) as another:
+        assert another.fileno() == counter._descriptor
+        assert seen != counter[0]
+        signal.reopen()
+        assert seen == signal.counter[0]
+        del counter
+        another.write(b"still open")
+
+
+def test_ff_02_a_signal_made_by_root_belongs_to_the_databases_owner(database: Path, file: Path) -> None:
+    """Whoever makes the file first, it gets the database's owner, group and mode, so that its workers can read it."""
+    _only_root()
+    os.chown(database, 4711, 4712)
+    database.chmod(0o660)
 
     assert ChangeSignal(database).is_writable
-    assert 8 == file.stat().st_size
+
+    status = file.stat()
+    assert (4711, 4712, 0o660) == (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+
+
+def test_ff_02_root_gives_back_a_signal_that_it_once_made(database: Path, file: Path) -> None:
+    """A file of the wrong owner, as an earlier version left it, is put right by the next process of root."""
+    _only_root()
+    ChangeSignal(database).publish(3)
+    os.chown(database, 4711, 4711)
+
+    assert 3 == number(ChangeSignal(database).counter)
+    assert 4711 == file.stat().st_uid
+
+
+def test_a_second_name_of_another_file_is_not_given_away(database: Path, file: Path, tmp_path: Path) -> None:
+    """A link that somebody put in the signal's place does not make root hand over the file behind it."""
+    _only_root()
+    os.chown(database, 4711, 4711)
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"12345678")
+    os.link(precious, file)
+
+    ChangeSignal(database)
+
+    assert 0 == precious.stat().st_uid
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_ff_02_a_signal_that_cannot_be_opened_is_logged_once(
+    database: Path, file: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that hears nothing says so, once and not with every poll, and again when it has changed."""
+    match kind:
+        case "folder":
+            file.mkdir()
+        case "pipe":
+            os.mkfifo(file)
+        case _:
+            file.symlink_to("elsewhere")
+
+    signal = ChangeSignal(database)
+    signal.reopen()
+
+    assert ("", False) == (signal.id, signal.is_writable)
+    assert 1 == caplog.text.count("cannot be opened")
 
 
 def test_a_signal_that_may_only_be_read_is_heard(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker without the right to write still hears every change at once, and says that it cannot keyring."""
+    """A worker without the right to write still sees every change immediately, and says that it cannot publish."""
     publishing = ChangeSignal(database)
     really_open = os.open
 
@@ -168,13 +280,13 @@ def test_a_signal_that_may_only_be_read_is_heard(database: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "open", open_only_for_reading)
     hearing = ChangeSignal(database)
-    publishing.counter[0] = 12
+    publishing.publish(12)
 
-    assert (False, 12) == (hearing.is_writable, hearing.counter[0])
+    assert (False, 12) == (hearing.is_writable, number(hearing.counter))
 
 
 def test_a_file_of_another_length_is_not_cut(database: Path, file: Path) -> None:
-    """The signal is never truncated: whoever maps more of it would be killed by the next look."""
+    """The signal is never truncated: it may be more than is known today."""
     file.write_bytes(bytes(mmap.PAGESIZE))
 
     ChangeSignal(database).publish(1)

@@ -198,7 +198,8 @@ CREATE TABLE keyfob.workers (
     lease    bigint NOT NULL,   -- milliseconds that it may judge by what it read last
     epoch    text NOT NULL,     -- with the revision: what it has applied, as it said last
     revision bigint NOT NULL,
-    seen_at  bigint NOT NULL    -- by its own clock, when it said so; another value shows that it is alive
+    seen_at  bigint NOT NULL,   -- by its own clock, when it said so; another value shows that it is alive
+    signal   text NOT NULL      -- which change signal it reads; '' if none
 );
 
 -- The highest revision that somebody waits for. Workers acknowledge a revision only when they are asked.

@@ -16,7 +16,7 @@ from keyfob.store.sql.migrations import Step, missing_steps, steps_in
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from keyfob.store.postgres.address import Address
+    from keyfob.store.url import StoreURL
 
 SCHEMA = 1  # the number of the newest step that this code knows
 
@@ -45,7 +45,7 @@ def steps() -> list[Step]:
     return steps_in(__name__)
 
 
-async def migrate(address: Address) -> int:
+async def migrate(url: StoreURL) -> int:
     """Bring the database to the present schema; how many steps that took.
 
     Safe when several processes do it at once: the first does the work in one transaction while the others wait.
@@ -55,26 +55,26 @@ async def migrate(address: Address) -> int:
             of this one.
     """
     try:
-        connection = await connect(address, within=_CONNECT_LIMIT)
+        connection = await connect(url, within=_CONNECT_LIMIT)
         try:
             await connection.execute(_BEGIN)
-            taken = await _apply_missing(connection, address)
+            taken = await _apply_missing(connection, url)
             await connection.execute("COMMIT")
         finally:
             connection.terminate()
             await asyncio.sleep(0)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        raise ConfigError(f"cannot make or migrate the database at {address.shown}: {error}") from error
+        raise ConfigError(f"cannot make or migrate the database at {url.shown}: {error}") from error
     return taken
 
 
-def migrate_now(address: Address) -> None:
+def migrate_now(url: StoreURL) -> None:
     """The same for who cannot wait for a coroutine, wherever it is called."""
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            asyncio.run(migrate(address))
+            asyncio.run(migrate(url))
         except BaseException as error:  # noqa: BLE001 (raised again in the thread that called)
             failed.append(error)
 
@@ -85,12 +85,12 @@ def migrate_now(address: Address) -> None:
         raise failed[0]
 
 
-async def _apply_missing(connection: Connection[Any], address: Address) -> int:
+async def _apply_missing(connection: Connection[Any], url: StoreURL) -> int:
     if not await connection.fetchval("SELECT to_regnamespace('keyfob') IS NOT NULL"):
         await connection.execute("CREATE SCHEMA keyfob")
     await connection.execute(_LEDGER)
     applied = dict(await connection.fetch("SELECT number, checksum FROM keyfob.migrations"))
-    missing = missing_steps(steps(), applied, address.shown)
+    missing = missing_steps(steps(), applied, url.shown)
     for step in missing:
         await connection.execute(step.sql)
         await connection.execute(_APPLIED, step.number, step.name, step.checksum, time.time_ns() // 1000)

@@ -156,7 +156,8 @@ CREATE TABLE workers (
     lease    INTEGER NOT NULL,  -- milliseconds that it may judge by what it read last
     epoch    TEXT NOT NULL,     -- with the revision: what it has applied, as it said last
     revision INTEGER NOT NULL,
-    seen_at  INTEGER NOT NULL   -- by its own clock, when it said so; another value shows that it is alive
+    seen_at  INTEGER NOT NULL,  -- by its own clock, when it said so; another value shows that it is alive
+    signal   TEXT NOT NULL      -- which change signal it reads; '' if none
 ) WITHOUT ROWID;
 
 -- The highest revision that somebody waits for. Workers acknowledge a revision only when they are asked.
