@@ -30,7 +30,7 @@ async def items() -> list[str]:
 
 @post("/items", guards=[requires("items:write")])
 async def add(item: str, request: Request[Any, Any, Any]) -> dict[str, str]:
-    """Add an item. The user of the request is the key."""
+    """Add an item. The user of the request is the key: its name and its id."""
     return {"item": item, "added_by": request.user.display_name}
 
 
@@ -38,4 +38,5 @@ app = APIKeyMiddleware(
     Litestar([front, items, add], plugins=[ProblemDetailsPlugin()]),
     config=os.environ.get("KEYFOB_CONFIG", "keyfob.toml"),
     rules={"GET /": {"public": True}, "/items": []},  # any valid key; the guards ask for more
+    starlette_user=True,
 )

@@ -29,7 +29,7 @@ async def front(_: Request) -> Response:
 
 async def items(request: Request) -> Response:
     """List the items. The rule has seen to the permission; the user of the request is the key."""
-    return JSONResponse({"items": ["kettle", "lamp"], "key": request.user.display_name})
+    return JSONResponse({"items": ["kettle", "lamp"], "key": request.scope["keyfob"].name})
 
 
 @requires("items:write")

@@ -284,7 +284,8 @@ def routes() -> list[BaseRoute]:
 
 def build(**settings: Any) -> APIKeyMiddleware:  # noqa: ANN401 - handed on to the middleware as they are
     """Build the application under Keyfob's protection; *settings* are the middleware's."""
-    return APIKeyMiddleware(Starlette(routes=routes()), **{"rules": RULES, "permissions": PERMISSIONS, **settings})
+    known = {} if "runtime" in settings else {"permissions": PERMISSIONS}  # a runtime has its own
+    return APIKeyMiddleware(Starlette(routes=routes()), **{"rules": RULES, **known, **settings})
 
 
 def __getattr__(name: str) -> object:

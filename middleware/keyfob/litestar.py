@@ -5,16 +5,17 @@
     @get("/items", guards=[requires("items:read")])
     async def items(request: Request) -> ...: ...
 
-`keyfob.APIKeyMiddleware` goes around the application as always; its rules come first, and this asks for more.
-Litestar is not installed with Keyfob.
+`keyfob.APIKeyMiddleware` is one of the application's middlewares, ``DefineMiddleware(APIKeyMiddleware, …)``. Its rules
+come first, and this asks for more. Litestar is not installed with Keyfob.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, WebSocketException
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.plugins.problem_details import ProblemDetailsException
 
 from keyfob.asgi.route_guard import check_route, needed_of, refusal_of, refusals_of
@@ -25,7 +26,16 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
     from litestar.types import Guard
 
-__all__ = ["KeyLacksPermission", "KeyMissing", "requires"]
+__all__ = ["OPENAPI_COMPONENTS", "KeyLacksPermission", "KeyMissing", "requires"]
+
+OPENAPI_COMPONENTS: Final = Components(
+    security_schemes={
+        "Keyfob": SecurityScheme(
+            type="http", scheme="bearer", description="An API key, sent as `Authorization: Bearer <key>`."
+        )
+    }
+)
+"""How a key is sent, for ``OpenAPIConfig(components=…, security=[{"Keyfob": []}])``."""
 
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 

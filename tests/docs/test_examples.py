@@ -85,7 +85,7 @@ content-type: application/problem+json
 …
 {"status": 403, "code": "insufficient_scope", …}
 $ curl -s -X POST -H "X-API-Key: $WRITER" 'http://127.0.0.1:8000/items?item=cup'
-{"item": "cup", "added_by": "writer"}
+{"item": "cup", "added_by": "writer (…)"}
 """
 
 BY_RULES = """\

@@ -1,15 +1,17 @@
-"""Telling of what was refused: a count, a line in the log, and whoever wants to be called."""
+"""What happens beside a denial: a count, a line in the log, and a call of the user's own callback."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keyfob.asgi.responses import status_of
 from keyfob.gate.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.types import Scope
 
@@ -19,20 +21,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
+_SHOWN = 500  # characters of a path, which a client makes as long as it likes
+_SHOWN_METHOD = 32
+_MOST_CALLBACKS = 1_000  # coroutines of on_denied at once; a flood of denials must not fill the memory
+
 
 class DenialLog:
-    """What is told of each refusal that a client gets, or would get if Keyfob did not only observe."""
+    """Records each denial that a client gets, or would get if Keyfob did not only observe."""
 
     def __init__(
         self, stats: Stats, addresses: ClientAddress, on_denied: Callable[[Denied], object] | None = None
     ) -> None:
-        """*on_denied* is the user's own; what it raises changes nothing."""
+        """*on_denied* is the user's own, a function or a coroutine function; what it raises changes nothing."""
         self._stats = stats
         self._addresses = addresses
         self._on_denied = on_denied
+        self._running: set[asyncio.Task[None]] = set()
+        self._is_full = False
 
     def tell(self, denied: Denied, scope: Scope) -> None:
-        """Tell that what *scope* asks for was *denied*."""
+        """Record that what *scope* asks for was *denied*."""
         self._stats.denied += 1
         if denied.reason is Reason.SATURATED:
             self._stats.shed += 1
@@ -42,13 +50,43 @@ class DenialLog:
                 "refused %d %s: %s %a from %s, key %s",
                 status_of(denied.reason),
                 denied.reason,
-                scope.get("method", "WS"),
-                scope["path"],
+                scope.get("method", "WS")[:_SHOWN_METHOD],
+                shown_path(scope),
                 self._addresses.of(scope),
                 denied.key_id,
             )
         if self._on_denied is not None:
             try:
-                self._on_denied(denied)
+                answer = self._on_denied(denied)
             except Exception:
                 log.exception("on_denied raised; the request is refused all the same")
+            else:
+                if inspect.isawaitable(answer):
+                    self._await_in_background(answer)
+
+    def _await_in_background(self, answer: Awaitable[object]) -> None:
+        """Let the answer to the client go out meanwhile."""
+        if len(self._running) >= _MOST_CALLBACKS:
+            if not self._is_full:
+                log.warning("on_denied takes too long: %d calls are running, more are left out", _MOST_CALLBACKS)
+            self._is_full = True
+            if inspect.iscoroutine(answer):
+                answer.close()
+            return
+        self._is_full = False
+        task = asyncio.get_running_loop().create_task(_finish(answer), name="keyfob-on-denied")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+
+def shown_path(scope: Mapping[str, Any]) -> str:
+    """Return the path of a request as far as a log line needs it."""
+    path: str = scope["path"]
+    return path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
+
+
+async def _finish(answer: Awaitable[object]) -> None:
+    try:
+        await answer
+    except Exception:
+        log.exception("on_denied raised; the request was refused all the same")

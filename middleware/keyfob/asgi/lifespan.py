@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from keyfob.errors import ConfigError
+from keyfob.gate.authenticator import require_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,8 @@ class StartsAndStops(Protocol):
 class Lifespan:
     """One run of the lifespan protocol: Keyfob starts before the application and stops after it.
 
-    An application that does not know the protocol (Django's) is stood in for, so that Keyfob still hears of the stop
-    and can write the last uses.
+    Where the application does not know the protocol (Django's does not), Keyfob answers in its place, so that it still
+    learns of the shutdown and can write the last uses.
     """
 
     def __init__(self, app: ASGIApp, inner: StartsAndStops, on_started: Callable[[], None]) -> None:
@@ -68,7 +69,7 @@ class Lifespan:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._has_begun = True
-                await self._inner.start()
+                await self._start()
             return message
 
         return receiving
@@ -87,12 +88,16 @@ class Lifespan:
 
         return sending
 
+    async def _start(self) -> None:
+        require_asyncio()
+        await self._inner.start()
+
     async def _stand_in(self, receive: Receive, send: Send) -> None:
         """Answer for an application that left."""
         if not self._has_begun:
             await receive()
             try:
-                await self._inner.start()
+                await self._start()
             except ConfigError as wrong:
                 await _fail(send, wrong)
                 return

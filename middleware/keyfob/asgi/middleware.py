@@ -6,18 +6,23 @@ import logging
 import os
 from typing import TYPE_CHECKING, Unpack
 
+from keyfob.asgi.caching import varying
 from keyfob.asgi.denial_log import DenialLog
+from keyfob.asgi.forwarded import ForwardedScheme
 from keyfob.asgi.lifespan import Lifespan
-from keyfob.asgi.request_user import add_user
+from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
+from keyfob.asgi.wrapped import is_starlette
 from keyfob.config.settings import load_settings
 from keyfob.connections.websocket import OpenSocket
+from keyfob.errors import ConfigError
 from keyfob.gate.credentials import without_ours
 from keyfob.gate.verdict import Admission, Denied, Granted
+from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -54,6 +59,8 @@ class APIKeyMiddleware:
         **options: Unpack[Options],
     ) -> None:
         self.app: ASGIApp = app  # whatever its framework calls the types of scope, receive and send
+        if runtime is not None:
+            _check_shared(config, options)
         self.runtime = runtime or Runtime(load_settings(config, environ=os.environ, overrides=options))
         self.stats: Stats = self.runtime.stats
         self._connections = self.runtime.connections
@@ -63,43 +70,50 @@ class APIKeyMiddleware:
         self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
+        self._sets_user = is_starlette(app) if settings.starlette_user == "auto" else bool(settings.starlette_user)
+        believes = bool(settings.trusted_proxies) if settings.forwarded_scheme is None else settings.forwarded_scheme
+        self._forwarded = ForwardedScheme(self.runtime.addresses) if believes else None
+        redact_logs("keyfob", "keyfob.admin", "keyfob.console")
         if self._observes:
             log.warning("keyfob only observes: every request passes, whatever key it carries")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - the hot path, where a coroutine more costs 0.1 µs
         """Answer one connection, as ASGI 3 asks."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - two comparisons are quicker than a set
             await self._live(kind, scope, receive, send)
             return
 
+        if self._forwarded is not None:
+            self._forwarded.apply(scope)
         admission = self.gate.judge(scope)
         if type(admission) is not Admission:
             admission = await admission
-        verdict, headers, match, address, _ = admission
-        if isinstance(verdict, Granted):
-            self.stats.admitted += 1
-            if verdict.user is None:
-                add_user(verdict)
-            # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
-            scope["headers"] = headers
-            scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
-            scope["user"], scope["auth"] = verdict.user, verdict.auth
-            if kind == "websocket":
-                await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
-            elif self._closes_streams:
-                try:
-                    await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
-                except BaseException as broken:
-                    if not self._connections.was_cut_off(send, broken):
-                        raise
-                finally:
-                    if self._connections.responses:
-                        self._connections.release(send)
-            else:
-                await self.app(scope, receive, send)
-        else:
+        verdict, headers, match, address, varies_by = admission
+        if not isinstance(verdict, Granted):
             await self._answer_without_key(verdict, headers, scope, receive, send)
+            return
+        self.stats.admitted += 1
+        # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
+        scope["headers"] = headers
+        scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
+        if self._sets_user:
+            put_user(scope, verdict)
+        if varies_by is not None:
+            send = varying(send, varies_by)
+        if kind == "websocket":
+            await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
+        elif self._closes_streams:
+            try:
+                await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
+            except BaseException as broken:
+                if not self._connections.was_cut_off(send, broken):
+                    raise
+            finally:
+                if self._connections.responses:
+                    self._connections.release(send)
+        else:
+            await self.app(scope, receive, send)
 
     async def _answer_without_key(
         self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send
@@ -135,3 +149,14 @@ class APIKeyMiddleware:
         """Tell of a refusal; only a Keyfob that observes lets it pass."""
         self._denial_log.tell(denied, scope)
         return self._observes
+
+
+def _check_shared(config: object, options: Mapping[str, object]) -> None:
+    """Raise ConfigError unless *options* are what may stand beside a runtime: the rules, which have no default."""
+    beside = sorted({*options, *(() if config is None else ("config",))} - {"rules"})
+    if beside:
+        raise ConfigError(
+            f"runtime takes rules alone beside it, not {', '.join(beside)}: the rest is the runtime's own"
+        )
+    if "rules" not in options:
+        raise ConfigError("runtime needs rules beside it: the paths of this application, and what each needs")

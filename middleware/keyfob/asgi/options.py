@@ -23,6 +23,7 @@ class Options(TypedDict, total=False):
     prefix: str
     trusted_proxies: Sequence[str]
     client_ip_header: str
+    forwarded_scheme: bool
     max_staleness: float  # seconds
     max_stale_on_outage: float  # seconds
     usage_interval: float  # seconds
@@ -34,6 +35,7 @@ class Options(TypedDict, total=False):
     allow_preflight: bool
     mode: Literal["enforce", "observe"]
     close_on_revoke: bool
+    starlette_user: bool | Literal["auto"]
     persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
     on_denied: Callable[[Denied], object]

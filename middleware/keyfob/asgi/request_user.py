@@ -13,6 +13,8 @@ from keyfob.policy.permissions import Held
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from starlette.types import Scope
+
     from keyfob.gate.verdict import Grant, Granted
 
 
@@ -73,8 +75,8 @@ class KeyUser(BaseUser):
 
     @property
     def display_name(self) -> str:
-        """The key's name."""
-        return self._grant.name
+        """The key's name and id. Libraries take it for who somebody is, and two keys may have the same name."""
+        return f"{self._grant.name} ({self._grant.key_id})"
 
     @property
     def identity(self) -> str:
@@ -95,6 +97,8 @@ class KeyCredentials(AuthCredentials):
         return _scopes(self._grant.permissions)
 
 
-def add_user(granted: Granted) -> None:
-    """Make what Starlette finds as ``request.user`` and ``request.auth``, once for each state of a key."""
-    granted.user, granted.auth = KeyUser(granted.grant), KeyCredentials(granted.grant)
+def put_user(scope: Scope, granted: Granted) -> None:
+    """Put what Starlette finds as ``request.user`` and ``request.auth`` into *scope*. It is made once for a key."""
+    if granted.user is None:
+        granted.user, granted.auth = KeyUser(granted.grant), KeyCredentials(granted.grant)
+    scope["user"], scope["auth"] = granted.user, granted.auth

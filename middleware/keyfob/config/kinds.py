@@ -66,6 +66,17 @@ def switch() -> Kind:
     return Kind(check, lambda text: _SWITCHES.get(text.strip().lower(), text))
 
 
+def switch_or(other: str) -> Kind:
+    """Accept true, false or *other*; in the environment also 1 and 0."""
+
+    def check(value: object) -> bool | str:
+        if not isinstance(value, bool) and value != other:
+            raise InvalidValue(_must_be(f'true, false or "{other}"', value))
+        return other if value == other else value is True
+
+    return Kind(check, lambda text: _SWITCHES.get(text.strip().lower(), text))
+
+
 def word(*allowed: str) -> Kind:
     """Accept one of *allowed*."""
 

@@ -26,6 +26,7 @@ ADMIN: Mapping[str, Kind] = {
 MIDDLEWARE: Mapping[str, Kind] = {
     "trusted_proxies": a.proxies(),
     "client_ip_header": a.lower(_HEADER),
+    "forwarded_scheme": a.switch(),
     "max_staleness": a.number(0.1, 3600),  # seconds, as the next two
     "max_stale_on_outage": a.number(0, 86_400),
     "usage_interval": a.number(0.05, 3600),
@@ -37,6 +38,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "allow_preflight": a.switch(),
     "mode": a.word("enforce", "observe"),
     "close_on_revoke": a.switch(),
+    "starlette_user": a.switch_or("auto"),
     "persist_digests": a.switch(),
     "encoded_slash": a.word("refuse", "allow"),
 }

@@ -55,6 +55,7 @@ class Settings:
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"
+    forwarded_scheme: bool | None = None  # None: where there are trusted proxies
     max_staleness: float = 2.0  # seconds; the longest that a revoked key can pass on another host
     max_stale_on_outage: float = 0.0  # seconds on top while the store can't say
     usage_interval: float = 1.0  # seconds; the most usage that a killed process loses
@@ -66,6 +67,7 @@ class Settings:
     allow_preflight: bool = False
     mode: str = "enforce"  # or "observe"
     close_on_revoke: bool = True
+    starlette_user: bool | str = "auto"  # for Starlette and FastAPI applications
     persist_digests: bool = True
     encoded_slash: str = "refuse"  # or "allow"
     on_denied: Callable[..., object] | None = field(default=None, repr=False)

@@ -6,9 +6,10 @@ not be relied on.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob.errors import StoreUnavailable
+from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.verdict import Denied, Reason
 
@@ -65,6 +66,7 @@ class Authenticator:
         parsed = key or self._key_verifier.parse(text)
         if parsed is None:
             return Denied(Reason.MALFORMED)
+        require_asyncio()
         await self._awaken()  # and with that, what the database says about the keyring is known
         reason = self._key_verifier.refuses(parsed) if key is None else None
         if reason is not None:
@@ -84,3 +86,14 @@ class Authenticator:
             if known is not None:
                 return Denied(known.reason)
         raise StoreUnavailable("the key was changed again and again while it was looked up")
+
+
+def require_asyncio() -> None:
+    """Raise ConfigError where another event loop runs, such as Trio's: database drivers and tasks need asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigError(
+            "Keyfob needs asyncio, and this server runs another event loop, such as Trio: "
+            "start it with asyncio (for Hypercorn: `-k asyncio` or `-k uvloop`)"
+        ) from None

@@ -37,13 +37,15 @@ class Networks:
         """Take addresses and ranges as `keyfob.policy.ip_ranges` reads them. Raises ValueError."""
         networks = tuple(parse_range(text)[0] for text in cidrs)
 
-        def contains(ip: str | None) -> bool:
-            if ip is None or (text := canonical(ip)) is None:
-                return False
-            address = ip_address(text)
-            return any(address in network for network in networks)
+        @lru_cache(_REMEMBERED)
+        def holds(ip: str) -> bool:
+            text = _canonical(ip)
+            return text is not None and any(ip_address(text) in network for network in networks)
 
-        self.contains: Callable[[str | None], bool] = lru_cache(_REMEMBERED)(contains)
+        def contains(ip: str | None) -> bool:
+            return ip is not None and len(ip) <= _LONGEST and holds(ip)  # a server may hand on what a client made up
+
+        self.contains: Callable[[str | None], bool] = contains
         """Whether an address is in one of the networks. One that is unknown, or none, is not."""
 
 

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Saturated, StoreUnavailable
-from keyfob.gate.credentials import AUTHORIZATION, BEARER, one_key, read_credential, split_headers, stripped
+from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.target import PERCENT, Targets, needs_key
@@ -56,6 +56,7 @@ class Gate:
         encoded_slash: bool = False,
         allow_preflight: bool = False,
         forward_credential: bool = False,
+        prefix: str = "kf",  # what keys begin with
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
         self._targets = Targets(rules, encoded_slash=encoded_slash)
@@ -68,6 +69,7 @@ class Gate:
         self._stats = stats
         self._allow_preflight = allow_preflight
         self._forwards_credential = forward_credential
+        self._credentials = CredentialReader(prefix)
         self._now = now
 
     @property
@@ -141,7 +143,7 @@ class Gate:
         verdict: Verdict = PUBLIC
         carrier = client_ip = None
         if needs_key(target) and not (self._allow_preflight and _is_preflight(scope)):
-            text, carrier = read_credential(sensitive)
+            text, carrier = self._credentials.read(sensitive)
             client_ip = self._addresses.of(scope)
             if carrier is None or isinstance(text, Reason):
                 verdict = Denied(text if isinstance(text, Reason) else Reason.MISSING)
@@ -151,7 +153,8 @@ class Gate:
             verdict = Denied(target)
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = stripped(scope["headers"], sensitive, None if is_forwarded else carrier)
-        return admission_of((verdict, headers, match, client_ip, None))
+        varies_by = None if carrier is None or carrier[0].lower() == AUTHORIZATION else carrier[0].lower()
+        return admission_of((verdict, headers, match, client_ip, varies_by))
 
     async def _judge_text(
         self, text: bytes, carrier: Header, key: KeyText | None, match: Match | None, client_ip: str | None

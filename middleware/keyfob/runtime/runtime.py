@@ -122,6 +122,7 @@ class Runtime:
             encoded_slash=self.settings.encoded_slash == "allow",
             allow_preflight=self.settings.allow_preflight,
             forward_credential=self.settings.forward_credential,
+            prefix=self.settings.prefix,
         )
 
     # -- what the admin API and the command line ask for

@@ -47,9 +47,13 @@ async def test_what_starlette_looks_at_is_there(here: Installation, guard: Guard
     """scope["user"] and scope["auth"] answer as Starlette's own, wildcards covering what is under them."""
     issued = await here.issue("items:*", name="billing")
 
-    await ask(guard(), "/items", issued.headers)
+    await ask(guard(starlette_user=True), "/items", issued.headers)
 
     user, auth = echo.scopes[0]["user"], echo.scopes[0]["auth"]
-    assert (True, "billing", issued.record.id) == (user.is_authenticated, user.display_name, user.identity)
+    assert (True, f"billing ({issued.record.id})", issued.record.id) == (
+        user.is_authenticated,
+        user.display_name,
+        user.identity,
+    )
     assert "items:read" in auth.scopes
     assert "orders:read" not in auth.scopes

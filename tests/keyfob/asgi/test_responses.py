@@ -196,3 +196,12 @@ async def test_ws_01_elsewhere_a_websocket_is_closed_before_it_is_accepted(exten
     await DenialResponses().refuse(Denied(Reason.MISSING), {"type": "websocket", **extensions}, wire)
 
     assert [{"type": "websocket.close", "code": 1008, "reason": ""}] == wire.sent
+
+
+def test_all_bad_keys_get_one_body_and_no_request_id() -> None:
+    """Whatever is wrong with a key, the answer is the same byte for byte; and 400 and 401 name no request."""
+    answers = [DenialResponses().response(Denied(reason, "7Qx2mB9tKd03LpWz")) for reason in Reason]
+    told = [(start, body["body"]) for start, body in answers]
+
+    assert 1 == len({body for _, body in told if b'"invalid_key"' in body})
+    assert not [body for start, body in told if start["status"] in {400, 401} and b"request_id" in body]

@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from litestar import Litestar, Request, Response, Router, WebSocket, asgi, get, websocket
+from litestar.config.cors import CORSConfig
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
 from litestar.plugins.problem_details import ProblemDetailsPlugin
 
-from keyfob import ConfigError
-from keyfob.litestar import KeyLacksPermission, requires
+from keyfob import APIKeyMiddleware, ConfigError
+from keyfob.litestar import OPENAPI_COMPONENTS, KeyLacksPermission, requires
 from tests.keyfob.frameworks.conftest import ask, knock
 
 if TYPE_CHECKING:
@@ -70,11 +73,11 @@ def told(answer: httpx.Response) -> tuple[int, str | None, str | None]:
 
 
 async def test_a_key_with_the_permission_passes(here: Installation, guard: Guard) -> None:
-    """The key is Litestar's user, too, and its permissions are Litestar's auth."""
+    """With starlette_user the key is Litestar's user, too, and its permissions are Litestar's auth."""
     reader = await here.issue("items:read", name="reader")
-    answer = await ask(guard(shop(), RULES), "/items", reader.headers)
+    answer = await ask(guard(shop(), RULES, starlette_user=True), "/items", reader.headers)
 
-    assert {"asked_by": "reader", "may": True} == answer.json()
+    assert {"asked_by": f"reader ({reader.record.id})", "may": True} == answer.json()
 
 
 @pytest.mark.parametrize(("by_rule", "by_guard"), [("/ruled", "/items"), ("/ruled", "/mounted/x")])
@@ -210,3 +213,49 @@ def test_what_no_rule_could_name_cannot_be_required(wrong: Any) -> None:
     """A mistake in a permission is told when the module is loaded."""
     with pytest.raises(ConfigError, match="is not a permission"):
         requires("items:read", wrong)
+
+
+@pytest.fixture
+def stall(here: Installation) -> Litestar:
+    """An application with Keyfob among its middlewares, as the documentation shows it."""
+    public = {"/schema": PUBLIC, "/schema/{p:path}": PUBLIC}
+    keyfob: Any = APIKeyMiddleware  # Litestar has types of its own for scope, receive and send
+    middleware = DefineMiddleware(keyfob, rules=RULES | public, **here.options)
+    document = OpenAPIConfig(
+        title="Stall", version="1", components=OPENAPI_COMPONENTS, security=[{"Keyfob": []}], path="/schema"
+    )
+    cors = CORSConfig(allow_origins=["https://a.example"], allow_headers=["authorization"])
+    handlers: list[Any] = [items, both, ws]
+    return Litestar(handlers, middleware=[middleware], openapi_config=document, cors_config=cors, **QUIET)
+
+
+async def test_ff_42_keyfob_is_one_of_the_applications_middlewares(here: Installation, stall: Litestar) -> None:
+    """What is judged is the same as around the application, for HTTP and for WebSockets, before and after a disable."""
+    reader, other = await here.issue("items:read", name="reader"), await here.issue("items:write")
+
+    assert 401 == (await ask(stall, "/both")).status_code
+    assert (403, 200) == tuple([(await ask(stall, "/both", key.headers)).status_code for key in (reader, other)])
+    assert "websocket.accept" == (await knock(stall, "/ws", reader.headers))[0]["type"]
+    assert "websocket.accept" not in [message["type"] for message in await knock(stall, "/ws")]
+    await here.disable(reader)
+    assert 401 == (await ask(stall, "/both", reader.headers)).status_code
+
+
+async def test_ff_42_cors_is_litestars_own(here: Installation, stall: Litestar) -> None:
+    """The application answers preflights without a key, and its CORS headers are on what Keyfob refuses, too."""
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    answer = await ask(stall, "/items", preflight, method="OPTIONS")
+
+    assert (204, "https://a.example") == (answer.status_code, answer.headers["access-control-allow-origin"])
+    refused = await ask(stall, "/items", {"Origin": "https://a.example"})
+    assert (401, "https://a.example") == (refused.status_code, refused.headers["access-control-allow-origin"])
+
+
+async def test_ff_42_the_document_shows_how_a_key_is_sent(stall: Litestar) -> None:
+    """Generated clients and the pages under /schema find the scheme."""
+    document = (await ask(stall, "/schema/openapi.json")).json()
+
+    assert {"Keyfob": "bearer"} == {
+        name: scheme["scheme"] for name, scheme in document["components"]["securitySchemes"].items()
+    }
+    assert [{"Keyfob": []}] == document["security"]

@@ -58,7 +58,10 @@ async def test_starlettes_requires_asks_what_the_key_covers(here: Installation, 
     """``@requires("items:read")`` passes a key that holds it, by itself or through a wildcard."""
     issued = await here.issue(held, name="reader")
 
-    assert "reader" == (await ask(guard(Starlette(routes=ROUTES), RULES), "/items", issued.headers)).text
+    assert (
+        f"reader ({issued.record.id})"
+        == (await ask(guard(Starlette(routes=ROUTES), RULES), "/items", issued.headers)).text
+    )
 
 
 async def test_starlettes_requires_refuses_what_the_key_does_not_cover(here: Installation, guard: Guard) -> None:

@@ -240,3 +240,12 @@ def test_texts_longer_than_any_address_are_not_looked_at() -> None:
     """What is remembered stays small, because nothing long gets that far."""
     assert "fe80::1" == canonical("fe80::1%" + "x" * 15)
     assert None is canonical("fe80::1%" + "x" * 100)
+
+
+def test_ff_49_a_peer_that_no_address_can_be_is_not_remembered() -> None:
+    """Where a server hands on what a client made up, a long text costs nothing and is in no network."""
+    networks = Networks(["0.0.0.0/0"])
+
+    for number in range(3):
+        assert not networks.contains(f"{number}" + "1" * 50_000)
+        assert not ClientAddress(["10.0.0.0/8"]).trusts_peer_of({"client": ("9" * 50_000, 1), "headers": []})

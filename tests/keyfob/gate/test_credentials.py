@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyfob.gate.credentials import one_key, read_credential, split_headers, stripped
+from keyfob.gate.credentials import CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.verdict import Reason
 
 KEY = b"kf_api_7Qx2mB9tKd03LpWz_" + b"0" * 64
@@ -12,13 +12,13 @@ HOST = (b"host", b"example.com")
 
 
 def read(headers: list[tuple[bytes, bytes]]) -> bytes | Reason:
-    text, carrier = read_credential(split_headers(headers)[1])
+    text, carrier = CredentialReader().read(split_headers(headers)[1])
     return text if carrier is None or isinstance(text, Reason) else one_key(text, carrier)
 
 
 def without_key(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     _, sensitive = split_headers(headers)
-    return stripped(headers, sensitive, read_credential(sensitive)[1])
+    return stripped(headers, sensitive, CredentialReader().read(sensitive)[1])
 
 
 def as_they_came(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -95,9 +95,9 @@ NOT_BEARER = [b"", b" ", b"\t", b"Basic eDp5", b"Bearerkey", b"Bear er", KEY, b'
 
 @pytest.mark.parametrize("value", NOT_BEARER)
 def test_cp_12_other_schemes_are_not_ours(value: bytes) -> None:
-    """Another scheme alone presents no key, and leaves X-API-Key to present one."""
+    """Another scheme alone presents no key, and leaves X-API-Key to present one; two keys in any form are refused."""
     assert Reason.MISSING == read([authorization(value)])
-    assert KEY == read([authorization(value), api_key(KEY)])
+    assert (Reason.AMBIGUOUS if value == KEY else KEY) == read([authorization(value), api_key(KEY)])
 
 
 @pytest.mark.parametrize("sensitive", [b"\x07", b"\x7f", b"\x1b[31m", b"\x00", b"\xff", b"\xc3\xa9"])
@@ -155,13 +155,14 @@ def test_names_of_the_same_length_are_no_credentials() -> None:
     assert Reason.MISSING == read([(b"cache-control", b"Bearer " + KEY), (b"x-api_key", KEY)])
 
 
-WORDS = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b",", b"\t", b"k1", b"k2", b"Bearer k1"])
+WORDS = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b",", b"\t", b"kf_1", b"kf_2", b"Bearer kf_1"])
 LINES = st.lists(st.tuples(st.sampled_from([b"authorization", b"x-api-key", b"host"]), st.lists(WORDS).map(b"".join)))
 
 
-def presents(name: bytes, value: bytes) -> bool:
-    scheme = value.replace(b"\t", b" ").lstrip(b" ") + b" "
-    return name == b"x-api-key" or (name == b"authorization" and scheme[:7].lower() == b"bearer ")
+def presents(name: bytes, value: bytes, *, alone: bool) -> bool:
+    scheme, _, text = (value.replace(b"\t", b" ").lstrip(b" ") + b" ").partition(b" ")
+    is_bearer = name == b"authorization" and scheme.lower() == b"bearer"
+    return name == b"x-api-key" or (is_bearer and (alone or text.lstrip(b" ").startswith(b"kf_")))
 
 
 @given(LINES)
@@ -173,8 +174,9 @@ def test_what_is_read_stands_once_in_the_headers(headers: list[tuple[bytes, byte
         assert text
         assert b"," not in text
         assert text == text.strip(b" \t")
-        assert 1 == sum(presents(name, value) for name, value in headers)
-        assert not any(presents(name, value) for name, value in without_key(headers))
+        alone = all(name != b"x-api-key" for name, _ in headers)  # beside one, a foreign Bearer is the application's
+        assert 1 == sum(presents(name, value, alone=alone) for name, value in headers)
+        assert not any(presents(name, value, alone=alone) for name, value in without_key(headers))
 
 
 def test_the_header_that_carried_the_key_is_taken_out() -> None:
@@ -214,3 +216,71 @@ def test_headers_of_keyfob_never_come_from_outside(name: bytes, *, credential: b
 def test_other_headers_stay(name: bytes) -> None:
     """What is not ours and not the key stays as it came."""
     assert [(name, b"1")] == as_they_came([(name, b"1")])
+
+
+FOREIGN = [b"Bearer eyJhbGciOi.e30.x", b"bearer  opaque", b"Bearer KF_api_1", b"Bearer kfapi", b"Negotiate abc==", b""]
+MAYBE_OURS = [b"Bearer", b"Bearer  ", b"Bearer kf_", b"bearer kf_api_x", b"Bearer " + KEY, b"Basic x, Bearer y"]
+MAYBE_OURS += [b"Bearer a b", b"Bearer a,b", b"Bearer \tx", b"Token " + KEY, KEY, b'Bearer "' + KEY + b'"']
+
+
+@pytest.mark.parametrize("value", FOREIGN)
+def test_ff_69_a_bearer_token_of_the_applications_own_stays_beside_our_key(value: bytes) -> None:
+    """An Authorization that is not ours beside an X-API-Key is the application's: it is left in the headers."""
+    headers = [authorization(value), HOST, api_key(KEY)]
+
+    assert KEY == read(headers)
+    assert [authorization(value), HOST] == without_key(headers)
+
+
+@pytest.mark.parametrize("value", MAYBE_OURS)
+def test_ff_69_what_may_be_ours_twice_is_refused(value: bytes) -> None:
+    """Two of our keys in any form, and what cannot be read in one way, are refused."""
+    assert Reason.AMBIGUOUS == read([authorization(value), api_key(KEY)])
+
+
+def test_ff_69_the_prefix_is_the_configured_one() -> None:
+    """What begins with another installation's prefix is foreign, and with ours is not, whatever ours is."""
+    both = [authorization(b"Bearer acme_api_x"), api_key(b"acme_api_y")]
+
+    assert b"acme_api_y" == CredentialReader().read(both)[0]
+    assert Reason.AMBIGUOUS == CredentialReader("acme").read(both)[0]
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t", b" \t ", b"\t\t", b"  "])
+def test_ff_11_whitespace_behind_a_value_is_no_part_of_it(blank: bytes) -> None:
+    """Spaces and tabs around a field's value are not its own (RFC 9110, section 5.5)."""
+    assert KEY == read([authorization(b"Bearer " + KEY + blank)])
+    assert KEY == read([authorization(blank + b"Bearer  " + KEY + blank)])
+    assert KEY == read([api_key(blank + KEY + blank)])
+    assert Reason.AMBIGUOUS == read([authorization(b"Bearer" + blank)])
+    assert Reason.AMBIGUOUS == read([api_key(blank)])
+
+
+class Counted(bytes):
+    """A header's name that counts how often it is compared or taken apart."""
+
+    looks = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.looks += 1
+        return bytes.__eq__(self, other)
+
+    __hash__ = bytes.__hash__
+
+
+@pytest.mark.parametrize("count", [100, 20_000])
+def test_ff_17_headers_are_gone_through_a_fixed_number_of_times(count: int) -> None:
+    """To take out forged headers costs a few looks at each one, not one for each other one."""
+    Counted.looks = 0
+    headers = [HOST, *((Counted(b"X-Keyfob-A"), b"x") for _ in range(count))]
+
+    assert [HOST] == as_they_came(headers)
+    assert Counted.looks <= 6 * count
+
+
+def test_ff_17_a_key_is_not_looked_for_among_thousands_of_headers() -> None:
+    """More headers than any client sends are refused before the first one is read."""
+    few = [(b"x-a", b"1")] * 200
+
+    assert KEY == read([*few, BEARER])
+    assert Reason.AMBIGUOUS == read([*few * 2, BEARER])
