@@ -11,9 +11,11 @@ from keyfob.asgi.lifespan import Lifespan
 from keyfob.asgi.request_user import add_user
 from keyfob.asgi.responses import DenialResponses
 from keyfob.config.settings import load_settings
+from keyfob.connections.response import OpenResponse
+from keyfob.connections.servers import spoil
 from keyfob.connections.websocket import OpenSocket
 from keyfob.gate.credentials import without_ours
-from keyfob.gate.verdict import Admission, Denied, Granted
+from keyfob.gate.verdict import Admission, Denied, Granted, Reason
 from keyfob.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -86,16 +88,16 @@ class APIKeyMiddleware:
             scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
             scope["user"], scope["auth"] = verdict.user, verdict.auth
             if kind == "websocket":
-                await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
+                await OpenSocket(self._connections, receive, send, verdict, match, address).run(self.app, scope)
             elif self._closes_streams:
+                response = OpenResponse(self._connections, scope, receive, send, verdict, match, address)
                 try:
-                    await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
-                except BaseException as broken:
-                    if not self._connections.was_cut_off(send, broken):
+                    await self.app(scope, response.receive, response.send)
+                except BaseException as raised:
+                    if response.finish(raised) is raised:
                         raise
-                finally:
-                    if self._connections.responses:
-                        self._connections.release(send)
+                if not response.is_whole:
+                    await self._finish(response, scope, send)
             else:
                 await self.app(scope, receive, send)
         else:
@@ -114,6 +116,15 @@ class APIKeyMiddleware:
         scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
         scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
         await self.app(scope, receive, send)
+
+    async def _finish(self, response: OpenResponse, scope: Scope, send: Send) -> None:
+        """End what the application left incomplete; if its key was revoked, so that nothing outside completes it."""
+        ending = response.finish(None)
+        if ending is not None:
+            await spoil(send)
+            raise ending
+        if response.is_cut and not response.has_started:
+            await self._refusals.refuse(Denied(Reason.DISABLED, response.key_id), scope, send)
 
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":

@@ -203,7 +203,8 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         self._background = []
-        self._awake_in = self.connections.loop = None
+        self._awake_in = None
+        self.connections.serve_in(None)
         self.store.open()  # cached keys may have been used since an earlier stop
         await self.usage.drain(self.store)
         await self.workers.leave()
@@ -216,7 +217,8 @@ class Runtime:
 
     def _begin(self) -> None:
         self._open()
-        self._awake_in = self.connections.loop = asyncio.get_running_loop()
+        self._awake_in = loop = asyncio.get_running_loop()
+        self.connections.serve_in(loop)
         self.workers.serve()
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
