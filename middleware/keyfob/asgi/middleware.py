@@ -68,7 +68,7 @@ class APIKeyMiddleware:
         if self._observes:
             log.warning("keyfob only observes: every request passes, whatever key it carries")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901 - every request would pay for a call
         """Answer one connection, as ASGI 3 asks."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - two comparisons are quicker than a set
@@ -102,6 +102,8 @@ class APIKeyMiddleware:
                 await self.app(scope, receive, send)
         else:
             await self._answer_without_key(verdict, headers, scope, receive, send)
+        if self.runtime.settles_each_call:
+            await self.runtime.settle()
 
     async def _answer_without_key(
         self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send

@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     allow_preflight: bool
     mode: Literal["enforce", "observe"]
     close_on_revoke: bool
+    background: bool
     persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
     on_denied: Callable[[Denied], object]

@@ -37,6 +37,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "allow_preflight": a.switch(),
     "mode": a.word("enforce", "observe"),
     "close_on_revoke": a.switch(),
+    "background": a.switch(),
     "persist_digests": a.switch(),
     "encoded_slash": a.word("refuse", "allow"),
 }

@@ -6,6 +6,7 @@ in between and be missed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 from keyfob.connections.connection import TRY_AGAIN_LATER
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
@@ -27,9 +27,15 @@ log = logging.getLogger("keyfob")
 class OpenConnections:
     """All that is open in this process: WebSockets by key id, and responses, most of which last an instant."""
 
-    def __init__(self, suspends: Callable[[str, str], bool]) -> None:
-        """*suspends* tells whether a plan lacks a key type."""
+    def __init__(self, suspends: Callable[[str, str], bool], begin_elsewhere: Callable[[], None]) -> None:
+        """Know nothing yet.
+
+        Args:
+            suspends: whether a plan lacks a key type.
+            begin_elsewhere: is called for a request that is answered in another event loop than usual.
+        """
         self._suspends = suspends
+        self._begin_elsewhere = begin_elsewhere
         self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
         self.thread = 0  # that this loop runs in
         self.responses: set[OpenResponse] = set()
@@ -38,6 +44,11 @@ class OpenConnections:
     def serve_in(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Nearly all requests are answered in *loop*, which runs in this thread."""
         self.loop, self.thread = loop, get_ident()
+
+    def other_task(self) -> asyncio.Task[object] | None:
+        """The running task, of another event loop than usual."""
+        self._begin_elsewhere()
+        return asyncio.current_task()
 
     def add(self, socket: Connection) -> None:
         """Watch *socket* from now on."""

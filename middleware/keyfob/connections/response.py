@@ -58,7 +58,7 @@ class OpenResponse(Connection):
         self._address = address
         # Asked of a loop that is known: finding out which one is running takes a system call before CPython 3.12.
         loop = connections.loop if connections.thread == get_ident() else None
-        self._task = current_task(loop) or current_task()
+        self._task = (loop and current_task(loop)) or connections.other_task()
         self._connections = connections
         self._scope = scope
         self._receive = receive
