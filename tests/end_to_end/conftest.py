@@ -13,6 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from keyfob.testing import Installation, Issued, installation
+from tests.end_to_end.asgi_servers import AnyServer
 from tests.end_to_end.server import Server
 
 if TYPE_CHECKING:
@@ -196,4 +197,20 @@ def alone(logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
 
     yield serve
     for server in started:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def serve(place: Origin, logs: Callable[[], Path]) -> Iterator[Callable[..., AnyServer]]:
+    """Starts servers of any kind over `tests.end_to_end.long_lived`, one of each wiring, and ends them."""
+    started: dict[str, AnyServer] = {}
+
+    def start(kind: str, **wiring: Any) -> AnyServer:
+        name = repr((kind, wiring))
+        if name not in started:
+            started[name] = AnyServer(kind, place.here, logs(), wiring)
+        return started[name]
+
+    yield start
+    for server in started.values():
         server.kill()

@@ -91,7 +91,7 @@ class Wire:
         length, encoding = answer.one("content-length"), answer.one("transfer-encoding")
         assert length is None or encoding is None, "two framings in one answer"
         if length is not None:
-            answer.body = self._exactly(int(length))
+            answer.body = self.exactly(int(length))
         elif encoding is not None:
             assert encoding == "chunked"
             while chunk := self.chunk():
@@ -115,7 +115,7 @@ class Wire:
     def chunk(self) -> bytes:
         """Read one chunk; the last one is empty. Raises CutOffError if the stream is cut."""
         size = int(self._line(), 16)
-        data = self._exactly(size)
+        data = self.exactly(size)
         assert self._line() == b"", "a chunk without its end"
         return data
 
@@ -144,7 +144,8 @@ class Wire:
         line, _, self._unread = self._unread.partition(b"\r\n")
         return line
 
-    def _exactly(self, size: int) -> bytes:
+    def exactly(self, size: int) -> bytes:
+        """Read *size* bytes. Raises CutOffError if they end early."""
         while len(self._unread) < size:
             if not self._more():
                 raise CutOffError

@@ -14,10 +14,12 @@ from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
 from keyfob.asgi.wrapped import is_starlette
 from keyfob.config.settings import load_settings
+from keyfob.connections.response import OpenResponse
+from keyfob.connections.servers import spoil
 from keyfob.connections.websocket import OpenSocket
 from keyfob.errors import ConfigError
 from keyfob.gate.credentials import without_ours
-from keyfob.gate.verdict import Admission, Denied, Granted
+from keyfob.gate.verdict import Admission, Denied, Granted, Reason
 from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
 
@@ -90,30 +92,32 @@ class APIKeyMiddleware:
         if type(admission) is not Admission:
             admission = await admission
         verdict, headers, match, address, varies_by = admission
-        if not isinstance(verdict, Granted):
-            await self._answer_without_key(verdict, headers, scope, receive, send)
-            return
-        self.stats.admitted += 1
-        # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
-        scope["headers"] = headers
-        scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
-        if self._sets_user:
-            put_user(scope, verdict)
-        if varies_by is not None:
-            send = varying(send, varies_by)
-        if kind == "websocket":
-            await OpenSocket(verdict, match, address).run(self._connections, self.app, scope, receive, send)
-        elif self._closes_streams:
-            try:
-                await self.app(scope, receive, self._connections.watch(send, verdict, match, address))
-            except BaseException as broken:
-                if not self._connections.was_cut_off(send, broken):
-                    raise
-            finally:
-                if self._connections.responses:
-                    self._connections.release(send)
+        if isinstance(verdict, Granted):
+            self.stats.admitted += 1
+            # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
+            scope["headers"] = headers
+            scope["keyfob"], scope["keyfob.refusals"] = verdict.grant, self._refusals
+            if self._sets_user:
+                put_user(scope, verdict)
+            if kind == "websocket":
+                sends = send if varies_by is None else varying(send, varies_by)
+                await OpenSocket(self._connections, receive, sends, verdict, match, address).run(self.app, scope)
+            elif self._closes_streams:
+                response = OpenResponse(self._connections, scope, receive, send, verdict, match, address)
+                sends = response.send if varies_by is None else varying(response.send, varies_by)
+                try:
+                    await self.app(scope, response.receive, sends)
+                except BaseException as raised:
+                    if response.finish(raised) is raised:
+                        raise
+                if not response.is_whole:
+                    await self._finish(response, scope, send)
+            else:
+                await self.app(scope, receive, send if varies_by is None else varying(send, varies_by))
         else:
-            await self.app(scope, receive, send)
+            await self._answer_without_key(verdict, headers, scope, receive, send)
+        if self.runtime.settles_each_call:
+            await self.runtime.settle()
 
     async def _answer_without_key(
         self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send
@@ -128,6 +132,15 @@ class APIKeyMiddleware:
         scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
         scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
         await self.app(scope, receive, send)
+
+    async def _finish(self, response: OpenResponse, scope: Scope, send: Send) -> None:
+        """End what the application left incomplete; if its key was revoked, so that nothing outside completes it."""
+        ending = response.finish(None)
+        if ending is not None:
+            await spoil(send)
+            raise ending
+        if response.is_cut and not response.has_started:
+            await self._refusals.refuse(Denied(Reason.DISABLED, response.key_id), scope, send)
 
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":

@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     mode: Literal["enforce", "observe"]
     close_on_revoke: bool
     starlette_user: bool | Literal["auto"]
+    background: bool
     persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
     on_denied: Callable[[Denied], object]

@@ -39,6 +39,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "mode": a.word("enforce", "observe"),
     "close_on_revoke": a.switch(),
     "starlette_user": a.switch_or("auto"),
+    "background": a.switch(),
     "persist_digests": a.switch(),
     "encoded_slash": a.word("refuse", "allow"),
 }

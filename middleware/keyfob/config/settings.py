@@ -68,6 +68,7 @@ class Settings:
     mode: str = "enforce"  # or "observe"
     close_on_revoke: bool = True
     starlette_user: bool | str = "auto"  # for Starlette and FastAPI applications
+    background: bool = True  # False: nothing runs between requests, and each call writes its own uses
     persist_digests: bool = True
     encoded_slash: str = "refuse"  # or "allow"
     on_denied: Callable[..., object] | None = field(default=None, repr=False)

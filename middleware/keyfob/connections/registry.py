@@ -1,157 +1,112 @@
-"""WebSockets and long responses that go on after they were admitted: they end when their key falls.
+"""Every connection that a key was admitted for, so that it ends when its key is revoked.
 
-A response is registered with its first part that is not its last, so that an ordinary request pays for no registry.
+A connection is registered in the same step of the event loop in which the gate admitted it. So no change can be merged
+in between and be missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from threading import get_ident
 from typing import TYPE_CHECKING
 
-from keyfob.connections.connection import TRY_AGAIN_LATER, Connection, KeyRevokedError
+from keyfob.connections.connection import TRY_AGAIN_LATER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
-    from starlette.types import Message, Send
-
-    from keyfob.gate.verdict import Granted
+    from keyfob.connections.connection import Connection
+    from keyfob.connections.response import OpenResponse
     from keyfob.keys.record import KeyRecord
-    from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
 
 
 class OpenConnections:
-    """All that is open in this process, by key id."""
+    """All that is open in this process: WebSockets by key id, and responses, most of which last an instant."""
 
-    def __init__(self, suspends: Callable[[str, str], bool]) -> None:
-        """*suspends* says whether a plan lacks a key type."""
-        self._suspends = suspends
-        self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
-        self._by_key: dict[str, set[Connection]] = {}
-        self.responses: dict[Send, OpenResponse] = {}  # by the server's send, each request's own
+    def __init__(self, suspends: Callable[[str, str], bool], begin_elsewhere: Callable[[], None]) -> None:
+        """Know nothing yet.
 
-    def watch(self, send: Send, granted: Granted, match: Match | None, address: str | None) -> Send:
-        """Return what an application may send with in place of *send*, until that is given to `release`.
-
-        From the first part that is not the last the response is open, and ends when its key falls. A part that is
-        both is only passed on.
+        Args:
+            suspends: whether a plan lacks a key type.
+            begin_elsewhere: is called for a request that is answered in another event loop than usual.
         """
-        # Asked of a loop that is known: to find out which one is running takes a system call before CPython 3.12.
-        task = asyncio.current_task(self.loop) or asyncio.current_task()
-        response: OpenResponse | None = None
+        self._suspends = suspends
+        self._begin_elsewhere = begin_elsewhere
+        self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
+        self.thread = 0  # that this loop runs in
+        self.responses: set[OpenResponse] = set()
+        self._sockets: dict[str, set[Connection]] = {}
 
-        def passing(message: Message) -> Awaitable[None]:
-            nonlocal response
-            if response is None:
-                if not message.get("more_body"):
-                    return send(message)
-                response = self.responses[send] = OpenResponse(send, _running(task), granted, match, address)
-                self.add(response)
-            return response.send(message)
+    def serve_in(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Nearly all requests are answered in *loop*, which runs in this thread."""
+        self.loop, self.thread = loop, get_ident()
 
-        return passing
+    def other_task(self) -> asyncio.Task[object] | None:
+        """The running task, of another event loop than usual."""
+        self._begin_elsewhere()
+        return asyncio.current_task()
 
-    def was_cut_off(self, send: Send, broken: BaseException) -> bool:
-        """Whether *broken* is how the application of a response took it that its key fell."""
-        response = self.responses.get(send)
-        return response is not None and response.explains(broken)
+    def add(self, socket: Connection) -> None:
+        """Watch *socket* from now on."""
+        self._sockets.setdefault(socket.key_id, set()).add(socket)
 
-    def release(self, send: Send) -> None:
-        """The application has returned."""
-        response = self.responses.pop(send, None)
-        if response is not None:
-            self.remove(response)
-
-    def add(self, connection: Connection) -> None:
-        """Watch *connection* from now on."""
-        self._by_key.setdefault(connection.key_id, set()).add(connection)
-
-    def remove(self, connection: Connection) -> None:
+    def remove(self, socket: Connection) -> None:
         """It ended by itself."""
-        of_key = self._by_key.get(connection.key_id)
+        of_key = self._sockets.get(socket.key_id)
         if of_key is not None:
-            of_key.discard(connection)
+            of_key.discard(socket)
             if not of_key:
-                del self._by_key[connection.key_id]
+                del self._sockets[socket.key_id]
 
     def open_keys(self) -> frozenset[str]:
         """The ids of the keys that something is open for."""
-        return frozenset(self._by_key)
+        return frozenset((*self._sockets, *(response.key_id for response in list(self.responses))))
 
     def review_changed(self, records: Iterable[KeyRecord], now: float) -> None:
         """End what the keys in *records* no longer allow, at *now* (seconds since the epoch)."""
-        for record in records:
-            for connection in list(self._by_key.get(record.id, ())):
-                suspended = self._suspends(record.plan, record.key_type)
-                if not connection.survives(record, now, suspended=suspended):
-                    self._end(connection)
+        changed = {record.id: record for record in records}
+        for connection in self._of_keys(changed.keys()):
+            record = changed[connection.key_id]
+            if not connection.survives(record, now, suspended=self._suspends(record.plan, record.key_type)):
+                self._end(connection)
 
     def review_all(self, now: float, is_retired: Callable[[str], bool]) -> None:
-        """End what has run out by *now*, and what a retired key character stood behind."""
-        for connection in [connection for of_key in self._by_key.values() for connection in of_key]:
-            if connection.has_run_out(now) or is_retired(connection.key_char):
+        """End what has expired by *now*, and what a retired signing key stood behind."""
+        for connection in self._all():
+            if connection.has_expired(now) or is_retired(connection.key_char):
                 self._end(connection)
 
     def end_key(self, key_id: str) -> None:
-        """End everything that is open for a key that is no more."""
-        for connection in list(self._by_key.get(key_id, ())):
+        """End everything that is open for a key that no longer exists."""
+        for connection in self._of_keys({key_id}):
             self._end(connection)
 
     def end_all(self) -> None:
-        """End everything, because nobody can say which keys are still good."""
-        all_open = [connection for of_key in self._by_key.values() for connection in of_key]
-        log.warning("the store does not say whether keys are still good: closing %d connections", len(all_open))
+        """End everything, because nobody can tell which keys are still good."""
+        all_open = self._all()
+        log.warning("the store cannot tell whether keys are still good: closing %d connections", len(all_open))
         for connection in all_open:
-            self.remove(connection)
+            self._forget(connection)
             connection.revoke(TRY_AGAIN_LATER)
+
+    def _all(self) -> list[Connection]:
+        # Copies, because other threads may answer requests at the same time.
+        return [*(socket for of_key in list(self._sockets.values()) for socket in list(of_key)), *list(self.responses)]
+
+    def _of_keys(self, key_ids: AbstractSet[str]) -> list[Connection]:
+        sockets = [socket for key_id in key_ids for socket in list(self._sockets.get(key_id, ()))]
+        responses = list(self.responses) if key_ids else ()
+        return [*sockets, *(response for response in responses if response.key_id in key_ids)]
+
+    def _forget(self, connection: Connection) -> None:
+        self.remove(connection)
+        self.responses.discard(connection)
 
     def _end(self, connection: Connection) -> None:
         log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
-        self.remove(connection)
+        self._forget(connection)
         connection.revoke()
-
-
-class OpenResponse(Connection):
-    """One HTTP response under way. When its key falls it is cut off, never ended as if it were complete."""
-
-    def __init__(
-        self,
-        send: Send,
-        task: asyncio.Task[object] | None,
-        granted: Granted,
-        match: Match | None,
-        address: str | None,
-    ) -> None:
-        """*send* is the server's, *task* the one that the application runs in."""
-        super().__init__(granted, match, address)
-        self._send = send
-        self._task = task
-
-    async def send(self, message: Message) -> None:
-        """Pass *message* on while the key is good."""
-        if self.is_revoked:
-            msg = "the key of this response is no longer good"
-            raise KeyRevokedError(msg)
-        await self._send(message)
-
-    def _cut(self) -> None:
-        """Stop the application where it waits."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def explains(self, broken: BaseException) -> bool:
-        """Whether *broken* is the end that `fall` brought. Returning without a last part makes the server cut off."""
-        if not self.is_revoked or not isinstance(broken, Exception | asyncio.CancelledError):
-            return False
-        if self._task is not None and isinstance(broken, asyncio.CancelledError):
-            self._task.uncancel()
-        return True
-
-
-def _running(task: asyncio.Task[object] | None) -> asyncio.Task[object] | None:
-    """Return *task*, or the one that is running if the other belongs to the event loop of another thread."""
-    is_here = task is not None and task.get_loop() is asyncio.get_running_loop()
-    return task if is_here else asyncio.current_task()

@@ -12,51 +12,74 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from keyfob.connections.registry import OpenConnections
+    from keyfob.gate.verdict import Granted
+    from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
 
+_PRIVATE_USE = 3000  # added to a code: 4008 and 4013 are the private counterparts of 1008 and 1013
+
 
 class OpenSocket(Connection):
-    """One WebSocket. When its key falls it is closed with 1008; when nobody can say, with 1013."""
+    """One WebSocket. It closes with 1008 when its key is revoked, and with 1013 when nobody can tell."""
 
     _closing: asyncio.Task[None] | None = None
-    _receive: Receive
-    _send: Send
 
-    async def run(self, connections: OpenConnections, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let *app* talk. *receive* and *send* are the server's."""
+    def __init__(  # noqa: PLR0917 - what the gate judged, and the server's side of an ASGI call
+        self,
+        connections: OpenConnections,
+        receive: Receive,
+        send: Send,
+        granted: Granted,
+        match: Match | None,
+        address: str | None,
+    ) -> None:
+        """*receive* and *send* are the server's."""
+        self._granted, self._match, self._address = granted, match, address
+        self._task = asyncio.current_task()
+        self._connections = connections
         self._receive = receive
         self._send = send
         connections.add(self)
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Let *app* talk."""
         try:
             await app(scope, self.receive, self.send)
-        except Exception:
+        except Exception as broken:
             if not self.is_revoked:
                 raise
+            log.debug("the application of a revoked WebSocket ended with %r", broken)
         finally:
-            connections.remove(self)
+            self._connections.remove(self)
             if self._closing is not None:
                 await self._closing
 
     async def receive(self) -> Message:
-        """The next message, or that the socket is closed."""
-        if self.is_revoked:
-            return {"type": "websocket.disconnect", "code": self._why, "reason": ""}
-        return await self._receive()
+        """The client's next message, or the disconnect."""
+        message = None if self.is_revoked else await self._next(self._receive)
+        if message is None or self.is_revoked:  # revoked while the message was on its way
+            return {"type": "websocket.disconnect", "code": self._close_code, "reason": ""}
+        return message
 
     async def send(self, message: Message) -> None:
         """Pass *message* on while the key is good."""
         if self.is_revoked:
-            msg = "the key of this WebSocket is no longer good"
+            msg = "the key of this WebSocket was revoked"
             raise KeyRevokedError(msg)
         await self._send(message)
 
-    def _cut(self) -> None:
-        """Close the socket; the server tells the application."""
+    def _end(self) -> None:
+        """Close the socket, and wake the application if it waits for a message."""
         self._closing = asyncio.create_task(self._close())
+        self._interrupt()
 
     async def _close(self) -> None:
-        try:
-            await self._send({"type": "websocket.close", "code": self._why, "reason": ""})
-        except Exception as gone:  # noqa: BLE001 - each server has its own way to say that the client left already
-            log.debug("the WebSocket had ended already: %r", gone)
+        # Daphne's library takes no code below 3000 from an application but 1000.
+        for code in (self._close_code, self._close_code + _PRIVATE_USE):
+            try:
+                await self._send({"type": "websocket.close", "code": code, "reason": ""})
+            except Exception as refused:  # noqa: BLE001 - each server has its own way to say that the client left already
+                log.debug("the WebSocket could not be closed with %d: %r", code, refused)
+            else:
+                return

@@ -128,17 +128,20 @@ class Usage:
             unwritten[key_id] = _added(unwritten[key_id], use) if key_id in unwritten else use
 
     async def keep(self, sink: UsageSink, *, every: float) -> None:
-        """Flush every so many seconds for as long as the task lives."""
-        while True:
-            await asyncio.sleep(every)
-            # Shielded: a batch on its way when the server stops is written, and `drain` waits for it.
-            self._flight = asyncio.create_task(self._flush_quietly(sink))
-            await asyncio.shield(self._flight)
+        """Flush every so many seconds until cancelled, as by an event loop that ends; then write all that is left."""
+        try:
+            while True:
+                await asyncio.sleep(every)
+                # Shielded: a batch on its way when the server stops is written, and `drain` waits for it.
+                self._flight = asyncio.create_task(self._flush_quietly(sink))
+                await asyncio.shield(self._flight)
+        finally:
+            await self.drain(sink)
 
     async def drain(self, sink: UsageSink) -> None:
         """Write all that is left, after any batch that is on its way. For shutdown."""
         if self._flight is not None and self._flight.get_loop() is asyncio.get_running_loop():
-            await self._flight
+            await asyncio.wait({self._flight})  # which may have been cancelled, with all tasks of a loop that ends
         await self._flush_quietly(sink)
 
     async def _flush_quietly(self, sink: UsageSink) -> None:

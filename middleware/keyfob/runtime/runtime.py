@@ -1,13 +1,12 @@
-"""Everything one process keeps to judge requests: built at once, started by the server or by the first request."""
+"""One process: its parts wired together, and started by the server or by the first request."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from keyfob.connections.outage import close_when_lease_expires
@@ -34,22 +33,25 @@ from keyfob.policy.catalogue import build_catalogue
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
 from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.runtime.background import Background, keep_fresh
+from keyfob.runtime.changes import ChangeApplier
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Any
 
     from starlette.types import Scope
 
     from keyfob.config.settings import Settings
     from keyfob.gate.verdict import Granted
-    from keyfob.store.contract import Changes, KeyStore
+    from keyfob.store.contract import KeyStore
 
-log = logging.getLogger("keyfob")
+_FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
 
 
 class Runtime:
-    """The modules of one process, wired. It is also where changes arrive (`keyfob.propagation.freshness.Merging`)."""
+    """The modules of one process, wired."""
 
     def __init__(self, settings: Settings) -> None:
         """Build everything without touching the database. Raises ConfigError."""
@@ -62,7 +64,7 @@ class Runtime:
         )
         self.stats = Stats()
         self.usage = Usage(self.stats)
-        self.connections = OpenConnections(self.catalogue.suspends)
+        self.connections = OpenConnections(self.catalogue.suspends, self.begin_elsewhere)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
         self.keyring = ActiveKeyring(self._load_keyring, boot_clock)
         self.pool = Argon2Pool(threads=settings.argon2_threads)
@@ -72,17 +74,32 @@ class Runtime:
         self.workers = WorkerRegistry(
             self.store, self.store.workers, lease=settings.max_staleness + settings.max_stale_on_outage
         )
+        self._changes = ChangeApplier(self.keyring, self.key_cache, self.connections, self.store)
         self.freshness = Freshness(
             self.workers,
-            self,
+            self._changes,
             max_staleness=settings.max_staleness,
             max_stale_on_outage=settings.max_stale_on_outage,
         )
         self.authenticator = self._build_authenticator()
-        self._background: list[asyncio.Task[None]] = []
-        self._awake_in: asyncio.AbstractEventLoop | None = None
-        self._reviewing: set[asyncio.Task[None]] = set()
-        self._keyring_error: ConfigError | None = None
+        self.settles_each_call = not settings.background or _FREEZES in os.environ
+        self._background = Background({} if self.settles_each_call else self._works())
+
+    def _works(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What runs beside the requests, by name."""
+        return {
+            "poll": partial(
+                keep_fresh,
+                self.store,
+                self.freshness,
+                self.workers,
+                self.connections,
+                self.keyring,
+                interval=self.settings.max_staleness / 4,
+            ),
+            "usage": partial(self.usage.keep, self.store, every=self.settings.usage_interval),
+            "lease": partial(close_when_lease_expires, self.freshness, self.connections),
+        }
 
     def _build_authenticator(self) -> Authenticator:
         key_verifier = KeyVerifier(
@@ -178,7 +195,7 @@ class Runtime:
         self.workers.serve()
         try:
             await self.freshness.refresh()
-            self._check_keyring()
+            self._changes.check_keyring()
         except Outdated as newer:
             raise ConfigError(f"{newer}; upgrade this one") from newer
         except StoreUnavailable:
@@ -186,25 +203,29 @@ class Runtime:
         self._begin()
 
     async def awaken(self) -> None:
-        """Begin to poll if that was not done in this event loop, and refuse to judge under a wrong keyring."""
-        if self._awake_in is not asyncio.get_running_loop():
+        """Begin in this event loop if that was not done, and refuse to judge under a wrong keyring."""
+        if not self._background.is_here:
             self._begin()
         if self.freshness.epoch is None:
             await self.freshness.ensure()
         try:
-            self._check_keyring()
+            self._changes.check_keyring()
         except ConfigError as wrong:
             raise StoreUnavailable(str(wrong)) from wrong
 
+    def begin_elsewhere(self) -> None:
+        """A request is answered in another event loop than usual: begin there if the usual one is closed."""
+        if self._background.has_lost_its_loop:
+            self._begin()
+
+    async def settle(self) -> None:
+        """Write the uses of a call before it returns, where nothing may run after it."""
+        await self.usage.drain(self.store)
+
     async def stop(self) -> None:
         """Stop polling, write the last uses, and close what is open. Can be called again; so can `start`."""
-        loop = asyncio.get_running_loop()
-        running = [task for task in self._background if task.get_loop() is loop]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        self._background = []
-        self._awake_in = self.connections.loop = None
+        await self._background.end()
+        self.connections.serve_in(None)
         self.store.open()  # cached keys may have been used since an earlier stop
         await self.usage.drain(self.store)
         await self.workers.leave()
@@ -216,25 +237,12 @@ class Runtime:
         self.store.open()
 
     def _begin(self) -> None:
+        # An event loop that is gone without a stop was one for a single call (`asyncio.run`), and so may this one be.
+        self.settles_each_call |= self._background.has_lost_its_loop
         self._open()
-        self._awake_in = self.connections.loop = asyncio.get_running_loop()
+        self.connections.serve_in(asyncio.get_running_loop())
         self.workers.serve()
-        self._background = [
-            asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
-            asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
-            asyncio.create_task(close_when_lease_expires(self.freshness, self.connections), name="keyfob-vouching"),
-        ]
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            await self.store.wait_for_changes(self.settings.max_staleness / 4)
-            with suppress(StoreUnavailable):
-                await self.freshness.refresh()
-                self.workers.tell(self.freshness.epoch, self.freshness.revision)
-            self.connections.review_all(time.time(), self.keyring.is_retired)
-
-    async def _keep_usage(self) -> None:
-        await self.usage.keep(self.store, every=self.settings.usage_interval)
+        self._background.begin()
 
     # -- the keyring
 
@@ -246,46 +254,6 @@ class Runtime:
             msg = 'no keyring is named; say keyring="keyfob.keyring", or set KEYFOB_KEYRING (`keyfob init` makes one)'
             raise ConfigError(msg)
         return load_keyring(settings.keyring)
-
-    def _check_keyring(self) -> None:
-        if self._keyring_error is not None:
-            raise self._keyring_error
-
-    # -- changes arrive
-
-    def merge(self, changes: Changes) -> None:
-        """Take over what changed: states of keys, and the keyring's. Nothing awaits."""
-        if self.keyring.apply(changes.keyring):
-            try:
-                self.keyring.check()
-            except ConfigError as wrong:
-                log.critical("%s", wrong)
-                self._keyring_error = wrong
-            else:
-                self._keyring_error = None
-                self.key_cache.use_hashers(self.keyring.hashers())
-        self.key_cache.merge(changes.records)
-        self.connections.review_changed(changes.records, time.time())
-
-    def forget(self) -> None:
-        """Drop every answer, and look again at each key that something is open for."""
-        self.key_cache.forget()
-        if self.connections.open_keys():
-            task = asyncio.create_task(self._read_open_keys_again())
-            self._reviewing.add(task)
-            task.add_done_callback(self._reviewing.discard)
-
-    async def _read_open_keys_again(self) -> None:
-        for key_id in self.connections.open_keys():
-            try:
-                found = await self.store.find(key_id)
-            except StoreUnavailable:
-                found = None
-            # Fail closed: what cannot be found in the other history is not good any more.
-            if found is None or found.record is None:
-                self.connections.end_key(key_id)
-            else:
-                self.connections.review_changed([found.record], time.time())
 
 
 def _store_url(settings: Settings) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tests.keyfob.conftest import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import Message, Receive, Scope, Send
 
     from keyfob import APIKeyMiddleware
@@ -70,19 +72,26 @@ async def streams(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.Event().wait()
 
 
-def stream(app: APIKeyMiddleware, issued: Issued) -> tuple[asyncio.Task[None], list[Message]]:
+def stream(
+    app: APIKeyMiddleware, issued: Issued, *, method: str = "GET", inbox: Iterable[Message] = ()
+) -> tuple[asyncio.Task[None], list[Message]]:
+    """Ask *app* as a server would whose client says what is in *inbox*, and then nothing more."""
     sent: list[Message] = []
+    waiting = iter(inbox)
 
     async def send(message: Message) -> None:
         sent.append(message)
 
     async def receive() -> Message:
+        for message in waiting:
+            return message
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
     scope = {
         "type": "http",
-        "method": "GET",
+        "http_version": "1.1",
+        "method": method,
         "path": "/items",
         "headers": [(b"x-api-key", issued.text.encode())],
         "client": ("203.0.113.9", 4711),

@@ -151,7 +151,7 @@ async def test_sf_16_sockets_are_looked_at_again_in_another_history(here: Instal
     await running[0]
 
 
-async def test_a_fallen_socket_takes_and_gives_nothing_more(here: Installation, guard: Guard) -> None:
+async def test_a_revoked_socket_takes_and_gives_nothing_more(here: Installation, guard: Guard) -> None:
     """After the close the application is told of a disconnect, and cannot send."""
     outcome: list[Any] = []
 
@@ -186,9 +186,54 @@ async def test_a_client_that_left_before_the_close_disturbs_nobody(here: Install
         await socket.inbox.put({"type": "websocket.disconnect", "code": 1006})
         raise RuntimeError("Unexpected ASGI message after close")
 
-    ((connection,),) = app.runtime.connections._by_key.values()
+    ((connection,),) = app.runtime.connections._sockets.values()
     assert isinstance(connection, OpenSocket)
     connection._send = broken
     await here.disable(issued)
 
     await running
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+async def test_ff_61_a_message_that_arrives_with_the_fall_is_not_delivered(
+    here: Installation, guard: Guard, arrives: str
+) -> None:
+    """An application that waits for a message when its key is revoked gets the disconnect, whatever comes meanwhile."""
+    received: list[Message] = []
+
+    async def listens(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        received.append(await receive())
+
+    issued = await here.issue("ws:connect")
+    app, socket = guard(listens, **BRISK), Socket()
+    running = socket.open(app, issued)
+    await until(lambda: "websocket.accept" in socket.types)
+    late = {"type": "websocket.receive", "text": "late"}
+    if arrives == "before":
+        socket.inbox.put_nowait(late)
+    app.runtime.connections.end_key(issued.record.id)
+    if arrives == "after":
+        socket.inbox.put_nowait(late)
+    await running
+
+    assert [{"type": "websocket.disconnect", "code": 1008, "reason": ""}] == received
+
+
+async def test_ff_62_a_server_that_refuses_the_code_is_given_a_private_one(here: Installation, guard: Guard) -> None:
+    """Where the server takes no 1008 from an application, the socket closes with 4008."""
+    app, issued, socket, running = await opened(here, guard)
+
+    async def picky(message: Message) -> None:
+        if message["type"] == "websocket.close" and message["code"] < 3000:
+            raise RuntimeError("invalid close code 1008")
+        await Socket.send(socket, message)
+
+    ((connection,),) = app.runtime.connections._sockets.values()
+    assert isinstance(connection, OpenSocket)
+    connection._send = picky
+    await here.disable(issued)
+    await running
+
+    assert 4008 == socket.sent[-1]["code"]

@@ -120,7 +120,7 @@ class StatementStore(ABC):
         await self.note(self._statements["save_digest"], (secret.hash, secret.digest, key_id, checked_hash))
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
-        """Write a batch, all or nothing, finished even if the caller is cancelled."""
+        """Write a batch, finished even if the caller is cancelled. One that fails can be written again."""
         if uses:
             await self._finished(self._write_usage(uses))
 

@@ -17,7 +17,7 @@ import aiosqlite
 from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
 _TRY_AGAIN = 0.002  # seconds between two tries to get the lock for writing
@@ -142,7 +142,12 @@ def _no_wal(path: Path) -> str:
 
 
 async def begin(connection: aiosqlite.Connection) -> None:
-    """BEGIN IMMEDIATE, as soon as no other process is writing.
+    """BEGIN IMMEDIATE, as soon as no other process is writing. Raises as `write` does."""
+    await write(connection, "BEGIN IMMEDIATE")
+
+
+async def write(connection: aiosqlite.Connection, sql: str, parameters: Sequence[object] = ()) -> None:
+    """Run one statement that writes, as soon as no other process is writing.
 
     SQLite itself would try some forty times in two seconds. Where the disk is slow and another process writes without
     a pause, the lock is free for instants only, and none of so few tries need meet one.
@@ -155,7 +160,7 @@ async def begin(connection: aiosqlite.Connection) -> None:
     until = clock() + BUSY_TIMEOUT
     while True:
         try:
-            await connection.execute_fetchall("BEGIN IMMEDIATE")
+            await connection.execute_fetchall(sql, parameters)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() >= until:
                 raise

@@ -14,7 +14,7 @@ from keyfob.store.sql.listing import needs_search
 from keyfob.store.sql.store import StatementStore
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
-from keyfob.store.sqlite.files import begin, translate_failures
+from keyfob.store.sqlite.files import begin, translate_failures, write
 from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_listing, key_search
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
@@ -85,8 +85,8 @@ class SQLiteStore(StatementStore):
         """Run one small statement without waiting for the disk; nothing that decides whether a key is valid."""
         with translate_failures():
             connections = await self._connections.connections()
-            async with _transaction(connections, connections.notes):  # so that who is cancelled waits for its end
-                await connections.notes.execute_fetchall(sql, parameters)
+            async with _turn(connections):
+                await write(connections.notes, sql, parameters)
 
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
         with translate_failures():
@@ -126,10 +126,12 @@ class SQLiteStore(StatementStore):
         with translate_failures():
             connections = await self._connections.connections()
         last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
-        async with _transaction(connections, connections.notes):
+        # Two transactions of one statement each, because an event loop that stands still between two awaits, as on
+        # AWS Lambda, would hold SQLite's lock for as long. If the second fails, the first can be repeated.
+        async with _turn(connections):
             with translate_failures():
-                await connections.notes.execute_fetchall(SQL["note_last_uses"], (last_uses,))
-                await connections.notes.execute_fetchall(SQL["count_days"], (days,))
+                await write(connections.notes, SQL["note_last_uses"], (last_uses,))
+                await write(connections.notes, SQL["count_days"], (days,))
 
 
 @asynccontextmanager

@@ -1,0 +1,72 @@
+"""Where changes arrive: the keyring's states, the cached keys, and what is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from keyfob.errors import ConfigError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from keyfob.connections.registry import OpenConnections
+    from keyfob.gate.key_cache import KeyCache
+    from keyfob.keyring.active import ActiveKeyring
+    from keyfob.store.contract import Changes, KeyLookup
+
+log = logging.getLogger("keyfob")
+
+
+class ChangeApplier:
+    """Applies what was read from the store (a `keyfob.propagation.freshness.Merging`)."""
+
+    def __init__(
+        self, keyring: ActiveKeyring, key_cache: KeyCache, connections: OpenConnections, lookup: KeyLookup
+    ) -> None:
+        """*lookup* is asked again for keys that something is open for, when the history was replaced."""
+        self._keyring = keyring
+        self._key_cache = key_cache
+        self._connections = connections
+        self._lookup = lookup
+        self._keyring_error: ConfigError | None = None
+        self._reviewing: set[asyncio.Task[None]] = set()  # kept, because the event loop does not keep them
+
+    def merge(self, changes: Changes) -> None:
+        """Take over what changed. Nothing awaits."""
+        if self._keyring.apply(changes.keyring):
+            try:
+                self._keyring.check()
+            except ConfigError as wrong:
+                log.critical("%s", wrong)
+                self._keyring_error = wrong
+            else:
+                self._keyring_error = None
+                self._key_cache.use_hashers(self._keyring.hashers())
+        self._key_cache.merge(changes.records)
+        self._connections.review_changed(changes.records, time.time())
+
+    def forget(self) -> None:
+        """Drop every answer, and read each key again that something is open for."""
+        self._key_cache.forget()
+        if self._connections.open_keys():
+            task = asyncio.create_task(self._read_open_keys_again())
+            self._reviewing.add(task)
+            task.add_done_callback(self._reviewing.discard)
+
+    def check_keyring(self) -> None:
+        """Raise ConfigError if the keyring is not the one that the database knows."""
+        if self._keyring_error is not None:
+            raise self._keyring_error
+
+    async def _read_open_keys_again(self) -> None:
+        for key_id in self._connections.open_keys():
+            try:
+                found = await self._lookup.find(key_id)
+            except StoreUnavailable:
+                found = None
+            # Fail closed: a key that cannot be found in the new history is no longer good.
+            if found is None or found.record is None:
+                self._connections.end_key(key_id)
+            else:
+                self._connections.review_changed([found.record], time.time())

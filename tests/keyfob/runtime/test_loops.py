@@ -1,0 +1,110 @@
+"""An event loop for each call, or one that stands still between calls, loses no use and leaves nothing open."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mangum import Mangum
+from mangum.types import LambdaContext
+
+from keyfob import APIKeyMiddleware
+from keyfob.testing import Installation, Issued, installation
+from tests.keyfob.conftest import Echo, ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = {"GET /items": "items:read", "POST /items": "items:write"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Installation, Issued]:
+    """An installation whose own event loop is gone, and a key of it."""
+
+    async def make() -> tuple[Installation, Issued]:
+        async with installation(tmp_path) as here:
+            return here, await here.issue("items:read")
+
+    return asyncio.run(make())
+
+
+def uses(made: tuple[Installation, Issued]) -> tuple[int, int]:
+    """How often the key was admitted and denied, as far as it is written down."""
+    with closing(sqlite3.connect(made[0].folder / "keyfob.db")) as database:
+        counted: tuple[int, int] = database.execute(
+            "SELECT coalesce(sum(admitted), 0), coalesce(sum(denied), 0) FROM key_use_days"
+        ).fetchone()
+        return counted
+
+
+def guarded(made: tuple[Installation, Issued], **options: Any) -> APIKeyMiddleware:
+    return APIKeyMiddleware(Echo(), rules=RULES, usage_interval=60, **{**made[0].options, **options})
+
+
+@pytest.mark.parametrize("close_on_revoke", [True, False])
+def test_ff_12_every_use_is_written_with_a_loop_for_each_call(
+    made: tuple[Installation, Issued], *, close_on_revoke: bool
+) -> None:
+    """Each `asyncio.run` writes its uses before it ends, admitted or denied, and however short it is."""
+    app, headers = guarded(made, close_on_revoke=close_on_revoke), made[1].headers
+
+    assert 200 == asyncio.run(ask(app, "/items", headers)).status
+    assert (1, 0) == uses(made)
+    for _ in range(5):
+        assert 200 == asyncio.run(ask(app, "/items", headers)).status
+        assert 403 == asyncio.run(ask(app, "/items", headers, method="POST")).status
+    asyncio.run(app.runtime.settle())
+
+    assert (6, 5) == uses(made)
+
+
+def test_ff_68_the_loops_that_are_gone_leave_nothing_behind(made: tuple[Installation, Issued]) -> None:
+    """Neither connections nor threads are kept for an event loop that is closed."""
+    app, headers = guarded(made), made[1].headers
+    for _ in range(2):
+        asyncio.run(ask(app, "/items", headers))
+    threads = threading.active_count()
+    for _ in range(10):
+        asyncio.run(ask(app, "/items", headers))
+
+    assert threads >= threading.active_count()
+    assert 1 >= len(app.runtime.store._connections._by_loop)  # type: ignore[attr-defined]  # the SQLite store that it is
+
+
+def event(issued: Issued, method: str = "GET") -> dict[str, Any]:
+    """A request as API Gateway hands it to AWS Lambda."""
+    return {
+        "version": "2.0",
+        "rawPath": "/items",
+        "rawQueryString": "",
+        "headers": {"x-api-key": issued.text, "host": "example.test"},
+        "requestContext": {"http": {"method": method, "path": "/items", "sourceIp": "203.0.113.9"}},
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize("how", ["setting", "found"])
+def test_ff_68_on_aws_lambda_uses_are_written_before_the_call_returns(
+    made: tuple[Installation, Issued], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the event loop stands still after a call, every use is written and the database is free for others."""
+    if how == "found":
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "items")
+    app = guarded(made, background=how == "found")
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    handler = Mangum(app, lifespan="off")
+    for number in range(1, 4):
+        assert 200 == handler(event(made[1]), LambdaContext())["statusCode"]
+        assert (number, 0) == uses(made)
+        with closing(sqlite3.connect(made[0].folder / "keyfob.db", timeout=0)) as database:
+            database.execute("BEGIN IMMEDIATE")
+    assert not asyncio.all_tasks(loop)
+    loop.run_until_complete(app.runtime.stop())
+    loop.close()
+    asyncio.set_event_loop(None)
