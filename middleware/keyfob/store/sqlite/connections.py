@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyfob.store.sqlite.change_signal import FileId
     from keyfob.store.sqlite.files import QuietConnection
 
-_PATIENCE = 1.0  # seconds that the threads of a loop that is gone are given to stop
+_PATIENCE = 1.0  # seconds that the threads of a closed loop have to stop
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class ConnectionsPerLoop:
             return held
 
     async def _opened(self, loop: asyncio.AbstractEventLoop) -> Connections:
-        """Open, once for all who wait: who runs out of patience leaves the work to the next, as a slow disk demands."""
+        """Open once for all callers that wait; a caller that gives up leaves the work to the next one."""
         opening = self._opening_tasks.get(loop)
         if opening is None:
             opening = self._opening_tasks[loop] = loop.create_task(self._open_and_hold(loop), name="keyfob-open")
@@ -121,7 +121,7 @@ class ConnectionsPerLoop:
     def _opening_ended(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Task[Connections]) -> None:
         self._opening_tasks.pop(loop, None)
         if not ended.cancelled():
-            ended.exception()  # those who waited may all have left
+            ended.exception()  # retrieved, because the callers may all have left
 
     async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, held: Connections) -> AsyncGenerator[None, None]:
         """Close *held* when its loop ends in good order without a `close`, as that of a script or a test does.
