@@ -53,7 +53,7 @@ MUTATIONS = (
     Mutation(
         "an outage is ridden out for a while only",
         "freshness",
-        "_rides_out_outage",
+        "_may_serve_stale",
         _without(" <= self._until + self._outage_allowance"),
     ),
     Mutation(
@@ -71,7 +71,7 @@ MUTATIONS = (
     Mutation(
         "the change signal ends the patience with an outage",
         "freshness",
-        "_rides_out_outage",
+        "_may_serve_stale",
         _without(" or self._change_signal[0] != self._seen"),
     ),
     Mutation(

@@ -68,12 +68,14 @@ def backup(file: Path, *, as_json: bool) -> None:
             f"{file} is there already, and a backup is never written over another; name a new file", Exit.CONFLICT
         )
 
-    async def work(context: CliContext) -> None:
-        await sqlite_admin.backup(_sqlite(context), file)
-        words = f"{file} holds the database now; the keyring is not in it, keep a copy of that, too"
-        _done(words, {"file": str(file)}, as_json=as_json)
-
-    run_with_context(work)
+    where = needed_settings().store_url
+    if where is None or where.path is None:
+        raise Fault(ONLY_SQLITE)
+    if not where.path.exists():
+        raise Fault(f"there is no {where.path} to copy")
+    asyncio.run(sqlite_admin.backup_file(where.path, file))  # the schema may be older than this program
+    words = f"{file} holds the database now; the keyring is not in it, keep a copy of that, too"
+    _done(words, {"file": str(file)}, as_json=as_json)
 
 
 @db.command()
@@ -148,10 +150,3 @@ def _done(words: str, data: dict[str, object], *, as_json: bool) -> None:
         print_json(data)
     else:
         say(words)
-
-
-def _sqlite(context: CliContext) -> SQLiteStore:
-    """Give the store, which these commands need to be a SQLite file."""
-    if not isinstance(context.store, SQLiteStore):
-        raise Fault(ONLY_SQLITE)
-    return context.store

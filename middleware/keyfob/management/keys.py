@@ -78,7 +78,7 @@ class KeyLifecycle:
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, issue.prefix)
-        self._requested_revision = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
+        self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
     async def create(
         self,
@@ -168,7 +168,7 @@ class KeyLifecycle:
         Raises:
             StoreUnavailable: who the workers are could not be read. The change is made all the same.
         """
-        workers = await self._requested_revision.take(changed.view.record.revision)
+        workers = await self._acknowledgements.wait_for(changed.view.record.revision)
         return Acknowledged(workers, changed.effective_by if changed.is_immediate else self._now())
 
     async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:

@@ -1,7 +1,7 @@
-"""Waits until every worker has said that it has applied a change, or cannot be judging by what was before.
+"""Waits until every worker has acknowledged a change, or its lease has run out.
 
-Nobody else's clock is looked at. A worker judges by what it read for as long as its lease, and what it read before the
-change it read before this wait began; so when the wait has lasted as long as its lease, it serves nothing from before.
+No other process's clock is read. A worker relies on what it read for as long as its lease, and what it read before the
+change it read before this wait began; so once the wait has lasted as long as the lease, it serves nothing from before.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
     from keyfob.store.workers import Worker, WorkerList
 
-INTERVAL = 0.05  # seconds between two looks at the list
+INTERVAL = 0.05  # seconds between two reads of the list
 GRACE = 0.2  # seconds beyond its lease in which a worker that has just read may still say so
 _LOOK_LIMIT = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one worker said. Without *confirmed_at* it has stopped, or its lease has run out."""
+    """One worker's acknowledgement. Without *confirmed_at* it has stopped, or its lease has run out."""
 
     id: str
     host: str
-    confirmed_at: datetime | None  # by the clock of who asked, when the word was read
+    confirmed_at: datetime | None  # by the clock of the process that waited, when it read the acknowledgement
 
 
 class AcknowledgementWait:
-    """Asks all workers whether they have applied a revision."""
+    """Asks all workers to acknowledge a revision, and waits for them."""
 
     def __init__(
         self,
         workers: WorkerList,
         *,
-        lease: float,  # seconds that this installation lets a worker judge by what it read last
+        lease: float,  # seconds that a worker of this installation may rely on what it read last
         now: Callable[[], datetime],
         clock: Callable[[], float] = boot_clock,
     ) -> None:
@@ -50,16 +50,16 @@ class AcknowledgementWait:
         self._now = now
         self._clock = clock
 
-    async def take(self, revision: int) -> tuple[Answer, ...]:
+    async def wait_for(self, revision: int) -> tuple[Answer, ...]:
         """Return when each worker has confirmed *revision*, which is committed, or its lease has run out since.
 
         Raises:
-            StoreUnavailable: who the workers are could not be read.
+            StoreUnavailable: the list of workers could not be read.
         """
         began = self._clock()
         known: dict[str, Worker] = {}
         confirmed: dict[str, datetime] = {}
-        present: Sequence[Worker] | None = await self._call(revision)
+        present: Sequence[Worker] | None = await self._request(revision)
         while True:
             waited = self._clock() - began
             for worker in present or ():
@@ -71,11 +71,11 @@ class AcknowledgementWait:
             if all(worker.id in left or worker.lease + GRACE <= waited for worker in silent):
                 break
             await asyncio.sleep(INTERVAL)
-            present = await self._renderer()
+            present = await self._read_list()
         await self._deregister(silent)
         return tuple(Answer(worker.id, worker.host, confirmed.get(worker.id)) for worker in known.values())
 
-    async def _call(self, revision: int) -> Sequence[Worker]:
+    async def _request(self, revision: int) -> Sequence[Worker]:
         try:
             async with asyncio.timeout(self._lease + GRACE):
                 while True:
@@ -86,14 +86,14 @@ class AcknowledgementWait:
         except TimeoutError as error:
             raise StoreUnavailable("the change is made, but the workers cannot be asked; try again") from error
 
-    async def _renderer(self) -> Sequence[Worker] | None:
+    async def _read_list(self) -> Sequence[Worker] | None:
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_LOOK_LIMIT):
                 return await self._workers.all()
         return None
 
     async def _deregister(self, silent: Sequence[Worker]) -> None:
-        """Nobody else has to wait for those who have said nothing at all; who lives after all enters again."""
+        """Deregister workers that said nothing, so that nobody else waits for them. One that is alive enters again."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_LOOK_LIMIT):
                 for worker in silent:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
-# Time that goes on while the machine sleeps, and that nobody can set: a suspended laptop wakes with no lease.
+# A monotonic clock that includes suspend: a laptop wakes without a lease.
 boot_clock: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 )
@@ -81,13 +81,13 @@ class Freshness:
         return self._change_signal[0] == self._seen and self._began <= self._clock() <= self._until
 
     def may_serve(self) -> bool:
-        """Whether a cached answer may be given: it is current, or an outage is being ridden out."""
-        return self.is_current() or self._rides_out_outage()
+        """Whether a cached answer may be given: it is current, or stale within the allowance for an outage."""
+        return self.is_current() or self._may_serve_stale()
 
     def lease_remaining(self) -> float:
-        """How many seconds longer what is open may stay so if the store is not heard of again; 0 or less is not at all.
+        """How many seconds open connections may stay open if the store does not answer again; 0 or less: not at all.
 
-        A change signal that rang alone ends nothing: it will be answered. But it ends the patience with an outage.
+        A changed signal alone ends nothing, because a read will follow. But it ends the allowance for an outage.
         """
         now = self._clock()
         if now < self._began:
@@ -157,7 +157,7 @@ class Freshness:
         self.epoch, self.revision = changes.epoch, changes.revision
         self._merging.merge(changes)
 
-    def _rides_out_outage(self) -> bool:
+    def _may_serve_stale(self) -> bool:
         if not self._failed or self._outage_allowance <= 0 or self._change_signal[0] != self._seen:
             return False
         return self._began <= self._clock() <= self._until + self._outage_allowance
@@ -176,6 +176,6 @@ class Freshness:
 
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:
-    # The callers may all have left; asyncio would otherwise complain of an exception that nobody looked at.
+    # The callers may all have left; asyncio would otherwise report an exception that was never retrieved.
     if not flight.cancelled():
         flight.exception()

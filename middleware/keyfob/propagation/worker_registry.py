@@ -1,9 +1,9 @@
-"""Keeps this process in the store's list of workers, where it says what it has applied when somebody waits for that.
+"""Keeps this process in the store's list of workers, and acknowledges a revision there when somebody waits for it.
 
-It stands between `keyfob.propagation.freshness` and the store, and holds one rule: **enter, then read**. A process that
-begins to serve enters itself, and only then reads what it will judge by. So whoever changes a key and looks at the list
-afterwards finds every worker that may still judge by what was before. One that was silent for as long as its lease may
-have been struck off; it enters again while it reads, because the read is what requests wait for.
+It stands between `keyfob.propagation.freshness` and the store, and keeps one rule: **register, then read**. A process
+that begins to serve registers, and only then reads what it will rely on. So a process that changes a key and reads the
+list afterwards finds every worker that may still rely on what was before. One that was silent for as long as its lease
+may have been deregistered; it registers again while it reads, because requests wait for the read.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
-HEARTBEAT = 60.0  # seconds between words that say only that this worker lives
-PAUSE = 1.0  # seconds until what could not be written is tried again
-_ENTRY_LIMIT = 0.4  # seconds that a read waits for the entry before it; together they must stay below two
-_ENTRY_SHARE = 0.25  # and that much of a short lease at most: what is left of it is what requests are judged in
+HEARTBEAT = 60.0  # seconds between writes that only show that this worker is alive
+PAUSE = 1.0  # seconds until a failed write is tried again
+_ENTRY_LIMIT = 0.4  # seconds that a read waits for the registration before it; together they must stay below two
+_ENTRY_SHARE = 0.25  # and at most that share of a short lease: requests are answered in what is left of it
 _WRITE_LIMIT = 5.0  # seconds
 
 
 class WorkerRegistry:
-    """A `keyfob.store.contract.ChangeFeed` over *feed* that takes care of this process's row in *workers*."""
+    """A `keyfob.store.contract.ChangeFeed` over *feed* that maintains this process's row in *workers*."""
 
     def __init__(
         self,
         feed: ChangeFeed,
         workers: WorkerList,
         *,
-        lease: float,  # seconds that this process may judge by what it read last
+        lease: float,  # seconds that this process may rely on what it read last
         clock: Callable[[], float] = boot_clock,
     ) -> None:
         self._feed = feed
@@ -73,7 +73,7 @@ class WorkerRegistry:
         return self._feed.change_signal
 
     async def changes(self, since: int | None) -> Changes:
-        """Read what changed; a process that begins to serve enters itself first."""
+        """Read what changed; a process that begins to serve registers first."""
         began = self._clock()
         was_silent = self._read_at is not None and not 0 <= began - self._read_at <= self._lease
         if self._serves and was_silent:
@@ -88,19 +88,19 @@ class WorkerRegistry:
         return changes
 
     def serve(self) -> None:
-        """From now on this process judges requests. Can be called again."""
+        """From now on this process answers requests. Can be called again."""
         if self._pid != os.getpid():  # what was forked is a worker of its own
             self._pid, self._id, self._is_entered = os.getpid(), secrets.token_hex(8), False
         self._serves = True
 
     def tell(self, epoch: str | None, revision: int) -> None:
-        """Say that this process has applied *revision*, if somebody waits for that or nothing was said for long."""
+        """Report that this process has applied *revision*, if somebody waits for it or the heartbeat is due."""
         self._applied = epoch or "", revision
         if self._is_due():
             self._say()
 
     async def leave(self) -> None:
-        """This process serves no more: strike it off."""
+        """Deregister: this process serves no more."""
         flight, self._flight = self._flight, None
         if flight is not None and flight.get_loop() is asyncio.get_running_loop():
             await asyncio.gather(flight, return_exceptions=True)
@@ -126,7 +126,7 @@ class WorkerRegistry:
         return self._told[1] < self._requested_revision <= self._applied[1]
 
     async def _enter(self) -> None:
-        """Try once to be in the list before the next read; who cannot write there serves all the same."""
+        """Try once to register before the next read; a process that cannot write there serves all the same."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(self._entry_limit):
                 await self._put()
@@ -139,13 +139,13 @@ class WorkerRegistry:
         except (StoreUnavailable, TimeoutError) as broken:
             self._paused_until = self._clock() + PAUSE
             if not self._failed:
-                log.warning("nobody can be told what this worker has applied: %s", broken)
+                log.warning("this worker cannot confirm changes: %s", broken)
             self._failed = True
         else:
             self._failed = False
 
     async def _put(self) -> None:
-        self._is_entered = True  # also if it cannot be told whether it was written
+        self._is_entered = True  # also if it is unknown whether it was written
         epoch, revision = self._applied
         signal = self._workers.signal_id
         now = datetime.now(UTC)
@@ -154,7 +154,7 @@ class WorkerRegistry:
         self._beat_at = self._clock() + HEARTBEAT
 
     async def _deregister_the_dead(self) -> None:
-        """Once in its life a worker strikes off who has not been heard of since it came, and could not be serving."""
+        """Once in its life a worker deregisters those that were silent since it started and whose lease has run out."""
         now = self._clock()
         if self._others is None:
             self._others, self._others_at = await self._workers.all(), now

@@ -1,4 +1,4 @@
-"""What the console asks of a store: sessions, one-time links, drafts, failed sign-ins, and numbers for its pictures.
+"""What the console asks of a store: sessions, one-time links, drafts, failed sign-ins, and figures for its charts.
 
 What a browser or a link holds is a secret; the store is only ever given its digest.
 """
@@ -84,7 +84,7 @@ class ConsoleStore(Protocol):
         ...
 
     async def blocked_until(self, bucket: str, at: datetime, *, failures: int) -> datetime | None:
-        """Until when *bucket* may not try again, because it has failed *failures* times; None if it may."""
+        """Until when *bucket* is blocked after *failures* failures; None if it is not."""
         ...
 
     async def note_failure(self, bucket: str, at: datetime, *, until: datetime, failures: int) -> None:
@@ -92,7 +92,7 @@ class ConsoleStore(Protocol):
         ...
 
     async def forget_failures(self, bucket: str) -> None:
-        """Begin to count anew."""
+        """Reset the count."""
         ...
 
     async def uses(self, key_ids: Sequence[str], since: date) -> Mapping[str, Mapping[date, int]]:
@@ -100,5 +100,5 @@ class ConsoleStore(Protocol):
         ...
 
     async def holders(self, team: str) -> Mapping[str, int]:
-        """How many keys of the team hold each grant, wildcards counted as what they are."""
+        """How many keys of the team hold each permission pattern; a wildcard counts as itself."""
         ...

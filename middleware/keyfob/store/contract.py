@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """What is kept to recognise a key: the Argon2id hash of record, and the digest that spares computing it."""
+    """What is kept to verify a key: the Argon2id hash of record, and the digest that saves computing it."""
 
     hash: str = field(repr=False)
     digest: bytes | None = field(default=None, repr=False)
@@ -44,7 +44,7 @@ class Changes:
     records: tuple[KeyRecord, ...]
     keyring: tuple[SigningKeyRecord, ...]
     too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
-    requested_revision: int = 0  # up to which revision workers are asked to say that they have applied it
+    requested_revision: int = 0  # the revision that workers are asked to acknowledge
 
 
 @dataclass(slots=True)
@@ -225,17 +225,17 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
 
     @property
     def workers(self) -> WorkerList:
-        """The processes that judge requests."""
+        """The processes that answer requests."""
         ...
 
     async def wait_for_changes(self, timeout_s: float) -> None:
-        """Return after *patience* seconds, or sooner on a hint that `changes` has something new. Never raises."""
+        """Return after *timeout_s*, or sooner if notified that `changes` has something new. Never raises."""
         ...
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run *work* in one transaction, keyring the change signal, and return what it returned.
+        """Run *work* in one transaction, publish its revision, and return what *work* returned.
 
-        A caller that is cancelled does not leave a transaction open: the work is finished in its stead.
+        A cancelled caller leaves no transaction open: the work is finished all the same.
         """
         ...
 
@@ -261,7 +261,7 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         ...
 
     async def close(self) -> None:
-        """Write what is queued and let go of every connection. Until `open`, every call is StoreUnavailable."""
+        """Write what is queued and close every connection. Until `open`, every call raises StoreUnavailable."""
         ...
 
     def open(self) -> None:

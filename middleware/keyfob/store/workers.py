@@ -1,8 +1,8 @@
-"""What a store keeps of the processes that judge requests, so that a change can wait until all of them know it.
+"""The list of the processes that answer requests, so that a change can wait until all of them have applied it.
 
-A worker enters itself before it reads what it will judge by. So whoever commits a change and then reads the list finds
-every worker that may still judge by what was before. No clock is compared with another one: whether a worker lives is
-seen by its row becoming another, and how long it may go on without is told by its lease.
+A worker registers before it reads what it will rely on. So a process that commits a change and then reads the list
+finds every worker that may still rely on what was before. No clock is compared with another one: a row that changes
+shows that its worker is alive, and the lease says how long it may go on without reading.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NOTHING = -1  # the revision of who has applied none
+NOTHING = -1  # the revision of a worker that has applied none
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process that judges requests, as it said last."""
+    """A process that answers requests, as it reported last."""
 
     id: str  # random
     host: str
-    lease: float  # seconds that it may judge by what it read last
+    lease: float  # seconds that it may rely on what it read last
     epoch: str
     revision: int  # what it has applied; `NOTHING`, read back, if that was in another history
     seen_at: datetime  # by its own clock; compared for being the same, and never for being later
@@ -39,11 +39,11 @@ class WorkerList(Protocol):
         ...
 
     async def put(self, worker: Worker) -> None:
-        """Enter *worker*, or what it says now."""
+        """Register *worker*, or update its row."""
         ...
 
     async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
-        """Strike a worker off; if *seen_at* is given, only one that has not said anything since."""
+        """Deregister a worker; if *seen_at* is given, only if it has not reported since."""
         ...
 
     async def all(self) -> Sequence[Worker]:
@@ -51,5 +51,5 @@ class WorkerList(Protocol):
         ...
 
     async def request_acknowledgement(self, revision: int) -> None:
-        """Ask every worker to say when it has applied *revision* (`Changes.requested_revision`)."""
+        """Ask every worker to acknowledge *revision* once it has applied it (`Changes.requested_revision`)."""
         ...

@@ -30,13 +30,13 @@ async def test_an_unreadable_list_is_unavailable(roll: Roll) -> None:
     roll.broken = True
 
     with pytest.raises(StoreUnavailable, match="the change is made"):
-        await calling(roll).take(1)
+        await calling(roll).wait_for(1)
 
 
 async def test_a_list_that_cannot_be_read_for_a_while_is_waited_for(roll: Roll) -> None:
     """A look that fails in the midst proves nothing about a worker; the next one does."""
     roll.rows["w"] = Worker("w", "host", 5.0, "epoch", 1, NOON)
-    taking = asyncio.create_task(calling(roll).take(2))
+    taking = asyncio.create_task(calling(roll).wait_for(2))
     await until(lambda: "all" in roll.done)
     roll.broken = True
     await until(lambda: roll.done.count("all") >= 3)
@@ -50,7 +50,7 @@ async def test_a_list_that_cannot_be_read_for_a_while_is_waited_for(roll: Roll) 
 async def test_who_comes_back_with_old_knowledge_is_waited_for(roll: Roll) -> None:
     """A worker that enters during the wait with less than was asked for is one of those whose word counts."""
     roll.rows["w"] = Worker("w", "host", 5.0, "epoch", 1, NOON)
-    taking = asyncio.create_task(calling(roll).take(2))
+    taking = asyncio.create_task(calling(roll).wait_for(2))
     await until(lambda: "all" in roll.done)
     roll.rows["back"] = Worker("back", "host", 5.0, "epoch", 1, NOON)
     seen = roll.done.count("all")
@@ -67,7 +67,7 @@ async def test_who_comes_back_with_old_knowledge_is_waited_for(roll: Roll) -> No
 async def test_who_stops_is_not_waited_for(roll: Roll) -> None:
     """A worker that leaves the list during the wait serves nothing; it is named without a time."""
     roll.rows["w"] = Worker("w", "host", 600.0, "epoch", 1, NOON)
-    taking = asyncio.create_task(calling(roll).take(2))
+    taking = asyncio.create_task(calling(roll).wait_for(2))
     await until(lambda: "all" in roll.done)
     del roll.rows["w"]
 
@@ -77,7 +77,7 @@ async def test_who_stops_is_not_waited_for(roll: Roll) -> None:
 async def test_who_lives_is_not_struck_off(roll: Roll) -> None:
     """A lease that ran out strikes off only a worker that has said nothing at all meanwhile."""
     roll.rows |= {name: Worker(name, "host", 0.2, "epoch", 1, NOON) for name in ("dead", "alive")}
-    taking = asyncio.create_task(calling(roll).take(2))
+    taking = asyncio.create_task(calling(roll).wait_for(2))
     await until(lambda: "all" in roll.done)
     roll.rows["alive"] = replace(roll.rows["alive"], seen_at=datetime.now(UTC))
     began = boot_clock()

@@ -97,7 +97,7 @@ async def test_a_worker_that_cannot_write_serves_and_says_so_once(
             await tell(registry, 1)
         clock.now += PAUSE
     assert 1 + 3 == roll.done.count("put")
-    assert 1 == caplog.text.count("nobody can be told")
+    assert 1 == caplog.text.count("this worker cannot confirm changes")
 
     roll.broken = False
     await tell(registry, 1)

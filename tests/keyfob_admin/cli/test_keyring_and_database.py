@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -144,6 +145,28 @@ def test_a_keyring_in_the_environment_is_used_but_not_written(home: Home, monkey
     refused = typed("keyring", "add")
     assert 1 == refused.code
     assert "KEYFOB_KEYRING" in refused.err
+
+
+def test_ff_41_a_backup_is_made_before_the_migration(home: Home) -> None:
+    """A newer program copies a database that it cannot serve yet, so that nobody has to migrate without a copy."""
+    with closing(sqlite3.connect(home.folder / "keyfob.db")) as connection, connection:
+        connection.execute("DELETE FROM migrations")
+    assert 0 != typed("keys", "list").code
+
+    assert 0 == typed("db", "backup", "copy.db").code
+
+    with closing(sqlite3.connect(home.folder / "copy.db")) as connection:
+        assert [(0,)] == connection.execute("SELECT count(*) FROM migrations").fetchall()
+
+
+def test_a_backup_of_nothing_is_refused(home: Home) -> None:
+    """Where there is no database no empty copy is made."""
+    (home.folder / "keyfob.db").unlink()
+
+    said = typed("db", "backup", "copy.db")
+
+    assert (True, "there is no" in said.err) == (said.code != 0, True)
+    assert not (home.folder / "copy.db").exists()
 
 
 def test_a_backup_is_private_and_never_written_over(home: Home) -> None:

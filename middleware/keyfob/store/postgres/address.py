@@ -1,4 +1,4 @@
-"""Connects to PostgreSQL."""
+"""Makes connections to PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``keyfob db`` tells of a PostgreSQL store. Copies are the business of pg_dump and pg_restore."""
+"""What ``keyfob db`` reports about a PostgreSQL store. Copies are made by pg_dump and pg_restore."""
 
 from __future__ import annotations
 

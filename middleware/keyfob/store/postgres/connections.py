@@ -2,7 +2,7 @@
 
 Nothing here or above relies on the state of a session, so that a pooler may stand in between and give each
 transaction another one: no prepared statements are kept, nothing is SET but for one transaction, and a connection
-whose state is in doubt is cut instead of being tidied.
+whose state is unknown is closed instead of being reset.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from keyfob.store.url import StoreURL
 
-CONNECT_LIMIT = 1.5  # seconds, for the way to a connection that can be used
-TURN_LIMIT = 5.0  # seconds that people wait for those before them in this process
+CONNECT_LIMIT = 1.5  # seconds, until a connection can be used
+TURN_LIMIT = 5.0  # seconds that management waits for its turn in this process
 IDLE_LIMIT = 60.0  # seconds after which a connection that nobody needed is closed
 AT_ONCE = 4  # connections of one event loop for each purpose
 
 
 class Purpose(Enum):
-    """What a connection is wanted for. What requests wait for does not queue behind what people do."""
+    """What a connection is wanted for: requests do not queue behind management."""
 
     REQUEST = "request"
     MANAGEMENT = "management"  # changes, lists, and the writing of usage

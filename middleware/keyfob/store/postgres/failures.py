@@ -13,7 +13,7 @@ from keyfob.errors import NotMigrated, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# PostgreSQL's and the driver's refusals, broken connections, and answers that cannot be what was asked for
+# errors of PostgreSQL and the driver, broken connections, and answers of another shape than was asked for
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError, TypeError)
 _NO_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError)
 

@@ -1,6 +1,7 @@
-"""Hears from PostgreSQL that something has changed, so that nobody has to wait for the next poll.
+"""Listens for PostgreSQL's notifications of changes, so that a worker need not wait for its next poll.
 
-A hint only: it makes a poll come sooner, and the poll finds whatever a hint was lost for. So nothing here may fail.
+A notification only makes the poll come sooner, and the poll finds what a lost notification was about. So nothing here
+may raise.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob")
 
 CHANNEL = "keyfob"
-GATHER = 0.02  # seconds; hints that come together are answered by one poll
+GATHER = 0.02  # seconds; notifications that arrive together lead to one poll
 RETRY_AFTER = 5.0  # seconds until a lost connection is made again
-ALIVE_EVERY = 30.0  # seconds between questions whether anybody is there at all
+ALIVE_EVERY = 30.0  # seconds between checks that the server still answers
 _CONNECT_LIMIT = 5.0  # seconds
 
 
 class Notifications:
-    """One event loop's ear: a connection of its own that no pooler may stand before."""
+    """One event loop's listener: a connection of its own, without a pooler in between."""
 
     def __init__(self, url: StoreURL) -> None:
         self._url = url
@@ -37,9 +38,9 @@ class Notifications:
         self._is_silent = not url.listens
 
     async def wait(self, timeout_s: float) -> None:
-        """Return after *patience* seconds, or when something has changed."""
+        """Return after *timeout_s*, or when something has changed."""
         if self._listening is None and not self._is_silent:
-            self._listening = asyncio.create_task(self._listen(), name="keyfob-hints")
+            self._listening = asyncio.create_task(self._listen(), name="keyfob-notifications")
         try:
             async with asyncio.timeout(timeout_s):
                 await self._seen.wait()

@@ -71,7 +71,7 @@ class PostgresTransaction(StatementTransaction):
     async def run(
         self, name: str, parameters: Sequence[object] | Mapping[str, object] = (), *, within: float = STATEMENT_LIMIT
     ) -> list[Sequence[rows.Row]]:
-        """Run the statement *name* of ``postgres.sql`` and return all its rows."""
+        """Run the statement *name* of ``queries.sql`` and return all its rows."""
         async with translate_failures(within):
             sql, values = bound(SQL[name], parameters)
             return list(await self._connection.fetch(sql, *values))

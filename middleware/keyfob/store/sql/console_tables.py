@@ -64,7 +64,9 @@ class ConsoleTables:
 
         async def work(transaction: Transaction) -> bool:
             key = await transaction.key(session.key_id)
-            if key is None or key.is_deleted or key.is_disabled:  # it fell after it was judged, and took its sessions
+            if (
+                key is None or key.is_deleted or key.is_disabled
+            ):  # it was revoked after the check, and its sessions with it
                 return False
             await _run(transaction, ("forget_sessions", (began,)), ("add_session", values))
             await transaction.append(event)
@@ -117,7 +119,7 @@ class ConsoleTables:
             await self._write(("settle_draft", (key_id, token_hash)))
 
     async def blocked_until(self, bucket: str, at: datetime, *, failures: int) -> datetime | None:
-        """Until when *bucket* may not try again, because it has failed *failures* times; None if it may."""
+        """Until when *bucket* is blocked after *failures* failures; None if it is not."""
         found = await self._read("blocked_until", (bucket, failures, rows.micros(at)))
         return rows.moment(found[0][0]) if found else None
 
@@ -127,7 +129,7 @@ class ConsoleTables:
         await self._write(over, ("note_failure", (bucket, rows.micros(until), failures)))
 
     async def forget_failures(self, bucket: str) -> None:
-        """Begin to count anew."""
+        """Reset the count."""
         if await self._read("blocked_until", (bucket, 0, 0)):
             await self._write(("forget_failures", (bucket,)))
 
@@ -139,7 +141,7 @@ class ConsoleTables:
         return found
 
     async def holders(self, team: str) -> Mapping[str, int]:
-        """How many keys of the team hold each grant, wildcards counted as what they are."""
+        """How many keys of the team hold each permission pattern; a wildcard counts as itself."""
         found = await self._read("holders", (team,))
         return {row[0]: row[1] for row in found}
 

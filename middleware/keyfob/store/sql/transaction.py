@@ -31,6 +31,7 @@ class StatementTransaction(ABC):
     def __init__(self, audit_key: Callable[[], SigningKey] | None) -> None:
         self._audit_key = audit_key
         self.revision: int | None = None
+        self.adds_keys = False
 
     @abstractmethod
     async def run(
@@ -67,6 +68,7 @@ class StatementTransaction(ABC):
 
     async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
         """Insert a new key, stamped with this change's revision."""
+        self.adds_keys = True
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
         await self.run("add_secret", (record.id, secret.hash, secret.digest))
         await self.run("add_usage_row", (record.id, record.team))

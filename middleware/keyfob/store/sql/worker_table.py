@@ -1,4 +1,4 @@
-"""The list of workers, in whichever engine: both name these statements alike and take the same values."""
+"""The list of workers, for every engine: all have these statements under the same names, with the same values."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class WorkerTable:
         return self._database.signal_id
 
     async def put(self, worker: Worker) -> None:
-        """Enter *worker*, or what it says now."""
+        """Register *worker*, or update its row."""
         lease = math.ceil(worker.lease * 1000)
         seen_at = rows.micros(worker.seen_at)
         values = (worker.id, worker.host, lease, worker.epoch, worker.revision, seen_at, worker.signal)
         await self._database.note(self._statements["put_worker"], values)
 
     async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
-        """Strike a worker off; if *seen_at* is given, only one that has not said anything since."""
+        """Deregister a worker; if *seen_at* is given, only if it has not reported since."""
         if seen_at is None:
             await self._database.note(self._statements["remove_worker"], (worker_id,))
         else:
@@ -62,7 +62,7 @@ class WorkerTable:
         return [_worker(row) for row in await self._database.read(self._statements["workers"])]
 
     async def request_acknowledgement(self, revision: int) -> None:
-        """Ask every worker to say when it has applied *revision*."""
+        """Ask every worker to acknowledge *revision* once it has applied it."""
         await self._database.note(self._statements["request_acknowledgement"], (revision,))
 
 

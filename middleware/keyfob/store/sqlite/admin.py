@@ -35,6 +35,14 @@ FROM meta
 """
 
 
+_DROP_WHAT_PASSES = """
+DELETE FROM drafts;
+DELETE FROM sign_in_links;
+DELETE FROM sessions;
+DELETE FROM workers;
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The state of a database in numbers."""
@@ -66,13 +74,19 @@ async def checkpoint(store: SQLiteStore) -> None:
 
 async def backup(store: SQLiteStore, target: Path) -> None:
     """Copy the database as it is now into the new file *target*, mode 0600. Raises ConfigError if that exists."""
-    await asyncio.to_thread(_backup, store.path, target)
+    await backup_file(store.path, target)
+
+
+async def backup_file(path: Path, target: Path) -> None:
+    """The same for the database at *path*, whichever schema it has: also before it is migrated."""
+    await asyncio.to_thread(_backup, path, target)
 
 
 async def restore(store: SQLiteStore, source: Path, *, event: Event | None = None) -> None:
     """Put the content of the backup *source* in place of what the database holds now, in one step.
 
-    The epoch is new and the revision higher than both were, so that every worker forgets what it has cached.
+    The epoch is new and the revision higher than both were, so that every worker forgets what it has cached. Sessions,
+    sign-in links and drafts of the backup are dropped: since then they may have ended or been used.
     *event* is appended to the restored audit log.
 
     Raises:
@@ -153,6 +167,7 @@ def _restore(path: Path, source: Path) -> None:
                 connection.execute(
                     "UPDATE meta SET epoch = ?, revision = max(revision, ?) + 1", (secrets.token_hex(16), revision)
                 )
+                connection.executescript(_DROP_WHAT_PASSES)
                 _copy(connection, path)
 
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.sqlite.files import NOTES, READER, WRITER, open_connection
 from keyfob.store.sqlite.migrations import check_schema
+from keyfob.store.sqlite.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    import aiosqlite
-
     from keyfob.store.sqlite.change_signal import FileId
+    from keyfob.store.sqlite.files import QuietConnection
 
-_PATIENCE = 1.0  # seconds that the threads of a loop that is gone are given to stop
+_PATIENCE = 1.0  # seconds that the threads of a closed loop have to stop
 
 
 @dataclass(slots=True)
@@ -33,14 +33,14 @@ class Connections:
     """
 
     id: FileId
-    writer: aiosqlite.Connection
-    notes: aiosqlite.Connection
-    hot: aiosqlite.Connection
-    reader: aiosqlite.Connection
+    writer: QuietConnection
+    notes: QuietConnection
+    hot: QuietConnection
+    reader: QuietConnection
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     ending: AsyncGenerator[None, None] | None = None  # kept, because the loop itself does not keep it
 
-    def all(self) -> tuple[aiosqlite.Connection, ...]:
+    def all(self) -> tuple[QuietConnection, ...]:
         """Every connection."""
         return self.writer, self.notes, self.hot, self.reader
 
@@ -98,7 +98,7 @@ class ConnectionsPerLoop:
             return held
 
     async def _opened(self, loop: asyncio.AbstractEventLoop) -> Connections:
-        """Open, once for all who wait: who runs out of patience leaves the work to the next, as a slow disk demands."""
+        """Open once for all callers that wait; a caller that gives up leaves the work to the next one."""
         opening = self._opening_tasks.get(loop)
         if opening is None:
             opening = self._opening_tasks[loop] = loop.create_task(self._open_and_hold(loop), name="keyfob-open")
@@ -121,7 +121,7 @@ class ConnectionsPerLoop:
     def _opening_ended(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Task[Connections]) -> None:
         self._opening_tasks.pop(loop, None)
         if not ended.cancelled():
-            ended.exception()  # those who waited may all have left
+            ended.exception()  # retrieved, because the callers may all have left
 
     async def _close_with_loop(self, loop: asyncio.AbstractEventLoop, held: Connections) -> AsyncGenerator[None, None]:
         """Close *held* when its loop ends in good order without a `close`, as that of a script or a test does.
@@ -173,7 +173,7 @@ class ConnectionsPerLoop:
 
     async def _open(self) -> Connections:
         before = self.present()
-        opened: list[aiosqlite.Connection] = []
+        opened: list[QuietConnection] = []
         try:
             for pragmas in (WRITER, NOTES, READER, READER):
                 opened.append(await open_connection(self._path, pragmas))  # noqa: PERF401 (what is open must be closed)
@@ -182,10 +182,11 @@ class ConnectionsPerLoop:
             for connection in opened:
                 await connection.close()
             raise
+        Reserve(self._path).keep()
         writer, notes, hot, reader = opened
         return Connections(before, writer, notes, hot, reader)
 
-    async def _check(self, connection: aiosqlite.Connection, expected: FileId) -> None:
+    async def _check(self, connection: QuietConnection, expected: FileId) -> None:
         try:
             await check_schema(connection, self._path)
         except ConfigError as error:  # a running worker cannot fix that, so it answers 503 until somebody does

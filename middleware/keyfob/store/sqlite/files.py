@@ -17,9 +17,10 @@ import aiosqlite
 from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
+_CHUNK = 64  # rows that a cursor fetches at once; we fetch all
 _TRY_AGAIN = 0.002  # seconds between two tries to get the lock for writing
 
 _ALWAYS = ("PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON", "PRAGMA trusted_schema = OFF")
@@ -30,6 +31,7 @@ WRITER = (*_ON_DISK, _AT_ONCE)
 NOTES = (*_SURVIVING, _AT_ONCE)
 READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
+_DISK_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}  # the second for a quota
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the table of mounts writes blanks
 _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
 
@@ -47,6 +49,11 @@ def translate_failures() -> Iterator[None]:
         raise StoreUnavailable(f"the database cannot answer ({reason})") from error
     except (OSError, ValueError, TypeError, LookupError) as error:  # closed connections, unreadable files and rows
         raise StoreUnavailable(f"the database cannot answer ({type(error).__name__})") from error
+
+
+def is_disk_full(error: StoreUnavailable) -> bool:
+    """Whether *error* of `translate_failures` says that there is no room to write."""
+    return getattr(error.__cause__, "sqlite_errorname", None) in _DISK_FULL
 
 
 def address(path: Path) -> str:
@@ -141,13 +148,56 @@ def _no_wal(path: Path) -> str:
     )
 
 
-async def begin(connection: aiosqlite.Connection) -> None:
-    """BEGIN IMMEDIATE, as soon as no other process is writing. Raises as `write` does."""
-    await write(connection, "BEGIN IMMEDIATE")
+class QuietConnection(aiosqlite.Connection):
+    """A connection whose calls are opaque to aiosqlite and asyncio.
+
+    Both log what they are given when somebody asks for debug messages: statements, their values, rows and SQLite's own
+    messages. Here they are given a function without arguments that returns nothing.
+    """
+
+    async def write(self, *statements: tuple[str, Sequence[object]]) -> None:
+        """Run *statements* in one transaction and one call to the thread, as soon as no other process is writing.
+
+        An event loop that stands still between two calls, as that of a serverless function does, would otherwise hold
+        the database's lock meanwhile.
+        """
+        await patiently(lambda: self._execute(self._write, statements))
+
+    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+        connection = self._conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for sql, parameters in statements:
+                connection.execute(sql, parameters).fetchall()
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite itself rolls back after some failures
+                connection.execute("ROLLBACK")
+            raise
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (aiosqlite's)
+        ended: list[tuple[Any, BaseException | None]] = []
+
+        def work() -> None:
+            try:
+                ended.append((fn(*args, **kwargs), None))
+            except BaseException as error:  # noqa: BLE001 (raised again for the caller)
+                ended.append((None, error))
+
+        await super()._execute(work)  # type: ignore[no-untyped-call]
+        ((result, error),) = ended
+        if error is not None:
+            raise error
+        return result
 
 
-async def write(connection: aiosqlite.Connection, sql: str, parameters: Sequence[object] = ()) -> None:
-    """Run one statement that writes, as soon as no other process is writing.
+async def begin(connection: QuietConnection) -> None:
+    """BEGIN IMMEDIATE, as soon as no other process is writing. Raises sqlite3.OperationalError."""
+    await patiently(lambda: connection.execute_fetchall("BEGIN IMMEDIATE"))
+
+
+async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
+    """Make *attempt* again until it gets the database's lock.
 
     SQLite itself would try some forty times in two seconds. Where the disk is slow and another process writes without
     a pause, the lock is free for instants only, and none of so few tries need meet one.
@@ -160,7 +210,7 @@ async def write(connection: aiosqlite.Connection, sql: str, parameters: Sequence
     until = clock() + BUSY_TIMEOUT
     while True:
         try:
-            await connection.execute_fetchall(sql, parameters)
+            await attempt()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() >= until:
                 raise
@@ -169,9 +219,10 @@ async def write(connection: aiosqlite.Connection, sql: str, parameters: Sequence
             return
 
 
-async def open_connection(path: Path, pragmas: tuple[str, ...]) -> aiosqlite.Connection:
+async def open_connection(path: Path, pragmas: tuple[str, ...]) -> QuietConnection:
     """Open *path*, which must exist, with every pragma applied."""
-    connection = await _in_daemon_thread(path)
+    connection = _in_daemon_thread(path)
+    _ = await connection
     try:
         for pragma in pragmas:
             await connection.execute_fetchall(pragma)
@@ -181,17 +232,19 @@ async def open_connection(path: Path, pragmas: tuple[str, ...]) -> aiosqlite.Con
     return connection
 
 
-def _in_daemon_thread(path: Path) -> aiosqlite.Connection:
+def _in_daemon_thread(path: Path) -> QuietConnection:
     """Make the connection object in a daemon thread, so that the worker thread it makes is one too.
 
     aiosqlite's worker would otherwise keep the process from exiting when somebody forgets `close`. Nothing is
     lost by that: what was acknowledged is on the disk, what was not is rolled back at the next opening.
     """
-    made: list[aiosqlite.Connection] = []
+    made: list[QuietConnection] = []
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address(path), uri=True, timeout=BUSY_TIMEOUT, isolation_level=None)
 
     def make() -> None:
-        settings: dict[str, Any] = {"uri": True, "timeout": BUSY_TIMEOUT, "isolation_level": None}
-        made.append(aiosqlite.connect(address(path), **settings))
+        made.append(QuietConnection(connect, _CHUNK))
 
     maker = threading.Thread(target=make, daemon=True)
     maker.start()

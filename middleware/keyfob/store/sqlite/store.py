@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sqlite3
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,22 +15,24 @@ from keyfob.store.sql.listing import needs_search
 from keyfob.store.sql.store import StatementStore
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
-from keyfob.store.sqlite.files import begin, translate_failures, write
+from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
 from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_listing, key_search
 from keyfob.store.sqlite.migrations import SCHEMA
+from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    import aiosqlite
-
     from keyfob.keyring.keyring import SigningKey
     from keyfob.store.contract import Counter, EventQuery, KeyQuery, KeyView, Transaction, Use
     from keyfob.store.sqlite.connections import Connections
+    from keyfob.store.sqlite.files import QuietConnection
 
 T = TypeVar("T")
+
+log = logging.getLogger("keyfob")
 
 TURN_TIMEOUT = 5.0  # seconds that a change waits for those before it in this process
 
@@ -43,6 +46,7 @@ class SQLiteStore(StatementStore):
         self.path = path
         self._connections = ConnectionsPerLoop(path)
         self.signal = ChangeSignal(path)
+        self._reserve = Reserve(path)
         super().__init__(self._connections, SQL, audit_key)
 
     @property
@@ -86,7 +90,7 @@ class SQLiteStore(StatementStore):
         with translate_failures():
             connections = await self._connections.connections()
             async with _turn(connections):
-                await write(connections.notes, sql, parameters)
+                await connections.notes.write((sql, parameters))
 
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
         with translate_failures():
@@ -94,6 +98,8 @@ class SQLiteStore(StatementStore):
                 self.signal.reopen()
             connections = await self._connections.connections()
             found: list[Sequence[Any]] = list(await connections.hot.execute_fetchall(SQL[name], values))
+            if name == "changes":
+                self._reserve.keep()
         device, inode = connections.id
         return found, f"-{device:x}-{inode:x}"  # a copy put in the file's place has the same epoch
 
@@ -110,8 +116,17 @@ class SQLiteStore(StatementStore):
             connections = await self._connections.connections()
         transaction = SQLiteTransaction(connections.writer, self._audit_key)
         try:
-            async with _transaction(connections, connections.writer):
-                result = await work(transaction)
+            try:
+                async with _transaction(connections, connections.writer):
+                    result = await work(transaction)
+            except StoreUnavailable as error:
+                takes_away = transaction.revision is not None and not transaction.adds_keys
+                if not (is_disk_full(error) and takes_away and self._reserve.release()):
+                    raise
+                transaction = SQLiteTransaction(connections.writer, self._audit_key)
+                async with _transaction(connections, connections.writer):
+                    result = await work(transaction)
+                log.warning("the disk is full: a change was made in the space that is kept in reserve")
         except BaseException:
             if transaction.revision is not None:  # cut short while committing, it may have been committed or not
                 self.signal.publish_unknown()
@@ -126,12 +141,9 @@ class SQLiteStore(StatementStore):
         with translate_failures():
             connections = await self._connections.connections()
         last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
-        # Two transactions of one statement each, because an event loop that stands still between two awaits, as on
-        # AWS Lambda, would hold SQLite's lock for as long. If the second fails, the first can be repeated.
         async with _turn(connections):
             with translate_failures():
-                await write(connections.notes, SQL["note_last_uses"], (last_uses,))
-                await write(connections.notes, SQL["count_days"], (days,))
+                await connections.notes.write((SQL["note_last_uses"], (last_uses,)), (SQL["count_days"], (days,)))
 
 
 @asynccontextmanager
@@ -149,7 +161,7 @@ async def _turn(connections: Connections) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _transaction(connections: Connections, connection: aiosqlite.Connection) -> AsyncIterator[None]:
+async def _transaction(connections: Connections, connection: QuietConnection) -> AsyncIterator[None]:
     """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when anything raises.
 
     The connection's thread takes its work strictly in order. So the rollback comes after a BEGIN or COMMIT whose

@@ -12,11 +12,10 @@ from keyfob.store.sqlite.files import translate_failures
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import aiosqlite
-
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract import StoredSecret
+    from keyfob.store.sqlite.files import QuietConnection
 
 SQL = read_statements(__package__)
 
@@ -34,14 +33,14 @@ class SQLiteTransaction(StatementTransaction):
         "take_out_of_search",
     )
 
-    def __init__(self, connection: aiosqlite.Connection, audit_key: Callable[[], SigningKey] | None) -> None:
+    def __init__(self, connection: QuietConnection, audit_key: Callable[[], SigningKey] | None) -> None:
         super().__init__(audit_key)
         self._connection = connection
 
     async def run(
         self, name: str, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> list[Sequence[rows.Row]]:
-        """Run the statement *name* of ``sqlite.sql`` and return all its rows."""
+        """Run the statement *name* of ``queries.sql`` and return all its rows."""
         with translate_failures():
             return list(await self._connection.execute_fetchall(SQL[name], parameters))
 
@@ -58,6 +57,7 @@ class SQLiteTransaction(StatementTransaction):
 
     async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
         """Insert many new keys, stamped with a *revision* that is in force already."""
+        self.adds_keys = True
         with translate_failures():
             many = self._connection.executemany
             await many(SQL["add_key"], [rows.values_of(record, revision) for record, _ in keys])

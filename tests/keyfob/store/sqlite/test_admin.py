@@ -5,14 +5,28 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.store.console import Session, SignInLink
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.migrations import SCHEMA
-from tests.keyfob.store.samples import KEY, SECRET, SIGNING_KEY, adding, appending, erasing, event, key, revision_of
+from keyfob.store.workers import Worker
+from tests.keyfob.store.samples import (
+    KEY,
+    NOON,
+    SECRET,
+    SIGNING_KEY,
+    adding,
+    appending,
+    erasing,
+    event,
+    key,
+    revision_of,
+)
 from tests.keyfob.store.sqlite.on_sqlite import other, path, store
 
 if TYPE_CHECKING:
@@ -29,7 +43,7 @@ class TestAdministration:
     async def test_a_backup_is_restored_as_another_epoch(
         self, store: SQLiteStore, other: SQLiteStore, tmp_path: Path
     ) -> None:
-        """SF-17: after a restore every worker sees a new epoch, a higher revision and a rung signal."""
+        """SF-17: after a restore every worker sees a new epoch, a higher revision and another number on the signal."""
         await store.change(adding(KEY))
         await store.change(appending(event()))
         await sqlite_admin.backup(store, tmp_path / "copy.db")
@@ -46,9 +60,28 @@ class TestAdministration:
         assert SECRET == (await other.find(KEY.id)).secret
         assert [] == await sqlite_admin.verify(store, AUDIT_KEYS)
         assert 2 == (await store.audit_head())[0]
-        assert ["copy.db", "keys.db", "keys.db-shm", "keys.db-signal", "keys.db-wal"] == sorted(
+        assert ["copy.db", "keys.db", "keys.db-reserve", "keys.db-shm", "keys.db-signal", "keys.db-wal"] == sorted(
             file.name for file in tmp_path.iterdir()
         )
+
+    async def test_ff_52_what_has_ended_is_not_revived(self, store: SQLiteStore, tmp_path: Path) -> None:
+        """Sessions, sign-in links, drafts and workers of the backup are gone: they may have ended since."""
+        await store.change(adding(KEY))
+        later = NOON + timedelta(hours=8)
+        await store.console.add_session(Session(b"s", KEY.id, b"c", None, NOON, later), event())
+        await store.console.add_link(SignInLink(b"l", KEY.id, NOON, later), event())
+        await store.console.claim_draft(b"d", b"s", NOON)
+        await store.workers.put(Worker("w", "host", 2.0, "", 1, NOON))
+        await sqlite_admin.backup(store, tmp_path / "copy.db")
+        assert await store.console.use_link(b"l", NOON)
+        await store.console.end_session(b"s")
+
+        await sqlite_admin.restore(store, tmp_path / "copy.db")
+
+        assert (None, None) == (await store.console.session(b"s"), await store.console.link(b"l"))
+        assert [] == list(await store.workers.all())
+        assert [(0,)] == await store.read("SELECT count(*) FROM drafts")
+        assert SECRET == (await store.find(KEY.id)).secret
 
     async def test_a_backup_overwrites_nothing(self, store: SQLiteStore, tmp_path: Path) -> None:
         """A file that is there, be it an older backup, stays as it is."""

@@ -45,7 +45,7 @@ class TestFiles:
 
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         await store.close()
-        names = ["keys.db", "keys.db-wal", "keys.db-shm", "keys.db-signal", "copy.db"]
+        names = ["keys.db", "keys.db-wal", "keys.db-shm", "keys.db-signal", "keys.db-reserve", "copy.db"]
         assert dict.fromkeys(names, 0o600) == modes
 
     async def test_se_06_a_deleted_keys_secrets_are_gone_from_the_files(self, store: SQLiteStore, path: Path) -> None:
