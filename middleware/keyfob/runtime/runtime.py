@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from keyfob.config.keyring_source import keyring_of
 from keyfob.connections.outage import close_when_lease_expires
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
@@ -22,12 +23,9 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied
 from keyfob.keyring.active import ActiveKeyring
-from keyfob.keyring.file import load_keyring
-from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
-from keyfob.keys.hashing import Argon2Parameters
 from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_issuer import KeyIssuer
+from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
 from keyfob.policy.catalogue import build_catalogue
@@ -37,7 +35,7 @@ from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import KeysView, Mapping
 
     from starlette.types import Scope
 
@@ -64,13 +62,16 @@ class Runtime:
         self.usage = Usage(self.stats)
         self.connections = OpenConnections(self.catalogue.suspends)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
-        self.keyring = ActiveKeyring(self._load_keyring, boot_clock)
+        self.keyring = ActiveKeyring(lambda: keyring_of(settings), boot_clock)
         self.pool = Argon2Pool(threads=settings.argon2_threads)
-        self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
+        self.parameters = argon2_parameters(settings)
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
         self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends)
         self.workers = WorkerRegistry(
-            self.store, self.store.workers, lease=settings.max_staleness + settings.max_stale_on_outage
+            self.store,
+            self.store.workers,
+            lease=settings.max_staleness + settings.max_stale_on_outage,
+            fingerprints=self.keyring.fingerprints,
         )
         self.freshness = Freshness(
             self.workers,
@@ -83,6 +84,7 @@ class Runtime:
         self._awake_in: asyncio.AbstractEventLoop | None = None
         self._reviewing: set[asyncio.Task[None]] = set()
         self._keyring_error: ConfigError | None = None
+        self._hashed: KeysView[str] = {}.keys()  # the key characters that the cache digests
 
     def _build_authenticator(self) -> Authenticator:
         key_verifier = KeyVerifier(
@@ -132,12 +134,16 @@ class Runtime:
         return self.settings.prefix
 
     @cached_property
+    def issuer(self) -> KeyIssuer:
+        """Makes new keys as the settings say."""
+        return KeyIssuer.of(self.settings, signing=self.keyring.signing, pool=self.pool)
+
+    @cached_property
     def lifecycle(self) -> KeyLifecycle:
         """What can be done with keys."""
         settings = self.settings
-        issuer = KeyIssuer(self.keyring.signing, self.pool, self.parameters, settings.prefix, settings.persist_digests)
         staleness = settings.max_staleness + settings.max_stale_on_outage
-        return KeyLifecycle(self.store, issuer, self.catalogue, now=self.now, max_staleness=staleness)
+        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
 
     @cached_property
     def teams(self) -> Teams:
@@ -235,17 +241,6 @@ class Runtime:
     async def _keep_usage(self) -> None:
         await self.usage.keep(self.store, every=self.settings.usage_interval)
 
-    # -- the keyring
-
-    def _load_keyring(self) -> Keyring:
-        settings = self.settings
-        if settings.keyring_data is not None:
-            return Keyring.parse(settings.keyring_data)
-        if settings.keyring is None:
-            msg = 'no keyring is named; say keyring="keyfob.keyring", or set KEYFOB_KEYRING (`keyfob init` makes one)'
-            raise ConfigError(msg)
-        return load_keyring(settings.keyring)
-
     def _check_keyring(self) -> None:
         if self._keyring_error is not None:
             raise self._keyring_error
@@ -255,6 +250,7 @@ class Runtime:
     def merge(self, changes: Changes) -> None:
         """Take over what changed: states of keys, and the keyring's. Nothing awaits."""
         if self.keyring.apply(changes.keyring):
+            hashers = self.keyring.hashers()
             try:
                 self.keyring.check()
             except ConfigError as wrong:
@@ -262,7 +258,9 @@ class Runtime:
                 self._keyring_error = wrong
             else:
                 self._keyring_error = None
-                self.key_cache.use_hashers(self.keyring.hashers())
+            if self._keyring_error is None or hashers.keys() != self._hashed:
+                self.key_cache.use_hashers(hashers)  # keys of an entry that was retired leave the cache in any case
+                self._hashed = hashers.keys()
         self.key_cache.merge(changes.records)
         self.connections.review_changed(changes.records, time.time())
 
