@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import sqlite3
+import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pytest
 
 from keyfob.store.opening import open_store
 from keyfob.store.workers import NOTHING, Worker
-from tests.keyfob_admin.cli.conftest import typed
+from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.cli.conftest import Home
@@ -35,6 +36,25 @@ def test_ff_19_verify_names_each_changed_row(home: Home) -> None:
     assert (3, True) == (done.code, f"key {key_id}: permissions is ['*']" in done.err)
     found = typed("audit", "verify", "--json").data
     assert (False, [f"key {key_id}"]) == (found["ok"], [each["row"] for each in found["differences"]])
+
+
+def test_ff_19_serve_finds_a_changed_row_by_itself(home: Home) -> None:
+    """`keyfob serve` compares rows and log when it starts, logs what differs, and prints the head to keep."""
+    key_id, _ = home.make("ci")
+    harm(home, f"UPDATE keys SET expires_at = 5 WHERE id = '{key_id}'")  # noqa: S608
+    command = [*PROGRAM, "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=home.folder, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines: list[str] = []
+            for line in process.stderr or ():
+                lines.append(line)
+                if "was changed in the database" in line:
+                    break
+        finally:
+            process.terminate()
+
+    assert f"key {key_id} was changed in the database by other means than Keyfob: expires_at is" in lines[-1]
+    assert any("the audit log's head is" in line for line in lines)
 
 
 @pytest.mark.parametrize("sql", ["UPDATE signing_keys SET state = 'lost'", "DELETE FROM signing_keys"])
@@ -84,9 +104,9 @@ def test_ff_56_the_environment_names_nobody(home: Home, monkeypatch: pytest.Monk
 
 def test_ff_09_a_name_comes_with_what_it_belongs_to(home: Home) -> None:
     """A key that is named like an account cannot pass for it: the table says key or command line, and the id."""
-    typed("teams", "create", "acme")
     account = pwd.getpwuid(os.getuid()).pw_name
     key_id, _ = home.make("ci")
+    typed("teams", "create", "acme")
 
     assert f"{account} (cli)" in typed("audit", "tail", "-n", "1").out
     assert f"by {account} (cli)" in typed("keys", "show", key_id).out
