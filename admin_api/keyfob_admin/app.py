@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,17 +28,21 @@ if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
 
 
-def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlette:
+def build_admin(
+    runtime: Runtime, *, pages: Sequence[BaseRoute] = (), lifespan: Callable[[Starlette], Any] | None = None
+) -> Starlette:
     """Make the admin application around *runtime*, with its answers for gateways. It may be mounted below a prefix.
 
     Args:
         runtime: the running installation; whoever made it opens and closes it.
         pages: routes outside ``/v1/`` that need no key, such as the console's.
+        lifespan: what runs beside the requests, as Starlette takes it.
     """
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
     app = Starlette(
         routes=[*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages],
         middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
+        lifespan=lifespan,
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )
     app.router.redirect_slashes = False  # a redirect would tell which paths there are

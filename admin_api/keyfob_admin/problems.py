@@ -45,6 +45,7 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.FixedPermissions: 422,
     errors.PlanRequired: 403,
     errors.ExceedsOwnPermissions: 403,
+    errors.ExceedsOwnLimits: 403,
     errors.KeyTypeTaken: 409,
     errors.KeyNotDisabled: 409,
     errors.LastAdmin: 409,

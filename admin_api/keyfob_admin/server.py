@@ -6,25 +6,33 @@ what somebody pasted into its search field.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import signal
 import socket
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from keyfob.config.settings import load_settings
+from keyfob.management.daily_check import check_daily
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from types import FrameType
     from typing import Any
 
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp
+
+log = logging.getLogger("keyfob")
 
 FACTORY = "keyfob_admin.server:application"
 BACKLOG = 2048
@@ -40,7 +48,28 @@ def application() -> ASGIApp:
 
     """
     runtime = Runtime(load_settings(environ=os.environ))
-    return build_admin(runtime, pages=console_pages(runtime))
+    return build_admin(runtime, pages=console_pages(runtime), lifespan=_checking(runtime))
+
+
+def _checking(runtime: Runtime) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Compare the database with the audit log once a day, beside the requests."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(check_daily(runtime.store, runtime.keyring.entries, runtime.now))
+        task.add_done_callback(_log_failure)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    return lifespan
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the daily check of the audit log has ended", exc_info=task.exception())
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -1,24 +1,27 @@
-"""Who is signed in to the console, and how they got there: with an admin key, or by a one-time link.
+"""Console sessions, and how they begin: with an admin key, or with a one-time link.
 
-A session is a random token in a cookie, of which the database has the digest. Its first character says which keyring
-entry the key carried that was signed in with (``-``: a link), so that retiring the entry ends the session, too. What
-the session may do is read from its key at every request: a key that falls takes its sessions along.
+A session is a random token in a cookie; a link holds one in its path. The first character of a token names the entry of
+the keyring under which the database stores it: as an HMAC (RFC 2104), with a second one over the rest of the row. So
+nobody who can write the database but lacks the keyring can write a row that signs in, or give a row to another key.
+
+What a session may do is read from its key at every request. It ends with its key, whatever ended that.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
+import hmac
 import logging
 import secrets
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, cast
 
+from keyfob.audit import canonical
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
-from keyfob.keys.format import KEY_CHAR_AT
 from keyfob.management.actor import Actor
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
@@ -26,6 +29,8 @@ from keyfob.store.console import Session, SignInLink
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from keyfob.keyring.active import ActiveKeyring
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
@@ -35,24 +40,30 @@ log = logging.getLogger("keyfob.console")
 
 LINK_LASTS: Final = timedelta(minutes=10)
 FAILURES: Final = 5  # within…
-PAUSE: Final = timedelta(seconds=60)  # …of the first; then nobody from that address may try for as long
-_NO_KEY_CHAR: Final = "-"
+PAUSE: Final = timedelta(seconds=60)  # …of the first; then every attempt from that address is slow for as long
+SLOW: Final = 1.0  # seconds that each attempt from such an address takes
 _LONGEST_TOKEN: Final = 100
 _SHARED_V6_PREFIX: Final = 64  # bits; one customer usually has them all
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session with the key behind it as it is now."""
+    """A session with the key behind it as it is now. *csrf* is what the session's forms must carry."""
 
     session: Session
     key: KeyRecord
     ip: str | None
+    csrf: bytes = field(repr=False)
+    signing: SigningKey = field(repr=False)
 
     @property
     def actor(self) -> Actor:
         """Who acts, as the lifecycle and the audit log know it."""
-        return _acting_as(self.key, self.ip)
+        return Actor.of_key(self.key, self.ip)
+
+    def draft_hash(self, token: str) -> bytes:
+        """What the database stores of a form's *token*."""
+        return _hmac(self.signing, "draft", token)
 
 
 class SignIn:
@@ -64,7 +75,7 @@ class SignIn:
         self._lasts = timedelta(hours=runtime.settings.admin.session_hours)
 
     async def with_key(self, text: str, ip: str | None) -> str | None:
-        """Sign in with a whole admin key: the new session's token, or None if the key is not good for that."""
+        """Sign in with a whole admin key: return the new session's token, or None if the key may not sign in."""
         verdict = await self._runtime.inspect(text)
         if isinstance(verdict, Denied) or verdict.grant is None:
             return None
@@ -72,79 +83,109 @@ class SignIn:
         if key is None:
             return None
         self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip)
-        return await self._open(key, text[KEY_CHAR_AT], ip, by="key")
+        return await self._open(key, ip, by="key")
 
     async def link(self, token: str) -> SignInLink | None:
-        """Find a link that could still be used."""
-        found = await self._console.link(digest(token))
-        fresh = found is not None and found.used_at is None and found.expires_at > self._runtime.now()
-        return found if fresh else None
+        """Find a link that can still be used, and that Keyfob itself has written."""
+        entry = _entry_of(token, self._runtime.keyring)
+        found = await self._console.link(_hmac(entry, "link", token)) if entry else None
+        if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
+            return None
+        if not hmac.compare_digest(found.mac, _link_mac(entry, found)):
+            log.critical("a sign-in link in the database was not written by Keyfob, and is refused")
+            return None
+        return found
 
     async def with_link(self, token: str, ip: str | None) -> str | None:
-        """Use up a one-time link: the new session's token, or None if the link is not good any more."""
+        """Use up a one-time link: return the new session's token, or None if the link is no longer valid."""
         found = await self.link(token)
         if found is None or not await self._console.use_link(found.hash, self._runtime.now()):
             return None
         key = await self._good_key(found.key_id, ip)
-        return None if key is None else await self._open(key, _NO_KEY_CHAR, ip, by="link")
+        return None if key is None else await self._open(key, ip, by="link")
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
-        """Find the session of *token*, unless it has ended; one whose key has fallen ends here."""
-        session = await self._console.session(digest(token)) if token else None
-        if session is None:
+        """Find the session of *token*, unless it has ended. A session whose key has ended is removed."""
+        entry = _entry_of(token, self._runtime.keyring)
+        session = await self._console.session(_hmac(entry, "session", token)) if entry else None
+        if entry is None or session is None:
+            return None
+        if not hmac.compare_digest(session.mac, _session_mac(entry, session)):
+            log.critical("a console session in the database was not written by Keyfob, and is refused")
             return None
         key = await self._good_key(session.key_id, ip)
-        if key is None or session.expires_at <= self._runtime.now() or self._runtime.keyring.is_retired(token[0]):
+        if key is None or session.expires_at <= self._runtime.now():
             await self._console.end_session(session.id_hash)
             return None
-        return SignedIn(session, key, ip)
+        return SignedIn(session, key, ip, _hmac(entry, "csrf", token), entry)
 
     async def sign_out(self, who: SignedIn) -> None:
-        """End the session, as the audit log will tell."""
+        """End the session, and record it in the audit log."""
         key, at = who.key, self._runtime.now()
         event = who.actor.did("console.signed_out", at, team=key.team, key_id=key.id, key=key.name)
         await self._console.end_session(who.session.id_hash, event)
 
     async def forget(self, token: str) -> None:
-        """End the session of a browser that has got a new one."""
-        if token:
-            await self._console.end_session(digest(token))
+        """End the session of a browser that has a new one."""
+        if entry := _entry_of(token, self._runtime.keyring):
+            await self._console.end_session(_hmac(entry, "session", token))
 
-    async def must_wait(self, ip: str | None) -> int:
-        """For how many seconds nobody at this address may try; 0 if they may."""
+    async def slow_down(self, ip: str | None) -> int:
+        """Delay an attempt from an address that has failed too often. Returns the seconds until that ends, or 0.
+
+        A wrong key is then refused for that long. A right key or link passes all the same: behind a proxy that is not
+        named in ``trusted_proxies`` everybody has one address, and one person's mistakes must not lock out the others.
+        """
         now = self._runtime.now()
         until = await self._console.blocked_until(bucket_of(ip), now, failures=FAILURES)
-        return 0 if until is None else max(1, round((until - now).total_seconds()))
+        if until is None:
+            return 0
+        await asyncio.sleep(SLOW)
+        return max(1, round((until - now).total_seconds()))
 
     async def failed(self, ip: str | None) -> None:
-        """Count a failure. It is logged, and not in the audit log, which strangers must not be able to fill."""
-        now = self._runtime.now()
-        log.warning("a sign-in to the console from %s failed", ip or "an unknown address")
+        """Count a failure. It goes to the log, not to the audit log, which strangers must not be able to fill."""
+        now, where = self._runtime.now(), ip or "an unknown address"
+        log.warning("a sign-in to the console from %s failed", where)
         await self._console.note_failure(bucket_of(ip), now, until=now + PAUSE, failures=FAILURES)
+        if await self._console.blocked_until(bucket_of(ip), now, failures=FAILURES) is not None:
+            log.warning(
+                "sign-ins from %s are slowed down after %d failures; if that is a proxy of yours, name it in "
+                "trusted_proxies of [middleware], so that each client is counted by its own address",
+                where,
+                FAILURES,
+            )
 
     async def succeeded(self, ip: str | None) -> None:
         """Forget the failures before."""
         await self._console.forget_failures(bucket_of(ip))
 
-    async def _open(self, key: KeyRecord, key_char: str, ip: str | None, *, by: str) -> str | None:
-        """Begin a session, as the audit log will tell; None if the key has fallen meanwhile."""
-        token = key_char + secrets.token_urlsafe(32)
-        now = self._runtime.now()
-        session = Session(digest(token), key.id, secrets.token_bytes(32), ip, now, now + self._lasts)
-        event = _acting_as(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
+    async def _open(self, key: KeyRecord, ip: str | None, *, by: str) -> str | None:
+        """Begin a session, and record it in the audit log. Returns None if the key has been revoked meanwhile."""
+        entry, now = self._runtime.keyring.signing(), self._runtime.now()
+        token = _new_token(entry)
+        session = Session(_hmac(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
+        session = replace(session, mac=_session_mac(entry, session))
+        event = Actor.of_key(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
         return token if await self._console.add_session(session, event) else None
 
     async def _good_key(self, key_id: str, ip: str | None) -> KeyRecord | None:
-        """Read the key as it is now, if it is an admin key that may be used from here."""
+        """Read the key as it is now. None unless it is an admin key that would be admitted from *ip*."""
         key = (await self._runtime.store.find(key_id)).record
-        return key if key is not None and _is_good(key, ip, self._runtime.now()) else None
+        if key is None or key.key_type != ADMIN or self._runtime.keyring.is_retired(key.key_char):
+            return None
+        ended = key.is_deleted or key.is_disabled or key.is_expired(self._runtime.now())
+        suspended = self._runtime.catalogue.suspends(key.plan, key.key_type)
+        in_place = not key.ip_allow or (ip is not None and Networks(key.ip_allow).contains(ip))
+        return key if in_place and not ended and not suspended else None
 
 
-async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Actor) -> str:
-    """Make a link that signs in as the admin key *key* once, within `LINK_LASTS`; give its token."""
-    token = secrets.token_urlsafe(32)
+async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Actor, signing: SigningKey) -> str:
+    """Make a link that signs in as the admin key *key* once, within `LINK_LASTS`. Returns its token."""
+    token = _new_token(signing)
     event = actor.did("console.link_created", now, team=key.team, key_id=key.id, key=key.name)
-    await console_of(store).add_link(SignInLink(digest(token), key.id, now, now + LINK_LASTS), event)
+    link = SignInLink(_hmac(signing, "link", token), key.id, now, now + LINK_LASTS)
+    await console_of(store).add_link(replace(link, mac=_link_mac(signing, link)), event)
     return token
 
 
@@ -161,11 +202,6 @@ def console_of(store: KeyStore) -> ConsoleStore:
     return cast("ConsoleStore", console)
 
 
-def digest(token: str) -> bytes:
-    """What the database has of a token. 256 random bits need no salt and no slow hash."""
-    return hashlib.sha256(token[:_LONGEST_TOKEN].encode("utf-8", "surrogatepass")).digest()
-
-
 def bucket_of(ip: str | None) -> str:
     """Whose failures are counted together: an IPv4 address, or an IPv6 network of a single customer."""
     if ip is None:
@@ -174,11 +210,35 @@ def bucket_of(ip: str | None) -> str:
     return ip if address.version == 4 else str(ip_network((int(address), _SHARED_V6_PREFIX), strict=False))  # noqa: PLR2004
 
 
-def _acting_as(key: KeyRecord, ip: str | None) -> Actor:
-    return Actor("key", key.id, key.name, key.team, frozenset(key.permissions), ip)
+def _new_token(entry: SigningKey) -> str:
+    return entry.char + secrets.token_urlsafe(32)
 
 
-def _is_good(key: KeyRecord, ip: str | None, now: datetime) -> bool:
-    revoked = key.is_deleted or key.is_disabled or key.is_expired(now)
-    in_place = not key.ip_allow or (ip is not None and Networks(key.ip_allow).contains(ip))
-    return key.key_type == ADMIN and not revoked and in_place
+def _entry_of(token: str, keyring: ActiveKeyring) -> SigningKey | None:
+    """Find the entry that *token* names, unless it is retired: what it signed may be forged."""
+    char = token[:1]
+    return None if keyring.is_retired(char) else keyring.entries().get(char)
+
+
+def _hmac(entry: SigningKey, purpose: str, token: str) -> bytes:
+    """What the database stores of a token. 256 random bits need no salt and no slow hash."""
+    text = f"{purpose}\0{token[:_LONGEST_TOKEN]}"
+    return hmac.digest(entry.browser_key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _session_mac(entry: SigningKey, session: Session) -> bytes:
+    times = (_written(session.created_at), _written(session.expires_at))
+    return _hmac_of_row(entry, "session row", session.id_hash.hex(), session.key_id, session.ip, *times)
+
+
+def _link_mac(entry: SigningKey, link: SignInLink) -> bytes:
+    times = (_written(link.created_at), _written(link.expires_at))
+    return _hmac_of_row(entry, "link row", link.hash.hex(), link.key_id, *times)
+
+
+def _hmac_of_row(entry: SigningKey, *values: str | None) -> bytes:
+    return hmac.digest(entry.browser_key, canonical(values).encode("ascii"), "sha256")
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,8 +1,8 @@
-"""The audit log's chain: each event is sealed together with its number and the MAC of the event before.
+"""The audit log's hash chain: the MAC of each event covers its number and the MAC of the event before it.
 
-A MAC is HMAC-SHA-256 (RFC 2104) under a key derived from the keyring, which is never in the database. Who can
-write the database but lacks the keyring cannot change, insert or reorder an event unnoticed, nor cut off the end
-while the count and head kept elsewhere (``keyfob audit verify`` prints them) are known.
+A MAC is HMAC-SHA-256 (RFC 2104) under a key derived from the keyring, which is never in the database. Whoever can write
+the database but lacks the keyring cannot change, insert, remove or reorder an event without breaking the chain. Events
+cut off at the end break nothing: to notice that, keep the chain's head (``keyfob audit head``) outside the database.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ChainedEvent:
-    """An event in its place in the log. *key_char* says whose key sealed it."""
+    """An event in its place in the log. *key_char* names the signing key behind its MAC."""
 
     seq: int
     event: Event
@@ -83,7 +84,7 @@ def canonical(value: object) -> str:
 
 
 def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
-    """Seal *event* as number *seq* behind the event whose MAC is *previous*."""
+    """Compute the MAC of *event* as number *seq* behind the event whose MAC is *previous*."""
     said = {
         "seq": seq,
         "previous": previous.hex(),
@@ -100,6 +101,66 @@ def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
     return hmac.digest(key, b"keyfob/audit/v1\0" + canonical(said).encode("ascii"), hashlib.sha256)
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log ended at some moment: how many events it had, and the MAC of the last."""
+
+    count: int
+    mac: bytes
+
+    def __str__(self) -> str:
+        """``<count>:<mac>``, as ``keyfob audit head`` prints it."""
+        return f"{self.count}:{self.mac.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read what `__str__` wrote. Raises ValueError."""
+        match = _HEAD.fullmatch(text.strip())
+        if match is None:
+            raise ValueError("this must be COUNT:MAC as `keyfob audit head` prints it")
+        return cls(int(match[1]), bytes.fromhex(match[2]))
+
+
+_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
+
+
+class ChainVerifier:
+    """Checks a log event by event, oldest first, and keeps nothing of it but the link that it has reached."""
+
+    def __init__(self, keys: Mapping[str, bytes], *kept: Head) -> None:
+        """*keys* maps a key character to the key that MACs with it; *kept* are heads that the log must contain."""
+        self._keys = keys
+        self._link = _Link()
+        self._kept: dict[int, list[Head]] = {}
+        for head in kept:
+            if head.count > 0:
+                self._kept.setdefault(head.count, []).append(head)
+
+    @property
+    def reached(self) -> Head:
+        """The last event that was checked."""
+        return Head(self._link.seq, self._link.mac)
+
+    def faults_of(self, chained: ChainedEvent) -> Iterator[Fault]:
+        """Check the next event."""
+        fault = self._link.fault_of(chained, self._keys)
+        if fault:
+            yield Fault(chained.seq, fault)
+        if any(not hmac.compare_digest(head.mac, chained.mac) for head in self._kept.pop(chained.seq, ())):
+            yield Fault(chained.seq, "not the event that the log ended with when its head was read")
+        self._link = _Link(chained.seq, chained.mac)
+
+    def faults_at_end(self, *, count: int, head: bytes) -> Iterator[Fault]:
+        """Check, behind the last event, that the log has *count* events and ends with the MAC *head*."""
+        if self._link.seq < count:
+            yield Fault(self._link.seq + 1, f"cut off: events {self._link.seq + 1} to {count} are missing")
+        elif self._link.seq == count and not hmac.compare_digest(self._link.mac, head):
+            yield Fault(self._link.seq, "not the event that the log ends with")
+        for kept in sorted(self._kept):
+            if kept > count:
+                yield Fault(kept, "gone: the log ended with this event when its head was read")
+
+
 def verify_chain(
     events: Iterable[ChainedEvent], *, count: int, head: bytes, keys: Mapping[str, bytes]
 ) -> Iterator[Fault]:
@@ -111,16 +172,16 @@ def verify_chain(
         head: the MAC that the last of them should have.
         keys: key character → the key that it MACs with.
     """
-    link = _Link()
+    verifier = ChainVerifier(keys)
     for chained in events:
-        fault = link.fault_of(chained, keys) if chained.seq <= count else "appended behind the log's end"
-        if fault:
-            yield Fault(chained.seq, fault)
-        link = _Link(chained.seq, chained.mac)
-    if link.seq < count:
-        yield Fault(link.seq + 1, f"cut off: events {link.seq + 1} to {count} are missing")
-    elif link.seq == count and not hmac.compare_digest(link.mac, head):
-        yield Fault(link.seq, "not the event that the log ends with")
+        if chained.seq > count:
+            yield Fault(chained.seq, BEHIND_END)
+        else:
+            yield from verifier.faults_of(chained)
+    yield from verifier.faults_at_end(count=count, head=head)
+
+
+BEHIND_END = "appended behind the log's end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +198,7 @@ class _Link:
             return f"removed: events {self.seq + 1} to {chained.seq - 1} are missing"
         key = keys.get(chained.key_char)
         if key is None:
-            return f"sealed under {chained.key_char!r}, which is not in the keyring"
+            return f"MACed under {chained.key_char!r}, which is not in the keyring"
         if not hmac.compare_digest(mac(chained.event, chained.seq, self.mac, key), chained.mac):
             return "changed, replaced or moved"
         return None

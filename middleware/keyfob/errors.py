@@ -88,6 +88,12 @@ class ExceedsOwnPermissions(Refused):
         self.missing = missing
 
 
+class ExceedsOwnLimits(Refused):
+    """The caller's own key expires or is bound to addresses, and what it hands on would outlive or out-reach it."""
+
+    code = "exceeds_own_limits"
+
+
 class KeyTypeTaken(Refused):
     """The team already has its one key of this type."""
 

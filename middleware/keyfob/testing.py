@@ -129,6 +129,7 @@ async def issue_test_key(
             "permissions": tuple(sorted(permissions or fixed or ())),
             "created_at": datetime.now(UTC),
             "created_by": Creator("system", None, "tests"),
+            "key_char": created.key_char,
             **fields,
         },
     )

@@ -101,7 +101,7 @@ def test_an_event_under_a_key_that_is_not_in_the_keyring_is_no_digest() -> None:
     forged = replace(whole[1], key_char="z")
     claimed = replace(whole[1], mac=mac(whole[1].event, 2, whole[0].mac, b"a guessed key"))
 
-    assert [(2, "sealed")] == faults([whole[0], forged], whole)
+    assert [(2, "MACed")] == faults([whole[0], forged], whole)
     assert [(2, "changed"), (2, "not")] == faults([whole[0], claimed], whole)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import StoreUnavailable
 from keyfob.keyring.keyring import Keyring, SigningKey
-from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, sealed
 from keyfob.keys.format import KeyText, compose
 from keyfob.keys.hashing import verify
 from keyfob.keys.record import Creator, KeyRecord
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENTRY = SigningKey("a", bytes(range(32)), NOON)
 KEYRING = Keyring.of([ENTRY])
-MARK = SigningKeyRecord("a", ENTRY.fingerprint, SigningKeyState.ACTIVE, NOON)
+(MARK,) = sealed([SigningKeyRecord("a", ENTRY.fingerprint, SigningKeyState.ACTIVE, NOON)], ENTRY)
 STATES = ("good", "narrow", "disabled", "suspended", "deleted", "absent")
 
 

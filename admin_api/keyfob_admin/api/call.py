@@ -58,6 +58,7 @@ class Call:
             team=grant.team,
             permissions=grant.permissions,
             ip=self.runtime.client_ip(self.request.scope),
+            expires_at=grant.expires_at,
         )
 
     @property

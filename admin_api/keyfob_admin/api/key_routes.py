@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 KEY: Final = KEYS + "/{key}"
 _WRITE: Final = ("keys:write",)
 _READ: Final = ("keys:read",)
-_REFUSALS: Final = (errors.NotFound, errors.Invalid, errors.FixedPermissions, errors.ExceedsOwnPermissions)
+_REFUSALS: Final = (
+    errors.NotFound,
+    errors.Invalid,
+    errors.FixedPermissions,
+    errors.ExceedsOwnPermissions,
+    errors.ExceedsOwnLimits,
+)
 
 ROUTES: Final[tuple[Route[Call], ...]] = (
     Route(
@@ -115,7 +121,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         body=Nothing,
         body_required=False,
         answer=views.ChangedKey,
-        refusals=(errors.ExceedsOwnPermissions,),
+        refusals=(errors.ExceedsOwnPermissions, errors.ExceedsOwnLimits),
         tagged=True,
     ),
     Route(

@@ -8,7 +8,6 @@ import msgspec
 
 from keyfob.errors import StoreUnavailable
 from keyfob.propagation.reach import signal_problems
-from keyfob.store.contract import KeyQuery
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from keyfob.keys.record import Team
     from keyfob.policy.catalogue import KeyType
 
     Handler = Callable[[Call], Awaitable[Response]]
@@ -38,13 +38,12 @@ async def permissions(call: Call) -> Response:
 async def key_types(call: Call) -> Response:
     """Show the types of key, with what the caller's team may create."""
     team = await call.runtime.store.team(call.grant.team)
-    plan = team.plan if team else ""
-    shown = [await _key_type(call, key_type, plan) for key_type in call.runtime.catalogue.key_types.values()]
+    shown = [await _key_type(call, key_type, team) for key_type in call.runtime.catalogue.key_types.values()]
     return answer(views.KeyTypeList(call.grant.team, shown))
 
 
-async def _key_type(call: Call, key_type: KeyType, plan: str) -> views.KeyType:
-    code = await _why_not(call, key_type, plan)
+async def _key_type(call: Call, key_type: KeyType, team: Team | None) -> views.KeyType:
+    code = "plan_required" if team is None else await call.runtime.lifecycle.can_create(key_type.name, team)
     return views.KeyType(
         name=key_type.name,
         label=key_type.label,
@@ -68,17 +67,6 @@ async def readyz(call: Call) -> Response:
     except StoreUnavailable:
         return answer(views.Health("unavailable"), 503, {"Retry-After": "1"})
     return answer(views.Health("ok", problems or msgspec.UNSET))
-
-
-async def _why_not(call: Call, key_type: KeyType, plan: str) -> views.WhyNot | None:
-    """What creating a key of this type in the caller's team would be refused with."""
-    if not call.runtime.catalogue.allows(plan, key_type.name):
-        return "plan_required"
-    if key_type.per_team is None:
-        return None
-    query = KeyQuery(team=call.grant.team, now=call.runtime.now(), key_type=key_type.name, limit=key_type.per_team)
-    live = await call.runtime.store.views(query)
-    return "key_type_taken" if len(live) >= key_type.per_team else None
 
 
 def _any_admin(path: str, name: str, summary: str, handler: Handler, shape: type[msgspec.Struct]) -> Route[Call]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -10,18 +9,20 @@ import msgspec
 
 from keyfob import audit as chain
 from keyfob.management.audit_log import EventSearch
+from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audited_state import AFTER
 from keyfob_admin.cli.context import run_with_context
-from keyfob_admin.cli.exit_codes import Exit, Fault
+from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Group, as_json_option, team_option
-from keyfob_admin.cli.output import moment, print_json, print_table, say
+from keyfob_admin.cli.output import moment, named, print_json, print_table, say
 from keyfob_admin.wire.presenters import shown_event
 
 if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
+    from keyfob.management.audit_verification import Verification
     from keyfob_admin.cli.context import CliContext
 
 MOST_SHOWN = 1000
-ATTEMPTS = 20
 
 
 @click.group(cls=Group)
@@ -56,8 +57,9 @@ def tail(
 
 def _row(chained: ChainedEvent) -> tuple[str, ...]:
     event = chained.event
-    who = f"{event.actor_name} ({event.actor_kind})"
-    detail = msgspec.json.encode(dict(event.detail)).decode() if event.detail else ""
+    who = named(event.actor_kind, event.actor_id, event.actor_name)
+    told = {name: value for name, value in event.detail.items() if name != AFTER}  # which repeats the whole state
+    detail = msgspec.json.encode(told).decode() if told else ""
     return moment(event.at), who, event.action, event.team or "", event.key_id or "", detail
 
 
@@ -76,46 +78,67 @@ def export(*, as_json: bool) -> None:  # noqa: ARG001 - it is JSON anyway
 
 @audit.command()
 @as_json_option
-def verify(*, as_json: bool) -> None:
-    """Look for events that were changed, removed, added or moved. Exit code 3 if there are any."""
-    faults: list[chain.Fault] = []
+def head(*, as_json: bool) -> None:
+    """Print the log's head, COUNT:MAC. Keep it outside the database, for `keyfob audit verify --head`."""
 
     async def work(context: CliContext) -> None:
-        count, head, found = await chain_of(context)
-        faults.extend(found)
+        count, mac = await context.store.audit_head()
         if as_json:
-            told = [{"seq": fault.seq, "what": fault.what} for fault in faults]
-            print_json({"ok": not faults, "events": count, "head": head.hex(), "faults": told})
-            return
-        for fault in faults:
-            say(f"event {fault.seq}: {fault.what}")
-        say(
-            f"{count} events, the last sealed {head.hex()[:16]}…: {f'{len(faults)} FAULTS' if faults else 'as written'}"
-        )
+            print_json({"head": str(chain.Head(count, mac)), "events": count, "mac": mac.hex()})
+        else:
+            click.echo(str(chain.Head(count, mac)))
 
     run_with_context(work)
-    click.get_current_context().exit(Exit.CHECK_FAILED if faults else Exit.OK)
 
 
-async def chain_of(context: CliContext) -> tuple[int, bytes, list[chain.Fault]]:
-    """Read the whole log; answer how many events there should be, the MAC of the last, and what is wrong."""
-    count, head, events = await at_rest(context)
-    keys = {char: entry.audit_key for char, entry in context.keyring.entries().items()}
-    return count, head, await asyncio.to_thread(_faults, events, count, head, keys)
+def _read_head(_: click.Context, __: click.Parameter, text: str | None) -> chain.Head | None:
+    try:
+        return None if text is None else chain.Head.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
-async def at_rest(context: CliContext) -> tuple[int, bytes, list[ChainedEvent]]:
-    """Read the log and where it ends, anew if an event was added meanwhile: that is no fault."""
-    for _ in range(ATTEMPTS):
-        ending = await context.store.audit_head()
-        events = [chained async for chained in context.store.every_event()]
-        if ending == await context.store.audit_head():
-            return *ending, events
-    raise Fault(
-        "events are added faster than the log can be read; try again when less is changed "
-        "(on SQLite `keyfob db verify` reads it in one go)"
-    )
+@audit.command()
+@click.option(
+    "--head",
+    "kept",
+    metavar="COUNT:MAC",
+    callback=_read_head,
+    help="The log must still hold the event that `keyfob audit head` printed.",
+)
+@as_json_option
+def verify(*, kept: chain.Head | None, as_json: bool) -> None:
+    """Check the log, and every key, team and signing key against it. Exit code 3 if anything was changed.
+
+    An event that was changed, removed, added or moved breaks the log's chain of MACs. A row that was changed in the
+    database differs from what the log says of it. Events cut off at the end are noticed with --head only.
+    """
+    found: list[Verification] = []
+
+    async def work(context: CliContext) -> None:
+        found.append(await verify_audit(context.store, context.keyring.entries(), *([kept] if kept else [])))
+        _print_verification(found[0], as_json=as_json)
+
+    run_with_context(work, check_keyring=False)
+    click.get_current_context().exit(Exit.OK if found[0].is_whole else Exit.CHECK_FAILED)
 
 
-def _faults(events: list[ChainedEvent], count: int, head: bytes, keys: dict[str, bytes]) -> list[chain.Fault]:
-    return list(chain.verify_chain(events, count=count, head=head, keys=keys))
+def _print_verification(found: Verification, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "ok": found.is_whole,
+                "events": found.head.count,
+                "head": found.head.mac.hex(),
+                "faults": [{"seq": fault.seq, "what": fault.what} for fault in found.faults],
+                "differences": [{"row": each.row, "what": each.what} for each in found.differences],
+            }
+        )
+        return
+    for fault in found.faults:
+        say(f"event {fault.seq}: {fault.what}")
+    for difference in found.differences:
+        say(f"{difference.row}: {difference.what}")
+    wrong = [f"{len(found.faults)} FAULTS"] if found.faults else []
+    wrong += [f"{len(found.differences)} ROWS DIFFER FROM IT"] if found.differences else []
+    say(f"{found.head.count} events, head {found.head.mac.hex()[:16]}…: {', '.join(wrong) or 'as written'}")

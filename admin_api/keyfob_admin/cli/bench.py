@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.management.key_issuer import KeyIssuer
 from keyfob.store.contract import KeyQuery
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Fault
@@ -82,12 +81,8 @@ def _permissions(context: CliContext, asked: tuple[str, ...]) -> tuple[str, ...]
 
 
 async def _seeded(context: CliContext, order: Seeding) -> list[str]:
-    runtime, settings = context.runtime, context.settings
-    issuer = KeyIssuer(
-        context.keyring.signing, runtime.pool, runtime.parameters, settings.prefix, settings.persist_digests
-    )
     progress = _tell if sys.stderr.isatty() else _say_nothing
-    return await seed(context.store, issuer, order, now=now(), progress=progress)
+    return await seed(context.store, context.runtime.issuer, order, now=now(), progress=progress)
 
 
 def _tell(made: int) -> None:

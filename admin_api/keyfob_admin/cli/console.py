@@ -41,7 +41,9 @@ def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) 
         record = await (_named(context, key) if key else _oldest_root(context))
         now = context.runtime.now()
         base = (url or context.settings.admin.url or DEFAULT_URL).rstrip("/")
-        link = link_address(base, await make_link(context.store, record, now, actor=context.actor))
+        link = link_address(
+            base, await make_link(context.store, record, now, actor=context.actor, signing=context.keyring.signing())
+        )
         if as_json:
             print_json({"url": link, "key_id": record.id, "expires_at": moment(now + LINK_LASTS)})
         else:

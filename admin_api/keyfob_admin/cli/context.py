@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
 import os
+import pwd
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,26 +123,34 @@ class CliContext:
             search = replace(search, page_token=page.next_token)
 
 
-def run_with_context(work: Callable[[CliContext], Awaitable[None]]) -> None:
+def run_with_context(work: Callable[[CliContext], Awaitable[None]], *, check_keyring: bool = True) -> None:
     """Open the installation that the configuration names, do *work* there, and close it."""
-    asyncio.run(_run_with_context(needed_settings(), work))
+    asyncio.run(_run_with_context(needed_settings(), work, check_keyring=check_keyring))
 
 
-async def _run_with_context(settings: Settings, work: Callable[[CliContext], Awaitable[None]]) -> None:
-    async with open_context(settings) as context:
+async def _run_with_context(
+    settings: Settings, work: Callable[[CliContext], Awaitable[None]], *, check_keyring: bool
+) -> None:
+    async with open_context(settings, check_keyring=check_keyring) as context:
         await work(context)
 
 
 @asynccontextmanager
-async def open_context(settings: Settings) -> AsyncIterator[CliContext]:
-    """Open the installation that *settings* describe. Raises ConfigError for a wrong keyring, StoreUnavailable."""
+async def open_context(settings: Settings, *, check_keyring: bool = True) -> AsyncIterator[CliContext]:
+    """Open the installation that *settings* describe.
+
+    Raises:
+        ConfigError: the keyring is not the one the database knows; unless that is not to be checked.
+        StoreUnavailable: the database cannot be read.
+    """
     runtime = Runtime(settings)
     log = logging.getLogger("keyfob")
     before = log.level
     log.setLevel(logging.CRITICAL + 1)  # what goes wrong is said once, by the command
     try:
         await runtime.freshness.ensure()
-        runtime.keyring.check()
+        if check_keyring:
+            runtime.keyring.check()
         yield CliContext(runtime, Actor.command_line(login_name()))
     finally:
         await runtime.stop()
@@ -150,11 +158,13 @@ async def open_context(settings: Settings) -> AsyncIterator[CliContext]:
 
 
 def login_name() -> str:
-    """Name the person at the command line, for the audit log."""
+    """Name the account that runs this command, for the audit log. The environment has no say: it can be set."""
+    uid = os.getuid()
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user without a name
+        return f"uid {uid}"
+    return name if name.isprintable() else f"uid {uid}"
 
 
 def settings_if_any() -> Settings | None:

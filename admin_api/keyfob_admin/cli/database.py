@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from keyfob.management.audit_verification import verify_log
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
-from keyfob_admin.cli.audit import chain_of
 from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option, confirm, yes_option
@@ -123,8 +123,8 @@ def verify(*, as_json: bool) -> None:
             keys = {char: entry.audit_key for char, entry in context.keyring.entries().items()}
             faults.extend(await sqlite_admin.verify(context.store, keys))
         else:
-            _, _, found = await chain_of(context)
-            faults.extend(f"audit event {fault.seq}: {fault.what}" for fault in found)
+            found = await verify_log(context.store, context.keyring.entries())
+            faults.extend(f"audit event {fault.seq}: {fault.what}" for fault in found.faults)
             whole = "The audit log is whole. For the files under it PostgreSQL has its own tool, pg_amcheck."
 
     run_with_context(work)

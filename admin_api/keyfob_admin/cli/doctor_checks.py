@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, KeyfobError
+from keyfob.keyring.file import is_private
 from keyfob.keyring.states import SigningKeyState
 from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.management.keys import KeySearch
@@ -111,7 +112,7 @@ def _keyring_file(settings: Settings) -> Iterator[Finding]:
         fix = "put your copy there; `keyfob init` writes one for a new installation"
         yield Finding(FAIL, "keyring", f"{settings.keyring} is missing", fix)
         return
-    if is_open(settings.keyring):
+    if not is_private(settings.keyring.stat()):
         yield Finding(FAIL, "keyring", f"{settings.keyring} is open to others", f"chmod 600 {settings.keyring}")
         return
     yield Finding(OK, "keyring", f"{settings.keyring} is yours alone")
@@ -169,7 +170,7 @@ async def _clock(context: CliContext) -> AsyncIterator[Finding]:
 
 async def _admin_keys(context: CliContext) -> AsyncIterator[Finding]:
     """Count the keys that can do everything."""
-    left = await KeyringRotation(context.store, now).root_keys()
+    left = await KeyringRotation(context.store, now, context.keyring.entries).root_keys()
     if not left:
         fix = "`keyfob keys create admin --type admin --permission '*'`"
         yield Finding(FAIL, "admin keys", "none that can do everything is left", fix)

@@ -6,16 +6,17 @@ These commands also work where the keyring is not the one the database knows, be
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
+from keyfob.config.keyring_source import keyring_of
 from keyfob.errors import ConfigError, Invalid
-from keyfob.keyring.file import load_keyring, write_keyring
-from keyfob.keyring.keyring import Keyring
-from keyfob.keyring.states import SigningKeyState
+from keyfob.keyring.file import write_keyring
+from keyfob.keyring.states import newest_active
 from keyfob.management.actor import Actor
 from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.store.opening import open_store
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.config.settings import Settings
-    from keyfob.keyring.keyring import SigningKey
+    from keyfob.keyring.keyring import Keyring, SigningKey
     from keyfob.keyring.states import SigningKeyRecord
 
 
@@ -68,15 +69,10 @@ class KeyringContext:
         return self.keyring.entries[char]
 
     def signing(self) -> SigningKey:
-        """Give the entry that MACs what is done here: the one that issues, or the newest if that is not at hand."""
-        active = [
-            mark for mark in self.marks if mark.state is SigningKeyState.ACTIVE and mark.char in self.keyring.entries
-        ]
-        if active:
-            return self.keyring.entries[max(active, key=lambda mark: mark.activated_at).char]
+        """Return the entry that MACs what is done here: the one that issues, or the newest if that one is missing."""
         if not self.keyring.entries:
             raise ConfigError(f"{self.settings.keyring} is missing")
-        return self.keyring.newest
+        return newest_active(self.marks, self.keyring.entries) or self.keyring.newest
 
 
 @click.group(cls=Group)
@@ -140,18 +136,31 @@ def add(*, new_file: bool, as_json: bool) -> None:
 
 @keyring.command()
 @click.argument("char", required=False)
+@yes_option
 @as_json_option
-def activate(*, char: str | None, as_json: bool) -> None:
-    """Mint with the entry CHAR from now on; without it, with the newest of the file."""
+def activate(*, char: str | None, yes: bool, as_json: bool) -> None:
+    """Issue keys with the entry CHAR from now on; without it, with the newest of the file."""
 
     async def work(bench: KeyringContext) -> None:
         if not bench.keyring.entries:
             raise Fault(f"{bench.file} is missing; put your copy there, or `keyfob keyring add --new-file`")
-        mark = await bench.keyrings.activate(bench.entry(char) if char else bench.keyring.newest, actor=bench.actor)
+        entry = bench.entry(char) if char else bench.keyring.newest
+        await _ask_to_activate(bench, entry, yes=yes)
+        mark = await bench.keyrings.activate(entry, actor=bench.actor)
         words = f"New keys carry the entry {mark.char} now; those that carry others are good as before."
         await _tell(bench, mark.char, words, as_json=as_json)
 
     _at_bench(work)
+
+
+async def _ask_to_activate(bench: KeyringContext, entry: SigningKey, *, yes: bool) -> None:
+    """Name the workers that do not know *entry* yet, and ask. Where nobody can answer, only such workers stop it."""
+    unaware = await bench.keyrings.workers_without(entry)
+    for worker in unaware:
+        say(f"Worker {worker.id} on {worker.host} does not know the entry {entry.char} yet ({moment(worker.seen_at)}).")
+    if unaware or sys.stdin.isatty():
+        knows = f"{len(unaware)} workers would refuse everything until they know it. " if unaware else ""
+        confirm(f"{knows}Issue new keys with the entry {entry.char}?", yes=yes)
 
 
 @keyring.command()
@@ -210,20 +219,11 @@ async def _work_at_bench(work: Callable[[KeyringContext], Awaitable[None]]) -> N
 
 @asynccontextmanager
 async def _open_bench(settings: Settings) -> AsyncIterator[KeyringContext]:
-    bench = KeyringContext(settings, _keyring_as_it_is(settings), Actor.command_line(login_name()))
+    bench = KeyringContext(settings, keyring_of(settings, may_be_missing=True), Actor.command_line(login_name()))
     store = open_store(settings.store or "", audit_key=bench.signing)
     try:
-        bench.keyrings = KeyringRotation(store, now)
+        bench.keyrings = KeyringRotation(store, now, lambda: bench.keyring.entries)
         bench.marks = await bench.keyrings.marks()
         yield bench
     finally:
         await store.close()
-
-
-def _keyring_as_it_is(settings: Settings) -> Keyring:
-    """Read the keyring; one whose file is missing has no entries."""
-    if settings.keyring_data is not None:
-        return Keyring.parse(settings.keyring_data)
-    if settings.keyring is None:
-        raise ConfigError("no keyring is named; write keyring under [store], or set KEYFOB_KEYRING")
-    return load_keyring(settings.keyring) if settings.keyring.exists() else Keyring.of(())

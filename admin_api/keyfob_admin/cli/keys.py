@@ -12,7 +12,7 @@ from keyfob.management.pagination import LARGEST_PAGE
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option
-from keyfob_admin.cli.output import moment, print_fields, print_json, print_table, say
+from keyfob_admin.cli.output import moment, named, print_fields, print_json, print_table, say
 from keyfob_admin.cli.times import NEVER, moment_option
 
 if TYPE_CHECKING:
@@ -189,7 +189,10 @@ def show(key_id: str, *, as_json: bool) -> None:
                 ("state", key.state),
                 ("permissions", ", ".join(key.permissions)),
                 ("addresses", ", ".join(key.ip_allow) or "any"),
-                ("created", f"{moment(key.created_at)} by {key.created_by.name} ({key.created_by.kind})"),
+                (
+                    "created",
+                    f"{moment(key.created_at)} by {named(key.created_by.kind, key.created_by.id, key.created_by.name)}",
+                ),
                 ("duplicated from", key.duplicated_from or ""),
                 ("expires", moment(key.expires_at)),
                 ("last used", used),

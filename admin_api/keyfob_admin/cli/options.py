@@ -79,5 +79,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("this cannot be undone and nobody is here to ask; add --yes")
+        raise click.UsageError("this asks first, and nobody is here to answer; add --yes")
     click.confirm(question, abort=True, err=True)

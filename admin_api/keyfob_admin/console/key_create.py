@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Forbidden, NotFound, Refused, StoreUnavailable
 from keyfob.management.key_drafts import KeyDraft, copy_of
-from keyfob.management.keys import KeySearch
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console.key_form import KeyForm, mistakes_of
 from keyfob_admin.console.permission_choices import groups, labels_of, presets
 from keyfob_admin.problems import STATUSES, Problem
-from keyfob_admin.sessions import digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -130,7 +128,8 @@ async def duplicate(page_request: PageRequest) -> Response:
 
 async def _once(draft: Draft, make: Callable[[], Awaitable[CreatedKey]]) -> Response:
     """Make the key if this form was not sent before. A form that made nothing may be sent again."""
-    page_request, token, store = draft.page_request, digest(draft.token), draft.page_request.console.store
+    page_request, store = draft.page_request, draft.page_request.console.store
+    token = page_request.who.draft_hash(draft.token)
     used = await store.claim_draft(token, page_request.who.session.id_hash, page_request.now)
     if used is not None:
         there = page_request.key_url(used.key_id, again="1") if used.key_id else page_request.url("/keys", again="1")
@@ -181,11 +180,6 @@ def form_page(
     return page_request.page("form.html", status, **{**shared, **context})
 
 
-def is_taken(key_type: KeyType, live: int) -> bool:
-    """Whether the team has as many keys of the type as it may."""
-    return key_type.per_team is not None and live >= key_type.per_team
-
-
 def taken_words(key_type: KeyType) -> str:
     """Say that the team has its one key of a type."""
     label = key_type.label if key_type.label[1:2].isupper() else key_type.label[:1].lower() + key_type.label[1:]
@@ -224,13 +218,13 @@ async def _type_choice(page_request: PageRequest, key_type: KeyType) -> TypeChoi
 
 
 async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
-    if not page_request.runtime.catalogue.allows(page_request.team.plan, key_type.name):
-        return f"The plan of this team, {page_request.team.plan}, doesn't include keys of this type."
-    if key_type.per_team is None:
-        return None
-    search = KeySearch(team=page_request.team.id, key_type=key_type.name, page_size=key_type.per_team)
-    live = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
-    return taken_words(key_type) if is_taken(key_type, len(live.items)) else None
+    match await page_request.runtime.lifecycle.can_create(key_type.name, page_request.team):
+        case "plan_required":
+            return f"The plan of this team, {page_request.team.plan}, doesn't include keys of this type."
+        case "key_type_taken":
+            return taken_words(key_type)
+        case None:
+            return None
 
 
 def _new_token() -> str:

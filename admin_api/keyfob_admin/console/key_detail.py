@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from keyfob.errors import Forbidden
 from keyfob.keys.record import State
 from keyfob.management.audit_log import EventSearch
-from keyfob.management.keys import KeySearch
 from keyfob.propagation.reach import seconds_until_effective
 from keyfob_admin.console import charts, humanize
-from keyfob_admin.console.key_create import is_taken, taken_words
+from keyfob_admin.console.key_create import taken_words
 from keyfob_admin.console.permission_choices import groups
 
 if TYPE_CHECKING:
@@ -153,11 +152,9 @@ async def _disabling(page_request: PageRequest, view: KeyView) -> str:
 async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
     """Why the key cannot be duplicated, if that can be known beforehand."""
     key_type = page_request.runtime.catalogue.key_types.get(name)
-    if key_type is None or key_type.per_team is None:
+    if key_type is None or await page_request.runtime.lifecycle.can_create(name, page_request.team) != "key_type_taken":
         return None
-    search = KeySearch(team=page_request.team.id, key_type=name, page_size=key_type.per_team)
-    live = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
-    return taken_words(key_type) if is_taken(key_type, len(live.items)) else None
+    return taken_words(key_type)
 
 
 async def _source_of(page_request: PageRequest, view: KeyView) -> KeyView | None:

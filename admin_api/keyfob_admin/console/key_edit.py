@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, LastAdmin, PreconditionFailed
+from keyfob.errors import (
+    ExceedsOwnLimits,
+    ExceedsOwnPermissions,
+    FixedPermissions,
+    Invalid,
+    LastAdmin,
+    PreconditionFailed,
+)
 from keyfob_admin.console.key_create import form_page, pressed
 from keyfob_admin.console.key_form import KeyForm, Mistake, mistakes_of
 from keyfob_admin.problems import STATUSES
@@ -44,7 +51,7 @@ async def save(page_request: PageRequest) -> Response:
         await page_request.runtime.lifecycle.update(
             page_request.team.id, record.id, patch, actor=page_request.actor, if_match=revision
         )
-    except (Invalid, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
+    except (Invalid, ExceedsOwnLimits, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
         return _form(page_request, record, entries, STATUSES[type(error)], mistakes_of(error))
     except PreconditionFailed:
         return _form(page_request, record, entries, 409, [Mistake("", CONFLICT)])

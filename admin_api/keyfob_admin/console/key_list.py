@@ -11,7 +11,6 @@ from keyfob.keys.format import key_id_of
 from keyfob.keys.record import State
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import write_token
-from keyfob.store.sql.rows import place_of
 from keyfob_admin.console import charts
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def _previous(views: tuple[KeyView, ...], start: int) -> dict[str, object]:
 
 
 def _token(order: str, view: KeyView) -> str:
-    return write_token(order, *place_of(view, _BACKWARDS))
+    return write_token(order, *view.place(_BACKWARDS))
 
 
 def _number(text: str | None) -> int:

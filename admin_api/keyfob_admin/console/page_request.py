@@ -101,7 +101,7 @@ class PageRequest:
     def form_token(self) -> str:
         """What this browser's forms must carry: bound to the session, or else to the browser."""
         if self.signed_in is not None:
-            return self.signed_in.session.csrf.hex()
+            return self.signed_in.csrf.hex()
         browser = self.place.cookie(self.request, BROWSER)
         return self.browser_token(browser) if browser else ""
 
@@ -138,7 +138,7 @@ class PageRequest:
 
     def state(self, record: KeyRecord) -> State:
         """What *record* is shown as now."""
-        return record.state(self.now, suspended=self.runtime.catalogue.suspends(record.plan, record.key_type))
+        return self.runtime.lifecycle.state(record)
 
     def url(self, path: str, **query: object) -> str:
         """The address of a page, in the team that is looked at."""

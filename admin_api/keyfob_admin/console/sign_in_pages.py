@@ -51,9 +51,10 @@ async def sign_in(page_request: PageRequest) -> Response:
     """Try the admin key. Raises Problem for a form that is not this browser's."""
     if not page_request.place.may_sign_in:
         return _sign_in_page(page_request)
-    if wait := await page_request.console.sign_in.must_wait(page_request.ip):
-        return _held_back(page_request, wait)
+    wait = await page_request.console.sign_in.slow_down(page_request.ip)
     token = await page_request.console.sign_in.with_key(page_request.form.get("key").strip(), page_request.ip)
+    if token is None and wait:
+        return _held_back(page_request, wait)
     if token is None:
         await page_request.console.sign_in.failed(page_request.ip)
         return _sign_in_page(page_request, 401, error=WRONG_KEY)
@@ -76,9 +77,10 @@ async def use_link(page_request: PageRequest) -> Response:
     """Use the link up."""
     if not page_request.place.may_sign_in:
         return _sign_in_page(page_request)
-    if wait := await page_request.console.sign_in.must_wait(page_request.ip):
-        return _held_back(page_request, wait)
+    wait = await page_request.console.sign_in.slow_down(page_request.ip)
     token = await page_request.console.sign_in.with_link(_link_token(page_request), page_request.ip)
+    if token is None and wait:
+        return _held_back(page_request, wait)
     if token is None:
         await page_request.console.sign_in.failed(page_request.ip)
         return _sign_in_page(page_request, 410, error=USED_LINK)

@@ -78,7 +78,9 @@ async def _issue(settings: Settings, catalogue: tuple[str, ...], admin: KeyRecor
     try:
         await runtime.freshness.ensure()
         made = [await runtime.lifecycle.create(TEAM, draft, actor=Actor.system()) for draft in drafts.values()]
-        sign_in = await make_link(runtime.store, admin, runtime.now(), actor=Actor.system())
+        sign_in = await make_link(
+            runtime.store, admin, runtime.now(), actor=Actor.system(), signing=runtime.keyring.signing()
+        )
     finally:
         await runtime.stop()
     return {name: created.secret or "" for name, created in zip(drafts, made, strict=True)}, sign_in

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from keyfob.config.keyring_source import keyring_of
 from keyfob.errors import AlreadyInstalled, ConfigError, NotMigrated
-from keyfob.keyring.file import load_keyring, write_keyring
+from keyfob.keyring.file import write_keyring
 from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
-from keyfob.keys.hashing import Argon2Parameters
 from keyfob.management.bootstrap import bootstrap
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.validation import clean_name, clean_team_id
@@ -38,10 +38,9 @@ async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
     clean_team_id(team, pointer="/team")
     clean_name(admin, pointer="/admin")
     await refuse_second(settings)
-    entry = _keyring_of(settings).newest
+    entry = _made_keyring(settings).newest
     pool = Argon2Pool(threads=1)
-    parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
-    issue = KeyIssuer(lambda: entry, pool, parameters, settings.prefix, settings.persist_digests)
+    issue = KeyIssuer.of(settings, signing=lambda: entry, pool=pool)
     try:
         return await _first_key(settings, issue, entry, team, admin)
     finally:
@@ -79,15 +78,11 @@ async def _first_key(settings: Settings, issue: KeyIssuer, entry: SigningKey, te
         await store.close()
 
 
-def _keyring_of(settings: Settings) -> Keyring:
-    """Give the keyring that is configured, made if its file is missing."""
-    if settings.keyring_data is not None:
-        return Keyring.parse(settings.keyring_data)
-    if settings.keyring is None:
-        raise ConfigError("no keyring is named; write keyring under [store], or set KEYFOB_KEYRING")
-    if not settings.keyring.exists():
+def _made_keyring(settings: Settings) -> Keyring:
+    """Read the configured keyring, and write a new one first if its file is missing."""
+    if settings.keyring_data is None and settings.keyring is not None and not settings.keyring.exists():
         write_keyring(settings.keyring, Keyring.new(datetime.now(UTC)))
-    return load_keyring(settings.keyring)
+    return keyring_of(settings)
 
 
 def _url(settings: Settings) -> str:

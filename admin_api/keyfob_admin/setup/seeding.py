@@ -16,6 +16,7 @@ from keyfob.errors import ConfigError, NotFound
 from keyfob.keys.format import ALPHABET, ID_LENGTH, SECRET_LENGTH, compose, new_secret
 from keyfob.keys.hashing import hash_secret
 from keyfob.keys.record import KeyRecord
+from keyfob.management.audited_state import AFTER, state_of_key
 from keyfob.store.contract import StoredSecret
 
 if TYPE_CHECKING:
@@ -83,6 +84,18 @@ async def seed(
         if team is None:
             raise NotFound(f"there is no team {order.team!r}")
         detail = {"keys": order.count, "type": order.key_type, "permissions": list(order.permissions)}
+        sample = KeyRecord(
+            id="",
+            name="",
+            key_type=order.key_type,
+            team=team.id,
+            plan=team.plan,
+            permissions=order.permissions,
+            created_at=now,
+            created_by=order.actor.as_creator(),
+            key_char=issuer.signing().char,
+        )
+        detail[AFTER] = state_of_key(sample)
         await rows.append(order.actor.did("keys.seeded", now, team=team.id, key_id=None, **detail))
         return team, await rows.next_revision()
 
@@ -138,6 +151,7 @@ def _batches(issuer: KeyIssuer, order: Seeding, team: Team, now: datetime, share
                 permissions=order.permissions,
                 created_at=now - age,
                 created_by=creator,
+                key_char=entry.char,
             )
             batch[start + number] = _Seeded(key.text, record, StoredSecret(shared, digest.digest()))
         yield batch

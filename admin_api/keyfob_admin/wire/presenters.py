@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from keyfob.keys.format import display
+from keyfob.management.key_state import state_of
 from keyfob_admin.wire import views
 from keyfob_admin.wire.preconditions import etag
 
@@ -69,8 +70,7 @@ class KeyPresenter:
         }
 
     def _state(self, record: KeyRecord) -> views.State:
-        suspended = self.catalogue.suspends(record.plan, record.key_type)
-        return record.state(self.now, suspended=suspended).value
+        return state_of(record, self.catalogue, self.now).value
 
 
 def shown_team(team: Team) -> views.Team:

@@ -1,13 +1,14 @@
-"""The keyring as this process may use it: the keys from the file, under what the database says of each character."""
+"""The keyring that this process works with: the entries of the file, in the states that the database gives them."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, is_sealed, newest_active
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
+_COPY = "copy the current keyring here"
+_FORGED = (
+    "the states of the signing keys in the database were not written by a holder of this keyring, so they are refused; "
+    "`keyfob audit verify` names what differs from the audit log: put that back, or restore a backup"
+)
 _RELOAD_AT_MOST_EVERY = 1.0  # seconds, so that junk with unknown characters does not read the file all day
 
 
@@ -39,32 +45,64 @@ class ActiveKeyring:
         self._clock = clock
         self._keyring = load()
         self._loaded_at = clock()
-        self._marks: dict[str, SigningKeyRecord] = {}
+        self._marks: dict[str, SigningKeyRecord] = {}  # what is judged by
+        self._sealed: dict[str, SigningKeyRecord] = {}  # what the last valid seal covered
+        self._said: list[tuple[SigningKeyRecord, str, str]] = []  # what the database said last, with its seal
+        self._is_sealed = False
 
     def apply(self, marks: Iterable[SigningKeyRecord]) -> bool:
-        """Take over the database's word. Answers whether anything is different now."""
-        fresh = {mark.char: mark for mark in marks}
-        is_news = fresh != self._marks
-        self._marks = fresh
+        """Take over what the database says, if its seal holds. Returns whether anything is different now.
+
+        States whose seal does not hold can only refuse: what was active or lost by a valid seal stays so only while
+        the database repeats it, and what is new is refused.
+        """
+        said = tuple(marks)
+        is_news = [(mark, mark.sealed_by, mark.seal) for mark in said] != self._said
+        self._said = [(mark, mark.sealed_by, mark.seal) for mark in said]
         # The file may be handed to this host later than the entry was activated; so it is looked at until it fits.
+        self._take_over(said)
         is_reloaded = not self._fits() and self._reload(immediately=is_news)
+        if is_reloaded:
+            self._take_over(said)
+        if is_news and said and not self._is_sealed and self._sealer(said) in self._keyring.entries:
+            log.critical("%s", _FORGED)
         return is_news or is_reloaded
 
+    def _take_over(self, said: tuple[SigningKeyRecord, ...]) -> None:
+        fresh = {mark.char: mark for mark in said}
+        self._is_sealed = is_sealed(said, self._keyring.entries)
+        if self._is_sealed:
+            self._sealed = fresh
+            self._marks = fresh
+        else:
+            self._marks = _restricted(self._sealed, fresh) if fresh else {}
+
+    @staticmethod
+    def _sealer(said: tuple[SigningKeyRecord, ...]) -> str:
+        return said[0].sealed_by if said else ""
+
     def check(self) -> None:
-        """Raise ConfigError unless every active character is here with its fingerprint."""
+        """Raise ConfigError unless every active character is here with its fingerprint, and the seal holds."""
         if not self._marks:
             msg = "the database knows no signing key; run `keyfob init` or `keyfob keyring activate`"
             raise ConfigError(msg)
-        for mark in self._active():
-            entry = self._keyring.entries.get(mark.char)
-            if entry is None:
-                msg = f"the keyring lacks entry '{mark.char}', which signs new keys; copy the current keyring here"
+        for mark, sealed_by, _ in self._said:
+            if mark.state is SigningKeyState.ACTIVE:
+                self._check_entry(mark)
+            if sealed_by and sealed_by not in self._keyring.entries:
+                msg = f"the keyring lacks entry '{sealed_by}', which sealed the states of the signing keys; {_COPY}"
                 raise ConfigError(msg)
-            if entry.fingerprint != mark.fingerprint:
-                msg = (
-                    f"entry '{mark.char}' of the keyring is not the one the database knows; copy the right keyring here"
-                )
-                raise ConfigError(msg)
+        if not self._is_sealed:
+            raise ConfigError(_FORGED)
+
+    def _check_entry(self, mark: SigningKeyRecord) -> None:
+        entry = self._keyring.entries.get(mark.char)
+        if entry is None:
+            msg = f"the keyring lacks entry '{mark.char}', which signs new keys; {_COPY}"
+            raise ConfigError(msg)
+        if entry.fingerprint != mark.fingerprint:
+            msg = f"entry '{mark.char}' of the keyring is not the one the database knows; copy the right keyring here"
+            raise ConfigError(msg)
 
     def check_tag(self, key: KeyText) -> TagCheck:
         """Whether *key* can be one of ours, by the signing key that its text names."""
@@ -88,26 +126,32 @@ class ActiveKeyring:
         for char, entry in self._keyring.entries.items():
             if char not in self._marks or self._marks[char].state is SigningKeyState.ACTIVE:
                 states[char] = entry.digest_state()
+        newest = newest_active(self._marks.values(), self._keyring.entries)
         for char, mark in self._marks.items():
-            if mark.state is SigningKeyState.LOST:
-                states[char] = self.signing().digest_state()
+            if mark.state is SigningKeyState.LOST and newest is not None:
+                states[char] = newest.digest_state()
         return states
 
     def signing(self) -> SigningKey:
         """The newest active entry, which issues keys and MACs the audit log. Raises ConfigError."""
-        active = [mark for mark in self._active() if mark.char in self._keyring.entries]
-        if not active:
+        entry = newest_active(self._marks.values(), self._keyring.entries)
+        if entry is None:
             msg = "no active signing key is at hand; run `keyfob keyring show`"
             raise ConfigError(msg)
-        return self._keyring.entries[max(active, key=lambda mark: mark.activated_at).char]
+        return entry
 
     def entries(self) -> dict[str, SigningKey]:
         """Every entry of the keyring file, by its character."""
         return dict(self._keyring.entries)
 
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of the entries in the file as it is now."""
+        self._reload()
+        return tuple(sorted(entry.fingerprint for entry in self._keyring.entries.values()))
+
     def _fits(self) -> bool:
         fingerprints = {char: entry.fingerprint for char, entry in self._keyring.entries.items()}
-        return all(fingerprints.get(mark.char) == mark.fingerprint for mark in self._active())
+        return self._is_sealed and all(fingerprints.get(mark.char) == mark.fingerprint for mark in self._active())
 
     def _active(self) -> list[SigningKeyRecord]:
         return [mark for mark in self._marks.values() if mark.state is SigningKeyState.ACTIVE]
@@ -124,3 +168,15 @@ class ActiveKeyring:
         except ConfigError as wrong:
             log.warning("the keyring could not be read again: %s", wrong)
         return self._keyring != before
+
+
+def _restricted(sealed: dict[str, SigningKeyRecord], said: dict[str, SigningKeyRecord]) -> dict[str, SigningKeyRecord]:
+    """Combine what was *sealed* with what is *said* without a valid seal, so that nothing more than before passes."""
+    combined = {}
+    for char in sealed.keys() | said.keys():
+        before, now = sealed.get(char), said.get(char)
+        if now is None and before is not None:
+            combined[char] = before
+        elif now is not None:
+            combined[char] = now if now == before else replace(now, state=SigningKeyState.RETIRED)
+    return combined | {char: mark for char, mark in sealed.items() if mark.state is SigningKeyState.RETIRED}

@@ -1,4 +1,4 @@
-"""The keyring's file: read only where nobody else can read it, written whole or not at all."""
+"""The keyring's file: refused if others can read it, and written atomically."""
 
 from __future__ import annotations
 
@@ -15,13 +15,31 @@ if TYPE_CHECKING:
     from os import PathLike
 
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_READ_BY_GROUP = stat.S_IRUSR | stat.S_IRGRP
+_SHARED = (
+    "or give it mode 0440 with a group of this process and root or this process as its owner "
+    "(a Kubernetes secret: defaultMode 0440 and fsGroup)"
+)
+
+
+def is_private(found: os.stat_result) -> bool:
+    """Whether nobody but this process, its group and root can read a file with this status, and no group can write it.
+
+    0600 and stricter is. So is 0440 where the group is one of this process's, and root or this process owns the file:
+    that is how Kubernetes mounts a secret with ``fsGroup``.
+    """
+    mode = stat.S_IMODE(found.st_mode)
+    if not mode & _OPEN_TO_OTHERS:
+        return True
+    own_groups = {os.getegid(), *os.getgroups()}
+    return mode == _READ_BY_GROUP and found.st_gid in own_groups and found.st_uid in {0, os.geteuid()}
 
 
 def load_keyring(path: str | PathLike[str]) -> Keyring:
     """Read the keyring at *path*.
 
     Raises:
-        ConfigError: it is missing, malformed, or open to others than its owner; the message names how to fix it.
+        ConfigError: it is missing, malformed, or others can read it (`is_private`); the message says how to fix it.
 
     """
     text = _read_private(path)
@@ -55,10 +73,13 @@ def write_keyring(path: str | PathLike[str], keyring: Keyring, *, replaces: Keyr
 def _read_private(path: str | PathLike[str]) -> str:
     try:
         with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # of the open file, whatever the path leads to by now
-            if mode & _OPEN_TO_OTHERS:
-                _refuse(path, f"others can use it (mode {mode:04o}); fix it with: chmod 600 {os.fspath(path)}")
-            return file.read().decode()
+            found = os.fstat(file.fileno())  # of the open file, whatever the path leads to by now
+            if not is_private(found):
+                mode = stat.S_IMODE(found.st_mode)
+                _refuse(
+                    path, f"others can use it (mode {mode:04o}); fix it with: chmod 600 {os.fspath(path)}, {_SHARED}"
+                )
+            return file.read().decode("utf-8-sig")
     except FileNotFoundError:
         _refuse(
             path,

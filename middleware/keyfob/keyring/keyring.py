@@ -94,6 +94,16 @@ class SigningKey:
         return self._derived(b"keyfob/csrf/v1\0")
 
     @property
+    def states_key(self) -> bytes:
+        """The sub-key that seals what the database says of the keyring."""
+        return self._derived(b"keyfob/states/v1\0")
+
+    @property
+    def browser_key(self) -> bytes:
+        """The sub-key under which the database stores what a browser or a link holds."""
+        return self._derived(b"keyfob/browser/v1\0")
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits by which the database knows the key; they tell nothing of it."""
         return self._derived(b"keyfob/fingerprint/v1\0").hex()[:16]
@@ -150,7 +160,7 @@ class Keyring:
 
         """
         try:
-            tables = tomllib.loads(toml_text)
+            tables = tomllib.loads(toml_text.removeprefix("\ufeff"))
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"the keyring is not TOML: {error}") from None
         if not tables:

@@ -57,6 +57,7 @@ class KeyRecord:
     disabled_at: datetime | None = None
     deleted_at: datetime | None = None
     revision: int = 0
+    key_char: str = ""  # which entry of the keyring tagged it
 
     @property
     def is_disabled(self) -> bool:

@@ -9,6 +9,7 @@ from keyfob.errors import AlreadyInstalled
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import KeyRecord, Team
 from keyfob.management.actor import Actor
+from keyfob.management.audited_state import state_of_team
 from keyfob.management.key_creation import CreatedKey
 from keyfob.management.key_drafts import description_of
 from keyfob.management.validation import clean_name, clean_team_id
@@ -52,7 +53,7 @@ async def bootstrap(
         if await rows.signing_keys() or await rows.team(team.id) is not None:
             raise AlreadyInstalled(_REFUSAL)
         await rows.put_signing_key(
-            SigningKeyRecord(entry.char, entry.fingerprint, SigningKeyState.ACTIVE, team.created_at)
+            SigningKeyRecord(entry.char, entry.fingerprint, SigningKeyState.ACTIVE, team.created_at), seal_with=entry
         )
         await rows.put_team(team)
         record = _root_key(issued, name, team)
@@ -76,6 +77,7 @@ def _root_key(issued: IssuedKey, name: str, team: Team) -> KeyRecord:
         permissions=("*",),
         created_at=team.created_at,
         created_by=Actor.system().as_creator(),
+        key_char=issued.key_char,
     )
 
 
@@ -83,5 +85,5 @@ async def _tell(rows: Transaction, entry: SigningKey, team: Team, record: KeyRec
     did, at = Actor.system().did, team.created_at
     await rows.append(did("installation.created", at))
     await rows.append(did("keyring.activated", at, char=entry.char, fingerprint=entry.fingerprint))
-    await rows.append(did("team.created", at, team=team.id, name=team.name, plan=team.plan))
+    await rows.append(did("team.created", at, team=team.id, name=team.name, plan=team.plan, after=state_of_team(team)))
     await rows.append(did("key.created", at, team=team.id, key_id=record.id, **description_of(record)))

@@ -1,10 +1,12 @@
-"""Nobody hands on more than they hold, and somebody who can do everything is always left."""
+"""The escalation check: nobody hands on more than they hold. And one key that can do everything always remains."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Protocol
 
-from keyfob.errors import ExceedsOwnPermissions, LastAdmin
+from keyfob.errors import ExceedsOwnLimits, ExceedsOwnPermissions, LastAdmin
+from keyfob.keyring.states import SigningKeyState
 from keyfob.policy.ip_ranges import parse_range
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import missing
@@ -13,24 +15,41 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord
+    from keyfob.management.actor import Actor
     from keyfob.policy.ip_ranges import Network
     from keyfob.policy.key_types import KeyType
 
 
-def check_escalation(held: Collection[str], granted: Collection[str], key_type: KeyType | None) -> None:
-    """Refuse to grant what *held* does not cover. What every key of the type holds is exempt: it is not a choice.
+def check_escalation(actor: Actor, permissions: Collection[str], key_type: KeyType | None) -> None:
+    """Refuse to grant what *actor* does not hold. A type's fixed permissions are exempt: nobody chooses them.
 
     Raises:
         ExceedsOwnPermissions: names what is lacking.
     """
     fixed = key_type.permissions if key_type is not None and key_type.permissions is not None else ()
-    if lacking := missing(held, (grant for grant in granted if grant not in fixed)):
+    if lacking := missing(actor.permissions, (grant for grant in permissions if grant not in fixed)):
         raise ExceedsOwnPermissions(lacking)
 
 
+def check_limits(actor: Actor, expires_at: datetime | None, ip_allow: Collection[str]) -> None:
+    """Refuse a key that would outlive the actor's own key, or work from addresses where that one does not.
+
+    Raises:
+        ExceedsOwnLimits: says which limit, and what would be within it.
+    """
+    end = actor.expires_at
+    if end is not None and (expires_at is None or expires_at > end):
+        raise ExceedsOwnLimits(f"your own key expires at {_written(end)}, so this one must expire by then")
+    if actor.ip_allow and _admits_more(actor.ip_allow, tuple(ip_allow)):
+        raise ExceedsOwnLimits(
+            f"your own key works only from {', '.join(actor.ip_allow)}, so this one must stay within that"
+        )
+
+
 def widens(before: KeyRecord, after: KeyRecord) -> bool:
-    """Whether *after* opens a door that *before* did not: more permissions, a longer life, more addresses, or life."""
+    """Whether *after* can do more than *before*: more permissions, later expiry, more addresses, or enabled again."""
     return (
         not set(after.permissions) <= set(before.permissions)
         or (before.is_disabled and not after.is_disabled)
@@ -39,8 +58,11 @@ def widens(before: KeyRecord, after: KeyRecord) -> bool:
     )
 
 
-def is_root(record: KeyRecord, at: datetime) -> bool:
-    """Whether this key can do everything, from everywhere, for ever."""
+def is_root(record: KeyRecord, at: datetime, *, retired: Collection[str] = ()) -> bool:
+    """Whether this key would be admitted now, for everything, from everywhere, and never expires.
+
+    *retired* are the key characters of retired signing keys. The keys of a lost one are admitted.
+    """
     return (
         record.key_type == ADMIN
         and "*" in record.permissions
@@ -49,6 +71,7 @@ def is_root(record: KeyRecord, at: datetime) -> bool:
         and not record.is_disabled
         and not record.is_deleted
         and not record.is_expired(at)
+        and (not record.key_char or record.key_char not in retired)
     )
 
 
@@ -59,14 +82,23 @@ class RootKeys(Protocol):
         """Read all admin keys that hold ``*``, as this transaction leaves them."""
         ...
 
+    async def signing_keys(self) -> list[SigningKeyRecord]:
+        """Read the states of the signing keys."""
+        ...
+
 
 async def require_root_key(rows: RootKeys, *revoked: KeyRecord, at: datetime) -> None:
-    """Refuse a change that has just taken the last root key; *fallen* are the keys as they were before it.
+    """Refuse a change that would end the last root key; *revoked* are the keys as they were before it.
 
     Raises:
-        LastAdmin: no root key is left, so the transaction must not be.
+        LastAdmin: no root key that would be admitted is left.
     """
-    if any(is_root(key, at) for key in revoked) and not any(is_root(key, at) for key in await rows.root_keys()):
+    retired = {mark.char for mark in await rows.signing_keys() if mark.state is SigningKeyState.RETIRED}
+
+    def counts(key: KeyRecord) -> bool:
+        return is_root(key, at, retired=retired)
+
+    if any(map(counts, revoked)) and not any(map(counts, await rows.root_keys())):
         raise LastAdmin(
             "after this, no active admin key that holds *, never expires and works from every address would be left; "
             "create another one first"
@@ -92,3 +124,7 @@ def _lies_in(network: Network, ranges: list[Network]) -> bool:
         and int(network.broadcast_address) <= int(around.broadcast_address)
         for around in ranges
     )
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""The way of a new key: judge, issue, then judge all of it again in the transaction that keeps it."""
+"""Creating a key: check the request, issue the key, then check again in the transaction that stores it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from keyfob.errors import KeyTypeTaken, NotFound
 from keyfob.keys.record import KeyRecord
 from keyfob.management.actor import confirmed
-from keyfob.management.escalation import check_escalation, require_root_key
+from keyfob.management.audited_state import AFTER, GONE
+from keyfob.management.escalation import check_escalation, check_limits, require_root_key
 from keyfob.management.idempotency import UnderWay
 from keyfob.management.key_drafts import accepted, copy_of, description_of
 from keyfob.store.contract import IdempotencyRecord, KeyView
@@ -112,7 +113,8 @@ class KeyCreator:
                 raise NotFound("there is no such key")
             draft = copy_of(source, order.overrides, now=at)
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
-        check_escalation(actor.permissions, wanted.permissions, self._catalogue.key_types[wanted.key_type])
+        check_escalation(actor, wanted.permissions, self._catalogue.key_types[wanted.key_type])
+        check_limits(actor, wanted.expires_at, wanted.ip_allow)
         return wanted
 
     async def _make_room(
@@ -127,7 +129,7 @@ class KeyCreator:
             raise KeyTypeTaken(f"the team has its {label} already; delete it first, or replace it")
         for rival in replaced:
             await rows.erase_key(rival.id, at)
-            detail = {"name": rival.name, "type": rival.key_type, "replaced_by": record.id}
+            detail = {"name": rival.name, "type": rival.key_type, "replaced_by": record.id, AFTER: dict(GONE)}
             await rows.append(order.actor.did("key.replaced", at, team=rival.team, key_id=rival.id, **detail))
         return replaced
 
@@ -149,7 +151,7 @@ class KeyCreator:
 
 
 async def _seen(order: CreateRequest, actor: Actor, read: Callable[[str], Awaitable[Team | None]]) -> Team:
-    """Another's team is as if it had never been."""
+    """Read the team. Teams the actor cannot see are reported as not found."""
     team = await read(order.team) if actor.may_see(order.team) else None
     if team is None:
         raise NotFound("there is no such team")
@@ -170,4 +172,5 @@ def _record(wanted: Accepted, issued: IssuedKey, team: Team, order: CreateReques
         ip_allow=wanted.ip_allow,
         duplicated_from=order.source,
         expires_at=wanted.expires_at,
+        key_char=issued.key_char,
     )

@@ -1,4 +1,4 @@
-"""What a key is to become: the checks that need no store, for a new key, a copy and a change."""
+"""Checking what a new key, a copy or a changed key will be. Nothing here needs a store."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from keyfob.errors import FixedPermissions, Invalid, PlanRequired
+from keyfob.management.audited_state import AFTER, state_of_key
 from keyfob.management.validation import NAME_LENGTH, clean_fields
-from keyfob.suggestions import did_you_mean, nearest
+from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyDraft:
-    """What somebody asks for. *permissions* is None where they were not given, which fixed types demand or accept."""
+    """A request for a key. *permissions* is None where none were given, as for types with fixed permissions."""
 
     name: str
     key_type: str = "api"
@@ -58,8 +59,8 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
     given = {} if draft.permissions is None else {"permissions": draft.permissions}
     clean = clean_fields({**fields, **given}, now=now)
     if draft.key_type not in catalogue.key_types:
-        notification = did_you_mean(draft.key_type, catalogue.key_types)
-        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{notification}"))
+        suggestion = did_you_mean(draft.key_type, catalogue.key_types)
+        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{suggestion}"))
     if not catalogue.allows(plan, draft.key_type):
         raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
@@ -139,6 +140,7 @@ def description_of(record: KeyRecord) -> dict[str, object]:
         "permissions": list(record.permissions),
         "expires_at": _written(record.expires_at),
         "ip_allow": list(record.ip_allow),
+        AFTER: state_of_key(record),
     }
 
 
@@ -160,20 +162,22 @@ def _settled(
     wanted = wanted or ()
     added = [grant for grant in wanted if grant not in kept]
     refused = set(catalogue.check_grants(key_type, added) if known is not None else added)
-    wrong = [
-        (f"/permissions/{at}", _refusal(grant, key_type, catalogue))
-        for at, grant in enumerate(given)
-        if grant in refused
-    ]
+    wrong = [(at, grant) for at, grant in enumerate(given) if grant in refused]
     if wrong:
-        raise Invalid(*wrong)
+        raise Invalid(
+            *(
+                (f"/permissions/{at}", _refusal(grant, key_type, catalogue, suggest=number < SUGGESTED))
+                for number, (at, grant) in enumerate(wrong)
+            )
+        )
     return wanted
 
 
-def _refusal(grant: str, key_type: str, catalogue: Catalogue) -> str:
-    meant = nearest(grant[:60], catalogue.grantable(key_type)) if key_type in catalogue.key_types else None
-    notification = f"; did you mean {meant}?" if meant and meant != grant else ""
-    return f"{grant[:60]} can't be granted to keys of type {key_type}{notification}"
+def _refusal(grant: str, key_type: str, catalogue: Catalogue, *, suggest: bool) -> str:
+    known = catalogue.grantable(key_type) if suggest and key_type in catalogue.key_types else ()
+    meant = nearest(grant, known)
+    suggestion = f"; did you mean {meant}?" if meant and meant != grant else ""
+    return f"{grant[:60]} can't be granted to keys of type {key_type}{suggestion}"
 
 
 def _written(moment: datetime | None) -> str | None:

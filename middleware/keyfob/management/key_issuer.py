@@ -1,4 +1,4 @@
-"""Making a new key: its text for the one who asked for it, and what is stored to recognise it."""
+"""Issuing a key: its text for the caller, and what is stored to recognise it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyfob.keys.format import compose, new_key_id, new_secret
-from keyfob.keys.hashing import hash_secret
+from keyfob.keys.hashing import Argon2Parameters, hash_secret
 from keyfob.store.contract import StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyfob.config.settings import Settings
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.hash_pool import Argon2Pool
-    from keyfob.keys.hashing import Argon2Parameters
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key that was just made. *text* is shown once and kept nowhere."""
+    """A new key. *text* is shown once and stored nowhere; *key_char* names the signing key that tagged it."""
 
     key_id: str
     text: str = field(repr=False)
     secret: StoredSecret
+    key_char: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyIssuer:
-    """Makes keys with the signing key that *signing* names at that moment."""
+    """Issues keys with the signing key that *signing* returns at that moment."""
 
     signing: Callable[[], SigningKey]
     pool: Argon2Pool
@@ -36,8 +37,13 @@ class KeyIssuer:
     prefix: str
     persist_digests: bool
 
+    @classmethod
+    def of(cls, settings: Settings, *, signing: Callable[[], SigningKey], pool: Argon2Pool) -> KeyIssuer:
+        """Build the issuer that *settings* describe."""
+        return cls(signing, pool, argon2_parameters(settings), settings.prefix, settings.persist_digests)
+
     async def issue(self, key_type: str) -> IssuedKey:
-        """Make a key of *key_type*. Raises Saturated if no thread can be had to hash it."""
+        """Issue a key of *key_type*. Raises Saturated if no thread is free to hash it."""
         entry = self.signing()
         key = compose(
             key_type=key_type,
@@ -49,4 +55,9 @@ class KeyIssuer:
         )
         hashed = await self.pool.run(hash_secret, key.secret, self.parameters)
         digest = entry.digest(key.text) if self.persist_digests else None
-        return IssuedKey(key.key_id, key.text, StoredSecret(hashed, digest))
+        return IssuedKey(key.key_id, key.text, StoredSecret(hashed, digest), entry.char)
+
+
+def argon2_parameters(settings: Settings) -> Argon2Parameters:
+    """Read the cost of Argon2id from *settings*."""
+    return Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])

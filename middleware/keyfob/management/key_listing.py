@@ -21,7 +21,6 @@ from keyfob.management.pagination import (
     write_token,
 )
 from keyfob.store.contract import KeyQuery, UseDay
-from keyfob.store.sql.rows import place_of
 from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class KeyListing:
         shown = views[: query.limit - 1]  # one more was asked for, to know whether there is one
         if len(views) < query.limit:
             return Page(tuple(shown), None)
-        return Page(tuple(shown), write_token(search.order_by, *place_of(shown[-1], query.order_by)))
+        return Page(tuple(shown), write_token(search.order_by, *shown[-1].place(query.order_by)))
 
     async def usage(self, team_id: str, key_id: str, days: int | str, *, actor: Actor) -> list[UseDay]:
         """Give every one of the last *days* (1–365) in UTC, today last, with what the key did. Raises as `one`."""

@@ -1,7 +1,7 @@
-"""What the database says of each key character: which one issues, which are refused, which are lost.
+"""Keyring rotation: which signing key issues, which ones are retired and which are lost.
 
-The keys themselves are in the keyring file. `added` only notes that an entry was written, so that it can be handed
-to every worker before `Rings.activate` makes one of them issue with it.
+The keys themselves are in the keyring file. `added` only records that an entry was written, so that it can be copied to
+every worker before `KeyringRotation.activate` makes the workers issue with it.
 """
 
 from __future__ import annotations
@@ -11,38 +11,50 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid, NotFound
-from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
+from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, is_sealed, newest_active
 from keyfob.management.actor import confirmed
 from keyfob.management.escalation import is_root
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.contract import EventQuery, KeyQuery
+from keyfob.store.contract import KeyQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.workers import Worker
 
 _MOST_ROOTS = 1000
+_FORGED = (
+    "the states of the signing keys were changed by somebody without the keyring; "
+    "`keyfob audit verify` names each difference: put it back, or restore a backup"
+)
 _NEEDED = "*"  # the keyring is everybody's, so only who may do everything touches it
 
 
 class KeyringRotation:
-    """Changes the marks. Each change is one revision, which every worker takes over like a change to a key."""
+    """Changes the states of signing keys. Each change is one revision, which reaches workers like a change to a key.
 
-    def __init__(self, store: KeyStore, now: Callable[[], datetime]) -> None:
+    Every change verifies the seal that the states carry and seals them anew (`keyfob.keyring.states`).
+    """
+
+    def __init__(
+        self, store: KeyStore, now: Callable[[], datetime], entries: Callable[[], Mapping[str, SigningKey]]
+    ) -> None:
+        """*entries* returns what the keyring file holds, by character."""
         self._store = store
         self._now = now
+        self._entries = entries
 
     async def marks(self) -> tuple[SigningKeyRecord, ...]:
-        """Every character that the database knows, oldest first."""
+        """Read every state that the database knows, oldest first."""
         return tuple(sorted((await self._store.changes(None)).keyring, key=lambda mark: (mark.activated_at, mark.char)))
 
     async def added(self, entry: SigningKey, *, actor: Actor) -> None:
-        """Note that *entry* was written to the keyring file. Raises Invalid if its character was used before."""
+        """Record that *entry* was written to the keyring file. Raises Invalid if its character was used before."""
 
         async def work(rows: Transaction) -> None:
             at = self._now()
@@ -54,10 +66,14 @@ class KeyringRotation:
         await self._store.change(work)
 
     async def activate(self, entry: SigningKey, *, actor: Actor) -> SigningKeyRecord:
-        """Mint and MAC with *entry* from now on. Nothing changes if that is so already.
+        """Issue keys with *entry* from now on. Nothing changes if it issues already.
+
+        Where no entry that sealed the states is left, *entry* seals them: what was lost is active again until the
+        operator declares it lost again, because nobody can tell whether somebody else wrote that.
 
         Raises:
-            Invalid: the entry was retired or lost, or the database knows another key under its character.
+            Invalid: the entry was retired or lost, the database knows another key under its character, or the states
+                were changed by somebody without the keyring.
         """
 
         async def work(rows: Transaction) -> SigningKeyRecord:
@@ -68,11 +84,15 @@ class KeyringRotation:
             if known is not None:
                 _check_same(known, entry)
             newest = max((mark for mark in marks if mark.state is SigningKeyState.ACTIVE), key=_age, default=None)
-            if newest is not None and newest.char == entry.char:
+            is_trusted = self._check_seal(marks)
+            if newest is not None and newest.char == entry.char and is_trusted:
                 return newest
+            for doubtful in [] if is_trusted else [m for m in marks if m.state is SigningKeyState.LOST]:
+                await self._put(rows, replace(doubtful, state=SigningKeyState.ACTIVE), entry, doer, at)
             mark = SigningKeyRecord(entry.char, entry.fingerprint, SigningKeyState.ACTIVE, _after(marks, at))
-            await rows.put_signing_key(mark)
-            await rows.append(doer.did("keyring.activated", at, char=mark.char, fingerprint=mark.fingerprint))
+            # The old entry seals what the old entry can: a worker that lacks the new one must still read the states.
+            sealer = newest_active(marks, self._entries()) if is_trusted else None
+            await self._put(rows, mark, sealer or entry, doer, at)
             return mark
 
         return await self._store.change(work)
@@ -95,20 +115,17 @@ class KeyringRotation:
         """
         return await self._end(char, SigningKeyState.LOST, actor)
 
-    async def root_keys(self) -> list[KeyRecord]:
-        """Find the keys that can do everything and carry no retired entry; at most `_MOST_ROOTS` are looked at.
+    async def workers_without(self, entry: SigningKey) -> list[Worker]:
+        """Find the workers that, as they reported last, do not have *entry* yet. Each reports once a minute."""
+        return [worker for worker in await self._store.workers.all() if entry.fingerprint not in worker.keyring]
 
-        Which entry a key carries the audit log tells: what issues a key also MACs its first event.
-        """
+    async def root_keys(self) -> list[KeyRecord]:
+        """Find the keys that can do everything and carry no retired entry; at most `_MOST_ROOTS` are looked at."""
         at = self._now()
         retired = {mark.char for mark in await self.marks() if mark.state is SigningKeyState.RETIRED}
         query = KeyQuery(team=None, now=at, key_type=ADMIN, permission="*", limit=_MOST_ROOTS)
-        roots = [view.record for view in await self._store.views(query) if is_root(view.record, at)]
-        return [root for root in roots if await self._issued_with(root.id) not in retired]
-
-    async def _issued_with(self, key_id: str) -> str | None:
-        first = await self._store.events(EventQuery(key=key_id, limit=1, oldest_first=True))
-        return first[0].key_char if first else None
+        roots = [view.record for view in await self._store.views(query)]
+        return [root for root in roots if is_root(root, at, retired=retired)]
 
     async def _end(self, char: str, state: SigningKeyState, actor: Actor) -> SigningKeyRecord:
         async def work(rows: Transaction) -> SigningKeyRecord:
@@ -121,12 +138,33 @@ class KeyringRotation:
             if mark.state is state:
                 return mark
             _check_end(marks, mark, state)
+            if not self._check_seal(marks):
+                raise Invalid(
+                    ("/char", "the keyring lacks the entry that sealed the states; copy the current one here")
+                )
             ended = replace(mark, state=state)
-            await rows.put_signing_key(ended)
-            await rows.append(doer.did(f"keyring.{state}", at, char=char, fingerprint=mark.fingerprint))
+            sealer = newest_active([other for other in marks if other.char != char], self._entries())
+            if sealer is None:
+                raise Invalid(("/char", "the keyring holds no other active entry, which has to seal this change"))
+            await self._put(rows, ended, sealer, doer, at)
             return ended
 
         return await self._store.change(work)
+
+    async def _put(
+        self, rows: Transaction, mark: SigningKeyRecord, sealer: SigningKey, actor: Actor, at: datetime
+    ) -> None:
+        action = "keyring.activated" if mark.state is SigningKeyState.ACTIVE else f"keyring.{mark.state}"
+        await rows.put_signing_key(mark, seal_with=sealer)
+        await rows.append(actor.did(action, at, char=mark.char, fingerprint=mark.fingerprint))
+
+    def _check_seal(self, marks: list[SigningKeyRecord]) -> bool:
+        """Whether the seal holds; False where the entry that made it is gone. Raises Invalid for a forgery."""
+        if not marks or is_sealed(marks, self._entries()):
+            return True
+        if {mark.sealed_by for mark in marks} & self._entries().keys():
+            raise Invalid(("/char", _FORGED))
+        return False
 
 
 def _find(marks: list[SigningKeyRecord], char: str) -> SigningKeyRecord | None:

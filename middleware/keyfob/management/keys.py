@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from keyfob.errors import KeyNotDisabled, NotFound, PreconditionFailed
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import confirmed
-from keyfob.management.escalation import check_escalation, require_root_key, widens
+from keyfob.management.audited_state import AFTER, GONE, state_of_key
+from keyfob.management.escalation import check_escalation, check_limits, require_root_key, widens
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import difference, patched
 from keyfob.management.key_listing import KeyListing, KeySearch
+from keyfob.management.key_state import refusal_to_create, state_of
 from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyView
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from keyfob.keys.record import KeyRecord, State
+    from keyfob.keys.record import KeyRecord, State, Team
     from keyfob.management.actor import Actor
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import KeyDraft
     from keyfob.management.key_issuer import KeyIssuer
+    from keyfob.management.key_state import CreateRefusal
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
     from keyfob.propagation.acknowledgements import Answer
@@ -92,7 +95,7 @@ class KeyLifecycle:
         """Make a key. *replace* deletes the team's key of the type first, where it may have only one.
 
         Raises:
-            Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, KeyTypeTaken, LastAdmin,
+            Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken, LastAdmin,
             IdempotencyMismatch, IdempotencyInProgress
         """
         order = CreateRequest(team=team_id, actor=actor, draft=draft, replace=replace, idempotency=idempotency)
@@ -110,7 +113,7 @@ class KeyLifecycle:
         """Make an active copy with a new secret. What *overrides* does not name is copied, but for the name.
 
         Raises:
-            Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, KeyTypeTaken,
+            Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken,
             IdempotencyMismatch, IdempotencyInProgress
         """
         actor.demand("keys:write")
@@ -133,8 +136,12 @@ class KeyLifecycle:
         return await self._listing.usage(team_id, key_id, days, actor=actor)
 
     def state(self, record: KeyRecord) -> State:
-        """What *record* is shown as now."""
-        return record.state(self._now(), suspended=self._catalogue.suspends(record.plan, record.key_type))
+        """Return the state that *record* is shown in now."""
+        return state_of(record, self._catalogue, self._now())
+
+    async def can_create(self, key_type: str, team: Team) -> CreateRefusal | None:
+        """Return None if *team* may have one more key of *key_type*, else the code of the refusal."""
+        return await refusal_to_create(key_type, team, store=self._store, catalogue=self._catalogue, now=self._now())
 
     async def update(
         self,
@@ -148,7 +155,8 @@ class KeyLifecycle:
         """Apply a merge patch (RFC 7396) if the key still has the revision *if_match*.
 
         Raises:
-            Invalid, FixedPermissions, PreconditionFailed, LastAdmin, and ExceedsOwnPermissions if the patch widens
+            Invalid, FixedPermissions, PreconditionFailed, LastAdmin
+            ExceedsOwnPermissions, ExceedsOwnLimits: only if the patch widens
         """
 
         def alter(before: KeyRecord, at: datetime) -> KeyRecord:
@@ -172,7 +180,11 @@ class KeyLifecycle:
         return Acknowledged(workers, changed.effective_by if changed.is_immediate else self._now())
 
     async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
-        """Switch the key on; again changes nothing, and an expired key stays expired. Raises ExceedsOwnPermissions."""
+        """Switch the key on; again changes nothing, and an expired key stays expired.
+
+        Raises:
+            ExceedsOwnPermissions, ExceedsOwnLimits
+        """
         return await self._switch(team_id, key_id, actor, on=True)
 
     async def delete(self, team_id: str, key_id: str, *, actor: Actor) -> None:
@@ -186,7 +198,7 @@ class KeyLifecycle:
             if not before.is_disabled:
                 raise KeyNotDisabled("disable the key before you delete it")
             await rows.erase_key(before.id, at)
-            detail = {"name": before.name, "type": before.key_type}
+            detail = {"name": before.name, "type": before.key_type, AFTER: dict(GONE)}
             await rows.append(doer.did("key.deleted", at, team=before.team, key_id=before.id, **detail))
 
         await self._store.change(work)
@@ -213,7 +225,8 @@ class KeyLifecycle:
             if after == before:
                 return before
             if widens(before, after):
-                check_escalation(doer.permissions, after.permissions, self._catalogue.key_types.get(after.key_type))
+                check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
+                check_limits(doer, after.expires_at, after.ip_allow)
             await rows.put_key(after)
             await require_root_key(rows, before, at=at)
             await rows.append(
@@ -238,4 +251,5 @@ def _action(before: KeyRecord, after: KeyRecord) -> str:
 
 
 def _detail(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
-    return {"key": after.name, **difference(before, after)} if before.name == after.name else difference(before, after)
+    named = {"key": after.name} if before.name == after.name else {}
+    return {**named, **difference(before, after), AFTER: state_of_key(after)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keyfob.errors import Invalid, NotFound, TeamExists
 from keyfob.keys.record import Team
 from keyfob.management.actor import confirmed
+from keyfob.management.audited_state import state_of_team
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import DEFAULT_PLAN
 from keyfob.suggestions import did_you_mean
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Teams:
-    """Shows, makes and changes teams. A team that the actor cannot see is as if it had never been."""
+    """Shows, makes and changes teams. Teams the actor cannot see are reported as not found."""
 
     def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
         self._store = store
@@ -57,7 +58,9 @@ class Teams:
             if await rows.team(team.id) is not None:
                 raise TeamExists(f"there is a team {team.id} already")
             await rows.put_team(team)
-            await rows.append(doer.did("team.created", at, team=team.id, name=team.name, plan=team.plan))
+            await rows.append(
+                doer.did("team.created", at, team=team.id, name=team.name, plan=team.plan, after=state_of_team(team))
+            )
             return team
 
         return await self._store.change(work)
@@ -112,7 +115,7 @@ async def _put(rows: Transaction, before: Team, after: Team, actor: Actor, at: d
     if before.plan != after.plan:
         await rows.stamp_team_keys(after.id)  # so that every worker reads the keys again, under the new plan
         change = {"from": before.plan, "to": after.plan}
-        await rows.append(actor.did("team.plan_changed", at, team=after.id, plan=change))
+        await rows.append(actor.did("team.plan_changed", at, team=after.id, plan=change, after=state_of_team(after)))
     if before.name != after.name:
         renamed = {"from": before.name, "to": after.name}
-        await rows.append(actor.did("team.updated", at, team=after.id, name=renamed))
+        await rows.append(actor.did("team.updated", at, team=after.id, name=renamed, after=state_of_team(after)))

@@ -46,12 +46,15 @@ class WorkerRegistry:
         *,
         lease: float,  # seconds that this process may rely on what it read last
         clock: Callable[[], float] = boot_clock,
+        fingerprints: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """*fingerprints* returns those of the signing keys that this process has now."""
         self._feed = feed
         self._workers = workers
         self._lease = lease
         self._entry_limit = min(_ENTRY_LIMIT, lease * _ENTRY_SHARE)
         self._clock = clock
+        self._fingerprints = fingerprints
         self._serves = False
         self._is_entered = False
         self._read_at: float | None = None
@@ -147,9 +150,10 @@ class WorkerRegistry:
     async def _put(self) -> None:
         self._is_entered = True  # also if it is unknown whether it was written
         epoch, revision = self._applied
-        signal = self._workers.signal_id
+        signal, keyring = self._workers.signal_id, tuple(self._fingerprints())
         now = datetime.now(UTC)
-        await self._workers.put(Worker(self._id, socket.gethostname(), self._lease, epoch, revision, now, signal or ""))
+        host = socket.gethostname()
+        await self._workers.put(Worker(self._id, host, self._lease, epoch, revision, now, signal or "", keyring))
         self._told, self._told_signal = (epoch, revision), signal
         self._beat_at = self._clock() + HEARTBEAT
 

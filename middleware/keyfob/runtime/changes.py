@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import KeysView
+
     from keyfob.connections.registry import OpenConnections
     from keyfob.gate.key_cache import KeyCache
     from keyfob.keyring.active import ActiveKeyring
@@ -30,11 +32,13 @@ class ChangeApplier:
         self._connections = connections
         self._lookup = lookup
         self._keyring_error: ConfigError | None = None
+        self._hashed: KeysView[str] = {}.keys()  # the key characters that the cache digests
         self._reviewing: set[asyncio.Task[None]] = set()  # kept, because the event loop does not keep them
 
     def merge(self, changes: Changes) -> None:
         """Take over what changed. Nothing awaits."""
         if self._keyring.apply(changes.keyring):
+            hashers = self._keyring.hashers()
             try:
                 self._keyring.check()
             except ConfigError as wrong:
@@ -42,7 +46,9 @@ class ChangeApplier:
                 self._keyring_error = wrong
             else:
                 self._keyring_error = None
-                self._key_cache.use_hashers(self._keyring.hashers())
+            if self._keyring_error is None or hashers.keys() != self._hashed:
+                self._key_cache.use_hashers(hashers)  # keys of an entry that was retired leave the cache in any case
+                self._hashed = hashers.keys()
         self._key_cache.merge(changes.records)
         self._connections.review_changed(changes.records, time.time())
 

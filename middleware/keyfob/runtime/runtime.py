@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from keyfob.config.keyring_source import keyring_of
 from keyfob.connections.outage import close_when_lease_expires
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
@@ -21,12 +22,9 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied
 from keyfob.keyring.active import ActiveKeyring
-from keyfob.keyring.file import load_keyring
-from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
-from keyfob.keys.hashing import Argon2Parameters
 from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_issuer import KeyIssuer
+from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
 from keyfob.policy.catalogue import build_catalogue
@@ -66,13 +64,16 @@ class Runtime:
         self.usage = Usage(self.stats)
         self.connections = OpenConnections(self.catalogue.suspends, self.begin_elsewhere)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
-        self.keyring = ActiveKeyring(self._load_keyring, boot_clock)
+        self.keyring = ActiveKeyring(lambda: keyring_of(settings), boot_clock)
         self.pool = Argon2Pool(threads=settings.argon2_threads)
-        self.parameters = Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])
+        self.parameters = argon2_parameters(settings)
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
         self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends)
         self.workers = WorkerRegistry(
-            self.store, self.store.workers, lease=settings.max_staleness + settings.max_stale_on_outage
+            self.store,
+            self.store.workers,
+            lease=settings.max_staleness + settings.max_stale_on_outage,
+            fingerprints=self.keyring.fingerprints,
         )
         self._changes = ChangeApplier(self.keyring, self.key_cache, self.connections, self.store)
         self.freshness = Freshness(
@@ -150,12 +151,16 @@ class Runtime:
         return self.settings.prefix
 
     @cached_property
+    def issuer(self) -> KeyIssuer:
+        """Makes new keys as the settings say."""
+        return KeyIssuer.of(self.settings, signing=self.keyring.signing, pool=self.pool)
+
+    @cached_property
     def lifecycle(self) -> KeyLifecycle:
         """What can be done with keys."""
         settings = self.settings
-        issuer = KeyIssuer(self.keyring.signing, self.pool, self.parameters, settings.prefix, settings.persist_digests)
         staleness = settings.max_staleness + settings.max_stale_on_outage
-        return KeyLifecycle(self.store, issuer, self.catalogue, now=self.now, max_staleness=staleness)
+        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
 
     @cached_property
     def teams(self) -> Teams:
@@ -243,17 +248,6 @@ class Runtime:
         self.connections.serve_in(asyncio.get_running_loop())
         self.workers.serve()
         self._background.begin()
-
-    # -- the keyring
-
-    def _load_keyring(self) -> Keyring:
-        settings = self.settings
-        if settings.keyring_data is not None:
-            return Keyring.parse(settings.keyring_data)
-        if settings.keyring is None:
-            msg = 'no keyring is named; say keyring="keyfob.keyring", or set KEYFOB_KEYRING (`keyfob init` makes one)'
-            raise ConfigError(msg)
-        return load_keyring(settings.keyring)
 
 
 def _store_url(settings: Settings) -> str:

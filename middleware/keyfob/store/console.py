@@ -1,6 +1,7 @@
 """What the console asks of a store: sessions, one-time links, drafts, failed sign-ins, and figures for its charts.
 
-What a browser or a link holds is a secret; the store is only ever given its digest.
+What a browser or a link holds is a secret; the store is only ever given its HMAC under the keyring. Each row carries a
+MAC over what it says, so that nobody who lacks the keyring can write a row that signs in.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser. It acts as the admin key *key_id*; *csrf* is what its forms must carry."""
+    """A signed-in browser, which acts as the admin key *key_id*."""
 
     id_hash: bytes = field(repr=False)
     key_id: str
-    csrf: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
     ip: str | None
     created_at: datetime
     expires_at: datetime
@@ -36,6 +37,7 @@ class SignInLink:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    mac: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import date
 
     from keyfob.audit import ChainedEvent, Event
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.workers import WorkerList
 
 T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,19 @@ class KeyView:
     record: KeyRecord
     last_used: LastUse | None
 
+    def place(self, order_by: str) -> tuple[str | int, str]:
+        """Where this key stands in a listing by *order_by*: pass it as `KeyQuery.after` to read what follows."""
+        if order_by == "name":
+            return self.record.name.casefold(), self.record.id
+        if order_by == "last_used_at":
+            return _micros(self.last_used.at) if self.last_used else 0, self.record.id
+        return _micros(self.record.created_at), self.record.id
+
+
+def _micros(moment: datetime) -> int:
+    """Whole microseconds since 1970-01-01 UTC, which is what both engines sort by."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
@@ -123,6 +140,42 @@ class Counter(Protocol):
 
     def __getitem__(self, index: int, /) -> object:
         """Whatever stands there now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedKey:
+    """A key's row and the detail of the newest audit event about it; None where there is none."""
+
+    record: KeyRecord
+    detail: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedTeam:
+    """A team's row and the detail of the newest audit event about it; None where there is none."""
+
+    team: Team
+    detail: Mapping[str, object] | None
+
+
+class AuditedStore(Protocol):
+    """What comparing the rows with the audit log asks of a store. Every method may raise StoreUnavailable."""
+
+    def keys(self) -> AsyncIterator[AuditedKey]:
+        """Every key, tombstones included, in bounded memory."""
+        ...
+
+    def teams(self) -> AsyncIterator[AuditedTeam]:
+        """Every team, in bounded memory."""
+        ...
+
+    async def missing(self, key_ids: Collection[str]) -> set[str]:
+        """Which of *key_ids* have no row at all, not even a tombstone."""
+        ...
+
+    async def claim_check(self, at: datetime, *, not_since: datetime) -> bool:
+        """Whether the caller is to compare the rows now: nobody has begun to after *not_since*."""
         ...
 
 
@@ -204,7 +257,10 @@ class Transaction(Protocol):
         ...
 
     async def signing_keys(self) -> list[SigningKeyRecord]: ...
-    async def put_signing_key(self, mark: SigningKeyRecord) -> None: ...
+    async def put_signing_key(self, mark: SigningKeyRecord, *, seal_with: SigningKey | None = None) -> None:
+        """Insert or change a state, and seal the whole table with *seal_with*, or with what MACs the audit log."""
+        ...
+
     async def idempotency_record(self, scope: str) -> IdempotencyRecord | None: ...
     async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
         """Keep an idempotency record; records older than 24 hours go."""
@@ -226,6 +282,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def workers(self) -> WorkerList:
         """The processes that answer requests."""
+        ...
+
+    @property
+    def audited(self) -> AuditedStore:
+        """The rows that decide something, beside what the audit log says of them."""
         ...
 
     async def wait_for_changes(self, timeout_s: float) -> None:

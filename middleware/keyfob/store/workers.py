@@ -28,6 +28,7 @@ class Worker:
     revision: int  # what it has applied; `NOTHING`, read back, if that was in another history
     seen_at: datetime  # by its own clock; compared for being the same, and never for being later
     signal: str = ""  # which change signal it reads; empty if it reads none
+    keyring: tuple[str, ...] = ()  # the fingerprints of the signing keys that it has
 
 
 class WorkerList(Protocol):

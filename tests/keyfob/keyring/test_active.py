@@ -20,6 +20,7 @@ from tests.keyfob.conftest import ask
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from keyfob.keyring.keyring import SigningKey
     from keyfob.store.contract import Transaction
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
@@ -27,12 +28,20 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-async def mark(here: Installation, char: str, fingerprint: str, state: SigningKeyState, at: datetime) -> None:
-    """Write the database's word on a key character, as `keyfob keyring` does."""
+async def mark(
+    here: Installation,
+    char: str,
+    fingerprint: str,
+    state: SigningKeyState,
+    at: datetime,
+    *,
+    by: SigningKey | None = None,
+) -> None:
+    """Write the database's word on a key character, sealed with *by*, as `keyfob keyring` does."""
 
     async def work(transaction: Transaction) -> None:
         await transaction.next_revision()
-        await transaction.put_signing_key(SigningKeyRecord(char, fingerprint, state, at))
+        await transaction.put_signing_key(SigningKeyRecord(char, fingerprint, state, at), seal_with=by)
 
     await here.store.change(work)
 
@@ -73,8 +82,8 @@ async def test_keys_of_a_lost_signing_key_pass_by_argon2_alone(here: Installatio
     (here.folder / "keyfob.keyring").unlink()
     write_keyring(here.folder / "keyfob.keyring", fresh)
     entry = fresh.newest
-    await mark(here, here.signing.char, here.signing.fingerprint, SigningKeyState.LOST, NOON)
-    await mark(here, entry.char, entry.fingerprint, SigningKeyState.ACTIVE, datetime.now(UTC))
+    await mark(here, here.signing.char, here.signing.fingerprint, SigningKeyState.LOST, NOON, by=entry)
+    await mark(here, entry.char, entry.fingerprint, SigningKeyState.ACTIVE, datetime.now(UTC), by=entry)
 
     app = guard()
     assert [200, 200] == [(await ask(app, "/items", issued.headers)).status for _ in range(2)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from keyfob.management.teams import Teams
 from keyfob.policy.catalogue import Catalogue, build_catalogue
 from keyfob.store.contract import EventQuery, KeyStore
 from keyfob.store.opening import open_store
+from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -87,7 +89,7 @@ class Office:
 def acting(created: CreatedKey) -> Actor:
     """Who acts with this key."""
     record = created.view.record
-    return Actor("key", record.id, record.name, record.team, frozenset(record.permissions), "192.0.2.7")
+    return Actor.of_key(record, "192.0.2.7")
 
 
 async def count(office: Office, team: str = "a") -> int:
@@ -121,6 +123,18 @@ async def empty_store(tmp_path: Path, signing_key: SigningKey) -> AsyncIterator[
     store = open_store(f"sqlite:///{tmp_path}/keys.db", audit_key=lambda: signing_key, create=True)
     yield store
     await store.close()
+
+
+@asynccontextmanager
+async def empty_of_kind(kind: str, folder: Path, signing_key: SigningKey) -> AsyncIterator[KeyStore]:
+    """Open an empty store, ``sqlite`` or ``postgres``: override `empty_store` with it to test both."""
+    async with AsyncExitStack() as stack:
+        url = f"sqlite:///{folder}/keys.db"
+        if kind == "postgres":
+            url = await stack.enter_async_context(fresh_database(empty=True))
+        store = open_store(url, audit_key=lambda: signing_key, create=True)
+        stack.push_async_callback(store.close)
+        yield store
 
 
 @pytest.fixture

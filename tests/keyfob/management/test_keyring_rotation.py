@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def keyrings(office: Office) -> KeyringRotation:
-    return KeyringRotation(office.store, office.clock)
+def keyrings(office: Office, fresh: SigningKey) -> KeyringRotation:
+    entries = {entry.char: entry for entry in (office.signing_key, fresh)}
+    return KeyringRotation(office.store, office.clock, lambda: entries)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ExceedsOwnPermissions, FixedPermissions, Invalid, PreconditionFailed
+from keyfob.management.audited_state import state_of_key
 from keyfob.management.keys import KeyLifecycle
 from keyfob.policy.catalogue import build_catalogue
 from tests.keyfob.management.conftest import ROOT, START
@@ -221,6 +222,7 @@ async def test_a_change_is_told_with_before_and_after(office: Office) -> None:
         "description": "changed",
         "permissions": {"added": ["items:write"], "removed": ["items:read"]},
         "expires_at": {"from": None, "to": TOMORROW.isoformat().replace("+00:00", "Z")},
+        "after": state_of_key((await office.store.view(key.id)).record),  # type: ignore[union-attr] # it is there
     } == event.detail
 
 

@@ -120,9 +120,9 @@ async def test_what_happens_to_teams_is_told(office: Office) -> None:
 
     told = [(event.action, event.team, event.detail) for event in await office.events()]
     assert [
-        ("team.created", "c", {"name": "c", "plan": "enterprise"}),
-        ("team.plan_changed", "c", {"plan": {"from": "enterprise", "to": "teams"}}),
-        ("team.updated", "c", {"name": {"from": "c", "to": "C"}}),
+        ("team.created", "c", {"name": "c", "plan": "enterprise", "after": {"plan": "enterprise"}}),
+        ("team.plan_changed", "c", {"plan": {"from": "enterprise", "to": "teams"}, "after": {"plan": "teams"}}),
+        ("team.updated", "c", {"name": {"from": "c", "to": "C"}, "after": {"plan": "teams"}}),
     ] == told
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from keyfob.keys.record import Team
 from keyfob.store.contract import KeyQuery, KeyView, StoredSecret, Use
-from keyfob.store.sql.rows import place_of
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, TEAM, adding, erasing, key, listed, putting, revision_of
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ class ListingContract:
             KeyQuery(TEAM.id, NOON, order_by=order_by, descending=descending, limit=2, after=after)
         ):
             shown += page
-            after = place_of(page[-1], order_by)
+            after = page[-1].place(order_by)
 
-        places = [place_of(view, order_by) for view in shown]
+        places = [view.place(order_by) for view in shown]
         assert sorted(places, reverse=descending) == places
         assert {key(n).id for n in range(7)} == {view.record.id for view in shown}
         assert 7 == len(shown)
@@ -115,7 +114,7 @@ class ListingContract:
             query = KeyQuery(TEAM.id, NOON, q=q, order_by=order_by, descending=descending, limit=3)
             while page := await store.views(query):
                 found += page
-                query = replace(query, after=place_of(page[-1], order_by))
+                query = replace(query, after=page[-1].place(order_by))
             return [view.record.id for view in found]
 
         for q in ("odd", "ONE", "v", "e-2", "000", "1", "dd", "-2", "e-", "zq", "q+", "nothing"):

@@ -79,8 +79,9 @@ def test_seeding_is_one_event(home: Home) -> None:
     """The audit log tells of it once, and stays whole."""
     events = typed("audit", "tail", "-n", "9", "--json").data["events"]
 
-    told = [one["detail"] for one in events if one["action"] == "keys.seeded"]
-    assert [{"keys": 50, "type": "api", "permissions": ["items:read"]}] == told
+    (told,) = [one["detail"] for one in events if one["action"] == "keys.seeded"]
+    assert {"keys": 50, "type": "api", "permissions": ["items:read"], "after": told["after"]} == told
+    assert ["items:read"] == told["after"]["permissions"]
     assert 0 == typed("audit", "verify").code
     assert 51 == typed("db", "status", "--json").data["keys"]
 

@@ -4,18 +4,13 @@ import json
 import re
 import sqlite3
 import subprocess
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob_admin.cli.audit import at_rest
-from keyfob_admin.cli.exit_codes import Fault
 from tests.keyfob_admin.cli.conftest import PROGRAM, run, typed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.keyfob_admin.cli.conftest import Home
 
 SECRET = re.compile(r"kf_[a-z]+_[0-9A-Za-z]{16}_[0-9A-Za-z]+")
@@ -124,34 +119,6 @@ def test_a_reader_that_leaves_is_no_error_to_show(home: Home) -> None:
 
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
-
-
-class BusyStore:
-    """A log to which somebody adds an event while it is being read, the first *times* times."""
-
-    def __init__(self, times: int) -> None:
-        self.events = [1]
-        self.times = times
-
-    async def audit_head(self) -> tuple[int, bytes]:
-        return len(self.events), b"head"
-
-    async def every_event(self) -> AsyncIterator[int]:
-        for event in list(self.events):
-            yield event
-        if self.times > 0:
-            self.times -= 1
-            self.events.append(1)
-
-
-async def test_an_event_that_is_added_meanwhile_is_no_fault() -> None:
-    """A log that grows while it is read is read again, until what was read is what there is."""
-    context = SimpleNamespace(store=BusyStore(times=2))
-    count, _, events = await at_rest(context)  # type: ignore[arg-type]
-
-    assert (3, 3) == (count, len(events))
-    with pytest.raises(Fault, match="faster"):
-        await at_rest(SimpleNamespace(store=BusyStore(times=1000)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ def linked(installation: Installation, key: KeyRecord | None = None) -> str:
 
     async def make() -> str:
         async with installation.opened() as runtime:
-            return await make_link(runtime.store, key or installation.admin, runtime.now(), actor=ANA)
+            return await make_link(
+                runtime.store, key or installation.admin, runtime.now(), actor=ANA, signing=runtime.keyring.signing()
+            )
 
     return f"/login/link/{asyncio.run(make())}"

@@ -36,7 +36,9 @@ def test_a_link_lasts_ten_minutes(live: LiveConsole) -> None:
     async def make() -> str:
         async with live.installation.opened() as runtime:
             then = runtime.now() - timedelta(minutes=10)
-            return await make_link(runtime.store, live.installation.admin, then, actor=ANA)
+            return await make_link(
+                runtime.store, live.installation.admin, then, actor=ANA, signing=runtime.keyring.signing()
+            )
 
     with Visitor(live.url) as visitor:
         assert 410 == visitor.get(f"/login/link/{asyncio.run(make())}").status_code

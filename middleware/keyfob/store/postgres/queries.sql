@@ -3,7 +3,7 @@
 
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
-k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision
+k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -19,7 +19,7 @@ LEFT JOIN keyfob.teams t ON t.id = k.team LEFT JOIN keyfob.key_secrets s ON s.ke
 
 -- name: changes
 SELECT m.in_recovery, m.revision, m.epoch, m.min_reader, (SELECT revision FROM keyfob.acknowledgement_request),
-       (SELECT json_agg(json_build_array(key_char, fingerprint, state, activated_at)) FROM keyfob.signing_keys),
+       (SELECT json_agg(json_build_array(key_char, fingerprint, state, activated_at, sealed_by, seal)) FROM keyfob.signing_keys),
        {key_columns}
 FROM ({history}) m LEFT JOIN keyfob.keys k ON k.revision > $1 LEFT JOIN keyfob.teams t ON t.id = k.team
 LIMIT $2
@@ -94,21 +94,23 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 
 -- name: add_key
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
-                         creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+                         creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
+                         key_char)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
-        :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision)
+        :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
-                         creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+                         creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
+                         key_char)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
-       creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision
+       creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
-            :disabled_at::bigint[], :revision::bigint[])
+            :disabled_at::bigint[], :revision::bigint[], :key_char::text[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
-           description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+           description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -177,12 +179,15 @@ UPDATE keyfob.keys SET deleted_at = $1, revision = $2, permissions = '[]', ip_al
 WHERE id = $3 AND deleted_at IS NULL
 
 -- name: signing_keys
-SELECT key_char, fingerprint, state, activated_at FROM keyfob.signing_keys ORDER BY activated_at, key_char
+SELECT key_char, fingerprint, state, activated_at, sealed_by, seal FROM keyfob.signing_keys ORDER BY activated_at, key_char
 
 -- name: put_signing_key
 INSERT INTO keyfob.signing_keys (key_char, fingerprint, state, activated_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (key_char)
 DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
+
+-- name: seal_signing_keys
+UPDATE keyfob.signing_keys SET sealed_by = $1, seal = $2
 
 -- name: save_idempotency_record
 INSERT INTO keyfob.idempotency (scope, body_digest, key_id, at) VALUES ($1, $2, $3, $4)
@@ -209,10 +214,10 @@ FROM keyfob.meta
 
 -- name: put_worker
 -- Two of a worker's words may overtake each other: the one that says less is dropped.
-INSERT INTO keyfob.workers AS w (id, host, lease, epoch, revision, seen_at, signal)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO keyfob.workers AS w (id, host, lease, epoch, revision, seen_at, signal, keyring)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at,
-    signal = excluded.signal
+    signal = excluded.signal, keyring = excluded.keyring
 WHERE w.epoch <> excluded.epoch OR w.revision <= excluded.revision
 
 -- name: remove_worker
@@ -222,7 +227,7 @@ DELETE FROM keyfob.workers WHERE id = $1
 DELETE FROM keyfob.workers WHERE id = $1 AND seen_at = $2
 
 -- name: workers
-SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal, w.keyring
 FROM ({history}) m CROSS JOIN keyfob.workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement
@@ -233,13 +238,13 @@ SELECT pg_notify('keyfob', '') FROM called
 -- The console, whose statements take no revision.
 
 -- name: session
-SELECT id_hash, key_id, csrf, ip, created_at, expires_at FROM keyfob.sessions WHERE id_hash = $1
+SELECT id_hash, key_id, mac, ip, created_at, expires_at FROM keyfob.sessions WHERE id_hash = $1
 
 -- name: forget_sessions
 DELETE FROM keyfob.sessions WHERE expires_at <= $1
 
 -- name: add_session
-INSERT INTO keyfob.sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: end_session
 DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING key_id
@@ -248,10 +253,10 @@ DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING key_id
 DELETE FROM keyfob.sign_in_links WHERE expires_at <= $1
 
 -- name: add_link
-INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at FROM keyfob.sign_in_links WHERE hash = $1
+SELECT hash, key_id, created_at, expires_at, used_at, mac FROM keyfob.sign_in_links WHERE hash = $1
 
 -- name: use_link
 UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING key_id
@@ -293,3 +298,28 @@ SELECT key_id, day, admitted FROM keyfob.key_use_days WHERE key_id IN (SELECT js
 SELECT value, sum(holders)::bigint FROM (
     SELECT permissions, count(*) AS holders FROM keyfob.keys WHERE team = $1 AND deleted_at IS NULL GROUP BY permissions
 ) AS sets, jsonb_array_elements_text(permissions) AS value GROUP BY value
+
+-- The rows that decide something, each beside the newest event that says what it should be. One statement is one
+-- snapshot, so a change that is committed meanwhile is seen in both or in neither.
+
+-- name: audited_keys
+SELECT e.detail, {key_columns}
+FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team
+LEFT JOIN keyfob.audit_events e ON e.seq = (
+    SELECT max(seq) FROM keyfob.audit_events WHERE key_id = k.id AND action LIKE 'key.%'
+)
+WHERE k.id > $1 ORDER BY k.id LIMIT $2
+
+-- name: audited_teams
+SELECT e.detail, t.id, t.name, t.plan, t.created_at
+FROM keyfob.teams t
+LEFT JOIN keyfob.audit_events e ON e.seq = (
+    SELECT max(seq) FROM keyfob.audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'
+)
+WHERE t.id > $1 ORDER BY t.id LIMIT $2
+
+-- name: known_keys
+SELECT id FROM keyfob.keys WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))
+
+-- name: claim_audit_check
+UPDATE keyfob.audit_check SET started_at = $1 WHERE started_at <= $2 OR started_at > $1 RETURNING started_at

@@ -60,7 +60,7 @@ class ConsoleTables:
         Sessions that have expired go.
         """
         began = rows.micros(session.created_at)
-        values = (session.id_hash, session.key_id, session.csrf, session.ip, began, rows.micros(session.expires_at))
+        values = (session.id_hash, session.key_id, session.mac, session.ip, began, rows.micros(session.expires_at))
 
         async def work(transaction: Transaction) -> bool:
             key = await transaction.key(session.key_id)
@@ -86,7 +86,7 @@ class ConsoleTables:
     async def add_link(self, link: SignInLink, event: Event) -> None:
         """Keep a link, and *event* in the audit log; links that have expired go."""
         began = rows.micros(link.created_at)
-        values = (link.hash, link.key_id, began, rows.micros(link.expires_at))
+        values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac)
 
         async def work(transaction: Transaction) -> None:
             await _run(transaction, ("forget_links", (began,)), ("add_link", values))
@@ -169,4 +169,4 @@ def _session(row: Sequence[Any]) -> Session:
 
 def _link(row: Sequence[Any]) -> SignInLink:
     used_at = None if row[4] is None else rows.moment(row[4])
-    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at)
+    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at, bytes(row[5]))

@@ -74,6 +74,7 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         disabled_at=_moment_or_none(row[14]),
         deleted_at=_moment_or_none(row[15]),
         revision=row[16],
+        key_char=row[17],
     )
 
 
@@ -96,6 +97,7 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "expires_at": _micros_or_none(record.expires_at),
         "disabled_at": _micros_or_none(record.disabled_at),
         "revision": revision,
+        "key_char": record.key_char,
     }
 
 
@@ -110,24 +112,14 @@ def view_of(row: Sequence[Row]) -> KeyView:
     return KeyView(record_of(row[2:]), last_used)
 
 
-def place_of(view: KeyView, order_by: str) -> tuple[str | int, str]:
-    """Where *view* stands in a listing by *order_by*: what `KeyQuery.after` takes to go on behind it."""
-    record = view.record
-    if order_by == "name":
-        return folded(record.name), record.id
-    if order_by == "last_used_at":
-        return micros(view.last_used.at) if view.last_used else 0, record.id
-    return micros(record.created_at), record.id
-
-
 def team_of(row: Sequence[Row]) -> Team:
     """The team in a row of ``id, name, plan, created_at``."""
     return Team(row[0], row[1], row[2], moment(row[3]))
 
 
 def mark_of(row: Sequence[Row]) -> SigningKeyRecord:
-    """The signing key record in a row of ``char, fingerprint, state, activated_at``."""
-    return SigningKeyRecord(row[0], row[1], SigningKeyState(row[2]), moment(row[3]))
+    """The signing key record in a row of ``char, fingerprint, state, activated_at, sealed_by, seal``."""
+    return SigningKeyRecord(row[0], row[1], SigningKeyState(row[2]), moment(row[3]), row[4], row[5])
 
 
 def idempotency_record_of(row: Sequence[Row]) -> IdempotencyRecord:

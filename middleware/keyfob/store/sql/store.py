@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from keyfob.errors import Outdated, StoreUnavailable
 from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
 from keyfob.store.sql import rows
+from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.worker_table import WorkerTable
 
@@ -55,6 +56,7 @@ class StatementStore(ABC):
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, statements)
         self.workers = WorkerTable(self, statements)
+        self.audited = AuditedRows(self, statements)
 
     @property
     @abstractmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from keyfob.audit import mac
 from keyfob.errors import ConfigError
+from keyfob.keyring.states import sealed
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -90,12 +91,16 @@ class StatementTransaction(ABC):
         """What the database knows of the keyring, oldest first."""
         return [rows.mark_of(row) for row in await self.run("signing_keys")]
 
-    async def put_signing_key(self, mark: SigningKeyRecord) -> None:
-        """Insert the mark or change it."""
+    async def put_signing_key(self, mark: SigningKeyRecord, *, seal_with: SigningKey | None = None) -> None:
+        """Insert the mark or change it, and seal the whole table with *seal_with*, or with what MACs the audit log."""
         await self.next_revision()
         await self.run(
             "put_signing_key", (mark.char, mark.fingerprint, str(mark.state), rows.micros(mark.activated_at))
         )
+        entry = seal_with or (self._audit_key() if self._audit_key is not None else None)
+        if entry is not None:
+            first, *_ = sealed(await self.signing_keys(), entry)
+            await self.run("seal_signing_keys", (first.sealed_by, first.seal))
 
     async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
         """What was made under an Idempotency-Key."""

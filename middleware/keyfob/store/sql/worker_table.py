@@ -45,8 +45,8 @@ class WorkerTable:
     async def put(self, worker: Worker) -> None:
         """Register *worker*, or update its row."""
         lease = math.ceil(worker.lease * 1000)
-        seen_at = rows.micros(worker.seen_at)
-        values = (worker.id, worker.host, lease, worker.epoch, worker.revision, seen_at, worker.signal)
+        seen_at, keyring = rows.micros(worker.seen_at), " ".join(worker.keyring)
+        values = (worker.id, worker.host, lease, worker.epoch, worker.revision, seen_at, worker.signal, keyring)
         await self._database.note(self._statements["put_worker"], values)
 
     async def remove(self, worker_id: str, seen_at: datetime | None = None) -> None:
@@ -67,7 +67,8 @@ class WorkerTable:
 
 
 def _worker(row: Sequence[Any]) -> Worker:
-    present, worker_id, host, lease, epoch, revision, seen_at, signal = row
+    present, worker_id, host, lease, epoch, revision, seen_at, signal, keyring = row
     # A worker's own epoch may say more than the database's: in SQLite it also names the file.
     applied = revision if f"{epoch}-".startswith(f"{present}-") else NOTHING
-    return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at), signal)
+    fingerprints = tuple(keyring.split())
+    return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at), signal, fingerprints)

@@ -2,7 +2,7 @@
 
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
-k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision
+k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -12,7 +12,7 @@ FROM meta m LEFT JOIN keys k ON k.id = ? LEFT JOIN teams t ON t.id = k.team LEFT
 
 -- name: changes
 SELECT 0, m.revision, m.epoch, m.min_reader, (SELECT revision FROM acknowledgement_request),
-       (SELECT json_group_array(json_array(key_char, fingerprint, state, activated_at)) FROM signing_keys),
+       (SELECT json_group_array(json_array(key_char, fingerprint, state, activated_at, sealed_by, seal)) FROM signing_keys),
        {key_columns}
 FROM meta m LEFT JOIN keys k ON k.revision > ? LEFT JOIN teams t ON t.id = k.team
 LIMIT ?
@@ -85,9 +85,9 @@ ORDER BY k.id
 
 -- name: add_key
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
-                  description, ip_allow, duplicated_from, expires_at, disabled_at, revision)
+                  description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
-        :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision)
+        :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -165,11 +165,14 @@ UPDATE keys SET deleted_at = ?, revision = ?, permissions = '[]', ip_allow = '[]
 WHERE id = ? AND deleted_at IS NULL
 
 -- name: signing_keys
-SELECT key_char, fingerprint, state, activated_at FROM signing_keys ORDER BY activated_at, key_char
+SELECT key_char, fingerprint, state, activated_at, sealed_by, seal FROM signing_keys ORDER BY activated_at, key_char
 
 -- name: put_signing_key
 INSERT INTO signing_keys (key_char, fingerprint, state, activated_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (key_char) DO UPDATE SET fingerprint = excluded.fingerprint, state = excluded.state, activated_at = excluded.activated_at
+
+-- name: seal_signing_keys
+UPDATE signing_keys SET sealed_by = ?, seal = ?
 
 -- name: save_idempotency_record
 INSERT INTO idempotency (scope, body_digest, key_id, at) VALUES (?, ?, ?, ?)
@@ -189,9 +192,9 @@ UPDATE meta SET audit_count = ?, audit_head = ?
 
 -- name: put_worker
 -- Two of a worker's words may overtake each other: the one that says less is dropped.
-INSERT INTO workers (id, host, lease, epoch, revision, seen_at, signal) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO workers (id, host, lease, epoch, revision, seen_at, signal, keyring) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, seen_at = excluded.seen_at,
-    signal = excluded.signal
+    signal = excluded.signal, keyring = excluded.keyring
 WHERE workers.epoch <> excluded.epoch OR workers.revision <= excluded.revision
 
 -- name: remove_worker
@@ -201,7 +204,7 @@ DELETE FROM workers WHERE id = ?
 DELETE FROM workers WHERE id = ? AND seen_at = ?
 
 -- name: workers
-SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal
+SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal, w.keyring
 FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement
@@ -210,13 +213,13 @@ UPDATE acknowledgement_request SET revision = ?1 WHERE revision < ?1
 -- The console, whose statements take no revision.
 
 -- name: session
-SELECT id_hash, key_id, csrf, ip, created_at, expires_at FROM sessions WHERE id_hash = ?
+SELECT id_hash, key_id, mac, ip, created_at, expires_at FROM sessions WHERE id_hash = ?
 
 -- name: forget_sessions
 DELETE FROM sessions WHERE expires_at <= ?
 
 -- name: add_session
-INSERT INTO sessions (id_hash, key_id, csrf, ip, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: end_session
 DELETE FROM sessions WHERE id_hash = ? RETURNING key_id
@@ -225,10 +228,10 @@ DELETE FROM sessions WHERE id_hash = ? RETURNING key_id
 DELETE FROM sign_in_links WHERE expires_at <= ?
 
 -- name: add_link
-INSERT INTO sign_in_links (hash, key_id, created_at, expires_at) VALUES (?, ?, ?, ?)
+INSERT INTO sign_in_links (hash, key_id, created_at, expires_at, mac) VALUES (?, ?, ?, ?, ?)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at FROM sign_in_links WHERE hash = ?
+SELECT hash, key_id, created_at, expires_at, used_at, mac FROM sign_in_links WHERE hash = ?
 
 -- name: use_link
 UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING key_id
@@ -270,3 +273,28 @@ SELECT key_id, day, admitted FROM key_use_days WHERE key_id IN (SELECT value FRO
 SELECT value, sum(holders) FROM (
     SELECT permissions, count(*) AS holders FROM keys WHERE team = ? AND deleted_at IS NULL GROUP BY permissions
 ), json_each(permissions) GROUP BY value
+
+-- The rows that decide something, each beside the newest event that says what it should be. One statement is one
+-- snapshot, so a change that is committed meanwhile is seen in both or in neither.
+
+-- name: audited_keys
+SELECT e.detail, {key_columns}
+FROM keys k JOIN teams t ON t.id = k.team
+LEFT JOIN audit_events e ON e.seq = (
+    SELECT max(seq) FROM audit_events WHERE key_id = k.id AND action LIKE 'key.%'
+)
+WHERE k.id > ? ORDER BY k.id LIMIT ?
+
+-- name: audited_teams
+SELECT e.detail, t.id, t.name, t.plan, t.created_at
+FROM teams t
+LEFT JOIN audit_events e ON e.seq = (
+    SELECT max(seq) FROM audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'
+)
+WHERE t.id > ? ORDER BY t.id LIMIT ?
+
+-- name: known_keys
+SELECT id FROM keys WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: claim_audit_check
+UPDATE audit_check SET started_at = ?1 WHERE started_at <= ?2 OR started_at > ?1 RETURNING started_at

@@ -15,7 +15,9 @@ CREATE TABLE keyfob.signing_keys (
     key_char     text COLLATE "C" PRIMARY KEY,
     fingerprint  text NOT NULL,
     state        text NOT NULL CHECK (state IN ('active', 'retired', 'lost')),
-    activated_at bigint NOT NULL
+    activated_at bigint NOT NULL,
+    sealed_by    text NOT NULL DEFAULT '',  -- the key character of the entry that sealed the whole table
+    seal         text NOT NULL DEFAULT ''   -- hexadecimal; the same in every row
 );
 
 CREATE TABLE keyfob.teams (
@@ -42,7 +44,8 @@ CREATE TABLE keyfob.keys (
     expires_at      bigint,
     disabled_at     bigint,
     deleted_at      bigint,
-    revision        bigint NOT NULL
+    revision        bigint NOT NULL,
+    key_char        text NOT NULL DEFAULT ''  -- which entry of the keyring tagged it
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -93,6 +96,14 @@ CREATE TABLE keyfob.audit_events (
 CREATE INDEX audit_events_by_team ON keyfob.audit_events (team, seq);
 CREATE INDEX audit_events_by_key ON keyfob.audit_events (key_id, seq);
 CREATE INDEX audit_events_by_action ON keyfob.audit_events (action, seq);
+CREATE INDEX audit_events_of_teams ON keyfob.audit_events (team, seq) WHERE key_id IS NULL;
+
+-- When the rows were last compared with the log, so that one process a day does it.
+CREATE TABLE keyfob.audit_check (
+    only_row   integer PRIMARY KEY CHECK (only_row = 1),
+    started_at bigint NOT NULL
+);
+INSERT INTO keyfob.audit_check VALUES (1, 0);
 
 CREATE TABLE keyfob.idempotency (
     scope       text COLLATE "C" PRIMARY KEY,
@@ -102,11 +113,11 @@ CREATE TABLE keyfob.idempotency (
 );
 CREATE INDEX idempotency_by_time ON keyfob.idempotency (at);
 
--- The console. What a browser or a link holds is kept only as a digest.
+-- The console. What a browser or a link holds is kept only as an HMAC under the keyring.
 CREATE TABLE keyfob.sessions (
     id_hash    bytea PRIMARY KEY,
     key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
-    csrf       bytea NOT NULL,
+    mac        bytea NOT NULL,  -- over the rest of the row
     ip         text,
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL
@@ -119,7 +130,8 @@ CREATE TABLE keyfob.sign_in_links (
     key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL,
-    used_at    bigint
+    used_at    bigint,
+    mac        bytea NOT NULL   -- over the rest of the row, but for used_at
 );
 CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);
 CREATE INDEX sign_in_links_by_expiry ON keyfob.sign_in_links (expires_at);
@@ -199,7 +211,8 @@ CREATE TABLE keyfob.workers (
     epoch    text NOT NULL,     -- with the revision: what it has applied, as it said last
     revision bigint NOT NULL,
     seen_at  bigint NOT NULL,   -- by its own clock, when it said so; another value shows that it is alive
-    signal   text NOT NULL      -- which change signal it reads; '' if none
+    signal   text NOT NULL,     -- which change signal it reads; '' if none
+    keyring  text NOT NULL DEFAULT ''   -- the fingerprints of the signing keys that it has, with spaces between
 );
 
 -- The highest revision that somebody waits for. Workers acknowledge a revision only when they are asked.

@@ -14,7 +14,9 @@ CREATE TABLE signing_keys (
     key_char     TEXT PRIMARY KEY,
     fingerprint  TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('active', 'retired', 'lost')),
-    activated_at INTEGER NOT NULL
+    activated_at INTEGER NOT NULL,
+    sealed_by    TEXT NOT NULL DEFAULT '',  -- the key character of the entry that sealed the whole table
+    seal         TEXT NOT NULL DEFAULT ''   -- hexadecimal; the same in every row
 ) WITHOUT ROWID;
 
 CREATE TABLE teams (
@@ -41,7 +43,8 @@ CREATE TABLE keys (
     expires_at      INTEGER,
     disabled_at     INTEGER,
     deleted_at      INTEGER,
-    revision        INTEGER NOT NULL
+    revision        INTEGER NOT NULL,
+    key_char        TEXT NOT NULL DEFAULT ''  -- which entry of the keyring tagged it
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -92,6 +95,14 @@ CREATE TABLE audit_events (
 CREATE INDEX audit_events_by_team ON audit_events (team, seq);
 CREATE INDEX audit_events_by_key ON audit_events (key_id, seq);
 CREATE INDEX audit_events_by_action ON audit_events (action, seq);
+CREATE INDEX audit_events_of_teams ON audit_events (team, seq) WHERE key_id IS NULL;
+
+-- When the rows were last compared with the log, so that one process a day does it.
+CREATE TABLE audit_check (
+    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
+    started_at INTEGER NOT NULL
+);
+INSERT INTO audit_check VALUES (1, 0);
 
 CREATE TABLE idempotency (
     scope       TEXT PRIMARY KEY,
@@ -101,11 +112,11 @@ CREATE TABLE idempotency (
 ) WITHOUT ROWID;
 CREATE INDEX idempotency_by_time ON idempotency (at);
 
--- The console. What a browser or a link holds is kept only as a digest.
+-- The console. What a browser or a link holds is kept only as an HMAC under the keyring.
 CREATE TABLE sessions (
     id_hash    BLOB PRIMARY KEY,
     key_id     TEXT NOT NULL REFERENCES keys (id),
-    csrf       BLOB NOT NULL,
+    mac        BLOB NOT NULL,  -- over the rest of the row
     ip         TEXT,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
@@ -118,7 +129,8 @@ CREATE TABLE sign_in_links (
     key_id     TEXT NOT NULL REFERENCES keys (id),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    used_at    INTEGER
+    used_at    INTEGER,
+    mac        BLOB NOT NULL   -- over the rest of the row, but for used_at
 ) WITHOUT ROWID;
 CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_at);
 
@@ -157,7 +169,8 @@ CREATE TABLE workers (
     epoch    TEXT NOT NULL,     -- with the revision: what it has applied, as it said last
     revision INTEGER NOT NULL,
     seen_at  INTEGER NOT NULL,  -- by its own clock, when it said so; another value shows that it is alive
-    signal   TEXT NOT NULL      -- which change signal it reads; '' if none
+    signal   TEXT NOT NULL,     -- which change signal it reads; '' if none
+    keyring  TEXT NOT NULL DEFAULT ''   -- the fingerprints of the signing keys that it has, with spaces between
 ) WITHOUT ROWID;
 
 -- The highest revision that somebody waits for. Workers acknowledge a revision only when they are asked.
