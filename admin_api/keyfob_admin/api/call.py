@@ -49,7 +49,7 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        """Who calls, as the lifecycle and the audit log know it."""
+        """Who calls, as the management functions and the audit log know it."""
         grant = self.grant
         return Actor(
             kind="key",
@@ -73,6 +73,20 @@ class Call:
         if key_id is None or not written.endswith(key_id):  # a whole key has no place in a path
             raise NotFound
         return key_id
+
+    async def demand_visible(self) -> None:
+        """Raise NotFound unless the caller can see the team and the key that the path names, if it names any."""
+        named = self.request.path_params
+        if "team" not in named:
+            return
+        may_see = self.actor.may_see(self.team)
+        if "key" in named:
+            view = await self.runtime.store.view(self.key_id) if may_see else None
+            found = view is not None and view.record.team == self.team
+        else:
+            found = may_see and await self.runtime.store.team(self.team) is not None
+        if not found:
+            raise NotFound
 
     @property
     def shown(self) -> KeyPresenter:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from keyfob.errors import KeyfobError, StoreUnavailable
+from keyfob.errors import Invalid, KeyfobError, StoreUnavailable
 from keyfob_admin.api.call import Call
 from keyfob_admin.problems import REQUEST_ID, Problem, internal, problem_of, problem_response, request_id_of
-from keyfob_admin.wire import check_body, check_query, parse, read_body
+from keyfob_admin.wire import check_body, check_query, is_blank, parse, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,14 +62,18 @@ class Endpoint:
         route = self._methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             raise Problem(405, "method_not_allowed", f"This path has {self._allow}.", {"Allow": self._allow})
-        query = check_query(request.query_params.multi_items(), route.query) if route.query else None
-        body = await _read(request, route, route.body) if route.body else None
-        return await route.handler(Call(request, self._runtime, body, query))
+        try:
+            query = check_query(request.query_params.multi_items(), route.query)
+            body = await _read(request, route, route.body) if route.body else None
+            return await route.handler(Call(request, self._runtime, body, query))
+        except (Problem, Invalid):  # another team's path is 404 whatever was sent to it
+            await Call(request, self._runtime).demand_visible()
+            raise
 
 
 async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct]) -> msgspec.Struct:
     raw = await read_body(request, media_types=route.media_types)
-    return check_body({} if not raw and not route.body_required else parse(raw), shape)
+    return check_body({} if is_blank(raw) and not route.body_required else parse(raw), shape)
 
 
 def log_failure(scope: Scope, error: Exception) -> None:

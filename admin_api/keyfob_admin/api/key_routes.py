@@ -62,6 +62,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         tag="Keys",
         any_of=_READ,
         answer=views.Key,
+        conditional=True,
         tagged=True,
     ),
     Route(
@@ -88,6 +89,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=("keys:delete",),
         status=204,
         refusals=(errors.KeyNotDisabled, errors.LastAdmin),
+        conditional=True,
     ),
     Route(
         method="POST",
@@ -102,6 +104,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         query=DisableQuery,
         answer=views.DisabledKey,
         refusals=(errors.LastAdmin,),
+        conditional=True,
         tagged=True,
     ),
     Route(
@@ -116,6 +119,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         body_required=False,
         answer=views.ChangedKey,
         refusals=(errors.ExceedsOwnPermissions,),
+        conditional=True,
         tagged=True,
     ),
     Route(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from keyfob_admin.wire.media_types import JSON, MERGE_PATCH
+from keyfob_admin.wire.requests import NoQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -34,13 +35,13 @@ class Route(Generic[C]):
     any_of: tuple[str, ...] = ()  # permissions, one of which is needed; empty: any admin key
     body: type[msgspec.Struct] | None = None
     body_required: bool = True
-    query: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = NoQuery
     status: int = 200
     answer: type[msgspec.Struct] | None = None
     refusals: tuple[type[KeyfobError], ...] = ()  # beyond those that every call shares
     repeatable: bool = False  # takes Idempotency-Key
-    conditional: bool = False  # takes If-Match
-    tagged: bool = False  # answers with ETag
+    conditional: bool = False  # takes If-Match and If-None-Match
+    tagged: bool = False  # responds with ETag
     unready: type[msgspec.Struct] | None = None  # answered with 503 instead of a problem
     streamed: type[msgspec.Struct] | None = None  # one line of NDJSON, if that is asked for
 

@@ -72,11 +72,23 @@ class PatchTeam(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class VerifyKey(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A key that somebody presented to you, and what it should be good for."""
+    """A key that somebody presented to you, and what it should be good for. *ip* is where it was presented from."""
 
     key: str
     permissions: Grants = []
     team: str | None = None
+    ip: str | None = None
+
+
+class NoQuery(Struct):
+    """No parameters."""
+
+
+class PageQuery(Struct, kw_only=True):
+    """Which page."""
+
+    page_size: PageSize = 50
+    page_token: Annotated[str, Meta(description="`next_page_token` of the page before.")] = ""
 
 
 class ListKeysQuery(Struct, kw_only=True):

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-State = Literal["active", "disabled", "expired", "suspended"]
-ActorKind = Literal["key", "cli", "system"]
+State = Literal["active", "disabled", "pending", "expired", "suspended"]
+ActorKind = Literal["person", "key", "cli", "system"]
+VerificationCode = Literal["valid", "invalid_key", "address_unknown", "address_not_allowed", "insufficient_scope"]
 WhyNot = Literal["plan_required", "key_type_taken"]
 
 
@@ -113,22 +114,29 @@ class Team(Struct, frozen=True):
     plan: str
 
 
-class TeamList(Struct, frozen=True):
-    """The teams that the caller can see."""
+class TeamPage(Struct, frozen=True):
+    """Some of the teams that the caller can see, by id, and how to ask for the next ones; null at the end."""
 
     teams: list[Team]
+    next_page_token: str | None
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """Whether a key is good. All is null or empty for a key that is not."""
+    """Whether a key is good for what was asked. With `invalid_key` everything but `state` is null or empty."""
 
     valid: bool
-    code: Literal["valid", "invalid_key", "insufficient_scope"]
+    code: VerificationCode
     key_id: str | None = None
     name: str | None = None
     key_type: str | None = None
     team: str | None = None
     permissions: list[str] = []
+    expires_at: datetime | None = None
+    ip_allow: list[str] = []
+    state: Annotated[
+        State | None,
+        Meta(description="The key's state, for callers with `keys:read`; null for a text that is not a key they see."),
+    ] = None
 
 
 class Caller(Struct, frozen=True, kw_only=True):
