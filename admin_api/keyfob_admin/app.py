@@ -17,6 +17,7 @@ from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
 from keyfob_admin.forward_auth import policy_routes
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
+from keyfob_admin.wire.public_prefix import PublicPrefix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,9 +37,14 @@ def build_admin(runtime: Runtime, *, pages: Sequence[BaseRoute] = ()) -> Starlet
         pages: routes outside ``/v1/`` that need no key, such as the console's.
     """
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
+    routes = [*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages]
+    own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}
     app = Starlette(
-        routes=[*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages],
-        middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
+        routes=routes,
+        middleware=[
+            Middleware(PublicPrefix, url=runtime.settings.admin.url, own=own),
+            Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE)),
+        ],
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )
     app.router.redirect_slashes = False  # a redirect would tell which paths there are
