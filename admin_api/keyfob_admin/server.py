@@ -6,7 +6,6 @@ what somebody pasted into its search field.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -14,10 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from keyfob.config.settings import load_settings
-from keyfob.runtime.runtime import Runtime
-from keyfob_admin.app import build_admin
-from keyfob_admin.console import console_pages
+from keyfob_admin.mounting import mountable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +35,7 @@ def application() -> ASGIApp:
         ConfigError: the configuration cannot work.
 
     """
-    runtime = Runtime(load_settings(environ=os.environ))
-    return build_admin(runtime, pages=console_pages(runtime))
+    return mountable()
 
 
 def listening(host: str, port: int) -> socket.socket:

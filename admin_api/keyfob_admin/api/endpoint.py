@@ -29,7 +29,7 @@ _CLIENT_LEFT = 400  # nobody reads it
 
 
 class Endpoint:
-    """All the calls of one path. HEAD follows GET; the server leaves out the body."""
+    """All calls of one path. HEAD follows GET; the server omits the body."""
 
     def __init__(self, methods: Mapping[str, Route[Call]], runtime: Runtime) -> None:
         self._methods = methods
@@ -47,7 +47,7 @@ class Endpoint:
             return await self._handle(request)
         except (Problem, KeyfobError) as error:
             details = problem_of(error)
-            if isinstance(error, StoreUnavailable):  # the store's own words, and no place in our code to look at
+            if isinstance(error, StoreUnavailable):  # the store's own message; no place in our code to look at
                 log.warning("request %s could not be answered: %s", request_id_of(request.scope), error)
             elif details.status >= 500:  # noqa: PLR2004
                 log_failure(request.scope, error)
@@ -61,7 +61,7 @@ class Endpoint:
     async def _handle(self, request: Request) -> Response:
         route = self._methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
-            raise Problem(405, "method_not_allowed", f"This path has {self._allow}.", {"Allow": self._allow})
+            raise Problem(405, "method_not_allowed", f"This path takes {self._allow}.", {"Allow": self._allow})
         try:
             query = check_query(request.query_params.multi_items(), route.query)
             body = await _read(request, route, route.body) if route.body else None
@@ -77,6 +77,6 @@ async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct
 
 
 def log_failure(scope: Scope, error: Exception) -> None:
-    """Log where it broke, without the error's words: they may repeat what a caller sent."""
+    """Log where it failed, without the error's message, which may repeat what a caller sent."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("request %s failed: %s\n%s", request_id_of(scope), type(error).__qualname__, frames)

@@ -1,4 +1,4 @@
-"""A team's keys: create, list, read, change, disable, enable, duplicate, delete, and how they were used."""
+"""A team's keys: create, list, read, change, disable, enable, duplicate, delete, and their usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS: Final = "/v1/teams/{team}/keys"
 
 
 async def create(call: Call) -> Response:
-    """Make a key, and show its secret this once."""
+    """Create a key, and show its secret this once."""
     sent = call.sent(CreateKey)
     draft = KeyDraft(
         name=sent.name,
@@ -41,7 +41,7 @@ async def create(call: Call) -> Response:
 
 
 async def duplicate(call: Call) -> Response:
-    """Make a key like another one, with a secret of its own."""
+    """Create a key like another one, with its own secret."""
     idempotency = _idempotency(call, f"{_keys(call)}/{call.key_id}/duplicate")
     created = await call.runtime.lifecycle.duplicate(
         call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=idempotency
@@ -79,7 +79,7 @@ async def get(call: Call) -> Response:
 
 
 async def patch(call: Call) -> Response:
-    """Change what the caller sent and leave the rest."""
+    """Change the members that the caller sent and leave the rest."""
     changes = given(call.sent(PatchKey))
     view = await call.runtime.lifecycle.update(
         call.team, call.key_id, changes, actor=call.actor, precondition=_precondition(call)
@@ -88,7 +88,7 @@ async def patch(call: Call) -> Response:
 
 
 async def disable(call: Call) -> Response:
-    """Switch a key off; with ``wait=all``, answer when every worker acts on it."""
+    """Disable a key; with ``wait=all``, respond once every worker refuses it."""
     lifecycle = call.runtime.lifecycle
     changed = await lifecycle.disable(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     waits = or_none(call.asked(DisableQuery).wait) is not None
@@ -96,14 +96,14 @@ async def disable(call: Call) -> Response:
 
 
 async def enable(call: Call) -> Response:
-    """Switch a key on again."""
+    """Enable a key again."""
     lifecycle = call.runtime.lifecycle
     changed = await lifecycle.enable(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     return _changed(call.shown.changed(changed.view, changed.effective_by))
 
 
 async def delete(call: Call) -> Response:
-    """Erase a disabled key for ever."""
+    """Delete a disabled key for ever."""
     lifecycle = call.runtime.lifecycle
     await lifecycle.delete(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -141,7 +141,7 @@ def _precondition(call: Call) -> Precondition:
 
 
 def _idempotency(call: Call, path: str) -> IdempotencyKey | None:
-    """What the caller's Idempotency-Key stands for. Bodies are compared by what they say, not by their spaces."""
+    """What the caller's Idempotency-Key stands for. Bodies are compared by their content, not by their whitespace."""
     key = idempotency_key(call.request.headers)
     if key is None or call.body is None:
         return None

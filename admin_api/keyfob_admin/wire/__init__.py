@@ -1,4 +1,4 @@
-"""What travels between the admin API and its callers."""
+"""Requests and responses of the admin API: reading, checking and presenting them."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def check_query(pairs: Iterable[tuple[str, str]], shape: type[S]) -> S:
 
 
 def or_none(value: T | msgspec.UnsetType) -> T | None:
-    """Give *value*, or None where the caller sent nothing. An empty text is something."""
+    """Give *value*, or None where the caller sent nothing. An empty text is a value."""
     return None if value is msgspec.UNSET else value
 
 
