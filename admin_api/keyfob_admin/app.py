@@ -17,6 +17,7 @@ from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
 from keyfob_admin.forward_auth import policy_routes
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
+from keyfob_admin.wire.public_prefix import PublicPrefix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,27 +32,32 @@ if TYPE_CHECKING:
 def build_admin(
     runtime: Runtime, *, pages: Sequence[BaseRoute] = (), lifespan: Callable[[Starlette], Any] | None = None
 ) -> Starlette:
-    """Make the admin application around *runtime*, with its answers for gateways. It may be mounted below a prefix.
+    """Make the admin application around *runtime*, forward-auth included. It may be mounted below a prefix.
 
     Args:
-        runtime: the running installation; whoever made it opens and closes it.
+        runtime: the running installation; its owner starts and stops it.
         pages: routes outside ``/v1/`` that need no key, such as the console's.
         lifespan: what runs beside the requests, as Starlette takes it.
     """
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
+    routes = [*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages]
+    own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}
     app = Starlette(
-        routes=[*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages],
-        middleware=[Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE))],
+        routes=routes,
+        middleware=[
+            Middleware(PublicPrefix, url=runtime.settings.admin.url, own=own),
+            Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE)),
+        ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
     )
-    app.router.redirect_slashes = False  # a redirect would tell which paths there are
+    app.router.redirect_slashes = False  # a redirect would disclose which paths exist
     app.state.runtime = runtime
     return app
 
 
 def _document() -> Callable[[Request], Awaitable[Response]]:
-    """Describe the API once, and show it with the prefix that it is mounted under."""
+    """Describe the API once, and serve the description with the prefix that the API is mounted under."""
     document = describe(TABLE, version=version("keyfob"))
 
     async def openapi(request: Request) -> Response:
@@ -62,7 +68,7 @@ def _document() -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What Starlette refuses by itself: mostly a path where there is nothing."""
+    """Describe what Starlette refuses by itself, mostly an unknown path."""
     status = error.status_code if isinstance(error, HTTPException) and error.status_code in TITLES else 404
     code = TITLES[status].lower().replace(" ", "_")
     headers = error.headers if isinstance(error, HTTPException) else None

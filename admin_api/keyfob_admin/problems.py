@@ -1,4 +1,4 @@
-"""Refusals as a caller of the admin API reads them: problem details (RFC 9457), one shape for all of them."""
+"""The errors of the admin API as problem details (RFC 9457), one shape for all of them."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.IdempotencyInProgress: 409,
     errors.StoreUnavailable: 503,
 }
-"""What each refusal of the lifecycle answers."""
+"""The status of each refusal of the management layer."""
 
 
 class ProblemError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One value that is not acceptable: a JSON pointer (RFC 6901) or a parameter's name after ``/``, and why."""
+    """What is wrong with one value. `pointer` is a JSON pointer (RFC 6901), or `/` and a query parameter's name."""
 
     pointer: str
     detail: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of every refusal. The gate's own refusals carry no *request_id*."""
+    """The body of every error. Those of the gate carry no `request_id`."""
 
     type: str = msgspec.field(default_factory=lambda: "about:blank")  # a factory, so that it is always written
     title: str
@@ -80,7 +80,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Problem(Exception):
-    """A request that is refused before the lifecycle is asked."""
+    """A request that is refused before the management layer is called."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -91,13 +91,13 @@ class Problem(Exception):
 
 
 def request_id_of(scope: Scope) -> str:
-    """This request's id: ours, never the client's."""
+    """Return this request's id, which is ours and never the client's."""
     known: str = scope.setdefault(_REQUEST_ID_IN_SCOPE, secrets.token_hex(8))
     return known
 
 
 def problem_of(error: Problem | errors.KeyfobError) -> ProblemDetails:
-    """What to tell the caller about *error*."""
+    """Describe *error* for the caller."""
     if isinstance(error, Problem):
         return _details(error.status, error.code, error.detail)
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
@@ -105,12 +105,12 @@ def problem_of(error: Problem | errors.KeyfobError) -> ProblemDetails:
         return internal()
     if isinstance(error, errors.Refused):
         return _refusal(error, status)
-    return _details(status, "unavailable", "The database cannot answer now. Nothing was changed; try again.")
+    return _details(status, "unavailable", "The database cannot be reached. Nothing was changed; try again.")
 
 
 def _refusal(error: errors.Refused, status: int) -> ProblemDetails:
     match error:
-        case errors.NotFound():  # the same words for what never was, was deleted, or belongs to another team
+        case errors.NotFound():  # the same words for what never existed, was deleted, or belongs to another team
             return _details(status, error.code, "There is nothing here that this key can see.")
         case errors.Invalid():
             listed = [ProblemError(_cut(pointer), _cut(detail)) for pointer, detail in error.errors]
@@ -122,8 +122,8 @@ def _refusal(error: errors.Refused, status: int) -> ProblemDetails:
 
 
 def internal() -> ProblemDetails:
-    """Something broke that should not. The log has more, under the same request id."""
-    return _details(500, "internal", "Something went wrong here. The log has more under this request_id.")
+    """Describe a failure of our own. The log says more under the same request id."""
+    return _details(500, "internal", "Something went wrong here. The log says more under this request_id.")
 
 
 def problem_response(scope: Scope, details: ProblemDetails, headers: Mapping[str, str] | None = None) -> Response:
@@ -155,11 +155,11 @@ def _details(
 
 
 def _cut(text: str) -> str:
-    """Cut a key that was sent in the wrong place down to what is shown everywhere."""
+    """Cut a whole key that was sent in the wrong place down to its display form."""
     return _WHOLE_KEY.sub(r"\1_…", text)
 
 
 def _sentence(error: errors.KeyfobError) -> str:
-    """What the lifecycle said, or else what this kind of refusal means."""
+    """Give the error's own message, or else what this kind of error means."""
     said = str(error) or (type(error).__doc__ or "").partition("\n")[0]
     return said[:1].upper() + said[1:].rstrip(".") + "."

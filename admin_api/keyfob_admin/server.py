@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 from contextlib import asynccontextmanager
@@ -17,11 +16,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from keyfob.config.settings import load_settings
 from keyfob.management.daily_check import check_daily
-from keyfob.runtime.runtime import Runtime
-from keyfob_admin.app import build_admin
-from keyfob_admin.console import console_pages
+from keyfob_admin.mounting import mountable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -31,6 +27,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
+
+    from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")
 
@@ -47,8 +45,7 @@ def application() -> ASGIApp:
         ConfigError: the configuration cannot work.
 
     """
-    runtime = Runtime(load_settings(environ=os.environ))
-    return build_admin(runtime, pages=console_pages(runtime), lifespan=_checking(runtime))
+    return mountable(beside=_checking)
 
 
 def _checking(runtime: Runtime) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

@@ -31,7 +31,7 @@ async def list_events(call: Call) -> Response:
 
 
 async def _stream(call: Call) -> Response:
-    """Answer with one event a line. The first is read before the status is sent, so that 503 can still be said."""
+    """Stream one event per line. The first is read before the status is sent, so that it can still be 503."""
     events = call.runtime.audit_log.stream(_search(call), actor=call.actor)
     first = await anext(events, None)
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}

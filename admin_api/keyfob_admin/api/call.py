@@ -49,7 +49,7 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        """Who calls, as the lifecycle and the audit log know it."""
+        """The caller, as the management layer and the audit log know it."""
         grant = self.grant
         return Actor(
             kind="key",
@@ -68,20 +68,34 @@ class Call:
 
     @property
     def key_id(self) -> str:
-        """The key that the path names, by its id or as displayed. Raises NotFound for anything else."""
+        """The key that the path names, by its id or display form. Raises NotFound for anything else."""
         written = cast("str", self.request.path_params["key"])
         key_id = key_id_of(written, self.runtime.prefix)
-        if key_id is None or not written.endswith(key_id):  # a whole key has no place in a path
+        if key_id is None or not written.endswith(key_id):  # a whole key does not belong in a path
             raise NotFound
         return key_id
 
+    async def demand_visible(self) -> None:
+        """Raise NotFound unless the caller can see the team and the key that the path names, if it names any."""
+        named = self.request.path_params
+        if "team" not in named:
+            return
+        may_see = self.actor.may_see(self.team)
+        if "key" in named:
+            view = await self.runtime.store.view(self.key_id) if may_see else None
+            found = view is not None and view.record.team == self.team
+        else:
+            found = may_see and await self.runtime.store.team(self.team) is not None
+        if not found:
+            raise NotFound
+
     @property
     def shown(self) -> KeyPresenter:
-        """How keys look here and now."""
+        """Present keys as they are now."""
         return KeyPresenter(self.runtime.catalogue, self.runtime.prefix, self.runtime.now())
 
     def address_of(self, path: str) -> str:
-        """Where *path* is for the caller: below the mount."""
+        """Give *path* as the caller addresses it, below the mount."""
         root: str = self.request.scope.get("root_path", "")
         return root.rstrip("/") + path
 
@@ -93,5 +107,5 @@ def _as(shape: type[S], checked: msgspec.Struct | None) -> S:
 
 
 def answer(what: msgspec.Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Make a JSON response, which no cache keeps."""
+    """Make a JSON response that no cache stores."""
     return Response(msgspec.json.encode(what), status, {"Cache-Control": "no-store", **(headers or {})}, JSON)

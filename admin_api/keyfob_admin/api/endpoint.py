@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from keyfob.errors import KeyfobError, StoreUnavailable
+from keyfob.errors import Invalid, KeyfobError, StoreUnavailable
 from keyfob_admin.api.call import Call
 from keyfob_admin.problems import REQUEST_ID, Problem, internal, problem_of, problem_response, request_id_of
-from keyfob_admin.wire import check_body, check_query, parse, read_body
+from keyfob_admin.wire import check_body, check_query, is_blank, parse, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ _CLIENT_LEFT = 400  # nobody reads it
 
 
 class Endpoint:
-    """All the calls of one path. HEAD follows GET; the server leaves out the body."""
+    """All calls of one path. HEAD follows GET; the server omits the body."""
 
     def __init__(self, methods: Mapping[str, Route[Call]], runtime: Runtime) -> None:
         self._methods = methods
@@ -47,7 +47,7 @@ class Endpoint:
             return await self._handle(request)
         except (Problem, KeyfobError) as error:
             details = problem_of(error)
-            if isinstance(error, StoreUnavailable):  # the store's own words, and no place in our code to look at
+            if isinstance(error, StoreUnavailable):  # the store's own message; no place in our code to look at
                 log.warning("request %s could not be answered: %s", request_id_of(request.scope), error)
             elif details.status >= 500:  # noqa: PLR2004
                 log_failure(request.scope, error)
@@ -61,18 +61,22 @@ class Endpoint:
     async def _handle(self, request: Request) -> Response:
         route = self._methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
-            raise Problem(405, "method_not_allowed", f"This path has {self._allow}.", {"Allow": self._allow})
-        query = check_query(request.query_params.multi_items(), route.query) if route.query else None
-        body = await _read(request, route, route.body) if route.body else None
-        return await route.handler(Call(request, self._runtime, body, query))
+            raise Problem(405, "method_not_allowed", f"This path takes {self._allow}.", {"Allow": self._allow})
+        try:
+            query = check_query(request.query_params.multi_items(), route.query)
+            body = await _read(request, route, route.body) if route.body else None
+            return await route.handler(Call(request, self._runtime, body, query))
+        except (Problem, Invalid):  # another team's path is 404 whatever was sent to it
+            await Call(request, self._runtime).demand_visible()
+            raise
 
 
 async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct]) -> msgspec.Struct:
     raw = await read_body(request, media_types=route.media_types)
-    return check_body({} if not raw and not route.body_required else parse(raw), shape)
+    return check_body({} if is_blank(raw) and not route.body_required else parse(raw), shape)
 
 
 def log_failure(scope: Scope, error: Exception) -> None:
-    """Log where it broke, without the error's words: they may repeat what a caller sent."""
+    """Log where it failed, without the error's message, which may repeat what a caller sent."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("request %s failed: %s\n%s", request_id_of(scope), type(error).__qualname__, frames)

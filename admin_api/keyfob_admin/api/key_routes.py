@@ -68,6 +68,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         tag="Keys",
         any_of=_READ,
         answer=views.Key,
+        conditional=True,
         tagged=True,
     ),
     Route(
@@ -94,6 +95,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=("keys:delete",),
         status=204,
         refusals=(errors.KeyNotDisabled, errors.LastAdmin),
+        conditional=True,
     ),
     Route(
         method="POST",
@@ -108,6 +110,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         query=DisableQuery,
         answer=views.DisabledKey,
         refusals=(errors.LastAdmin,),
+        conditional=True,
         tagged=True,
     ),
     Route(
@@ -122,6 +125,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         body_required=False,
         answer=views.ChangedKey,
         refusals=(errors.ExceedsOwnPermissions, errors.ExceedsOwnLimits),
+        conditional=True,
         tagged=True,
     ),
     Route(

@@ -1,4 +1,4 @@
-"""A team's keys: create, list, read, change, disable, enable, duplicate, delete, and how they were used."""
+"""A team's keys: create, list, read, change, disable, enable, duplicate, delete, and their usage."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response
 
-from keyfob.errors import PreconditionFailed
 from keyfob.management.idempotency import IdempotencyKey
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob_admin.api.call import answer
-from keyfob_admin.wire import etag, given, idempotency_key, or_none, required_revisions, views
+from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
 from keyfob_admin.wire.presenters import shown_day
 from keyfob_admin.wire.requests import CreateKey, DisableQuery, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
 
 if TYPE_CHECKING:
-    from keyfob.management.keys import CreatedKey
+    from keyfob.management.keys import CreatedKey, Precondition
     from keyfob.store.contract import KeyView
     from keyfob_admin.api.call import Call
 
@@ -25,7 +24,7 @@ KEYS: Final = "/v1/teams/{team}/keys"
 
 
 async def create(call: Call) -> Response:
-    """Make a key, and show its secret this once."""
+    """Create a key, and show its secret this once."""
     sent = call.sent(CreateKey)
     draft = KeyDraft(
         name=sent.name,
@@ -42,7 +41,7 @@ async def create(call: Call) -> Response:
 
 
 async def duplicate(call: Call) -> Response:
-    """Make a key like another one, with a secret of its own."""
+    """Create a key like another one, with its own secret."""
     idempotency = _idempotency(call, f"{_keys(call)}/{call.key_id}/duplicate")
     created = await call.runtime.lifecycle.duplicate(
         call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=idempotency
@@ -69,35 +68,44 @@ async def list_keys(call: Call) -> Response:
 
 
 async def get(call: Call) -> Response:
-    """Show one key."""
-    return _show(call, await call.runtime.lifecycle.get(call.team, call.key_id, actor=call.actor))
+    """Show one key, or say that it is still what the caller has."""
+    view = await call.runtime.lifecycle.get(call.team, call.key_id, actor=call.actor)
+    revision = view.record.revision
+    preconditions = Preconditions.of(call.request.headers)
+    preconditions.check_if_match(revision)
+    if preconditions.is_unchanged(revision):
+        return Response(status_code=304, headers={"ETag": etag(revision), "Cache-Control": "no-store"})
+    return _show(call, view)
 
 
 async def patch(call: Call) -> Response:
-    """Change what the caller sent and leave the rest."""
+    """Change the members that the caller sent and leave the rest."""
     changes = given(call.sent(PatchKey))
-    if_match = await _revision_to_change(call)
-    view = await call.runtime.lifecycle.update(call.team, call.key_id, changes, actor=call.actor, if_match=if_match)
+    view = await call.runtime.lifecycle.update(
+        call.team, call.key_id, changes, actor=call.actor, precondition=_precondition(call)
+    )
     return _show(call, view)
 
 
 async def disable(call: Call) -> Response:
-    """Switch a key off; with ``wait=all``, answer when every worker acts on it."""
+    """Disable a key; with ``wait=all``, respond once every worker refuses it."""
     lifecycle = call.runtime.lifecycle
-    changed = await lifecycle.disable(call.team, call.key_id, actor=call.actor)
+    changed = await lifecycle.disable(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     waits = or_none(call.asked(DisableQuery).wait) is not None
     return _changed(call.shown.disabled(changed, await lifecycle.acknowledged(changed) if waits else None))
 
 
 async def enable(call: Call) -> Response:
-    """Switch a key on again."""
-    changed = await call.runtime.lifecycle.enable(call.team, call.key_id, actor=call.actor)
+    """Enable a key again."""
+    lifecycle = call.runtime.lifecycle
+    changed = await lifecycle.enable(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     return _changed(call.shown.changed(changed.view, changed.effective_by))
 
 
 async def delete(call: Call) -> Response:
-    """Erase a disabled key for ever."""
-    await call.runtime.lifecycle.delete(call.team, call.key_id, actor=call.actor)
+    """Delete a disabled key for ever."""
+    lifecycle = call.runtime.lifecycle
+    await lifecycle.delete(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
@@ -127,21 +135,15 @@ def _keys(call: Call) -> str:
     return KEYS.format(team=call.team)
 
 
+def _precondition(call: Call) -> Precondition:
+    """What If-Match and If-None-Match ask of the key's revision."""
+    return Preconditions.of(call.request.headers).check
+
+
 def _idempotency(call: Call, path: str) -> IdempotencyKey | None:
-    """What the caller's Idempotency-Key stands for. Bodies are compared by what they say, not by their spaces."""
+    """What the caller's Idempotency-Key stands for. Bodies are compared by their content, not by their whitespace."""
     key = idempotency_key(call.request.headers)
     if key is None or call.body is None:
         return None
     said = msgspec.json.encode(call.body)
     return IdempotencyKey.of(key, caller=call.grant.key_id, method="POST", path=path, body=said)
-
-
-async def _revision_to_change(call: Call) -> int | None:
-    """The revision that the key must still have. Of several in If-Match, the one that it has now."""
-    allowed = required_revisions(call.request.headers)
-    if allowed is None or len(allowed) == 1:
-        return next(iter(allowed), None) if allowed else None
-    present = (await call.runtime.lifecycle.get(call.team, call.key_id, actor=call.actor)).record.revision
-    if present not in allowed:
-        raise PreconditionFailed
-    return present

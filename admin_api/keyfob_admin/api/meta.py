@@ -1,4 +1,4 @@
-"""Who calls, what can be granted, which types of key there are; and whether Keyfob is well."""
+"""The calling key, the catalogue, the key types, and whether Keyfob can serve requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def permissions(call: Call) -> Response:
 
 
 async def key_types(call: Call) -> Response:
-    """Show the types of key, with what the caller's team may create."""
+    """Show the key types, and which of them the caller's team can create keys of."""
     team = await call.runtime.store.team(call.grant.team)
     shown = [await _key_type(call, key_type, team) for key_type in call.runtime.catalogue.key_types.values()]
     return answer(views.KeyTypeList(call.grant.team, shown))
@@ -55,7 +55,7 @@ async def _key_type(call: Call, key_type: KeyType, team: Team | None) -> views.K
 
 
 async def healthz(_call: Call) -> Response:
-    """Answer as long as the process does."""
+    """Respond while the process does."""
     return answer(views.Health("ok"))
 
 
@@ -74,15 +74,15 @@ def _any_admin(path: str, name: str, summary: str, handler: Handler, shape: type
 
 
 ROUTES: Final[tuple[Route[Call], ...]] = (
-    _any_admin("/v1/whoami", "whoami", "Who calls", whoami, views.Caller),
-    _any_admin("/v1/permissions", "list_permissions", "What can be granted", permissions, views.PermissionList),
-    _any_admin("/v1/key-types", "list_key_types", "Which types of key there are", key_types, views.KeyTypeList),
-    _any_admin("/healthz", "healthz", "Whether the process is up", healthz, views.Health),
+    _any_admin("/v1/whoami", "whoami", "Show the calling key", whoami, views.Caller),
+    _any_admin("/v1/permissions", "list_permissions", "List what can be granted", permissions, views.PermissionList),
+    _any_admin("/v1/key-types", "list_key_types", "List the key types", key_types, views.KeyTypeList),
+    _any_admin("/healthz", "healthz", "Check that the process responds", healthz, views.Health),
     Route(
         method="GET",
         path="/readyz",
         name="readyz",
-        summary="Whether the database can be read",
+        summary="Check that the database can be read",
         handler=readyz,
         tag="About",
         answer=views.Health,

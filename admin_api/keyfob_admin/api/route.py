@@ -1,4 +1,4 @@
-"""One row per call of the admin API: routing, the guard's rules and the OpenAPI document are made from these."""
+"""One row per call of the admin API. Routing, the rules of the guard and the OpenAPI document come from these rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from keyfob_admin.wire.media_types import JSON, MERGE_PATCH
+from keyfob_admin.wire.requests import NoQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 UNDER_GUARD: Final = "/v1/"
-PUBLIC: Final = ("/v1/forward-auth/{path:path}", "/{path:path}")  # forward-auth judges for itself whom it answers
+PUBLIC: Final = ("/v1/forward-auth/{path:path}", "/{path:path}")  # forward-auth decides for itself whom it answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[C]):
-    """A call: who may make it, what it takes and what it answers. *C* is what the handler is given."""
+    """A call: who may make it, what it takes and what it responds with. *C* is what the handler takes."""
 
     method: str
     path: str  # in Starlette's form, below the mount
@@ -34,15 +35,15 @@ class Route(Generic[C]):
     any_of: tuple[str, ...] = ()  # permissions, one of which is needed; empty: any admin key
     body: type[msgspec.Struct] | None = None
     body_required: bool = True
-    query: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = NoQuery
     status: int = 200
     answer: type[msgspec.Struct] | None = None
     refusals: tuple[type[KeyfobError], ...] = ()  # beyond those that every call shares
     repeatable: bool = False  # takes Idempotency-Key
-    conditional: bool = False  # takes If-Match
-    tagged: bool = False  # answers with ETag
-    unready: type[msgspec.Struct] | None = None  # answered with 503 instead of a problem
-    streamed: type[msgspec.Struct] | None = None  # one line of NDJSON, if that is asked for
+    conditional: bool = False  # takes If-Match and If-None-Match
+    tagged: bool = False  # responds with ETag
+    unready: type[msgspec.Struct] | None = None  # the body of a 503, in place of a problem
+    streamed: type[msgspec.Struct] | None = None  # one line of NDJSON, where the caller accepts that
 
     @property
     def is_guarded(self) -> bool:
@@ -66,7 +67,7 @@ def by_path(routes: Iterable[Route[C]]) -> dict[str, dict[str, Route[C]]]:
 def guard_rules(routes: Iterable[Route[C]]) -> dict[str, Mapping[str, object]]:
     """Make the rules for the middleware: what is under ``/v1/`` needs an admin key, even where there is nothing.
 
-    So 404 and 405 are told only to those who may know; the rest (documentation, health, pages) is public.
+    So only admin keys see 404 and 405; the rest (documentation, health, pages) is public.
     """
     rules: dict[str, Mapping[str, object]] = {
         f"{route.method} {route.path}": _rule(route.any_of) for route in routes if route.is_guarded

@@ -9,7 +9,7 @@ from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import given, or_none, views
 from keyfob_admin.wire.presenters import shown_team
-from keyfob_admin.wire.requests import CreateTeam, PatchTeam
+from keyfob_admin.wire.requests import CreateTeam, PageQuery, PatchTeam
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -19,13 +19,16 @@ _TEAM: Final = _TEAMS + "/{team}"
 
 
 async def list_teams(call: Call) -> Response:
-    """Show the teams that the caller can see: its own, or all with ``teams:write``."""
-    teams = await call.runtime.teams.list(actor=call.actor)
-    return answer(views.TeamList([shown_team(team) for team in teams]))
+    """Show one page of the teams that the caller can see: its own, or all with ``teams:write``."""
+    asked = call.asked(PageQuery)
+    page = await call.runtime.teams.page(
+        page_size=asked.page_size, page_token=asked.page_token or None, actor=call.actor
+    )
+    return answer(views.TeamPage([shown_team(team) for team in page.items], page.next_token))
 
 
 async def create(call: Call) -> Response:
-    """Make a team."""
+    """Create a team."""
     sent = call.sent(CreateTeam)
     team = await call.runtime.teams.create(sent.id, name=or_none(sent.name), plan=sent.plan, actor=call.actor)
     return answer(shown_team(team), 201, {"Location": call.address_of(f"/v1/teams/{team.id}")})
@@ -51,7 +54,8 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         handler=list_teams,
         tag="Teams",
         any_of=("teams:read",),
-        answer=views.TeamList,
+        query=PageQuery,
+        answer=views.TeamPage,
     ),
     Route(
         method="POST",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.responses import StreamingResponse
 
 from keyfob.audit import ACTIONS
-from keyfob.errors import Invalid
+from keyfob.errors import Invalid, StoreUnavailable
 from keyfob.management.audit_log import EventSearch
 from keyfob.management.pagination import Page
+from keyfob.policy.permissions import covers
 from keyfob_admin.console.rendering import HEADERS
 from keyfob_admin.wire.presenters import shown_event
 
@@ -21,13 +24,37 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
     from keyfob.audit import ChainedEvent
     from keyfob_admin.console.page_request import PageRequest
 
+log = logging.getLogger("keyfob.console")
+
 COLUMNS: Final = ("seq", "time", "actor_kind", "actor_id", "actor", "ip", "action", "team", "key_id", "detail")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their wide forms
+_STARTS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # what a formula begins with, and the wide forms
+_FORMULA: Final = re.compile(rf"\A(?= *[{_STARTS}\t\r\n])|(?<![\w'{_STARTS}])(?=[{_STARTS}]\S)")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel reads UTF-8 as the code page of the machine
+_READS_AUDIT: Final = "audit:read"
+_CHECKED_EVERY: Final = 100  # events of an export between two looks at the session
 _FILTERS: Final = ("key", "actor", "action", "since", "scope")
+
+
+class SessionEndedError(Exception):
+    """The session that an export belongs to has ended."""
+
+
+class Export(StreamingResponse):
+    """A download that is cut off when its session ends. Without its last part no client takes it for complete."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, or as much of it as the session lasts."""
+        try:
+            await super().__call__(scope, receive, send)
+        except* SessionEndedError:
+            log.info("an export of the audit log was cut off, because its session has ended")
+        except* StoreUnavailable as unavailable:
+            log.warning("an export of the audit log was cut off: %s", unavailable.exceptions[0])
 
 
 async def show_activity(page_request: PageRequest) -> Response:
@@ -51,18 +78,22 @@ async def show_activity(page_request: PageRequest) -> Response:
 
 
 async def export_csv(page_request: PageRequest) -> Response:
-    """Hand out the filtered log as CSV (RFC 4180) in which no cell can be taken for a formula."""
-    return await _export(page_request, "csv", "text/csv", _csv_line, before=_csv(COLUMNS))
+    """Download the filtered log as CSV (RFC 4180) in which no cell can be taken for a formula."""
+    return await _export(page_request, "csv", "text/csv", _csv_line, before=_BYTE_ORDER_MARK + _csv(COLUMNS))
 
 
 async def export_ndjson(page_request: PageRequest) -> Response:
-    """Hand out the filtered log as one JSON object a line, as the admin API does."""
+    """Download the filtered log as one JSON object per line, as the admin API streams it."""
     return await _export(page_request, "ndjson", "application/x-ndjson", _json_line)
 
 
 def neutral(text: str) -> str:
-    """*text* as a cell that a spreadsheet shows and never runs."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    """Write *text* as a cell that a spreadsheet shows and never runs, whatever it takes for the separator of cells.
+
+    A reader that splits at semicolons, tabs or blanks begins a cell in the middle of ours. So an apostrophe comes
+    before everything that could begin a formula there: whatever does not follow a letter or digit.
+    """
+    return _FORMULA.sub("'", text)
 
 
 async def _export(
@@ -73,20 +104,30 @@ async def _export(
     *,
     before: bytes = b"",
 ) -> Response:
-    """Stream the log. The first event is read before the status is sent, so that a refusal can still be said."""
+    """Stream the log while the session lasts. The first event is read before the status is sent, so that can be 503."""
     events = page_request.runtime.audit_log.stream(_search(page_request), actor=page_request.actor)
     first = await anext(events, None)
 
     async def lines() -> AsyncIterator[bytes]:
-        yield before
-        if first is not None:
-            yield line(first)
+        yield before + (b"" if first is None else line(first))
+        number = 0
         async for event in events:
+            if number % _CHECKED_EVERY == 0 and not await _may_go_on(page_request):
+                raise SessionEndedError
+            number += 1
             yield line(event)
 
     name = f"keyfob-activity-{page_request.now:%Y-%m-%d}.{ending}"
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(lines(), 200, headers, media_type)
+    return Export(lines(), 200, headers, media_type)
+
+
+async def _may_go_on(page_request: PageRequest) -> bool:
+    """Whether the session is still good, and its key may still read what it began to read."""
+    now, before = await page_request.signed_in_now(), page_request.actor
+    if now is None or not covers(now.actor.permissions, _READS_AUDIT):
+        return False
+    return now.actor.acts_everywhere or not before.acts_everywhere
 
 
 def _search(page_request: PageRequest) -> EventSearch:

@@ -17,6 +17,7 @@ SESSION: Final = "keyfob_session"
 BROWSER: Final = "keyfob_browser"  # ties the sign-in form to the browser that asked for it
 THEME: Final = "keyfob_theme"
 HOST_ONLY: Final = "__Host-"  # RFC 6265bis, section 4.1.3.2: Secure, of this host alone, for all of its paths
+SECURE: Final = "__Secure-"  # RFC 6265bis, section 4.1.3.1: Secure; the only safe name for a cookie of one path
 _LOCAL_V4: Final = re.compile(r"127(\.[0-9]{1,3}){3}\Z")
 _SAME_PLACE: Final = re.compile(r"/(?![/\\])[!-\[\]-~]*\Z")  # printable ASCII, no backslash, never two slashes in front
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
@@ -77,7 +78,7 @@ class Origin:
             self._cookie_name(name),
             value,
             max_age=seconds if value else 0,
-            path="/",
+            path=self.prefix or "/",
             secure=self.is_secure,
             httponly=True,
             samesite="strict",
@@ -95,7 +96,9 @@ class Origin:
         return origin in {"null", self.origin}
 
     def _cookie_name(self, name: str) -> str:
-        return HOST_ONLY + name if self.is_secure else name
+        if not self.is_secure:
+            return name
+        return (SECURE if self.prefix else HOST_ONLY) + name
 
 
 def safe_next(text: str) -> str:

@@ -97,6 +97,10 @@ class PageRequest:
         """Where the request came from."""
         return self.runtime.client_ip(self.request.scope)
 
+    async def signed_in_now(self) -> SignedIn | None:
+        """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
+        return await self.console.sign_in.who(self.session_token, self.ip)
+
     @property
     def form_token(self) -> str:
         """What this browser's forms must carry: bound to the session, or else to the browser."""

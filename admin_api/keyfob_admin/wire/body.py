@@ -18,44 +18,48 @@ _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", ""})
 
 
 async def read_body(request: Request, *, media_types: Collection[str] = (JSON,)) -> bytes:
-    """Return the body's bytes. Raises Problem 415 for another content type and 413 as soon as it is too long."""
-    _check_media_type(request, media_types)
+    """Return the body's bytes. Without a body, what the headers say about one does not matter.
+
+    Raises:
+        Problem: 415 for another content type, before the body is read; 413 as soon as it is too long.
+    """
+    if _declared_length(request) > 0:
+        _check_media_type(request, media_types)
     if _declared_length(request) > MAX_BODY:
         raise _too_large()
     body = bytearray()
     async for chunk in request.stream():
+        if chunk and not body:
+            _check_media_type(request, media_types)
         body += chunk
         if len(body) > MAX_BODY:
             raise _too_large()
-    if body and "content-type" not in request.headers:
-        raise _unsupported(media_types)
     return bytes(body)
 
 
 def _check_media_type(request: Request, media_types: Collection[str]) -> None:
-    """Refuse what a form or a plain-text request of a foreign page would send, even with an empty body."""
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _unsupported(media_types)
+    """Refuse what a form or a plain-text request of another site's page would send, and what is compressed."""
     sent = request.headers.getlist("content-type")
-    if not sent:
-        return
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if len(sent) != 1 or encoding != "identity":
+        raise _unsupported(media_types)
     message = Message()
     message["content-type"] = sent[0]
     named = sent[0].partition(";")[0].strip().lower()
     charset = message.get_param("charset", "")
-    if len(sent) > 1 or named not in media_types or str(charset).lower() not in _UTF_8:
+    if named not in media_types or str(charset).lower() not in _UTF_8:
         raise _unsupported(media_types)
 
 
 def _declared_length(request: Request) -> int:
     try:
         return int(request.headers.get("content-length", "0"))
-    except ValueError:  # the server's business; the bytes are counted anyway
+    except ValueError:  # for the server to refuse; the bytes are counted anyway
         return 0
 
 
 def _too_large() -> Problem:
-    return Problem(413, "content_too_large", f"The body may have {MAX_BODY} bytes at most.")
+    return Problem(413, "content_too_large", f"The body can have at most {MAX_BODY:,} bytes.")
 
 
 def _unsupported(media_types: Collection[str]) -> Problem:

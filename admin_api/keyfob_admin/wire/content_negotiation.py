@@ -1,4 +1,4 @@
-"""Which of two representations a caller would rather have (RFC 9110, section 12.5.1)."""
+"""Which of two representations a caller prefers (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def prefers(media_type: str, accept: str) -> bool:
 
 
 def _weight(part: str) -> tuple[str, float]:
-    """One media range and its quality, 1 where none is given and 0 where it is no number."""
+    """One media range and its quality: 1 by default, 0 where it is not a number."""
     kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
     quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
     try:

@@ -1,4 +1,4 @@
-"""From what the lifecycle returns to what callers are told."""
+"""From the records of the management layer to the bodies of responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyPresenter:
-    """How keys look at *now* in an installation with this *catalogue* and *prefix*."""
+    """Presents keys as of *now*, in an installation with this *catalogue* and *prefix*."""
 
     catalogue: Catalogue
     prefix: str
@@ -38,7 +38,7 @@ class KeyPresenter:
         return views.ChangedKey(**self._members(view), effective_by=effective_by)  # type: ignore[arg-type]
 
     def disabled(self, changed: Changed, acknowledged: Acknowledged | None = None) -> views.DisabledKey:
-        """Show a key that was just disabled, and what the workers said to it, if they were waited for."""
+        """Show a key that was just disabled, with the workers' confirmations if the call waited for them."""
         shown = self._members(changed.view)
         if acknowledged is None:
             return views.DisabledKey(**shown, effective_by=changed.effective_by)  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def shown_event(chained: ChainedEvent) -> views.AuditEvent:
 
 
 def shown_caller(grant: Grant, prefix: str) -> views.Caller:
-    """Show who calls."""
+    """Show the calling key."""
     return views.Caller(
         key_id=grant.key_id,
         display=display(grant.key_type, grant.key_id, prefix),

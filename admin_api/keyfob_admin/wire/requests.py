@@ -1,30 +1,30 @@
-"""What callers may send. Limits are described here and judged by the lifecycle."""
+"""What callers may send. Limits are described here and in `fields`; the management layer checks them."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-Moment = Annotated[datetime, Meta(tz=True)]
-Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 100})]
-Description = Annotated[str, Meta(extra_json_schema={"maxLength": 1000})]
-GrantText = Annotated[str, Meta(description="A permission, `prefix:*`, or `*`.")]
-Grants = Annotated[list[GrantText], Meta(extra_json_schema={"maxItems": 200})]
-Addresses = Annotated[
-    list[str],
-    Meta(description="IP addresses or CIDR ranges; empty: any address.", extra_json_schema={"maxItems": 64}),
-]
-Slug = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z0-9][a-z0-9-]{0,62}$"})]
-PageSize = Annotated[int, Meta(ge=1, le=1000)]
+from keyfob_admin.wire.fields import (
+    Address,
+    Addresses,
+    Description,
+    Grants,
+    Moment,
+    Name,
+    PageSize,
+    PageToken,
+    Slug,
+    TypeName,
+)
 
 
 class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A new key. *replace* deletes the team's present key of a one-per-team type in the same transaction."""
+    """A new key. `replace` deletes the team's present key of a one-per-team type in the same transaction."""
 
     name: Name
-    type: str = "api"
+    type: TypeName = "api"
     permissions: Grants | UnsetType = UNSET
     description: Description | None = None
     expires_at: Moment | None = None
@@ -43,7 +43,7 @@ class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DuplicateKey(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What the copy should have other than the original. Without *name* it is called "Copy of …"."""
+    """How the copy differs from the original. Without `name` it is called "Copy of …"."""
 
     name: UnsetType | Name = UNSET
     description: UnsetType | Description | None = UNSET
@@ -57,7 +57,7 @@ class Nothing(Struct, forbid_unknown_fields=True):
 
 
 class CreateTeam(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A new team. Without *name* it is called by its id."""
+    """A new team. Without `name` it is called by its id."""
 
     id: Slug
     name: UnsetType | Name = UNSET
@@ -65,18 +65,30 @@ class CreateTeam(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class PatchTeam(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A merge patch (RFC 7396). Lowering *plan* suspends keys of the types that it lacks."""
+    """A merge patch (RFC 7396). Lowering `plan` suspends keys of the types that it lacks."""
 
     name: UnsetType | Name = UNSET
     plan: str | UnsetType = UNSET
 
 
 class VerifyKey(Struct, forbid_unknown_fields=True, kw_only=True):
-    """A key that somebody presented to you, and what it should be good for."""
+    """A key that was presented to you, what it must cover, and `ip`, the address that it was presented from."""
 
     key: str
     permissions: Grants = []
-    team: str | None = None
+    team: Slug | None = None
+    ip: Address | None = None
+
+
+class NoQuery(Struct):
+    """No parameters."""
+
+
+class PageQuery(Struct, kw_only=True):
+    """Which page."""
+
+    page_size: PageSize = 50
+    page_token: PageToken = ""
 
 
 class ListKeysQuery(Struct, kw_only=True):
@@ -84,20 +96,20 @@ class ListKeysQuery(Struct, kw_only=True):
 
     q: Annotated[str, Meta(description="Part of the name or id, literally.")] = ""
     state: Literal["active", "disabled", "expired", "suspended"] | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    unused_since: Moment | UnsetType = UNSET
+    type: TypeName | UnsetType = UNSET
+    unused_since: Annotated[Moment, Meta(description="Keys that were not used since.")] | UnsetType = UNSET
     order_by: Literal["created_at", "-created_at", "name", "-name", "last_used_at", "-last_used_at"] = "created_at"
     page_size: PageSize = 50
-    page_token: Annotated[str, Meta(description="`next_page_token` of the page before.")] = ""
+    page_token: PageToken = ""
 
 
 class DisableQuery(Struct, kw_only=True):
-    """Whether to answer at once, or when every worker acts on it."""
+    """Whether to wait until every worker acts on it."""
 
     wait: (
         Annotated[
             Literal["all"],
-            Meta(description="Answer when every worker has confirmed, or may not act any more on what it knew."),
+            Meta(description="Respond once every worker has confirmed, or its lease has run out."),
         ]
         | UnsetType
     ) = UNSET
@@ -112,10 +124,10 @@ class UsageQuery(Struct, kw_only=True):
 class AuditQuery(Struct, kw_only=True):
     """Which events. All conditions must hold."""
 
-    team: str | UnsetType = UNSET
-    key: str | UnsetType = UNSET
+    team: Annotated[str, Meta(description="A team's id.")] | UnsetType = UNSET
+    key: Annotated[str, Meta(description="A key's id, or its display form.")] | UnsetType = UNSET
     actor: Annotated[str, Meta(description="The id or the name of who did it.")] | UnsetType = UNSET
     action: Annotated[str, Meta(description="For example `key.disabled`.")] | UnsetType = UNSET
     since: Moment | UnsetType = UNSET
     page_size: PageSize = 50
-    page_token: Annotated[str, Meta(description="`next_page_token` of the page before.")] = ""
+    page_token: PageToken = ""

@@ -9,11 +9,20 @@ from typing import Final, NoReturn
 from keyfob_admin.problems import Problem
 
 MAX_DEPTH: Final = 32
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # a parser may ignore it (RFC 8259, section 8.1); PowerShell and .NET send it
 _STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
+def is_blank(body: bytes) -> bool:
+    """Whether *body* holds nothing but blanks, so that it counts as left out."""
+    return not body.removeprefix(_BYTE_ORDER_MARK).strip(b" \t\r\n")
+
+
 def parse(body: bytes) -> object:
-    """Read *body*. Raises Problem 400 for all that is not strict JSON; never a RecursionError."""
+    """Read *body*. Raises Problem 400 for everything that is not strict JSON; never a RecursionError."""
+    if is_blank(body):
+        raise _refused("the body is empty; this call needs a JSON object")
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if _depth(body) > MAX_DEPTH:
         raise _refused(f"the JSON is nested deeper than {MAX_DEPTH} levels")
     try:
@@ -32,7 +41,7 @@ def parse(body: bytes) -> object:
 
 
 def _depth(body: bytes) -> int:
-    """How deep brackets are nested, strings left out. Stops counting where it is too deep."""
+    """How deep brackets nest outside strings. Stops counting once it is too deep."""
     depth = deepest = 0
     for found in _STRING_OR_BRACKET.finditer(body):
         match found[0]:
@@ -51,7 +60,7 @@ def _depth(body: bytes) -> int:
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _refused("an object has two members of the same name")
+        raise _refused("an object has two members with the same name")
     return members
 
 

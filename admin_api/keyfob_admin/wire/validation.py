@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from keyfob.errors import Invalid
+from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 
-_MOST_TOLD: Final = 20  # errors in one answer
+_MOST_FAULTS: Final = 20  # errors in one response
 _LONGEST_NAME: Final = 40  # characters of an unknown member that are repeated; a key pasted there is longer
 _STEP: Final = re.compile(r"\[(\d+)\]|\.(\w+)")
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -29,7 +30,7 @@ def check_body(read: object, shape: type[S]) -> S:
         raise Invalid(("", "this must be an object"))
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     unknown = [name for name in read if name not in fields]
-    faults = [(_pointer(name), "this member is unknown") for name in unknown[:_MOST_TOLD]]
+    faults = [(_pointer(name), "this member is unknown") for name in unknown[:_MOST_FAULTS]]
     values: dict[str, object] = {}
     for name, field in fields.items():
         if name in read:
@@ -39,17 +40,20 @@ def check_body(read: object, shape: type[S]) -> S:
         elif field.required:
             faults.append((_pointer(name), "this member is missing"))
     if faults:
-        raise Invalid(*faults[:_MOST_TOLD])
+        raise Invalid(*faults[:_MOST_FAULTS])
     return shape(**values)
 
 
 def check_query(pairs: Iterable[tuple[str, str]], shape: type[S]) -> S:
-    """Make a *shape* of query parameters. Unknown ones are ignored; raises Invalid for a bad or repeated one."""
+    """Make a *shape* of query parameters. Raises Invalid naming every one that is unknown, repeated or wrong."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     faults: list[tuple[str, str]] = []
     values: dict[str, object] = {}
     for name, text in pairs:
+        if len(faults) >= _MOST_FAULTS:
+            break
         if name not in fields:
+            faults.append((_pointer(name), f"this parameter is unknown{did_you_mean(name[:_LONGEST_NAME], fields)}"))
             continue
         value, fault = _convert_text(text, fields[name].type)
         if name in values:
@@ -57,12 +61,12 @@ def check_query(pairs: Iterable[tuple[str, str]], shape: type[S]) -> S:
         values[fields[name].name] = value
         faults += [(_pointer(name) + where, why) for where, why in fault]
     if faults:
-        raise Invalid(*faults[:_MOST_TOLD])
+        raise Invalid(*faults[:_MOST_FAULTS])
     return shape(**values)
 
 
 def or_none(value: T | msgspec.UnsetType) -> T | None:
-    """Give *value*, or None where the caller sent nothing. An empty text is something."""
+    """Give *value*, or None where the caller sent nothing. An empty text is a value."""
     return None if value is msgspec.UNSET else value
 
 

@@ -1,14 +1,30 @@
-"""What callers are told: keys, teams, usage, audit events. None of these has room for a secret but `NewKey`."""
+"""What responses hold: keys, teams, usage, audit events. Only `NewKey` has room for a secret."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-State = Literal["active", "disabled", "expired", "suspended"]
-ActorKind = Literal["key", "cli", "system"]
+from keyfob_admin.wire.fields import (
+    Addresses,
+    Count,
+    Description,
+    Display,
+    ETag,
+    Grants,
+    KeyId,
+    Moment,
+    Name,
+    NextPageToken,
+    Slug,
+    TypeName,
+)
+
+State = Literal["active", "disabled", "pending", "expired", "suspended"]
+ActorKind = Literal["person", "key", "cli", "system"]
+VerificationCode = Literal["valid", "invalid_key", "address_unknown", "address_not_allowed", "insufficient_scope"]
 WhyNot = Literal["plan_required", "key_type_taken"]
 
 
@@ -23,45 +39,47 @@ class CreatedBy(Struct, frozen=True):
 class LastUsed(Struct, frozen=True):
     """When and from where a key was last accepted."""
 
-    at: datetime
+    at: Moment
     ip: str | None
 
 
 class Key(Struct, frozen=True, kw_only=True):
     """A key, without its secret."""
 
-    id: str
-    display: Annotated[str, Meta(description="How the key is written where people read it: `kf_api_<id>`.")]
-    name: str
-    description: str | None
-    type: str
-    team: str
+    id: KeyId
+    display: Display
+    name: Name
+    description: Description | None
+    type: TypeName
+    team: Slug
     state: State
-    permissions: list[str]
-    ip_allow: list[str]
-    created_at: datetime
+    permissions: Grants
+    ip_allow: Addresses
+    created_at: Moment
     created_by: CreatedBy
-    duplicated_from: str | None
-    expires_at: datetime | None
+    duplicated_from: KeyId | None
+    expires_at: Moment | None
     last_used: LastUsed | None
-    disabled_at: datetime | None
-    etag: Annotated[str, Meta(description="As in `ETag` and `If-Match`, quotes included. Use does not change it.")]
+    disabled_at: Moment | None
+    etag: ETag
 
 
 class ChangedKey(Key, frozen=True, kw_only=True):
     """A key after it was disabled or enabled."""
 
-    effective_by: Annotated[datetime, Meta(description="When every worker on every host acts on it, at the latest.")]
+    effective_by: Annotated[
+        Moment, Meta(description="When every worker on every host acts on the change, at the latest.")
+    ]
 
 
 class Worker(Struct, frozen=True):
-    """A process that judges requests, and when it confirmed a change."""
+    """A worker, and when it confirmed a change."""
 
     id: str
     host: str
     confirmed_at: Annotated[
-        datetime | None,
-        Meta(description="null: it has stopped, or could not be reached for as long as it may act on what it knew."),
+        Moment | None,
+        Meta(description="null: it has stopped, or its lease ran out before it could confirm."),
     ]
 
 
@@ -69,7 +87,7 @@ class DisabledKey(ChangedKey, frozen=True, kw_only=True):
     """A key after it was disabled. The last two members are there with `wait=all`."""
 
     effective_at: Annotated[
-        datetime | UnsetType, Meta(description="Since when no worker in the list acts on what was before.")
+        Moment | UnsetType, Meta(description="Since when every worker in the list acts on the change.")
     ] = UNSET
     workers: list[Worker] | UnsetType = UNSET
 
@@ -78,25 +96,25 @@ class NewKey(Struct, frozen=True):
     """A key and its secret, which is shown here once and can never be read again."""
 
     key: Key
-    secret: Annotated[str | None, Meta(description="The whole key to present. null in the replay of an answer.")]
+    secret: Annotated[str | None, Meta(description="The whole key, to present. null in a replayed response.")]
 
     def __repr__(self) -> str:
         return f"NewKey(key={self.key!r})"
 
 
 class KeyPage(Struct, frozen=True):
-    """Some keys, and how to ask for the next ones; null at the end."""
+    """Some of the keys."""
 
     keys: list[Key]
-    next_page_token: str | None
+    next_page_token: NextPageToken
 
 
 class UsageDay(Struct, frozen=True):
-    """One day, in UTC. Denied counts refusals of the key itself: its secret was right."""
+    """One day, in UTC. `denied` counts 403, and refusals of the key itself when its secret was right."""
 
     date: date
-    admitted: int
-    denied: int
+    admitted: Count
+    denied: Count
 
 
 class Usage(Struct, frozen=True):
@@ -106,45 +124,52 @@ class Usage(Struct, frozen=True):
 
 
 class Team(Struct, frozen=True):
-    """Those who hold keys together."""
+    """A team, which keys belong to."""
 
-    id: str
-    name: str
+    id: Slug
+    name: Name
     plan: str
 
 
-class TeamList(Struct, frozen=True):
-    """The teams that the caller can see."""
+class TeamPage(Struct, frozen=True):
+    """Some of the teams that the caller can see, by id."""
 
     teams: list[Team]
+    next_page_token: NextPageToken
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """Whether a key is good. All is null or empty for a key that is not."""
+    """Whether a key is good for what was asked. With `invalid_key` everything but `state` is null or empty."""
 
     valid: bool
-    code: Literal["valid", "invalid_key", "insufficient_scope"]
-    key_id: str | None = None
-    name: str | None = None
-    key_type: str | None = None
-    team: str | None = None
-    permissions: list[str] = []
+    code: VerificationCode
+    key_id: KeyId | None = None
+    name: Name | None = None
+    key_type: TypeName | None = None
+    team: Slug | None = None
+    permissions: Grants = []
+    expires_at: Moment | None = None
+    ip_allow: Addresses = []
+    state: Annotated[
+        State | None,
+        Meta(description="The key's state, for callers with `keys:read` who can see the key; otherwise null."),
+    ] = None
 
 
 class Caller(Struct, frozen=True, kw_only=True):
     """The key that this call was made with."""
 
-    key_id: str
-    display: str
-    name: str
-    key_type: str
-    team: str
-    permissions: list[str]
-    expires_at: datetime | None
+    key_id: KeyId
+    display: Display
+    name: Name
+    key_type: TypeName
+    team: Slug
+    permissions: Grants
+    expires_at: Moment | None
 
 
 class Permission(Struct, frozen=True):
-    """Something that can be granted, and how people read it."""
+    """A permission that can be granted, and its label."""
 
     name: str
     label: str
@@ -157,25 +182,27 @@ class PermissionList(Struct, frozen=True):
 
 
 class KeyType(Struct, frozen=True, kw_only=True):
-    """A type of key, and whether the caller's team may have (another) one."""
+    """A type of key, and whether the caller's team may create another key of it."""
 
-    name: str
+    name: TypeName
     label: str
-    per_team: Annotated[int | None, Meta(description="null: as many as you like.")]
-    permissions: Annotated[list[str] | None, Meta(description="null: chosen for each key; else fixed.")]
+    per_team: Annotated[int | None, Meta(description="How many keys of this type a team may have; null: any number.")]
+    permissions: Annotated[
+        list[str] | None, Meta(description="What every key of this type holds; null: chosen for each key.")
+    ]
     can_create: bool
-    code: Annotated[WhyNot | None, Meta(description="Why not, as creating one would say it.")]
+    code: Annotated[WhyNot | None, Meta(description="Why not: the code that creating one would be refused with.")]
 
 
 class KeyTypeList(Struct, frozen=True):
     """The types of key that are configured."""
 
-    team: str
+    team: Slug
     key_types: list[KeyType]
 
 
 class AuditActor(Struct, frozen=True):
-    """Who did it."""
+    """Who made a change."""
 
     kind: ActorKind
     id: str | None
@@ -183,27 +210,27 @@ class AuditActor(Struct, frozen=True):
 
 
 class AuditEvent(Struct, frozen=True, kw_only=True):
-    """Something that was changed."""
+    """One change, who made it and from where."""
 
-    seq: int
-    at: datetime
+    seq: Count
+    at: Moment
     actor: AuditActor
     ip: str | None
     action: str
-    team: str | None
-    key_id: str | None
+    team: Slug | None
+    key_id: KeyId | None
     detail: dict[str, Any]
 
 
 class AuditPage(Struct, frozen=True):
-    """Some events, newest first, and how to ask for older ones; null at the end."""
+    """Some of the events, newest first."""
 
     events: list[AuditEvent]
-    next_page_token: str | None
+    next_page_token: NextPageToken
 
 
 class Health(Struct, frozen=True):
-    """Whether Keyfob can answer."""
+    """Whether Keyfob can serve requests."""
 
     status: Literal["ok", "unavailable"]
     warnings: Annotated[list[str], Meta(description="What keeps changes from being immediate.")] | UnsetType = UNSET

@@ -5,6 +5,7 @@ Each change is one transaction: the policy is judged inside it, and its audit ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, State, Team
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
     from keyfob.propagation.acknowledgements import Answer
     from keyfob.store.contract import KeyStore, Transaction, UseDay
 
-__all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch"]
+Precondition = Callable[[int], None]
+"""Raises PreconditionFailed for a revision of a key that must not be changed. Asked in the transaction, last."""
+
+__all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch", "Precondition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,9 @@ class KeyLifecycle:
         *,
         actor: Actor,
         if_match: int | None = None,
+        precondition: Precondition | None = None,
     ) -> KeyView:
-        """Apply a merge patch (RFC 7396) if the key still has the revision *if_match*.
+        """Apply a merge patch (RFC 7396) if the key still has the revision *if_match* and meets *precondition*.
 
         Raises:
             Invalid, FixedPermissions, PreconditionFailed, LastAdmin
@@ -164,11 +169,13 @@ class KeyLifecycle:
                 raise PreconditionFailed("the key was changed since you read it")
             return patched(before, patch, self._catalogue, now=at)
 
-        return await self._change(team_id, key_id, alter, actor)
+        return await self._change(team_id, key_id, alter, actor, precondition)
 
-    async def disable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
-        """Switch the key off; again changes nothing. Raises LastAdmin."""
-        return await self._switch(team_id, key_id, actor, on=False)
+    async def disable(
+        self, team_id: str, key_id: str, *, actor: Actor, precondition: Precondition | None = None
+    ) -> Changed:
+        """Switch the key off; again changes nothing. Raises LastAdmin, PreconditionFailed."""
+        return await self._switch(team_id, key_id, actor, on=False, precondition=precondition)
 
     async def acknowledged(self, changed: Changed) -> Acknowledged:
         """Return when every worker has confirmed *changed*, or its lease has run out. Nothing is undone if one leaves.
@@ -179,16 +186,20 @@ class KeyLifecycle:
         workers = await self._acknowledgements.wait_for(changed.view.record.revision)
         return Acknowledged(workers, changed.effective_by if changed.is_immediate else self._now())
 
-    async def enable(self, team_id: str, key_id: str, *, actor: Actor) -> Changed:
+    async def enable(
+        self, team_id: str, key_id: str, *, actor: Actor, precondition: Precondition | None = None
+    ) -> Changed:
         """Switch the key on; again changes nothing, and an expired key stays expired.
 
         Raises:
-            ExceedsOwnPermissions, ExceedsOwnLimits
+            ExceedsOwnPermissions, ExceedsOwnLimits, PreconditionFailed
         """
-        return await self._switch(team_id, key_id, actor, on=True)
+        return await self._switch(team_id, key_id, actor, on=True, precondition=precondition)
 
-    async def delete(self, team_id: str, key_id: str, *, actor: Actor) -> None:
-        """End a disabled key for good; needs ``keys:delete``. Raises KeyNotDisabled."""
+    async def delete(
+        self, team_id: str, key_id: str, *, actor: Actor, precondition: Precondition | None = None
+    ) -> None:
+        """End a disabled key for good; needs ``keys:delete``. Raises KeyNotDisabled, PreconditionFailed."""
         seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:delete")
 
         async def work(rows: Transaction) -> None:
@@ -197,22 +208,31 @@ class KeyLifecycle:
             before = await _still_there(rows, seen.record, doer)
             if not before.is_disabled:
                 raise KeyNotDisabled("disable the key before you delete it")
+            if precondition is not None:  # after what fails without it, too (RFC 9110, section 13.2.1)
+                precondition(before.revision)
             await rows.erase_key(before.id, at)
             detail = {"name": before.name, "type": before.key_type, AFTER: dict(GONE)}
             await rows.append(doer.did("key.deleted", at, team=before.team, key_id=before.id, **detail))
 
         await self._store.change(work)
 
-    async def _switch(self, team_id: str, key_id: str, actor: Actor, *, on: bool) -> Changed:
+    async def _switch(
+        self, team_id: str, key_id: str, actor: Actor, *, on: bool, precondition: Precondition | None
+    ) -> Changed:
         def alter(before: KeyRecord, at: datetime) -> KeyRecord:
             return before if before.is_disabled is not on else replace(before, disabled_at=None if on else at)
 
-        view = await self._change(team_id, key_id, alter, actor)
+        view = await self._change(team_id, key_id, alter, actor, precondition)
         wait = timedelta(seconds=await seconds_until_effective(self._store, self._staleness.total_seconds()))
         return Changed(view, self._now() + wait, is_immediate=not wait)
 
     async def _change(
-        self, team_id: str, key_id: str, alter: Callable[[KeyRecord, datetime], KeyRecord], actor: Actor
+        self,
+        team_id: str,
+        key_id: str,
+        alter: Callable[[KeyRecord, datetime], KeyRecord],
+        actor: Actor,
+        precondition: Precondition | None,
     ) -> KeyView:
         """Make the key what *alter* says, if that is something else than it is."""
         seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:write")
@@ -221,6 +241,8 @@ class KeyLifecycle:
             at = self._now()
             doer = await confirmed(actor, rows, "keys:write", at=at)
             before = await _still_there(rows, seen.record, doer)
+            if precondition is not None:
+                precondition(before.revision)
             after = alter(before, at)
             if after == before:
                 return before

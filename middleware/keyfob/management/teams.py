@@ -9,6 +9,7 @@ from keyfob.errors import Invalid, NotFound, TeamExists
 from keyfob.keys.record import Team
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import state_of_team
+from keyfob.management.pagination import DEFAULT_PAGE, LARGEST_PAGE, Page, read_number, read_token, write_token
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import DEFAULT_PLAN
 from keyfob.suggestions import did_you_mean
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore, Transaction
+
+_LISTING = "teams"
 
 
 class Teams:
@@ -33,7 +36,18 @@ class Teams:
     async def list(self, *, actor: Actor) -> tuple[Team, ...]:
         """Every team that *actor* can see, by id. Raises Forbidden without ``teams:read``."""
         actor.demand("teams:read")
-        return tuple(team for team in await self._store.teams() if actor.may_see(team.id))
+        seen = (team for team in await self._store.teams() if actor.may_see(team.id))
+        return tuple(sorted(seen, key=lambda team: team.id))
+
+    async def page(
+        self, *, page_size: int | str = DEFAULT_PAGE, page_token: str | None = None, actor: Actor
+    ) -> Page[Team]:
+        """One page of what `list` gives. Raises Forbidden as `list`, and Invalid with the parameter as pointer."""
+        most = read_number(page_size, "page_size", most=LARGEST_PAGE)
+        after = str(read_token(page_token, listing=_LISTING, kinds=(str,))[0]) if page_token else ""
+        rest = [team for team in await self.list(actor=actor) if team.id > after]
+        shown = tuple(rest[:most])
+        return Page(shown, write_token(_LISTING, shown[-1].id) if len(rest) > most else None)
 
     async def get(self, team_id: str, *, actor: Actor) -> Team:
         """One team. Raises Forbidden without ``teams:read``, and NotFound."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -34,7 +35,10 @@ BAD = [
     b'{"a": ' + b"9" * 5000 + b"}",
     rb'{"a": "\ud800"}',
     rb'{"a": "\udc00\ud800"}',
-    b'\xef\xbb\xbf{"a": 1}',
+    b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}',
+    b'{"a": 1}\xef\xbb\xbf',
+    b"\xef\xbb\xbf",
+    b" \r\n\t",
     b'{"a": "\xff"}',
     b'{"a": "\x00"}',
     '{"a": 1}'.encode("utf-16"),
@@ -63,6 +67,12 @@ def test_aa_11_json_that_could_mean_two_things_is_refused(body: bytes) -> None:
         parse(body)
 
     assert (400, "invalid_json") == (caught.value.status, caught.value.code)
+
+
+@pytest.mark.parametrize("text", ['{"name": "Zoë"}', " {}\r\n", '["\ufeff"]'])
+def test_ff_32_a_byte_order_mark_at_the_start_is_ignored(text: str) -> None:
+    """A body that .NET or PowerShell wrote is read as if the mark were not there; inside a string it stays."""
+    assert json.loads(text) == parse(text.encode("utf-8-sig"))
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0d8ae1 ', max_size=60).map(str.encode))

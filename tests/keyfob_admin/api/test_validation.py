@@ -110,9 +110,22 @@ def test_query_values_are_read_by_their_types() -> None:
     )
 
 
-def test_unknown_query_parameters_are_ignored() -> None:
-    """A parameter that a call does not know changes nothing."""
-    assert ListKeysQuery() == check_query([("utm_source", "mail")], ListKeysQuery)
+def test_ff_37_unknown_query_parameters_are_named() -> None:
+    """A parameter that a call does not know is refused, with the one that was probably meant."""
+    with pytest.raises(Invalid) as caught:
+        check_query([("utm_source", "mail"), ("page_sise", "5")], ListKeysQuery)
+
+    (first, second) = caught.value.errors
+    assert "/utm_source" == first[0]
+    assert ("/page_sise", "this parameter is unknown; did you mean page_size?") == second
+
+
+def test_ff_48_many_unknown_parameters_cost_little() -> None:
+    """Suggestions are looked up for the first few only, and no more errors than those are named."""
+    with pytest.raises(Invalid) as caught:
+        check_query([(f"page_sise{at}", "") for at in range(1000)], ListKeysQuery)
+
+    assert 20 == len(caught.value.errors)
 
 
 @pytest.mark.parametrize(

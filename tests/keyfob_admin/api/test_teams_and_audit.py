@@ -1,22 +1,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from keyfob_admin.api import TABLE
 from tests.keyfob_admin.api.conftest import CATALOGUE, KEYS, OTHER_TEAM, TEAM
 
 if TYPE_CHECKING:
+    from keyfob_admin.api import Call
+    from keyfob_admin.api.route import Route
     from tests.keyfob_admin.api.conftest import LiveAdmin
-
-NOTHING_KNOWN = {
-    "valid": False,
-    "code": "invalid_key",
-    "key_id": None,
-    "name": None,
-    "key_type": None,
-    "team": None,
-    "permissions": [],
-}
 
 
 def test_a_team_is_made_read_listed_and_changed(live_admin: LiveAdmin) -> None:
@@ -30,6 +25,51 @@ def test_a_team_is_made_read_listed_and_changed(live_admin: LiveAdmin) -> None:
     assert {"id": "new-team", "name": "New", "plan": "enterprise"} == made.json()
     assert {"id": "new-team", "name": "New", "plan": "teams"} == changed.json() == read.json()
     assert ["acme", "globex", "new-team"] == sorted(team["id"] for team in listed)
+
+
+def test_ff_37_teams_are_listed_page_by_page(live_admin: LiveAdmin) -> None:
+    """Teams are paged like keys: 50 unless said otherwise, by id, and a token for the next ones."""
+    for number in range(60):
+        live_admin.call("POST", "/v1/teams", json={"id": f"team-{number:02}"})
+
+    first = live_admin.call("GET", "/v1/teams").json()
+    second = live_admin.call("GET", f"/v1/teams?page_token={first['next_page_token']}").json()
+    small = live_admin.call("GET", "/v1/teams?page_size=1").json()
+
+    ids = [team["id"] for page in (first, second) for team in page["teams"]]
+    assert (50, 12, None) == (len(first["teams"]), len(second["teams"]), second["next_page_token"])
+    assert sorted([TEAM, OTHER_TEAM, *(f"team-{number:02}" for number in range(60))]) == ids
+    assert [TEAM] == [team["id"] for team in small["teams"]]
+
+
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=1001", "page_size=x", "page_token=x", "q=acme"])
+def test_ff_37_a_bad_query_for_teams_is_422(standing_admin: LiveAdmin, query: str) -> None:
+    """A size, token or parameter that the listing of teams does not know is refused by its name."""
+    answer = standing_admin.call("GET", f"/v1/teams?{query}")
+
+    assert (422, f"/{query.partition('=')[0]}") == (answer.status_code, answer.json()["errors"][0]["pointer"])
+
+
+def test_ff_37_a_token_of_another_listing_is_422(standing_admin: LiveAdmin) -> None:
+    """A page token of the keys does not page teams."""
+    standing_admin.make()
+    standing_admin.make()
+    token = standing_admin.call("GET", f"{KEYS}?page_size=1").json()["next_page_token"]
+
+    assert 422 == standing_admin.call("GET", f"/v1/teams?page_token={token}").status_code
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: str(row.name))
+def test_ff_37_every_call_refuses_a_query_parameter_that_it_does_not_know(
+    standing_admin: LiveAdmin, row: Route[Call]
+) -> None:
+    """A misspelt filter is 422 and never a longer answer than was asked for."""
+    path = row.path.format(team=TEAM, key=standing_admin.make().id)
+    body: dict[str, Any] = {"json": {"name": "a"}} if row.body else {}
+
+    answer = standing_admin.call(row.method, f"{path}?nonsense=1", **body)
+
+    assert (422, "/nonsense") == (answer.status_code, answer.json()["errors"][0]["pointer"])
 
 
 def test_a_team_id_is_taken_once_and_is_a_slug(live_admin: LiveAdmin) -> None:
@@ -51,62 +91,6 @@ def test_a_team_admin_sees_its_own_team_alone(live_admin: LiveAdmin) -> None:
 
     assert [TEAM] == [team["id"] for team in live_admin.call("GET", "/v1/teams", admin).json()["teams"]]
     assert 404 == live_admin.call("GET", f"/v1/teams/{OTHER_TEAM}", admin).status_code
-
-
-def test_verify_tells_what_a_valid_key_is(live_admin: LiveAdmin) -> None:
-    """A valid key is named with its team and permissions; asking does not count as use."""
-    made = live_admin.make(permissions=["items:*"])
-
-    verified = live_admin.verify(made.secret, permissions=["items:read"], team=TEAM)
-
-    assert {
-        "valid": True,
-        "code": "valid",
-        "key_id": made.id,
-        "name": "a key",
-        "key_type": "api",
-        "team": TEAM,
-        "permissions": ["items:*"],
-    } == verified
-
-
-def test_verify_says_insufficient_scope_for_a_valid_key_that_may_not(live_admin: LiveAdmin) -> None:
-    """Missing permissions, another team than the one asked for and nonsense are no faults of the key itself."""
-    made = live_admin.make(permissions=["items:read"])
-
-    told = [
-        live_admin.verify(made.secret, permissions=["items:write"]),
-        live_admin.verify(made.secret, permissions=["items:read", "items:*"]),
-        live_admin.verify(made.secret, team=OTHER_TEAM),
-        live_admin.verify(made.secret, permissions=["no permission"]),
-        live_admin.verify(live_admin.root, permissions=["no permission"]),
-    ]
-
-    assert [(False, "insufficient_scope")] * 5 == [(answer["valid"], answer["code"]) for answer in told]
-    assert made.id == told[0]["key_id"]
-
-
-def test_verify_tells_nothing_of_a_key_that_is_not_valid(live_admin: LiveAdmin) -> None:
-    """Wrong, disabled, foreign and malformed keys all look alike."""
-    disabled = live_admin.make()
-    live_admin.call("POST", f"{disabled.path}/disable")
-    theirs = live_admin.make(team=OTHER_TEAM)
-    ours = live_admin.make_admin("keys:verify").secret
-    swapped = disabled.secret[:-10] + theirs.secret[-10:]
-
-    for key in (disabled.secret, swapped, "", "x", "é\u0000😀", "x" * 60_000, disabled.secret + " "):
-        assert NOTHING_KNOWN == live_admin.verify(key)
-    assert NOTHING_KNOWN == live_admin.verify(theirs.secret, ours)
-    assert live_admin.verify(theirs.secret)["valid"]
-
-
-def test_verify_needs_one_of_two_permissions(live_admin: LiveAdmin) -> None:
-    """`keys:verify` or `keys:read` will do."""
-    made = live_admin.make()
-    for permission, status in (("keys:verify", 200), ("keys:read", 200), ("keys:write", 403)):
-        admin = live_admin.make_admin(permission).secret
-        answer = live_admin.call("POST", "/v1/verify", admin, json={"key": made.secret})
-        assert status == answer.status_code
 
 
 def test_whoami_permissions_and_key_types_are_for_any_admin_key(live_admin: LiveAdmin) -> None:
