@@ -18,7 +18,7 @@ from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
-from keyfob_admin.cli.exit_codes import Fault, sentence
+from keyfob_admin.cli.exit_codes import Fault, finding_of
 from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
@@ -39,7 +39,7 @@ def examine() -> list[Finding]:
     try:
         settings = needed_settings()
     except (KeyfobError, Fault) as error:
-        return [Finding(FAIL, "configuration", sentence(error))]
+        return [Finding(FAIL, "configuration", finding_of(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
     for look in (_rules, _gateways, _keyring_file, database_file):
         findings += _carefully(look, settings)
@@ -52,7 +52,7 @@ def _carefully(look: Callable[[Settings], Iterator[Finding]], settings: Settings
     try:
         return list(look(settings))
     except (KeyfobError, OSError) as error:
-        return [Finding(FAIL, look.__name__.strip("_").replace("_file", ""), sentence(error))]
+        return [Finding(FAIL, look.__name__.strip("_").replace("_file", ""), finding_of(error))]
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -126,7 +126,7 @@ async def _installation(settings: Settings) -> list[Finding]:
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
-        findings.append(Finding(FAIL, what, sentence(error)))
+        findings.append(Finding(FAIL, what, finding_of(error)))
     return findings
 
 
