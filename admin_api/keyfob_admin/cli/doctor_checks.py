@@ -78,7 +78,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         return
     named = permissions_named(*settings.rule_sets)
     count = sum(map(len, settings.rule_sets))
-    yield Finding(OK, "rules", f"{count} rules name {len(named)} permissions, all known")
+    yield Finding(OK, "rules", f"{_count(count, 'rule')} for {_count(len(named), 'permission')}, all known")
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
         fix = "take them out of [permissions], unless your application asks for them itself"
@@ -153,7 +153,9 @@ async def _schema(context: CliContext) -> AsyncIterator[Finding]:
         return
     status = await sqlite_admin.status(context.store)
     level, fix = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
-    yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", fix)
+    yield Finding(
+        level, "database", f"schema {status.schema}, journal {status.journal_mode}, {_count(status.keys, 'key')}", fix
+    )
 
 
 async def _clock(context: CliContext) -> AsyncIterator[Finding]:
@@ -192,3 +194,7 @@ async def _granted(context: CliContext) -> AsyncIterator[Finding]:
             yield Finding(
                 WARN, "permissions", f"{context.display(view.record)} holds unknown {', '.join(strange)}", fix
             )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
