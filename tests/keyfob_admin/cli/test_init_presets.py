@@ -73,7 +73,7 @@ def test_ff_35_fastapi_shows_its_pages(folder: Path) -> None:
     """FastAPI's pages need no key, and its routes do."""
     typed("init", "--for", "fastapi")
     app = fastapi.FastAPI()
-    app.get("/items")(lambda: [])
+    app.get("/items")(list)
     pages = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"]
 
     assert [200, 200, 200, 200, 401, 401] == asked(app, *pages, "/items", "/docs/internal")
@@ -83,7 +83,7 @@ def test_ff_35_without_a_preset_docs_work_too(folder: Path) -> None:
     """What init writes without --for lets FastAPI show its docs, and asks for a key everywhere else."""
     typed("init")
     app = fastapi.FastAPI()
-    app.get("/items")(lambda: [])
+    app.get("/items")(list)
 
     assert [200, 200, 401, 401] == asked(app, "/docs", "/openapi.json", "/items", "/")
 
