@@ -119,7 +119,9 @@ class SignIn:
     async def failed(self, ip: str | None) -> None:
         """Count a failure. It is logged, and not in the audit log, which strangers must not be able to fill."""
         now = self._runtime.now()
-        log.warning("a sign-in to the console from %s failed", ip or "an unknown address")
+        log.warning(
+            "a sign-in to the console from %s failed", ip or "an unknown address", extra={"event": "sign_in_failed"}
+        )
         await self._console.note_failure(bucket_of(ip), now, until=now + PAUSE, failures=FAILURES)
 
     async def succeeded(self, ip: str | None) -> None:

@@ -46,9 +46,12 @@ class DenialLog:
                 scope["path"],
                 self._addresses.of(scope),
                 denied.key_id,
+                extra={"event": "request_refused"},
             )
         if self._on_denied is not None:
             try:
                 self._on_denied(denied)
             except Exception:
-                log.exception("on_denied raised; the request is refused all the same")
+                log.exception(
+                    "on_denied raised; the request is refused all the same", extra={"event": "on_denied_failed"}
+                )

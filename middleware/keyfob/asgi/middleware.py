@@ -64,7 +64,9 @@ class APIKeyMiddleware:
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
         if self._observes:
-            log.warning("keyfob only observes: every request passes, whatever key it carries")
+            log.warning(
+                "keyfob only observes: every request passes, whatever key it carries", extra={"event": "observe_mode"}
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, as ASGI 3 asks."""
@@ -128,7 +130,9 @@ class APIKeyMiddleware:
         if idle:
             named = ", ".join(f'"{rule.text}"' for rule in idle)
             log.warning(
-                "no route of the application answers to the rules %s: misspelled, or left of an example?", named
+                "no route of the application answers to the rules %s: misspelled, or left of an example?",
+                named,
+                extra={"event": "unused_rules"},
             )
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:

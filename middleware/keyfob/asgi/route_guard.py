@@ -64,6 +64,7 @@ def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | De
         scope.get("method", "WS"),
         scope["path"],
         denied.key_id,
+        extra={"event": "request_refused"},
     )
     return denied
 

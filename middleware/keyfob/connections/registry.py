@@ -103,13 +103,21 @@ class OpenConnections:
     def end_all(self) -> None:
         """End everything, because nobody can say which keys are still good."""
         all_open = [connection for of_key in self._by_key.values() for connection in of_key]
-        log.warning("the store does not say whether keys are still good: closing %d connections", len(all_open))
+        log.warning(
+            "the store does not say whether keys are still good: closing %d connections",
+            len(all_open),
+            extra={"event": "connections_closed"},
+        )
         for connection in all_open:
             self.remove(connection)
             connection.revoke(TRY_AGAIN_LATER)
 
     def _end(self, connection: Connection) -> None:
-        log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
+        log.info(
+            "closing a connection of key %s, which no longer allows it",
+            connection.key_id,
+            extra={"event": "connection_closed"},
+        )
         self.remove(connection)
         connection.revoke()
 

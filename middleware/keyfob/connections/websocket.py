@@ -59,4 +59,4 @@ class OpenSocket(Connection):
         try:
             await self._send({"type": "websocket.close", "code": self._why, "reason": ""})
         except Exception as gone:  # noqa: BLE001 - each server has its own way to say that the client left already
-            log.debug("the WebSocket had ended already: %r", gone)
+            log.debug("the WebSocket had ended already: %r", gone, extra={"event": "websocket_ended"})

@@ -139,7 +139,11 @@ class WorkerRegistry:
         except (StoreUnavailable, TimeoutError) as broken:
             self._paused_until = self._clock() + PAUSE
             if not self._failed:
-                log.warning("nobody can be told what this worker has applied: %s", broken)
+                log.warning(
+                    "nobody can be told what this worker has applied: %s",
+                    broken,
+                    extra={"event": "worker_unregistered"},
+                )
             self._failed = True
         else:
             self._failed = False

@@ -26,6 +26,7 @@ from keyfob.keyring.file import load_keyring
 from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
+from keyfob.log_format import install_fallback
 from keyfob.management.audit_log import AuditLog
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
@@ -53,6 +54,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         """Build everything without touching the database. Raises ConfigError."""
+        install_fallback()
         self.settings = settings
         self.catalogue = build_catalogue(
             permissions=settings.permissions,
@@ -258,7 +260,7 @@ class Runtime:
             try:
                 self.keyring.check()
             except ConfigError as wrong:
-                log.critical("%s", wrong)
+                log.critical("%s", wrong, extra={"event": "keyring_wrong"})
                 self._keyring_error = wrong
             else:
                 self._keyring_error = None
