@@ -28,7 +28,7 @@ def at_terminal(*arguments: str, answer: str = "", columns: int = 80) -> tuple[i
     with suppress(OSError):  # the terminal is gone when the program is
         while chunk := os.read(ours, 4096):
             shown += chunk
-            if not has_answered and re.search(rb"(\?.*: |Key: )$", shown):
+            if not has_answered and re.search(rb"(\?.*: |Key: |open: ?)$", shown):
                 os.write(ours, answer.encode() + b"\n")
                 has_answered = True
     os.close(ours)
