@@ -17,6 +17,7 @@ from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
+from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
 from keyfob_admin.cli.exit_codes import Fault, finding_of
 from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
@@ -41,7 +42,7 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", finding_of(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _keyring_file, database_file):
+    for look in (_rules, _gateways, _django, _keyring_file, database_file):
         findings += _carefully(look, settings)
     findings += asyncio.run(_installation(settings))
     return findings
@@ -94,6 +95,15 @@ def _gateways(settings: Settings) -> Iterator[Finding]:
             fix = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
             yield Finding(WARN, what, "everybody may say what was asked for, and from where", fix)
         yield Finding(OK, what, f"asks at /v1/forward-auth/{name}, from {', '.join(policy.trusted_proxies)}")
+
+
+def _django(settings: Settings) -> Iterator[Finding]:
+    """Look for a Django project beside the configuration, or here, that can be served past Keyfob."""
+    folders = {Path.cwd(), *([settings.path.absolute().parent] if settings.path else [])}
+    for manage, past in open_entrances(sorted(folders)):
+        detail = f"asgi.py has Keyfob around it, but {past} and `{manage.name} runserver` answer without a key"
+        fix = f'put "{GUARD}" first in MIDDLEWARE, so that nothing is answered past Keyfob'
+        yield Finding(WARN, "django", detail, fix)
 
 
 def _keyring_file(settings: Settings) -> Iterator[Finding]:
