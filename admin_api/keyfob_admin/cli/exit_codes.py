@@ -77,7 +77,7 @@ def _said(error: Exception) -> str:
             message = error.format_message().rstrip(".")
             said = f"{message}{'' if message.endswith('?') else '.'}{_where_to_look(error)}"
         case click.Abort():
-            said = "stopped; nothing more was done"
+            said = "stopped; nothing else was changed"
         case errors.Invalid():
             said = "; ".join(f"{_named(pointer)}{detail}" for pointer, detail in error.errors)
         case errors.StoreUnavailable() | sqlite3.Error():
