@@ -250,6 +250,13 @@ def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     assert {"keyfob", "keyfob_admin", f"keyfob-{PROJECT['version']}.dist-info"} == tops
 
 
+def test_ff_73_sqlite_is_given_no_numbered_parameters() -> None:
+    """Python 3.12.0 and 3.12.1 take ``?1`` for a named parameter, and warn when a sequence is bound to it."""
+    queries = ROOT / "middleware" / "keyfob" / "store" / "sqlite" / "queries.sql"
+
+    assert [] == re.findall(r"\?\d+", queries.read_text())
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     """The installed distribution and the newest entry of the changelog are of one version."""
     newest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)

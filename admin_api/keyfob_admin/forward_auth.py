@@ -131,10 +131,21 @@ class ForwardAuth:
             return
         if reason is Reason.UNTRUSTED:
             peer = (scope.get("client") or ("a Unix socket",))[0]
-            log.warning("forward-auth %s: %a asks, and is not in its trusted_proxies", self._name, peer)
+            log.warning(
+                "forward-auth %s: %a asks, and is not in its trusted_proxies",
+                self._name,
+                peer,
+                extra={"event": "gateway_untrusted"},
+            )
         elif reason is Reason.UNTOLD:
             method, path = (name.decode().title() for name in self._family)
-            log.warning("forward-auth %s: the gateway must send %s and %s, once each", self._name, method, path)
+            log.warning(
+                "forward-auth %s: the gateway must send %s and %s, once each",
+                self._name,
+                method,
+                path,
+                extra={"event": "gateway_incomplete"},
+            )
         else:
             return
         self._warned.add(reason)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from keyfob.log_format import logging_config
 from keyfob.management.daily_check import check_daily
 from keyfob_admin.mounting import mountable
 
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
+    from keyfob.log_format import Form
     from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")
 
 FACTORY = "keyfob_admin.server:application"
 BACKLOG = 2048
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # documentation's own: nobody's
 NOT_STARTED = 3  # the exit code of a uvicorn worker that could not
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
+KEEP_ALIVE_SECONDS = 75  # longer than gateways keep idle connections (60 by default), so that they close first
 
 
 def application() -> ASGIApp:
@@ -66,7 +71,11 @@ def _checking(runtime: Runtime) -> Callable[[Starlette], AbstractAsyncContextMan
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        log.error("the daily check of the audit log has ended", exc_info=task.exception())
+        log.error(
+            "the daily check of the audit log has ended",
+            exc_info=task.exception(),
+            extra={"event": "daily_check_failed"},
+        )
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -92,7 +101,26 @@ def listening(host: str, port: int) -> socket.socket:
 def url_of(taken: socket.socket) -> str:
     """Give the address at which a browser on this machine reaches *taken*."""
     host, port = taken.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return _url(LOOPBACK.get(host, host), port)
+
+
+def is_everywhere(taken: socket.socket) -> bool:
+    """Tell whether *taken* listens on every address of this machine."""
+    return taken.getsockname()[0] in LOOPBACK
+
+
+def outward_url_of(taken: socket.socket) -> str:
+    """Give the address at which other machines reach *taken*, as far as this one knows: its own towards its network."""
+    host, port = taken.getsockname()[:2]
+    with socket.socket(taken.family, socket.SOCK_DGRAM) as towards:
+        try:
+            towards.connect((_FAR_AWAY[taken.family], 9))  # sends nothing: only chooses the route, and so the address
+            return _url(towards.getsockname()[0], port)
+        except OSError:  # without a network
+            return _url(LOOPBACK.get(host, host), port)
+
+
+def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -109,9 +137,9 @@ class _Announcing(uvicorn.Server):
             self._ready()
 
 
-def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None]) -> bool:
+def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None], form: Form = "text") -> bool:
     """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start."""
-    server = _Announcing(_config(app), ready)
+    server = _Announcing(_config(app, form), ready)
     before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn raises it again when all is ended in good order
     try:
         server.run(sockets=[taken])
@@ -122,23 +150,25 @@ def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None]) -> boo
     return server.started
 
 
-def run_workers(taken: socket.socket, *, workers: int) -> bool:
+def run_workers(taken: socket.socket, *, workers: int, ready: Callable[[], None], form: Form = "text") -> bool:
     """Serve `application` from *workers* processes, which all read the configuration anew, until SIGINT or SIGTERM.
 
-    False if they could not start.
+    *ready* is called before they start. False if they could not.
     """
-    supervisor = Multiprocess(_config(FACTORY, factory=True, workers=workers), sockets=[taken])
+    supervisor = Multiprocess(_config(FACTORY, form, factory=True, workers=workers), sockets=[taken])
+    ready()
     supervisor.run()
     return not any(worker.process.exitcode == NOT_STARTED for worker in supervisor.processes)
 
 
-def _config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
+def _config(app: ASGIApp | str, form: Form, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's
     return uvicorn.Config(
         app,
         proxy_headers=False,
         server_header=False,
         access_log=False,
-        log_level="warning",
+        log_config=dict(logging_config(form, others="WARNING")),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **more,
     )

@@ -146,7 +146,7 @@ class SignIn:
     async def failed(self, ip: str | None) -> None:
         """Count a failure. It goes to the log, not to the audit log, which strangers must not be able to fill."""
         now, where = self._runtime.now(), ip or "an unknown address"
-        log.warning("a sign-in to the console from %s failed", where)
+        log.warning("a sign-in to the console from %s failed", where, extra={"event": "sign_in_failed"})
         await self._console.note_failure(bucket_of(ip), now, until=now + PAUSE, failures=FAILURES)
         if await self._console.blocked_until(bucket_of(ip), now, failures=FAILURES) is not None:
             log.warning(
@@ -154,6 +154,7 @@ class SignIn:
                 "trusted_proxies of [middleware], so that each client is counted by its own address",
                 where,
                 FAILURES,
+                extra={"event": "sign_in_slowed_down"},
             )
 
     async def succeeded(self, ip: str | None) -> None:

@@ -48,7 +48,12 @@ class Endpoint:
         except (Problem, KeyfobError) as error:
             details = problem_of(error)
             if isinstance(error, StoreUnavailable):  # the store's own message; no place in our code to look at
-                log.warning("request %s could not be answered: %s", request_id_of(request.scope), error)
+                log.warning(
+                    "request %s could not be answered: %s",
+                    request_id_of(request.scope),
+                    error,
+                    extra={"event": "request_unanswered"},
+                )
             elif details.status >= 500:  # noqa: PLR2004
                 log_failure(request.scope, error)
             return problem_response(request.scope, details, getattr(error, "headers", None))
@@ -79,4 +84,10 @@ async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct
 def log_failure(scope: Scope, error: Exception) -> None:
     """Log where it failed, without the error's message, which may repeat what a caller sent."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("request %s failed: %s\n%s", request_id_of(scope), type(error).__qualname__, frames)
+    log.error(
+        "request %s failed: %s\n%s",
+        request_id_of(scope),
+        type(error).__qualname__,
+        frames,
+        extra={"event": "request_failed"},
+    )

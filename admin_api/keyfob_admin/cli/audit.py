@@ -50,7 +50,9 @@ def tail(
         if as_json:
             print_json({"events": [shown_event(event) for event in events]})
         else:
-            print_table(("at", "who", "action", "team", "key", "detail"), [_row(event) for event in events])
+            rows = [_row(event) for event in events]
+            head, whole = ("at", "who", "action", "team", "key", "detail"), ("action", "key")
+            print_table(head, rows, whole=whole, drop=("detail", "team", "key"), newest_last=True)
 
     run_with_context(work)
 

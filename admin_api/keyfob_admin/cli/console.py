@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import shutil
+import sys
+import tempfile
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +26,14 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob_admin.cli.context import CliContext
 
+_PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={link}">
+<title>Sign in to Keyfob</title>
+<p><a href="{link}">Sign in to Keyfob</a></p>
+"""
 DEFAULT_URL = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
 
 
@@ -49,10 +62,30 @@ def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) 
         else:
             click.echo(link)
         say(f"It signs in as {record.name}, once, until {moment(now + LINK_LASTS)}.")
-        if in_browser and not webbrowser.open(link):
-            say("No browser could be opened here; use the link.")
+        if in_browser:
+            _open_in_browser(link)
 
     run_with_context(work)
+
+
+def _open_in_browser(link: str) -> None:
+    """Open *link* by way of a page that leads to it.
+
+    Whoever lists processes sees what a browser was started with: the path of the page, which is readable to its owner
+    alone, and not the link.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="keyfob-"))
+    page = folder / "sign-in.html"
+    page.touch(0o600)
+    page.write_text(_PAGE.format(link=html.escape(link)), encoding="utf-8")
+    if not webbrowser.open(page.as_uri()):
+        say("No browser could be opened here; use the link.")
+    elif sys.stdin.isatty():
+        click.prompt("Press Enter when the page is open", default="", show_default=False, err=True)
+    else:
+        say(f"The link is also in {page}, which you may delete when the page is open.")
+        return
+    shutil.rmtree(folder)
 
 
 async def _named(context: CliContext, key: str) -> KeyRecord:

@@ -1,4 +1,4 @@
-"""Where the commands work: the installation that the configuration names, opened for one command, closed after it."""
+"""What a command works on: the installation that the configuration names, opened for this one command."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 
 WHOLE_KEY = (
-    "that is a whole key; give its id, which is the 16 characters before the last _. What stands on the command line "
-    "stays in the shell's history: if that key is in use, replace it"
+    "this is a whole key; give only its id, the 16 characters before the last _. Your shell keeps what you typed in "
+    "its history, so replace that key if it is in use"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """One command's hold of an installation. The person at it may do everything."""
+    """An installation, opened for one command. Whoever runs the command may do everything."""
 
     runtime: Runtime
     actor: Actor
@@ -87,7 +87,9 @@ class CliContext:
         """Read a key's id, in either form. Raises NotFound, and UsageError for a whole key."""
         found = key_id_of(text, self.settings.prefix)
         if found is None:
-            raise NotFound(f"{text!r} is no key's id: 16 characters, or {self.settings.prefix}_<type>_ and those")
+            raise NotFound(
+                f"{text!r} is not a key's id: an id is 16 characters, alone or after {self.settings.prefix}_<type>_"
+            )
         if not text.endswith(found):
             raise click.UsageError(WHOLE_KEY)
         return found
@@ -104,10 +106,10 @@ class CliContext:
         teams = [known.id for known in await self.store.teams()]
         if team is None and len(teams) == 1:
             return teams[0]
+        if not teams:
+            raise NotFound("there is no team yet; make one with `keyfob teams create ID`")
         if team is None:
-            raise click.UsageError(
-                f"say which --team: {', '.join(teams) or 'there is none yet; `keyfob teams create`'}"
-            )
+            raise click.UsageError(f"there are several teams; name one with --team: {', '.join(teams)}")
         if team not in teams:
             raise NotFound(f"there is no team {team!r}; `keyfob teams list` shows those that there are")
         return team
@@ -146,7 +148,7 @@ async def open_context(settings: Settings, *, check_keyring: bool = True) -> Asy
     runtime = Runtime(settings)
     log = logging.getLogger("keyfob")
     before = log.level
-    log.setLevel(logging.CRITICAL + 1)  # what goes wrong is said once, by the command
+    log.setLevel(logging.CRITICAL + 1)  # the command reports a failure once, by itself
     try:
         await runtime.freshness.ensure()
         if check_keyring:

@@ -21,38 +21,45 @@ if TYPE_CHECKING:
 _TRY = """\
 Keyfob guards a Teams API at {app_url}. Everything is in {folder} and gone when you press Ctrl-C.
 
-Look around in the console. This link signs you in once, within ten minutes:
+1. Look around in the console. This link signs you in once, within ten minutes:
   {link}
 
-Without a key the answer is 401:
-  curl -i {app_url}/hello
-
-With one it is 200. This key may read everything:
+2. Ask without a key: 401. With this one, which may read everything: 200.
   READER={reader}
+  curl -i {app_url}/hello
   curl -i -H "Authorization: Bearer $READER" {app_url}/hello
-  curl -i -H "Authorization: Bearer $READER" {app_url}/v1/teams/{team}/members
 
-But it may not write, so this is 403:
+3. Disable it, in the console or like this. Its next request is 401.
+  ADMIN={admin_key}
+  curl -s -X POST -H "Authorization: Bearer $ADMIN" {admin_url}/v1/teams/{team}/keys/{reader_id}/disable
+  curl -i -H "Authorization: Bearer $READER" {app_url}/hello
+"""
+
+_HINT = """
+`--more` prints more to try: permissions, other types of key, the admin API, the command line.
+"""
+
+_MORE = """
+4. Enable it again. It may read, so the second answer is 200, and not write, so the third is 403.
+  curl -s -X POST -H "Authorization: Bearer $ADMIN" {admin_url}/v1/teams/{team}/keys/{reader_id}/enable
+  curl -i -H "Authorization: Bearer $READER" {app_url}/v1/teams/{team}/members
   curl -i -X POST -H "Authorization: Bearer $READER" {app_url}/v1/teams/{team}/invites
 
-This one may, and this one does nothing but enroll computers:
+5. This key may write, and this one can only enroll computers:
   WRITER={writer}
   COMPUTER={computer}
   curl -i -X POST -H "Authorization: Bearer $WRITER" {app_url}/v1/teams/{team}/invites
   curl -i -X POST -H "Authorization: Bearer $COMPUTER" {app_url}/v1/teams/{team}/computers
 
-Make a key over HTTP, and disable the reader's: the next request with it is 401.
-  ADMIN={admin_key}
+6. Create a key over HTTP:
   curl -s -H "Authorization: Bearer $ADMIN" -H "Content-Type: application/json" \\
     -d '{{"name": "ci", "permissions": ["members:read"]}}' {admin_url}/v1/teams/{team}/keys
-  curl -s -X POST -H "Authorization: Bearer $ADMIN" {admin_url}/v1/teams/{team}/keys/{reader_id}/disable
-  curl -i -H "Authorization: Bearer $READER" {app_url}/hello
 
-An identity provider would use this key:
+7. An identity provider would use this key:
   SCIM={scim}
   curl -i -H "Authorization: Bearer $SCIM" {app_url}/scim/v2/ServiceProviderConfig
 
-The admin API describes itself at {admin_url}/openapi.json; the command line works here, too:
+8. The admin API is described at {admin_url}/openapi.json, and the command line works here, too:
   keyfob keys list --config {config}
   keyfob console login --config {config} --url {console_url}
 """
@@ -61,8 +68,9 @@ The admin API describes itself at {admin_url}/openapi.json; the command line wor
 @click.command(cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 @host_option
+@click.option("--more", is_flag=True, help="Print more to try.")
 @as_json_option
-def demo(*, port: int, host: str, as_json: bool) -> None:
+def demo(*, port: int, host: str, more: bool, as_json: bool) -> None:
     """Serve a protected Teams API and the admin API from a temporary folder, until Ctrl-C."""
     from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
     from keyfob_admin.setup.demo import prepare  # noqa: PLC0415 - likewise
@@ -75,16 +83,16 @@ def demo(*, port: int, host: str, as_json: bool) -> None:
             if as_json:
                 print_json(told)
             else:
-                click.echo(_walk(made, told))
+                click.echo(_walk(made, told, _TRY + (_MORE if more else _HINT)))
 
         if not server.run(made.app, taken, ready=ready):
             raise Fault("the demo did not start")
     say("The demo is over; its folder is removed.")
 
 
-def _walk(made: Demo, told: dict[str, Any]) -> str:
-    """Write what to try, with keys and addresses that work."""
+def _walk(made: Demo, told: dict[str, Any], text: str) -> str:
+    """Fill in *text*, which says what to try, with keys and addresses that work."""
     reader_id = made.keys["reader"].split("_")[2]
     link = link_address(told["console_url"], made.sign_in)
     shown = {"reader_id": reader_id, "link": link, "config": made.config, "folder": made.config.parent}
-    return _TRY.format(**told, **made.keys, **shown)
+    return text.format(**told, **made.keys, **shown)

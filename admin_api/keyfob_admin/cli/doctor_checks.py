@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, KeyfobError
@@ -18,8 +19,9 @@ from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
+from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
-from keyfob_admin.cli.exit_codes import Fault, sentence
+from keyfob_admin.cli.exit_codes import Fault, finding_of
 from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
@@ -40,9 +42,9 @@ def examine() -> list[Finding]:
     try:
         settings = needed_settings()
     except (KeyfobError, Fault) as error:
-        return [Finding(FAIL, "configuration", sentence(error))]
+        return [Finding(FAIL, "configuration", finding_of(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _keyring_file, database_file):
+    for look in (_rules, _gateways, _django, _keyring_file, database_file):
         findings += _carefully(look, settings)
     findings += asyncio.run(_installation(settings))
     return findings
@@ -53,7 +55,7 @@ def _carefully(look: Callable[[Settings], Iterator[Finding]], settings: Settings
     try:
         return list(look(settings))
     except (KeyfobError, OSError) as error:
-        return [Finding(FAIL, look.__name__.strip("_").replace("_file", ""), sentence(error))]
+        return [Finding(FAIL, look.__name__.strip("_").replace("_file", ""), finding_of(error))]
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -79,7 +81,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         return
     named = permissions_named(*settings.rule_sets)
     count = sum(map(len, settings.rule_sets))
-    yield Finding(OK, "rules", f"{count} rules name {len(named)} permissions, all known")
+    yield Finding(OK, "rules", f"{_count(count, 'rule')} for {_count(len(named), 'permission')}, all known")
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
         fix = "take them out of [permissions], unless your application asks for them itself"
@@ -95,6 +97,15 @@ def _gateways(settings: Settings) -> Iterator[Finding]:
             fix = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
             yield Finding(WARN, what, "everybody may say what was asked for, and from where", fix)
         yield Finding(OK, what, f"asks at /v1/forward-auth/{name}, from {', '.join(policy.trusted_proxies)}")
+
+
+def _django(settings: Settings) -> Iterator[Finding]:
+    """Look for a Django project beside the configuration, or here, that can be served past Keyfob."""
+    folders = {Path.cwd(), *([settings.path.absolute().parent] if settings.path else [])}
+    for manage, past in open_entrances(sorted(folders)):
+        detail = f"asgi.py has Keyfob around it, but {past} and `{manage.name} runserver` answer without a key"
+        fix = f'put "{GUARD}" first in MIDDLEWARE, so that nothing is answered past Keyfob'
+        yield Finding(WARN, "django", detail, fix)
 
 
 def _keyring_file(settings: Settings) -> Iterator[Finding]:
@@ -127,7 +138,7 @@ async def _installation(settings: Settings) -> list[Finding]:
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
-        findings.append(Finding(FAIL, what, sentence(error)))
+        findings.append(Finding(FAIL, what, finding_of(error)))
     return findings
 
 
@@ -154,7 +165,9 @@ async def _schema(context: CliContext) -> AsyncIterator[Finding]:
         return
     status = await sqlite_admin.status(context.store)
     level, fix = (OK, "") if status.journal_mode == "wal" else (FAIL, "`keyfob db migrate` switches it on")
-    yield Finding(level, "database", f"schema {status.schema}, journal {status.journal_mode}, {status.keys} keys", fix)
+    yield Finding(
+        level, "database", f"schema {status.schema}, journal {status.journal_mode}, {_count(status.keys, 'key')}", fix
+    )
 
 
 async def _clock(context: CliContext) -> AsyncIterator[Finding]:
@@ -193,3 +206,7 @@ async def _granted(context: CliContext) -> AsyncIterator[Finding]:
             yield Finding(
                 WARN, "permissions", f"{context.display(view.record)} holds unknown {', '.join(strange)}", fix
             )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -58,9 +58,17 @@ def exit_of(error: Exception) -> Exit | None:
             return None
 
 
+DOCTOR = "; `keyfob doctor` looks for the cause"
+
+
 def sentence(error: Exception) -> str:
     """Say in one line what happened. What looks like a key's secret is never repeated."""
     return _BODY.sub(r"\1…", " ".join(_said(error).split()))
+
+
+def finding_of(error: Exception) -> str:
+    """Say what happened as `keyfob doctor` reports it, which does not send anybody to itself."""
+    return sentence(error).removesuffix(DOCTOR)
 
 
 def _said(error: Exception) -> str:
@@ -69,11 +77,11 @@ def _said(error: Exception) -> str:
             message = error.format_message().rstrip(".")
             said = f"{message}{'' if message.endswith('?') else '.'}{_where_to_look(error)}"
         case click.Abort():
-            said = "stopped; nothing more was done"
+            said = "stopped; nothing else was changed"
         case errors.Invalid():
             said = "; ".join(f"{_named(pointer)}{detail}" for pointer, detail in error.errors)
         case errors.StoreUnavailable() | sqlite3.Error():
-            said = f"{error}; `keyfob doctor` looks for the cause"
+            said = f"{error}{DOCTOR}"
         case OSError():
             said = f"{error.filename or 'the system'}: {error.strerror or error}"
         case _:

@@ -1,51 +1,55 @@
-"""``keyfob keys``: making, finding and ending keys."""
+"""``keyfob keys``: the group, and the two commands that make a key."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from keyfob.management.key_drafts import KeyDraft
-from keyfob.management.keys import KeySearch
-from keyfob.management.pagination import LARGEST_PAGE
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys_check import check
-from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option
-from keyfob_admin.cli.output import moment, named, print_fields, print_json, print_table, say
-from keyfob_admin.cli.times import NEVER, moment_option
+from keyfob_admin.cli.keys_list import list_, show
+from keyfob_admin.cli.keys_state import delete, disable, enable
+from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
+from keyfob_admin.cli.output import moment, print_json, say
+from keyfob_admin.cli.times import HOW, NEVER, from_now, moment_option, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.management.keys import Acknowledged, Changed, CreatedKey
+    from keyfob.management.keys import CreatedKey
     from keyfob_admin.cli.context import CliContext
 
-STATES = click.Choice(["active", "disabled", "suspended", "expired"])
+POWERLESS = (
+    "A key without permissions opens only what a rule opens to every key; --permission P grants one, and "
+    "`keyfob permissions list` shows which there are."
+)
 
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Make, find, check and end keys."""
+    """Create, find, check, disable and delete keys."""
 
 
-keys.add_command(check)
+for _command in (list_, show, disable, enable, delete, check):
+    keys.add_command(_command)
 
 
 @keys.command()
 @click.argument("name")
 @team_option
 @click.option(
-    "--type", "key_type", default="api", show_default=True, metavar="TYPE", help="api, computer, scim, admin…"
+    "--type", "key_type", default="api", show_default=True, metavar="TYPE", help="Also computer, scim, admin or yours."
 )
 @click.option("--permission", "permissions", multiple=True, metavar="P", help="What the key may do; repeat it.")
 @click.option("--description", metavar="TEXT", help="A longer text for people.")
-@click.option(
-    "--expires", callback=moment_option(), metavar="WHEN", help="90d, 12h, 2w or RFC 3339. Without it: never."
-)
+@click.option("--expires", callback=moment_option(), metavar="WHEN", help=f"{HOW}. Without it the key never expires.")
 @click.option("--ip", "ip_allow", multiple=True, metavar="CIDR", help="Where it may be used from; repeat it.")
 @click.option("--replace", is_flag=True, help="Delete the team's present key of a one-per-team type.")
+@yes_option
 @as_json_option
 def create(
     name: str,
@@ -57,9 +61,10 @@ def create(
     expires: datetime | None,
     ip_allow: tuple[str, ...],
     replace: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
-    """Make a key called NAME. The key alone goes to stdout, this once."""
+    """Create a key called NAME. The key goes to stdout, alone and only this once."""
     draft = KeyDraft(
         name=name,
         key_type=key_type,
@@ -70,25 +75,35 @@ def create(
     )
 
     async def work(context: CliContext) -> None:
-        created = await context.keys.create(
-            await context.team_or_only(team), draft, actor=context.actor, replace=replace
-        )
+        of_team = await context.team_or_only(team)
+        if not permissions:
+            _ask_about_powerless(context, key_type, yes=yes)
+        created = await context.keys.create(of_team, draft, actor=context.actor, replace=replace)
         _hand_over(context, created, as_json=as_json)
 
     run_with_context(work)
 
 
+def _ask_about_powerless(context: CliContext, key_type: str, *, yes: bool) -> None:
+    """Ask at a terminal whether a key without permissions is meant; a script is warned by `_hand_over`."""
+    known = context.runtime.catalogue.key_types.get(key_type)
+    if yes or known is None or known.is_fixed or not sys.stdin.isatty():
+        return
+    say(POWERLESS)
+    click.confirm("Create it all the same?", abort=True, err=True)
+
+
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@click.option("--name", metavar="NAME", help='Without it: "Copy of …".')
-@click.option("--add", multiple=True, metavar="P", help="A permission that the copy has besides; repeat it.")
-@click.option("--remove", multiple=True, metavar="P", help="A permission that the copy does not have; repeat it.")
-@click.option("--expires", callback=moment_option(never=True), metavar="WHEN", help="90d, 12h, 2w, RFC 3339 or never.")
+@click.option("--name", metavar="NAME", help='Without it: "Copy of" and the name of the original.')
+@click.option("--add", multiple=True, metavar="P", help="A permission to add to the copy; repeat it.")
+@click.option("--remove", multiple=True, metavar="P", help="A permission to leave out of the copy; repeat it.")
+@click.option("--expires", callback=moment_option(never=True), metavar="WHEN", help=f"{HOW}, or never.")
 @as_json_option
 def duplicate(
     key_id: str, *, name: str | None, add: tuple[str, ...], remove: tuple[str, ...], expires: object, as_json: bool
 ) -> None:
-    """Make a new key like ID: a new secret, all else copied but what the options say."""
+    """Create a key like ID: a new secret, and a copy of everything that no option changes."""
 
     async def work(context: CliContext) -> None:
         original = (await context.key(key_id)).record
@@ -104,7 +119,7 @@ def duplicate(
 
 
 def _edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
-    """Apply ``--add`` and ``--remove``; taking away what is not there is a mistake worth telling."""
+    """Apply ``--add`` and ``--remove``; removing what the key does not hold is reported as a mistake."""
     strange = [name for name in remove if name not in held]
     if strange:
         raise click.UsageError(f"the key does not hold {', '.join(strange)}; it holds {', '.join(held) or 'nothing'}")
@@ -118,158 +133,9 @@ def _hand_over(context: CliContext, created: CreatedKey, *, as_json: bool) -> No
         print_json({"key": shown, "secret": created.secret})
         return
     say(f"{shown.display}  {shown.name} (team {shown.team}): {', '.join(shown.permissions) or 'no permissions'}")
+    if not shown.permissions:
+        say(POWERLESS)
+    end = shown.expires_at
+    say(f"It expires {moment(end)}, {from_now(end, at=now())}." if end else "It never expires.")
     say("This is the only time the key is shown. Keep it where secrets are kept.")
     click.echo(created.secret)
-
-
-@keys.command("list")
-@team_option
-@click.option("--state", type=STATES, help="Only keys in this state.")
-@click.option("--type", "key_type", metavar="TYPE", help="Only keys of this type.")
-@click.option(
-    "--unused", callback=moment_option(back=True), metavar="90d", help="Only keys not used for so long, or since then."
-)
-@as_json_option
-def list_(*, team: str | None, state: str | None, key_type: str | None, unused: datetime | None, as_json: bool) -> None:
-    """List keys, oldest first; without --team those of all teams."""
-
-    async def work(context: CliContext) -> None:
-        of_team = None if team is None else await context.team_or_only(team)
-        views = await context.all_keys(
-            KeySearch(team=of_team, state=state, key_type=key_type, unused_since=unused, page_size=LARGEST_PAGE)
-        )
-        shown = [context.shown().key(view) for view in views]
-        if as_json:
-            print_json({"keys": shown})
-            return
-        head = ("key", "name", "team", "state", "permissions", "expires", "last used")
-        print_table(
-            head,
-            [
-                (
-                    key.display,
-                    key.name,
-                    key.team,
-                    key.state,
-                    _short(key.permissions),
-                    moment(key.expires_at),
-                    moment(key.last_used.at if key.last_used else None),
-                )
-                for key in shown
-            ],
-        )
-
-    run_with_context(work)
-
-
-def _short(permissions: Sequence[str], most: int = 3) -> str:
-    """Write a few permissions, and how many more there are."""
-    more = f" +{len(permissions) - most}" if len(permissions) > most else ""
-    return ", ".join(permissions[:most]) + more
-
-
-@keys.command()
-@click.argument("key_id", metavar="ID")
-@as_json_option
-def show(key_id: str, *, as_json: bool) -> None:
-    """Show the key ID: the 16 characters, or kf_api_… as lists show it."""
-
-    async def work(context: CliContext) -> None:
-        key = context.shown().key(await context.key(key_id))
-        if as_json:
-            print_json(key)
-            return
-        used = f"{moment(key.last_used.at)} from {key.last_used.ip or 'unknown'}" if key.last_used else "never"
-        print_fields(
-            [
-                ("key", key.display),
-                ("name", key.name),
-                ("description", key.description or ""),
-                ("team", key.team),
-                ("state", key.state),
-                ("permissions", ", ".join(key.permissions)),
-                ("addresses", ", ".join(key.ip_allow) or "any"),
-                (
-                    "created",
-                    f"{moment(key.created_at)} by {named(key.created_by.kind, key.created_by.id, key.created_by.name)}",
-                ),
-                ("duplicated from", key.duplicated_from or ""),
-                ("expires", moment(key.expires_at)),
-                ("last used", used),
-                ("disabled", moment(key.disabled_at, "no")),
-            ]
-        )
-
-    run_with_context(work)
-
-
-@keys.command()
-@click.argument("key_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Wait until every worker has confirmed it, and show who has.")
-@as_json_option
-def disable(key_id: str, *, wait: bool, as_json: bool) -> None:
-    """Switch the key ID off. It can be switched on again."""
-
-    async def work(context: CliContext) -> None:
-        record = (await context.key(key_id)).record
-        changed = await context.keys.disable(record.team, record.id, actor=context.actor)
-        if not (wait and as_json):
-            _tell_change(context, changed, "is disabled", as_json=as_json)
-        if wait:
-            _tell_workers(context, changed, await context.keys.acknowledged(changed), as_json=as_json)
-
-    run_with_context(work)
-
-
-def _tell_workers(context: CliContext, changed: Changed, acknowledged: Acknowledged, *, as_json: bool) -> None:
-    if as_json:
-        print_json(context.shown().disabled(changed, acknowledged))
-        return
-    head = ("worker", "host", "confirmed")
-    workers = acknowledged.workers
-    print_table(head, [(one.id, one.host, moment(one.confirmed_at, "no: stopped or cut off")) for one in workers])
-    say(f"No worker acts on what was before since {moment(acknowledged.effective_at)}.")
-
-
-@keys.command()
-@click.argument("key_id", metavar="ID")
-@as_json_option
-def enable(key_id: str, *, as_json: bool) -> None:
-    """Switch the key ID on again."""
-
-    async def work(context: CliContext) -> None:
-        record = (await context.key(key_id)).record
-        changed = await context.keys.enable(record.team, record.id, actor=context.actor)
-        _tell_change(context, changed, "is enabled", as_json=as_json)
-
-    run_with_context(work)
-
-
-def _tell_change(context: CliContext, changed: Changed, what: str, *, as_json: bool) -> None:
-    shown = context.shown().changed(changed.view, changed.effective_by)
-    if as_json:
-        print_json(shown)
-        return
-    say(f"{shown.display} ({shown.name}) {what}; its state is {shown.state}")
-    say(f"Every server acts on it by {moment(shown.effective_by)} at the latest.")
-
-
-@keys.command()
-@click.argument("key_id", metavar="ID")
-@yes_option
-@as_json_option
-def delete(key_id: str, *, yes: bool, as_json: bool) -> None:
-    """Delete the key ID for ever. It must be disabled first."""
-
-    async def work(context: CliContext) -> None:
-        record = (await context.key(key_id)).record
-        name = f"{context.display(record)} ({record.name})"
-        if record.is_disabled:
-            confirm(f"Delete {name} for ever?", yes=yes)
-        await context.keys.delete(record.team, record.id, actor=context.actor)
-        if as_json:
-            print_json({"id": record.id, "display": context.display(record), "deleted": True})
-        else:
-            say(f"{name} is deleted")
-
-    run_with_context(work)

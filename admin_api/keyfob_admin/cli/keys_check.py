@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
 
 ON_ARGV = (
-    "the key must come from stdin, as in `keyfob keys check - < file`: what stands on the command line stays in the "
-    "shell's history and is seen by everybody who lists processes. If that was a key in use, replace it"
+    "send the key to stdin, as in `keyfob keys check - < file`: a command line stays in the shell's history, and "
+    "everybody who lists processes sees it. If that was a key in use, replace it"
 )
 
 WHY = {
-    Reason.MALFORMED: "it is no key of this installation",
-    Reason.FORGED: "its tag was not made with this installation's keyring: the key is from elsewhere, or made up",
+    Reason.MALFORMED: "it is not a key of this installation",
+    Reason.FORGED: "this installation's keyring did not make its tag: the key is from elsewhere, or forged",
     Reason.RETIRED: "it was made with a signing key that is retired",
     Reason.UNKNOWN: "there is no such key",
     Reason.MISMATCH: "its secret is wrong",
@@ -100,7 +100,7 @@ def _look_at(text: str, prefix: str) -> Finding:
         return Finding(
             None, f"it looks mistyped or cut off: {len(text)} characters, not as a key is", reason="mistyped"
         )
-    return Finding(None, f"it is no key: keys begin with {prefix}_", reason="not_a_key")
+    return Finding(None, f"it is not a key: keys begin with {prefix}_", reason="not_a_key")
 
 
 def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:

@@ -21,7 +21,7 @@ from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say
-from keyfob_admin.cli.serve import serve
+from keyfob_admin.cli.serve import log_config, serve
 from keyfob_admin.cli.teams import permissions, teams
 
 if TYPE_CHECKING:
@@ -72,5 +72,5 @@ def main() -> None:
     """
 
 
-for _command in (init, demo, serve, console, keys, teams, permissions, audit, keyring, db, doctor, bench):
+for _command in (init, demo, serve, console, keys, teams, permissions, audit, keyring, db, doctor, log_config, bench):
     main.add_command(_command)

@@ -30,11 +30,15 @@ def _config_option() -> click.Option:
 
 
 class Command(click.Command):
-    """A command with ``--config``."""
+    """A command with ``--config``, whose line in a list of commands is its first sentence, never cut."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - click's
         super().__init__(*args, **settings)
         self.params.append(_config_option())
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Give the first sentence; click wraps what is longer than *limit*."""
+        return _first_sentence(self.help, limit)
 
 
 class Group(click.Group):
@@ -47,9 +51,18 @@ class Group(click.Group):
         super().__init__(*args, **settings)
         self.params.append(_config_option())
 
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Give the first sentence; click wraps what is longer than *limit*."""
+        return _first_sentence(self.help, limit)
+
+
+def _first_sentence(text: str | None, _: int) -> str:
+    paragraph = " ".join((text or "").partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "."
+
 
 def config_named() -> Path | None:
-    """Tell which file the command line or the environment names, if any."""
+    """Give the file that the command line or the environment names, if any."""
     path = click.get_current_context().meta.get(_NAMED) or os.environ.get("KEYFOB_CONFIG")
     return Path(path) if path else None
 
@@ -79,5 +92,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("this asks first, and nobody is here to answer; add --yes")
+        raise click.UsageError("this cannot be undone, and there is no terminal to ask at; add --yes to confirm")
     click.confirm(question, abort=True, err=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import click
 
+from keyfob.log_format import logging_config
 from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Command, host_option
@@ -15,16 +18,19 @@ from keyfob_admin.cli.output import say
 if TYPE_CHECKING:
     import socket
 
+    from keyfob.log_format import Form
     from keyfob_admin.cli.context import CliContext
 
 MOST_WORKERS = 256
+FORMS = click.Choice(["text", "json"])
 
 
 @click.command(cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8700, show_default=True, help="0 takes any free one.")
 @host_option
 @click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes.")
-def serve(*, port: int, host: str, workers: int) -> None:
+@click.option("--log-format", "form", type=FORMS, help="Write the log, the first line included, as text or JSON.")
+def serve(*, port: int, host: str, workers: int, form: Form | None) -> None:
     """Serve the admin API, the console and forward-auth until Ctrl-C."""
     from keyfob_admin import server  # noqa: PLC0415 - other commands need no uvicorn
 
@@ -35,22 +41,37 @@ def serve(*, port: int, host: str, workers: int) -> None:
         os.environ["KEYFOB_CONFIG"] = str(settings.path)  # for the workers
     run_with_context(_is_usable)
     with take_port(host, port) as taken:
-        where = server.url_of(taken)
+        words = _where(taken, settings.admin.url)
 
         def ready() -> None:
-            say(f"The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)")
+            if form is None:
+                say(words)
+            else:
+                logging.getLogger("keyfob").info(words, extra={"event": "serving"})
 
         if workers > 1:
-            ready()
-            has_started = server.run_workers(taken, workers=workers)
+            has_started = server.run_workers(taken, workers=workers, ready=ready, form=form or "text")
         else:
-            has_started = server.run(server.application(), taken, ready=ready)
+            has_started = server.run(server.application(), taken, ready=ready, form=form or "text")
     if not has_started:
         raise Fault("the server did not start; `keyfob doctor` looks for the cause")
 
 
+def _where(taken: socket.socket, configured: str | None) -> str:
+    """Say at which address people reach what *taken* serves."""
+    from keyfob_admin import server  # noqa: PLC0415 - as above
+
+    host, port = taken.getsockname()[:2]
+    if not server.is_everywhere(taken):
+        where = configured or server.url_of(taken)
+        return f"The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)"
+    where = configured or server.outward_url_of(taken)
+    everywhere = f"Listening on port {port} of every address of this machine ({host})"
+    return f"{everywhere}. The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)"
+
+
 async def _is_usable(_: CliContext) -> None:
-    """Do nothing: that the installation could be opened is what had to be known."""
+    """Do nothing: opening the installation was the test."""
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -62,3 +83,13 @@ def take_port(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise Fault(f"cannot listen on port {port} of {host}: {why}. Choose another one with --port") from None
+
+
+@click.command("log-config", cls=Command)
+@click.option("--log-format", "form", type=FORMS, default="text", show_default=True, help="How each line looks.")
+def log_config(*, form: Form) -> None:
+    """Print a logging configuration for uvicorn, in which Keyfob's refusals and warnings appear.
+
+    Use it as in: keyfob log-config > log.json; uvicorn app:app --log-config log.json
+    """
+    click.echo(json.dumps(logging_config(form), indent=2))

@@ -39,14 +39,16 @@ def list_teams(*, as_json: bool) -> None:
 @teams.command()
 @click.argument("team_id", metavar="ID")
 @click.option("--name", metavar="NAME", help="As people read it. Without it: the id.")
-@click.option("--plan", metavar="PLAN", default="enterprise", show_default=True, help="What the team may hold.")
+@click.option(
+    "--plan", metavar="PLAN", default="enterprise", show_default=True, help="Which types of key the team may hold."
+)
 @as_json_option
 def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
-    """Make a team called ID: lower-case letters, digits and hyphens."""
+    """Create a team called ID: lower-case letters, digits and hyphens."""
 
     async def work(context: CliContext) -> None:
         team = await context.teams.create(team_id, name=name, plan=plan, actor=context.actor)
-        _tell(team, "is there now", as_json=as_json)
+        _tell(team, f"was created; its name is {team.name}", as_json=as_json)
 
     run_with_context(work)
 
@@ -56,7 +58,7 @@ def create(team_id: str, *, name: str | None, plan: str, as_json: bool) -> None:
 @click.argument("plan")
 @as_json_option
 def set_plan(team_id: str, plan: str, *, as_json: bool) -> None:
-    """Give the team ID another PLAN. Keys of types that it lacks are suspended, and restored when it has them again."""
+    """Give the team ID another PLAN. Keys of types that it lacks are suspended until a plan includes them again."""
 
     async def work(context: CliContext) -> None:
         team = await context.teams.update(await context.team_or_only(team_id), {"plan": plan}, actor=context.actor)
@@ -65,11 +67,25 @@ def set_plan(team_id: str, plan: str, *, as_json: bool) -> None:
     run_with_context(work)
 
 
+@teams.command()
+@click.argument("team_id", metavar="ID")
+@click.argument("name")
+@as_json_option
+def rename(team_id: str, name: str, *, as_json: bool) -> None:
+    """Give the team ID another NAME, as people read it. Its id stays."""
+
+    async def work(context: CliContext) -> None:
+        team = await context.teams.update(await context.team_or_only(team_id), {"name": name}, actor=context.actor)
+        _tell(team, f"is called {team.name} now", as_json=as_json)
+
+    run_with_context(work)
+
+
 def _tell(team: Team, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(shown_team(team))
     else:
-        say(f"The team {team.id} ({team.name}) {what}.")
+        say(f"The team {team.id} {what}.")
 
 
 @click.group(cls=Group)

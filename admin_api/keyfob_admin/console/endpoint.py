@@ -160,4 +160,10 @@ def _choice(teams: tuple[Team, ...]) -> tuple[Team, ...]:
 def _log(page_request: PageRequest, error: Exception) -> None:
     """Log where it broke, without the error's words: they may repeat what somebody typed."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("page %s failed: %s\n%s", request_id_of(page_request.request.scope), type(error).__qualname__, frames)
+    log.error(
+        "page %s failed: %s\n%s",
+        request_id_of(page_request.request.scope),
+        type(error).__qualname__,
+        frames,
+        extra={"event": "page_failed"},
+    )

@@ -5,17 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-PERMISSIONS: Mapping[str, str] = {"items:read": "Read items", "items:write": "Create and change items"}
-RULES: Mapping[str, object] = {
-    "GET /items": "items:read",
-    "POST /items": "items:write",
-    "GET /items/{id}": "items:read",
-    "/docs/{path:path}": {"public": True},
-}
-
 _TEXT = """\
 # Keyfob's configuration. `keyfob doctor` checks it and says what to change.
-# Every setting can be overridden from the environment, as KEYFOB_<SECTION>_<KEY>: KEYFOB_STORE_URL.
+# The environment overrides every setting, as KEYFOB_<SECTION>_<KEY>: KEYFOB_STORE_URL.
 
 [store]
 url = "sqlite:///keyfob.db"          # relative to this file; or postgresql://user@host/db
@@ -50,13 +42,20 @@ keyring = "keyfob.keyring"                 # the server's own keys: keep it secr
 """
 
 
-def starting_file(*, permissions: Mapping[str, str] = PERMISSIONS, rules: Mapping[str, object] = RULES) -> str:
-    """Write a configuration with this catalogue and these rules."""
-    return _TEXT.format(permissions=_lines(permissions), rules=_lines(rules))
+def starting_file(
+    *, permissions: Mapping[str, str], rules: Mapping[str, object], notes: Mapping[str, str] | None = None
+) -> str:
+    """Write a configuration with this catalogue and these rules. *notes* are comments above some of the rules."""
+    return _TEXT.format(permissions=_lines(permissions), rules=_lines(rules, notes or {}))
 
 
-def _lines(table: Mapping[str, object]) -> str:
-    return "\n".join(f"{_toml(name)} = {_toml(value)}" for name, value in table.items())
+def _lines(table: Mapping[str, object], notes: Mapping[str, str] | None = None) -> str:
+    lines = []
+    for name, value in table.items():
+        if notes and name in notes:
+            lines.append(f"# {notes[name]}:")
+        lines.append(f"{_toml(name)} = {_toml(value)}")
+    return "\n".join(lines)
 
 
 def _toml(value: object) -> str:

@@ -54,12 +54,15 @@ class DenialLog:
                 shown_path(scope),
                 self._addresses.of(scope),
                 denied.key_id,
+                extra={"event": "request_refused"},
             )
         if self._on_denied is not None:
             try:
                 answer = self._on_denied(denied)
             except Exception:
-                log.exception("on_denied raised; the request is refused all the same")
+                log.exception(
+                    "on_denied raised; the request is refused all the same", extra={"event": "on_denied_failed"}
+                )
             else:
                 if inspect.isawaitable(answer):
                     self._await_in_background(answer)
@@ -68,7 +71,11 @@ class DenialLog:
         """Let the answer to the client go out meanwhile."""
         if len(self._running) >= _MOST_CALLBACKS:
             if not self._is_full:
-                log.warning("on_denied takes too long: %d calls are running, more are left out", _MOST_CALLBACKS)
+                log.warning(
+                    "on_denied takes too long: %d calls are running, more are left out",
+                    _MOST_CALLBACKS,
+                    extra={"event": "on_denied_slow"},
+                )
             self._is_full = True
             if inspect.iscoroutine(answer):
                 answer.close()
@@ -89,4 +96,4 @@ async def _finish(answer: Awaitable[object]) -> None:
     try:
         await answer
     except Exception:
-        log.exception("on_denied raised; the request was refused all the same")
+        log.exception("on_denied raised; the request was refused all the same", extra={"event": "on_denied_failed"})

@@ -58,7 +58,9 @@ class Lifespan:
             if self._has_answered_start:
                 await self._inner.stop()
                 raise
-            log.debug("the application does not take part in lifespan: %r", unknown)
+            log.debug(
+                "the application does not take part in lifespan: %r", unknown, extra={"event": "lifespan_unsupported"}
+            )
         if self._failed:
             await self._inner.stop()
         elif not self._has_answered_stop:

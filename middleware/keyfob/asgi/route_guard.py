@@ -65,6 +65,7 @@ def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | De
         scope.get("method", "WS"),
         shown_path(scope),
         denied.key_id,
+        extra={"event": "request_refused"},
     )
     return denied
 

@@ -88,7 +88,11 @@ class OpenConnections:
     def end_all(self) -> None:
         """End everything, because nobody can tell which keys are still good."""
         all_open = self._all()
-        log.warning("the store cannot tell whether keys are still good: closing %d connections", len(all_open))
+        log.warning(
+            "the store cannot tell whether keys are still good: closing %d connections",
+            len(all_open),
+            extra={"event": "connections_closed"},
+        )
         for connection in all_open:
             self._forget(connection)
             connection.revoke(TRY_AGAIN_LATER)
@@ -107,6 +111,10 @@ class OpenConnections:
         self.responses.discard(connection)
 
     def _end(self, connection: Connection) -> None:
-        log.info("closing a connection of key %s, which no longer allows it", connection.key_id)
+        log.info(
+            "closing a connection of key %s, which no longer allows it",
+            connection.key_id,
+            extra={"event": "connection_closed"},
+        )
         self._forget(connection)
         connection.revoke()

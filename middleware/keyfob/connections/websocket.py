@@ -80,6 +80,8 @@ class OpenSocket(Connection):
             try:
                 await self._send({"type": "websocket.close", "code": code, "reason": ""})
             except Exception as refused:  # noqa: BLE001 - each server has its own way to say that the client left already
-                log.debug("the WebSocket could not be closed with %d: %r", code, refused)
+                log.debug(
+                    "the WebSocket could not be closed with %d: %r", code, refused, extra={"event": "websocket_ended"}
+                )
             else:
                 return

@@ -152,7 +152,9 @@ class KeyVerifier:
                 kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
             await self._lookup.save_digest(key.key_id, checked.hash, StoredSecret(kept, kept_digest))
         except StoreUnavailable as broken:
-            log.info("the digest of %s could not be stored: %s", key.display, broken)
+            log.info(
+                "the digest of %s could not be stored: %s", key.display, broken, extra={"event": "digest_unwritten"}
+            )
 
     def _refused(self, key: KeyText, digest: bytes, found: Found, reason: Reason) -> Verification:
         refusal = CachedRefusal(key.key_id, reason, self._freshness.believed_until())

@@ -149,7 +149,11 @@ class Usage:
             await self.flush(sink)
         except StoreUnavailable as broken:
             if not self._failed:
-                log.warning("uses of keys are kept in memory until they can be written: %s", broken)
+                log.warning(
+                    "uses of keys are kept in memory until they can be written: %s",
+                    broken,
+                    extra={"event": "usage_unwritten"},
+                )
             self._failed = True
         else:
             self._failed = False

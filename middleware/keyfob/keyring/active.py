@@ -166,7 +166,7 @@ class ActiveKeyring:
         try:
             self._keyring = self._load()
         except ConfigError as wrong:
-            log.warning("the keyring could not be read again: %s", wrong)
+            log.warning("the keyring could not be read again: %s", wrong, extra={"event": "keyring_unreadable"})
         return self._keyring != before
 
 

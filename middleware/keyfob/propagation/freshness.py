@@ -144,13 +144,16 @@ class Freshness:
         self._began, self._until = began, began + self._max_staleness
         if self._failed:
             self._failed = False
-            log.warning("the store answers again")
+            log.warning("the store answers again", extra={"event": "store_available"})
 
     def _apply(self, changes: Changes) -> None:
         is_other_history = changes.epoch != self.epoch or changes.revision < self.revision
         if is_other_history:
             if self.epoch is not None:
-                log.warning("the database was replaced or restored: every cached answer is dropped")
+                log.warning(
+                    "the database was replaced or restored: every cached answer is dropped",
+                    extra={"event": "database_replaced"},
+                )
             self._merging.forget()
         elif changes.too_many:
             self._merging.forget()
@@ -165,14 +168,18 @@ class Freshness:
     def _note_failure(self, why: object) -> None:
         if not self._failed:
             self._failed = True
-            log.warning("the store cannot be read: %s", why)
+            log.warning("the store cannot be read: %s", why, extra={"event": "store_unavailable"})
 
     def _watch_signal(self, seen: object, revision: int) -> None:
         number = int.from_bytes(seen, sys.byteorder) if isinstance(seen, bytes) else seen
         # A writer that has committed but not published yet is normal for an instant, not for three polls.
         self._behind = self._behind + 1 if isinstance(number, int) and 0 < number < revision else 0
         if self._behind == 3:  # noqa: PLR2004
-            log.warning("the change signal stays behind: revocation takes up to %s s on this host", self._max_staleness)
+            log.warning(
+                "the change signal stays behind: revocation takes up to %s s on this host",
+                self._max_staleness,
+                extra={"event": "change_signal_behind"},
+            )
 
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:

@@ -142,7 +142,7 @@ class WorkerRegistry:
         except (StoreUnavailable, TimeoutError) as broken:
             self._paused_until = self._clock() + PAUSE
             if not self._failed:
-                log.warning("this worker cannot confirm changes: %s", broken)
+                log.warning("this worker cannot confirm changes: %s", broken, extra={"event": "worker_unregistered"})
             self._failed = True
         else:
             self._failed = False

@@ -42,7 +42,7 @@ class ChangeApplier:
             try:
                 self._keyring.check()
             except ConfigError as wrong:
-                log.critical("%s", wrong)
+                log.critical("%s", wrong, extra={"event": "keyring_wrong"})
                 self._keyring_error = wrong
             else:
                 self._keyring_error = None

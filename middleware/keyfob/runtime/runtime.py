@@ -23,6 +23,7 @@ from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.log_format import install_fallback
 from keyfob.management.audit_log import AuditLog
 from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
@@ -53,6 +54,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         """Build everything without touching the database. Raises ConfigError."""
+        install_fallback()
         self.settings = settings
         self.catalogue = build_catalogue(
             permissions=settings.permissions,

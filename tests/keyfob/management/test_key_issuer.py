@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEYRING = Keyring.new(NOON).added(NOON)
 QUICK = Argon2Parameters(memory_kib=8, time=1)
-CONTRACT = re.compile(r"\bkf_(api|computer|scim|admin)_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}\b")
+CONTRACT = re.compile(r"\bkf_(?:api|computer|scim|admin)_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}\b")
 
 
 @pytest.fixture

@@ -91,10 +91,10 @@ def test_lists_are_filtered(home: Home) -> None:
 
 def test_a_list_longer_than_a_page_is_whole(home: Home) -> None:
     """The command line pages through to the end by itself."""
-    from keyfob_admin.cli import keys  # noqa: PLC0415
+    from keyfob_admin.cli import keys_list  # noqa: PLC0415
 
     pages = pytest.MonkeyPatch()
-    pages.setattr(keys, "LARGEST_PAGE", 2)
+    pages.setattr(keys_list, "LARGEST_PAGE", 2)
     try:
         made = [home.make(f"key {n}", *READ)[0] for n in range(4)]
         listed = [key["id"] for key in typed("keys", "list", "--json").data["keys"]]

@@ -27,9 +27,19 @@ def test_teams_are_made_and_listed(home: Home) -> None:
     assert "Acme Ltd" in typed("teams", "list").out
 
 
+def test_teams_are_renamed(home: Home) -> None:
+    """A team gets another name and keeps its id and plan."""
+    renamed = typed("teams", "rename", "default", "Acme Inc", "--json").data
+
+    assert {"id": "default", "name": "Acme Inc", "plan": "enterprise"} == renamed
+    assert "is called Acme Ltd now" in typed("teams", "rename", "default", "Acme Ltd").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["rename", "nobody", "Somebody"], 4),
+        (["rename", "default", ""], 2),
         (["create", "default"], 5),
         (["create", "No Slug"], 2),
         (["create", "a/b"], 2),

@@ -85,9 +85,25 @@ def test_it_ends_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert (0, False) == (process.returncode, "Traceback" in words)
 
 
+def test_ff_44_it_prints_three_blocks(tmp_path: Path) -> None:
+    """Without --more three things to try fit a small terminal, and --more is named."""
+    process = start()
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        while "--more" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "the demo ended"
+    finally:
+        end(process)
+
+    assert ["1.", "2.", "3."] == [line[:2] for line in lines if line[0].isdigit()]
+    assert len(lines) < 24
+
+
 def test_what_it_prints_to_try_works(tmp_path: Path) -> None:
     """Every line that people are told to type does what the words around it say."""
-    process = start()
+    process = start("--more")
     try:
         assert process.stdout is not None
         lines: list[str] = []
@@ -106,7 +122,7 @@ def test_what_it_prints_to_try_works(tmp_path: Path) -> None:
         end(process)
 
     statuses = [line for line in tried.stdout.splitlines() if line.isdigit()]
-    assert ["401", "200", "200", "403", "201", "201", "401", "200"] == statuses
+    assert ["401", "200", "401", "200", "403", "201", "201", "200"] == statuses
 
 
 def test_a_port_in_use_is_one_line() -> None:

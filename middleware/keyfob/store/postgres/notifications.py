@@ -61,7 +61,11 @@ class Notifications:
             try:
                 await self._receive()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-                log.info("no notifications from the database (%s): polling alone", type(error).__name__)
+                log.info(
+                    "no notifications from the database (%s): polling alone",
+                    type(error).__name__,
+                    extra={"event": "notifications_lost"},
+                )
             await asyncio.sleep(RETRY_AFTER)
 
     async def _receive(self) -> None:
@@ -71,7 +75,10 @@ class Notifications:
             async with asyncio.timeout(_CONNECT_LIMIT):
                 if await self._is_pooled(connection):
                     self._is_silent = True
-                    log.info("a pooler stands before the database, so it sends no notifications: polling alone")
+                    log.info(
+                        "a pooler stands before the database, so it sends no notifications: polling alone",
+                        extra={"event": "notifications_unavailable"},
+                    )
                     return
                 await connection.add_listener(CHANNEL, self._notified)
             self._seen.set()  # for what was missed before

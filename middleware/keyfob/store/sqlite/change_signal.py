@@ -119,7 +119,11 @@ class ChangeSignal:
         if not self._database.exists():
             return
         if truncated:
-            log.warning("the change signal %s was truncated: it is made anew", self.path)
+            log.warning(
+                "the change signal %s was truncated: it is made anew",
+                self.path,
+                extra={"event": "change_signal_truncated"},
+            )
         try:
             self._open_or_make()
         except OSError as error:
@@ -182,7 +186,7 @@ class ChangeSignal:
     def _complain(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
-            log.warning("the change signal %s %s", self.path, problem)
+            log.warning("the change signal %s %s", self.path, problem, extra={"event": "change_signal_unusable"})
 
 
 def _unknown() -> int:

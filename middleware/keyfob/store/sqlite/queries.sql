@@ -208,7 +208,8 @@ SELECT m.epoch, w.id, w.host, w.lease, w.epoch, w.revision, w.seen_at, w.signal,
 FROM meta m CROSS JOIN workers w ORDER BY w.host, w.id
 
 -- name: request_acknowledgement
-UPDATE acknowledgement_request SET revision = ?1 WHERE revision < ?1
+UPDATE acknowledgement_request SET revision = asked.revision
+FROM (SELECT ? AS revision) AS asked WHERE acknowledgement_request.revision < asked.revision
 
 -- The console, whose statements take no revision.
 

@@ -1,0 +1,120 @@
+"""``keyfob keys list`` and ``show``: what there is to see of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from keyfob.keys.format import key_id_of
+from keyfob.management.keys import KeySearch
+from keyfob.management.pagination import LARGEST_PAGE
+from keyfob_admin.cli.context import WHOLE_KEY, run_with_context
+from keyfob_admin.cli.options import Command, as_json_option, team_option
+from keyfob_admin.cli.output import moment, moment_cell, named, print_fields, print_json, print_table
+from keyfob_admin.cli.times import moment_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from keyfob_admin.cli.context import CliContext
+    from keyfob_admin.wire.views import Key
+
+STATES = click.Choice(["active", "disabled", "suspended", "expired"])
+_HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
+
+
+@click.command("list", cls=Command)
+@team_option
+@click.option("--search", metavar="TEXT", help="Only keys with this in their name or id.")
+@click.option("--state", type=STATES, help="Only keys in this state.")
+@click.option("--type", "key_type", metavar="TYPE", help="Only keys of this type.")
+@click.option(
+    "--unused", callback=moment_option(back=True), metavar="90d", help="Only keys not used for so long, or since then."
+)
+@as_json_option
+def list_(
+    *,
+    team: str | None,
+    search: str | None,
+    state: str | None,
+    key_type: str | None,
+    unused: datetime | None,
+    as_json: bool,
+) -> None:
+    """List keys, oldest first; without --team those of all teams."""
+
+    async def work(context: CliContext) -> None:
+        of_team = None if team is None else await context.team_or_only(team)
+        sought = KeySearch(
+            team=of_team,
+            q=None if search is None else _without_secret(search, context.settings.prefix),
+            state=state,
+            key_type=key_type,
+            unused_since=unused,
+            page_size=LARGEST_PAGE,
+        )
+        shown = [context.shown().key(view) for view in await context.all_keys(sought)]
+        if as_json:
+            print_json({"keys": shown})
+        else:
+            whole = ("state", "expires", "last used")
+            print_table(_HEAD, map(_row, shown), whole=whole, drop=("permissions", "last used", "team", "expires"))
+
+    run_with_context(work)
+
+
+def _without_secret(search: str, prefix: str) -> str:
+    """Refuse a whole key, whose secret should not stand on a command line."""
+    found = key_id_of(search.strip(), prefix)
+    if found is not None and not search.strip().endswith(found):
+        raise click.UsageError(WHOLE_KEY)
+    return search
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    used = moment_cell(key.last_used.at if key.last_used else None)
+    permissions = _short(key.permissions)
+    return key.display, key.name, key.team, key.state, permissions, moment_cell(key.expires_at), used
+
+
+def _short(permissions: Sequence[str], most: int = 3) -> str:
+    """Write a few permissions, and how many more there are."""
+    more = f" +{len(permissions) - most}" if len(permissions) > most else ""
+    return ", ".join(permissions[:most]) + more
+
+
+@click.command(cls=Command)
+@click.argument("key_id", metavar="ID")
+@as_json_option
+def show(key_id: str, *, as_json: bool) -> None:
+    """Show the key ID: the 16 characters, or kf_api_ and those, as lists show it."""
+
+    async def work(context: CliContext) -> None:
+        key = context.shown().key(await context.key(key_id))
+        if as_json:
+            print_json(key)
+            return
+        used = f"{moment(key.last_used.at)} from {key.last_used.ip or 'unknown'}" if key.last_used else "never"
+        print_fields(
+            [
+                ("key", key.display),
+                ("name", key.name),
+                ("description", key.description or ""),
+                ("team", key.team),
+                ("state", key.state),
+                ("permissions", ", ".join(key.permissions)),
+                ("addresses", ", ".join(key.ip_allow) or "any"),
+                (
+                    "created",
+                    f"{moment(key.created_at)} by {named(key.created_by.kind, key.created_by.id, key.created_by.name)}",
+                ),
+                ("duplicated from", key.duplicated_from or ""),
+                ("expires", moment(key.expires_at)),
+                ("last used", used),
+                ("disabled", moment(key.disabled_at, "no")),
+            ]
+        )
+
+    run_with_context(work)
