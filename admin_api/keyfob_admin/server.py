@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from keyfob.config.settings import load_settings
@@ -30,6 +31,7 @@ FACTORY = "keyfob_admin.server:application"
 BACKLOG = 2048
 NOT_STARTED = 3  # the exit code of a uvicorn worker that could not
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
+KEEP_ALIVE_SECONDS = 75  # longer than the gateways of examples/gateways keep an idle connection, so that they close it
 
 
 def application() -> ASGIApp:
@@ -70,6 +72,16 @@ def url_of(taken: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class WithoutWebSockets(H11Protocol):
+    """Answers a WebSocket handshake as the GET that it is, because gateways ask forward-auth about handshakes.
+
+    uvicorn hands a connection that asks for an upgrade to this class, with the request written out again.
+    """
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+
 class _Announcing(uvicorn.Server):
     """A server that says when it is ready."""
 
@@ -83,9 +95,12 @@ class _Announcing(uvicorn.Server):
             self._ready()
 
 
-def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None]) -> bool:
-    """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start."""
-    server = _Announcing(_config(app), ready)
+def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None], websockets: bool = False) -> bool:
+    """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start.
+
+    Without *websockets* a handshake is answered as any other GET.
+    """
+    server = _Announcing(_config(app, ws="auto" if websockets else WithoutWebSockets), ready)
     before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn raises it again when all is ended in good order
     try:
         server.run(sockets=[taken])
@@ -101,7 +116,8 @@ def run_workers(taken: socket.socket, *, workers: int) -> bool:
 
     False if they could not start.
     """
-    supervisor = Multiprocess(_config(FACTORY, factory=True, workers=workers), sockets=[taken])
+    config = _config(FACTORY, ws=WithoutWebSockets, factory=True, workers=workers)
+    supervisor = Multiprocess(config, sockets=[taken])
     supervisor.run()
     return not any(worker.process.exitcode == NOT_STARTED for worker in supervisor.processes)
 
@@ -113,6 +129,7 @@ def _config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:  # noqa: ANN401 
         server_header=False,
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         **more,
     )

@@ -77,7 +77,7 @@ def demo(*, port: int, host: str, as_json: bool) -> None:
             else:
                 click.echo(_walk(made, told))
 
-        if not server.run(made.app, taken, ready=ready):
+        if not server.run(made.app, taken, ready=ready, websockets=True):
             raise Fault("the demo did not start")
     say("The demo is over; its folder is removed.")
 
