@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 
 # Load and random schedules, which only repeat what other tests go through: to measure their coverage takes minutes.
 UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/")
+# Files that take longest: they begin first, so that no worker is left with one of them at the end.
+LONGEST = (
+    "tests/history/",
+    "tests/docs/",
+    "tests/faults/",
+    "tests/model/",
+    "tests/end_to_end/gateways/",
+    "tests/bench/",
+)
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"  # by this variable, processes that tests start learn that they are measured
 _coverage: dict[str, str] = {}
 
@@ -28,7 +37,8 @@ def require(component: str, reason: str) -> NoReturn:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is not measured, for pytest-cov and for the next hook."""
+    """Put the longest first, and mark what is not measured, for pytest-cov and for the next hook."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     for item in items:
         if item.nodeid.startswith(UNMEASURED):
             item.add_marker(pytest.mark.no_cover)
