@@ -89,7 +89,7 @@ class SignIn:
         return None if key is None else await self._open(key, _NO_KEY_CHAR, ip, by="link")
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
-        """Find the session of *token*, unless it has ended; one whose key has fallen ends here."""
+        """Find the session of *token*, unless it has ended; one whose key was revoked ends here."""
         session = await self._console.session(digest(token)) if token else None
         if session is None:
             return None
@@ -127,7 +127,7 @@ class SignIn:
         await self._console.forget_failures(bucket_of(ip))
 
     async def _open(self, key: KeyRecord, key_char: str, ip: str | None, *, by: str) -> str | None:
-        """Begin a session, as the audit log will tell; None if the key has fallen meanwhile."""
+        """Begin a session, as the audit log will tell; None if the key was revoked meanwhile."""
         token = key_char + secrets.token_urlsafe(32)
         now = self._runtime.now()
         session = Session(digest(token), key.id, secrets.token_bytes(32), ip, now, now + self._lasts)

@@ -73,5 +73,5 @@ def _install(settings: Settings, team: str, admin: str) -> CreatedKey:
         raise
     except (KeyfobError, OSError) as error:
         raise Fault(
-            f"{sentence(error)}. Mend that and run `keyfob init` again: it goes on with what is there"
+            f"{sentence(error)}. Fix that and run `keyfob init` again: it goes on with what is there"
         ) from error

@@ -142,7 +142,7 @@ def add(*, new_file: bool, as_json: bool) -> None:
 @click.argument("char", required=False)
 @as_json_option
 def activate(*, char: str | None, as_json: bool) -> None:
-    """Mint with the entry CHAR from now on; without it, with the newest of the file."""
+    """Issue keys with the entry CHAR from now on; without it, with the newest of the file."""
 
     async def work(bench: KeyringContext) -> None:
         if not bench.keyring.entries:

@@ -1,4 +1,4 @@
-"""WebSockets and long responses that go on after they were admitted: they end when their key falls.
+"""WebSockets and long responses that go on after they were admitted: they end when their key is revoked.
 
 A response is registered with its first part that is not its last, so that an ordinary request pays for no registry.
 """
@@ -36,7 +36,7 @@ class OpenConnections:
     def watch(self, send: Send, granted: Granted, match: Match | None, address: str | None) -> Send:
         """Return what an application may send with in place of *send*, until that is given to `release`.
 
-        From the first part that is not the last the response is open, and ends when its key falls. A part that is
+        From the first part that is not the last the response is open, and ends when its key is revoked. A part that is
         both is only passed on.
         """
         # Asked of a loop that is known: to find out which one is running takes a system call before CPython 3.12.
@@ -55,7 +55,7 @@ class OpenConnections:
         return passing
 
     def was_cut_off(self, send: Send, broken: BaseException) -> bool:
-        """Whether *broken* is how the application of a response took it that its key fell."""
+        """Whether *broken* is how the application of a response took it that its key was revoked."""
         response = self.responses.get(send)
         return response is not None and response.explains(broken)
 
@@ -115,7 +115,7 @@ class OpenConnections:
 
 
 class OpenResponse(Connection):
-    """One HTTP response under way. When its key falls it is cut off, never ended as if it were complete."""
+    """One HTTP response under way. When its key is revoked it is cut off, never ended as if it were complete."""
 
     def __init__(
         self,

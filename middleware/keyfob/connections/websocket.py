@@ -17,7 +17,7 @@ log = logging.getLogger("keyfob")
 
 
 class OpenSocket(Connection):
-    """One WebSocket. When its key falls it is closed with 1008; when nobody can say, with 1013."""
+    """One WebSocket. When its key is revoked it is closed with 1008; when nobody can say, with 1013."""
 
     _closing: asyncio.Task[None] | None = None
     _receive: Receive

@@ -1,7 +1,7 @@
 """What the database says of each key character: which one issues, which are refused, which are lost.
 
 The keys themselves are in the keyring file. `added` only notes that an entry was written, so that it can be handed
-to every worker before `Rings.activate` makes one of them issue with it.
+to every worker before `KeyringRotation.activate` makes one of them issue with it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class KeyringRotation:
         await self._store.change(work)
 
     async def activate(self, entry: SigningKey, *, actor: Actor) -> SigningKeyRecord:
-        """Mint and MAC with *entry* from now on. Nothing changes if that is so already.
+        """Issue keys and compute MACs with *entry* from now on. Nothing changes if that is so already.
 
         Raises:
             Invalid: the entry was retired or lost, or the database knows another key under its character.

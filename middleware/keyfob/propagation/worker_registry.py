@@ -3,7 +3,7 @@
 It stands between `keyfob.propagation.freshness` and the store, and holds one rule: **enter, then read**. A process that
 begins to serve enters itself, and only then reads what it will judge by. So whoever changes a key and looks at the list
 afterwards finds every worker that may still judge by what was before. One that was silent for as long as its lease may
-have been struck off; it enters again while it reads, because the read is what requests wait for.
+have been deregistered; it enters again while it reads, because the read is what requests wait for.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class WorkerRegistry:
         self._beat_at = self._clock() + HEARTBEAT
 
     async def _deregister_the_dead(self) -> None:
-        """Once in its life a worker strikes off who has not been heard of since it came, and could not be serving."""
+        """Once in its life a worker deregisters those that stayed silent since it came and whose lease ran out."""
         now = self._clock()
         if self._others is None:
             self._others, self._others_at = await self._workers.all(), now

@@ -221,7 +221,7 @@ class Runtime:
         self._background = [
             asyncio.create_task(self._keep_fresh(), name="keyfob-poll"),
             asyncio.create_task(self._keep_usage(), name="keyfob-usage"),
-            asyncio.create_task(close_when_lease_expires(self.freshness, self.connections), name="keyfob-vouching"),
+            asyncio.create_task(close_when_lease_expires(self.freshness, self.connections), name="keyfob-lease"),
         ]
 
     async def _keep_fresh(self) -> None:

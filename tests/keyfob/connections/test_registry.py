@@ -34,7 +34,7 @@ async def test_ws_08_a_response_is_cut_and_not_ended(here: Installation, guard: 
     assert not app.runtime.connections.open_keys()
 
 
-async def test_a_response_that_fell_cannot_go_on(here: Installation, guard: Guard) -> None:
+async def test_a_revoked_response_cannot_go_on(here: Installation, guard: Guard) -> None:
     """An application that swallows the cancellation still cannot send another part."""
     refused: list[str] = []
 

@@ -151,7 +151,7 @@ async def test_sf_16_sockets_are_looked_at_again_in_another_history(here: Instal
     await running[0]
 
 
-async def test_a_fallen_socket_takes_and_gives_nothing_more(here: Installation, guard: Guard) -> None:
+async def test_a_revoked_socket_takes_and_gives_nothing_more(here: Installation, guard: Guard) -> None:
     """After the close the application is told of a disconnect, and cannot send."""
     outcome: list[Any] = []
 
