@@ -10,9 +10,23 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Load and random schedules, which only repeat what other tests go through: to measure their coverage takes minutes.
+UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/")
+# Files that take longest: they begin first, so that no worker is left with one of them at the end.
+LONGEST = (
+    "tests/history/",
+    "tests/docs/",
+    "tests/faults/",
+    "tests/model/",
+    "tests/end_to_end/gateways/",
+    "tests/bench/",
+)
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"  # by this variable, processes that tests start learn that they are measured
+_coverage: dict[str, str] = {}
+
 
 def require(component: str, reason: str) -> NoReturn:
-    """Give up a test whose real *component* is not on this machine: a skip at a desk, a failure where CI=true.
+    """Give up a test whose real *component* is not on this machine: a skip on a developer's machine, a failure in CI.
 
     Call it only after looking: `if shutil.which("nginx") is None: require("nginx", "it stands in front of the app")`.
     """
@@ -20,6 +34,23 @@ def require(component: str, reason: str) -> NoReturn:
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(f"{sentence}. Where CI=true nothing real may be missing.")
     pytest.skip(sentence)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first, and mark what is not measured, for pytest-cov and for the next hook."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        if item.nodeid.startswith(UNMEASURED):
+            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the servers and workers that *item* starts be measured exactly if *item* itself is."""
+    if _COVERAGE in os.environ:
+        _coverage[_COVERAGE] = os.environ.pop(_COVERAGE)
+    if item.get_closest_marker("no_cover") is None:
+        os.environ.update(_coverage)
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,18 @@
-"""Forward-auth: for each request a gateway asks whether it may pass, and what the application may know of its key.
+"""Forward-auth: a gateway asks for each request whether it may pass, and learns which key sent it.
 
-The gateway sends the headers of the request that it holds back, and says method and path in two more: those of one
-family, chosen in the policy. They are believed only if the gateway is trusted, and only if each is there once, so
-that nothing that a client sends can stand in for what the gateway did not say. The query string counts for nothing.
+The gateway forwards the request's headers and states its method and path in two more, of the family that the policy
+names. Keyfob trusts these two only from an address in the policy's ``trusted_proxies``, and only if each occurs exactly
+once; so a client cannot supply what the gateway left out. The query string is ignored.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.responses import DenialResponses
@@ -22,47 +23,49 @@ from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import WEBSOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from starlette.routing import BaseRoute
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from keyfob.config.settings import ForwardAuthSettings
     from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Grant
+    from keyfob.gate.verdict import Grant, Verdict
     from keyfob.policy.catalogue import Catalogue
     from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")
 
 PREFIX: Final = "/v1/forward-auth"
-NGINX: Final = frozenset({401, 403})  # refusals that ngx_http_auth_request_module hands on; others it makes a 500
+NGINX: Final = frozenset({401, 403})  # denials that ngx_http_auth_request_module passes on; it makes others a 500
+HEADERS_LIMIT: Final = 16 * 1024  # bytes, of all X-Keyfob-* headers of one answer; gateways size their buffers by it
 
-_TOLD: Final = (
-    b"x-keyfob-key-id",
-    b"x-keyfob-key-name",
-    b"x-keyfob-key-type",
-    b"x-keyfob-team",
-    b"x-keyfob-permissions",
-)
-# What may stand in a header as it is: printable ASCII, save the sign that begins an escape (RFC 3986, section 2.1).
+_PERMISSIONS: Final = b"x-keyfob-permissions"
+_OMITTED: Final = (b"x-keyfob-permissions-omitted", b"1")
+_SYNTAX: Final = len(": ") + len("\r\n")  # what HTTP/1.1 adds to a header's name and value
+# What a header value can hold as it is: printable ASCII, except "%", which begins an escape (RFC 3986, section 2.1).
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+# A path in origin-form (RFC 9112, 3.2.1) that every program reads alike: visible ASCII with whole escapes, without "#",
+# which ends a path for some, "\\", which is a slash for some, and ";", which begins a parameter for servlet containers.
+_PATH: Final = re.compile(rb"/(?:[!\"$&-:<-\[\]-~]|%[0-9A-Fa-f]{2})*")
 
 
 def policy_routes(runtime: Runtime) -> list[BaseRoute]:
     """Make the routes of every policy that *runtime* is configured with. Raises ConfigError.
 
-    What follows the policy's name is nothing to us: Envoy appends the path that was asked for.
+    Whatever follows the policy's name is ignored: Envoy appends the path of the original request. The routes also take
+    WebSocket handshakes, because Caddy hands the client's ``Upgrade`` header on.
     """
     routes: list[BaseRoute] = []
     for name, policy in runtime.settings.forward_auth.items():
         answer = ForwardAuth(name, policy, runtime)
-        routes += [Route(f"{PREFIX}/{name}", answer), Route(f"{PREFIX}/{name}/{{rest:path}}", answer)]
+        for path in (f"{PREFIX}/{name}", f"{PREFIX}/{name}/{{rest:path}}"):
+            routes += [Route(path, answer), WebSocketRoute(path, answer)]
     return routes
 
 
 def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) -> None:
-    """Hold that the *rules* of the policy *name* can be meant. Raises ConfigError."""
+    """Check the *rules* of the policy *name*. Raises ConfigError."""
     where = f"[forward_auth.{name}.rules]"
     try:
         table = compile_rules(rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
@@ -75,10 +78,10 @@ def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) ->
 
 
 class Family(NamedTuple):
-    """The headers in which a gateway says what it was asked for."""
+    """The headers in which a gateway states the original request."""
 
     method: bytes
-    path: bytes  # the target as it came, with its query
+    path: bytes  # the request target as received, with its query
 
 
 FAMILIES: Final = {
@@ -88,10 +91,10 @@ FAMILIES: Final = {
 
 
 class ForwardAuth:
-    """One policy: an ASGI application that answers 200 where the original request may pass, and else why not."""
+    """One policy: an ASGI application that answers 200 if the original request may pass, or else the denial."""
 
     def __init__(self, name: str, policy: ForwardAuthSettings, runtime: Runtime) -> None:
-        """Raise ConfigError if a rule cannot be meant."""
+        """Raise ConfigError if a rule is invalid."""
         settings = runtime.settings
         self._name = name
         self._family = FAMILIES[policy.headers]
@@ -99,7 +102,8 @@ class ForwardAuth:
         self._addresses = ClientAddress(policy.trusted_proxies, settings.client_ip_header)
         check_rules(name, policy.rules, runtime.catalogue)
         self._gate = runtime.gate(policy.rules, self._addresses)
-        self._refusals = DenialResponses(settings.realm, passed_on=NGINX if policy.status_map == "nginx" else None)
+        self._responses = DenialResponses(settings.realm)
+        self._nginx = DenialResponses(settings.realm, passed_on=NGINX) if policy.status_map == "nginx" else None
         self._denial_log = DenialLog(runtime.stats, self._addresses, settings.on_denied)
         self._stats = runtime.stats
         self._warned: set[Reason] = set()
@@ -107,26 +111,32 @@ class ForwardAuth:
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Answer for one request that the gateway holds back."""
         asked = self._asked(scope)
-        if isinstance(asked, Denied):
-            await self._refuse(asked, scope, send)
-            return
-        admission = self._gate.judge(asked)
-        verdict = (admission if isinstance(admission, Admission) else await admission).verdict
+        verdict = asked if isinstance(asked, Denied) else await self._judge(asked)
         if isinstance(verdict, Denied):
-            await self._refuse(verdict, asked, send)
-        elif isinstance(verdict, Granted):
-            self._stats.admitted += 1
-            await _let_pass(verdict.grant, send)
+            start, body = self._denial(verdict, scope if isinstance(asked, Denied) else asked)
         else:
-            await _let_pass(None, send)
+            start, body = _permission(verdict.grant if isinstance(verdict, Granted) else None)
+            self._stats.admitted += isinstance(verdict, Granted)
+        await _answer(start, body, scope, send)
 
-    async def _refuse(self, denied: Denied, scope: Scope, send: Send) -> None:
+    async def _judge(self, asked: Scope) -> Verdict:
+        admission = self._gate.judge(asked)
+        return (admission if isinstance(admission, Admission) else await admission).verdict
+
+    def _denial(self, denied: Denied, scope: Scope) -> tuple[Message, Message]:
         self._warn_once(denied.reason, scope)
         self._denial_log.tell(denied, scope)
-        await self._refusals.refuse(denied, scope, send)
+        start, body = self._responses.response(denied)
+        if self._nginx is None:
+            return start, body
+        # nginx drops the body of an auth subrequest and can read only its headers, so the problem stands in one.
+        problem = body["body"]
+        start, body = self._nginx.response(denied)
+        start["headers"].append((b"x-keyfob-problem", problem))
+        return start, body
 
     def _warn_once(self, reason: Reason, scope: Scope) -> None:
-        """Tell whoever sets a gateway up what is missing; strangers may cause it, too, so not each time."""
+        """Log what a gateway's configuration lacks, once for each reason: strangers can cause it, too."""
         if reason in self._warned:
             return
         if reason is Reason.UNTRUSTED:
@@ -151,47 +161,94 @@ class ForwardAuth:
         self._warned.add(reason)
 
     def _asked(self, scope: Scope) -> Scope | Denied:
-        """The request that the gateway speaks of, as if its client had sent it here."""
+        """Build the scope of the original request, as if its client had sent it here."""
         if not self._addresses.trusts_peer_of(scope):
             return Denied(Reason.UNTRUSTED)
         headers: list[Header] = scope["headers"]
         method, target = (_only(headers, name) for name in self._family)
         if not method or not target or not method.isascii():
             return Denied(Reason.UNTOLD)
-        path = target.partition(b"?")[0]
-        # Other forms of a target (RFC 9112, section 3.2) name no path, and no target has a fragment.
-        if not path.startswith(b"/") or b"#" in path or not path.isascii():
+        raw_path = target.partition(b"?")[0]
+        path = _decoded(raw_path)
+        if path is None:
             return Denied(Reason.BAD_PATH)
         says_address = any(name == self._address_header for name, _ in headers)
         return {
             "type": "http",
             "method": method.decode(),
-            "path": unquote(path.decode()),
-            "raw_path": path,
+            "path": path,
+            "raw_path": raw_path,
             "root_path": "",
             "headers": headers,
-            # The gateway's own address is nobody's who must be let in.
+            # Without that header the client's address is unknown; the gateway's own is not a substitute.
             "client": scope.get("client") if says_address else None,
         }
 
 
 def _only(headers: list[Header], wanted: bytes) -> bytes | None:
-    """The value of the one header *wanted*; None where there is not exactly one."""
+    """The value of the header *wanted*; None unless it occurs exactly once."""
     values = [value for name, value in headers if name == wanted]
     return values[0] if len(values) == 1 else None
 
 
-async def _let_pass(grant: Grant | None, send: Send) -> None:
-    """Answer 200. Every header is always sent, so that none of a client's own takes its place."""
-    headers = [(b"content-length", b"0"), (b"cache-control", b"no-store"), *_told(grant)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _decoded(raw_path: bytes) -> str | None:
+    """The path of the original request; None if another program could read *raw_path* differently."""
+    if not _PATH.fullmatch(raw_path):
+        return None
+    try:
+        path = unquote_to_bytes(raw_path).decode()
+    except UnicodeDecodeError:
+        return None
+    return None if ";" in path else path
 
 
-def _told(grant: Grant | None) -> Iterator[Header]:
-    values = [""] * len(_TOLD)
-    if grant is not None:
-        permissions = ", ".join(sorted(grant.permissions))  # a list, as headers have them (RFC 9110, section 5.6.1)
-        values = [grant.key_id, grant.name, grant.key_type, grant.team, permissions]
-    for name, value in zip(_TOLD, values, strict=True):
-        yield name, quote(value, safe=_PLAIN).encode()
+async def _answer(start: Message, body: Message, scope: Scope, send: Send) -> None:
+    """Send the two messages of an HTTP response, whatever the connection is."""
+    if any(name == b"upgrade" for name, _ in scope["headers"]):
+        # Parsers stop reading after a proposal to switch protocols; the gateway must not reuse this connection.
+        start["headers"].append((b"connection", b"close"))
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in (scope.get("extensions") or ()):
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})  # clients get a 403
+            return
+        start["type"], body["type"] = f"websocket.{start['type']}", f"websocket.{body['type']}"
+    await send(start)
+    await send(body)
+
+
+def _permission(grant: Grant | None) -> tuple[Message, Message]:
+    """Return the messages of a 200. The headers are always there, so that they replace what a client sent."""
+    headers = [(b"content-length", b"0"), (b"cache-control", b"no-store"), *_identity(grant)]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start, {"type": "http.response.body", "body": b""}
+
+
+def _identity(grant: Grant | None) -> list[Header]:
+    """Describe the key of *grant* in at most `HEADERS_LIMIT` bytes: permissions that do not fit are left out whole."""
+    key_id, name, key_type, team = (
+        ("",) * 4 if grant is None else (grant.key_id, grant.name, grant.key_type, grant.team)
+    )
+    headers = [
+        (b"x-keyfob-key-id", _quoted(key_id)),
+        (b"x-keyfob-key-name", _quoted(name)),
+        (b"x-keyfob-key-type", _quoted(key_type)),
+        (b"x-keyfob-team", _quoted(team)),
+    ]
+    permissions = [] if grant is None else [_quoted(permission) for permission in sorted(grant.permissions)]
+    room = HEADERS_LIMIT - sum(map(_size, [*headers, (_PERMISSIONS, b""), _OMITTED]))
+    fitting, size = 0, 0
+    for permission in permissions:
+        size += len(permission) + (len(", ") if fitting else 0)
+        if size > room:
+            break
+        fitting += 1
+    headers.append((_PERMISSIONS, b", ".join(permissions[:fitting])))  # a list (RFC 9110, section 5.6.1)
+    return headers if fitting == len(permissions) else [*headers, _OMITTED]
+
+
+def _size(header: Header) -> int:
+    return len(header[0]) + len(header[1]) + _SYNTAX
+
+
+def _quoted(value: str) -> bytes:
+    return quote(value, safe=_PLAIN).encode()

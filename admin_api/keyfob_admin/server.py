@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from keyfob.log_format import logging_config
@@ -40,7 +41,7 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not b
 _FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # documentation's own: nobody's
 NOT_STARTED = 3  # the exit code of a uvicorn worker that could not
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
-KEEP_ALIVE_SECONDS = 75  # longer than gateways keep idle connections (60 by default), so that they close first
+KEEP_ALIVE_SECONDS = 75  # longer than the gateways of examples/gateways keep an idle connection, so that they close it
 
 
 def application() -> ASGIApp:
@@ -124,6 +125,16 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class WithoutWebSockets(H11Protocol):
+    """Answers a WebSocket handshake as the GET that it is, because gateways ask forward-auth about handshakes.
+
+    uvicorn hands a connection that asks for an upgrade to this class, with the request written out again.
+    """
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+
 class _Announcing(uvicorn.Server):
     """A server that says when it is ready."""
 
@@ -137,9 +148,19 @@ class _Announcing(uvicorn.Server):
             self._ready()
 
 
-def run(app: ASGIApp, taken: socket.socket, *, ready: Callable[[], None], form: Form = "text") -> bool:
-    """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start."""
-    server = _Announcing(_config(app, form), ready)
+def run(
+    app: ASGIApp,
+    taken: socket.socket,
+    *,
+    ready: Callable[[], None],
+    form: Form = "text",
+    websockets: bool = False,
+) -> bool:
+    """Serve *app* on *taken* until SIGINT or SIGTERM; *ready* is called once it answers. False if it did not start.
+
+    Without *websockets* a handshake is answered as any other GET.
+    """
+    server = _Announcing(_config(app, form, ws="auto" if websockets else WithoutWebSockets), ready)
     before = signal.signal(signal.SIGTERM, _interrupt)  # uvicorn raises it again when all is ended in good order
     try:
         server.run(sockets=[taken])
@@ -155,7 +176,8 @@ def run_workers(taken: socket.socket, *, workers: int, ready: Callable[[], None]
 
     *ready* is called before they start. False if they could not.
     """
-    supervisor = Multiprocess(_config(FACTORY, form, factory=True, workers=workers), sockets=[taken])
+    config = _config(FACTORY, form, ws=WithoutWebSockets, factory=True, workers=workers)
+    supervisor = Multiprocess(config, sockets=[taken])
     ready()
     supervisor.run()
     return not any(worker.process.exitcode == NOT_STARTED for worker in supervisor.processes)

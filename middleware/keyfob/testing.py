@@ -116,7 +116,7 @@ async def issue_test_key(
     key_type: str = "api",
     **fields: Any,  # noqa: ANN401
 ) -> Issued:
-    """Mint a key and put it into *store*, past every rule of the lifecycle."""
+    """Issue a key and put it into *store*, past every rule of the lifecycle."""
     created = await issuer.issue(key_type)
     fixed = DEFAULT_KEY_TYPES[key_type].permissions if key_type in DEFAULT_KEY_TYPES else None
     record = KeyRecord(

@@ -190,7 +190,7 @@ ALTERED: dict[str, Callable[[str], str]] = {
     "padded": lambda text: text + "=",
     "shorter": lambda text: text[:-1],
     "longer": lambda text: text + text[-1],
-    "branded twice": lambda text: f"kf_{text}",
+    "prefixed twice": lambda text: f"kf_{text}",
 }
 
 

@@ -52,21 +52,27 @@ def _create(here: Installation, admin: dict[str, str]) -> httpx.Response:
 
 
 def _want_room_for_the_log(postgres: MortalServer) -> None:
-    """Let PostgreSQL begin another file of its write-ahead log, for which there is no room: it breaks down."""
+    """Let PostgreSQL begin new files of its write-ahead log until there is no room for one: it breaks down."""
 
     async def begin_another() -> None:
-        connection = await asyncpg.connect(postgres.url)
         with suppress(asyncpg.PostgresError, OSError):
-            await connection.execute("SELECT pg_switch_wal(); CREATE TABLE another (n integer)")
-        connection.terminate()
+            connection = await asyncpg.connect(postgres.url)
+            try:
+                await connection.execute("SELECT pg_switch_wal(); CREATE TABLE IF NOT EXISTS another (n integer)")
+                await connection.execute("INSERT INTO another VALUES (1)")
+            finally:
+                connection.terminate()
 
-    asyncio.run(begin_another())
-    wait_for(postgres.has_ended)
+    def has_broken_down() -> bool:
+        asyncio.run(begin_another())  # once is not enough where an old file was kept for use as the next one
+        return postgres.has_ended()
+
+    wait_for(has_broken_down)
 
 
 @contextmanager
 def _full_disk(folder: Path) -> Iterator[None]:
-    """Take all the module that is left in *folder* meanwhile."""
+    """Take all the space that is left in *folder* meanwhile."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(b"\0" * 4096):

@@ -11,7 +11,7 @@ import pytest
 
 from keyfob import APIKeyMiddleware
 from keyfob.testing import Installation, installation
-from tests.keyfob.propagation.worker_list import Roll
+from tests.keyfob.propagation.worker_list import WorkerList
 from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ async def guard(here: Installation, echo: Echo) -> AsyncIterator[Callable[..., A
 
 
 @pytest.fixture
-def roll() -> Roll:
-    return Roll()
+def worker_list() -> WorkerList:
+    return WorkerList()
 
 
 async def until(is_so: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:

@@ -35,7 +35,7 @@ _ADDRESSES = ClientAddress()
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Parts:
     """The classes that a process is made of; a test may put one in that lacks a rule."""
 
     freshness: type[Freshness] = Freshness
@@ -45,20 +45,20 @@ class Rooms:
     gate: type[Gate] = Gate
 
 
-REAL = Rooms()
+REAL = Parts()
 
 
 class Process:
     """The modules, wired as `keyfob.runtime.runtime.Runtime` wires them."""
 
-    def __init__(self, rooms: Rooms, line: Line, outside: Outside, plan: Plan) -> None:
+    def __init__(self, parts: Parts, line: Line, outside: Outside, plan: Plan) -> None:
         stats = Stats()
         self.keyring = ActiveKeyring(lambda: KEYRING, outside.clock)
-        self.key_cache = rooms.key_cache(plan.cache_size, lambda bought, _: bought == "free")
-        self.freshness = rooms.freshness(
+        self.key_cache = parts.key_cache(plan.cache_size, lambda bought, _: bought == "free")
+        self.freshness = parts.freshness(
             line, self, max_staleness=BOUND, max_stale_on_outage=plan.allowance, clock=outside.clock
         )
-        key_verifier = rooms.key_verifier(
+        key_verifier = parts.key_verifier(
             lookup=line,
             key_cache=self.key_cache,
             freshness=self.freshness,
@@ -69,14 +69,14 @@ class Process:
             persist_digests=plan.persist_digests,
             stats=stats,
         )
-        authenticator = rooms.authenticator(
+        authenticator = parts.authenticator(
             key_cache=self.key_cache,
             freshness=self.freshness,
             key_verifier=key_verifier,
             stats=stats,
             awaken=self._awaken,
         )
-        self.gate = rooms.gate(
+        self.gate = parts.gate(
             rules=_RULES,
             addresses=_ADDRESSES,
             key_cache=self.key_cache,

@@ -12,21 +12,21 @@ import textwrap
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.model.process import REAL, Rooms
+from tests.model.process import REAL, Parts
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """In *method* of the class in *room*, every `before` becomes `after`."""
+    """In *method* of the class in *part*, every `before` becomes `after`."""
 
     name: str
-    room: str  # the field of `Rooms`
+    part: str  # the field of `Parts`
     method: str
     changes: tuple[tuple[str, str], ...]
 
-    def rooms(self) -> Rooms:
+    def parts(self) -> Parts:
         """The real modules, but for this one. Raises LookupError if the product states the rule in other words."""
-        real: type[Any] = getattr(REAL, self.room)
+        real: type[Any] = getattr(REAL, self.part)
         source = textwrap.dedent(inspect.getsource(getattr(real, self.method)))
         for before, after in self.changes:
             if source.count(before) != 1:
@@ -35,7 +35,7 @@ class Mutation:
         names = dict(vars(sys.modules[real.__module__]))
         exec(f"from __future__ import annotations\n{source}", names)  # noqa: S102 - the product's own lines
         mutant = type(real.__name__, (real,), {"__slots__": (), self.method: names[self.method]})
-        return replace(REAL, **{self.room: mutant})
+        return replace(REAL, **{self.part: mutant})
 
 
 def _without(rule: str) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ from keyfob.gate.decision import is_key_valid
 from keyfob.gate.verdict import Denied, Reason
 from tests.model.judging import Answer, Judge
 from tests.model.plan import HORIZON, Plan
-from tests.model.process import BOUND, REAL, Process, Rooms
+from tests.model.process import BOUND, REAL, Parts, Process
 from tests.model.store import GUESS, KEYS, STATES, Line, Primary
 from tests.model.virtual_time import Outside, VirtualLoop
 
@@ -25,7 +25,7 @@ class Schedule:
     """One run of everything, the same for the same *seed*."""
 
     seed: int
-    rooms: Rooms = REAL
+    parts: Parts = REAL
     judge: Judge = field(init=False)
     _rng: Random = field(init=False)
     _plan: Plan = field(init=False)
@@ -52,7 +52,7 @@ class Schedule:
 
     async def _happen(self, loop: VirtualLoop) -> None:
         line = Line(self._primary, self._outside, self._rng, self._plan.weather, hears=self._plan.hears)
-        self._process = Process(self.rooms, line, self._outside, self._plan)
+        self._process = Process(self.parts, line, self._outside, self._plan)
         life = loop.create_task(self._process.live())
         await asyncio.sleep(HORIZON)
         self._outside.end()
@@ -104,7 +104,7 @@ class Schedule:
         self._publish_soon(2**63 + len(self._primary.versions))
 
     def _swap(self) -> None:
-        # Nobody rings, and later changes may keyring numbers that were heard before: the lease alone bounds this.
+        # No signal is published, and later changes may publish numbers seen before: the lease alone bounds this.
         self._primary.swap(self._outside.now, self._backup(), self._rng.randint(1, self._primary.now.revision))
         self.judge.hears = False
 

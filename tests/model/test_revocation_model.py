@@ -48,8 +48,8 @@ def test_cr_13_no_schedule_makes_a_process_say_what_was_true_too_long_ago(first:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name.replace(" ", "-") for mutation in MUTATIONS])
 def test_the_model_notices_when_a_rule_is_taken_out(mutation: Mutation) -> None:
     """Without any one of the rules, some schedule shows a broken promise; with all of them, the same one does not."""
-    rooms = mutation.rooms()
-    seed = next((seed for seed in range(SCHEDULES) if Schedule(seed, rooms).run().faults), None)
+    parts = mutation.parts()
+    seed = next((seed for seed in range(SCHEDULES) if Schedule(seed, parts).run().faults), None)
 
     assert seed is not None
     assert [] == Schedule(seed).run().faults
@@ -60,7 +60,7 @@ def test_a_rule_that_is_written_in_other_words_has_to_be_found_anew() -> None:
     mutation = Mutation("a rule of old", "freshness", "is_current", (("what it once said", ""),))
 
     with pytest.raises(LookupError, match=r"Freshness\.is_current does not say"):
-        mutation.rooms()
+        mutation.parts()
 
 
 def test_a_seed_always_gives_the_same_schedule() -> None:

@@ -85,7 +85,7 @@ def demo(*, port: int, host: str, more: bool, as_json: bool) -> None:
             else:
                 click.echo(_walk(made, told, _TRY + (_MORE if more else _HINT)))
 
-        if not server.run(made.app, taken, ready=ready):
+        if not server.run(made.app, taken, ready=ready, websockets=True):
             raise Fault("the demo did not start")
     say("The demo is over; its folder is removed.")
 

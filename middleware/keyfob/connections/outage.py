@@ -1,4 +1,4 @@
-"""What is open must be vouched for, as every request is: while the store cannot say, it ends when the lease does.
+"""What is open needs a valid lease, as every request does: while the store cannot answer, it ends when the lease does.
 
 A new request is answered 503 then. A stream that went on would be the one way past a store that is kept from speaking.
 """

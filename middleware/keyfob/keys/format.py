@@ -82,7 +82,7 @@ class KeyText:
 
     @property
     def tagged(self) -> str:
-        """All that the tag vouches for: everything before it."""
+        """What the tag covers: everything before it."""
         return self.text[: -(TAG_LENGTH + CHECKSUM_LENGTH)]
 
     @property

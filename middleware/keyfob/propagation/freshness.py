@@ -5,7 +5,7 @@ Two things must hold. The *lease*: all changes were read, in one snapshot, by a 
 whatever stalls, and however notifications get lost. The *change signal*: its number is the one that was seen before
 the last poll; so on one host a change is in force as soon as the call that made it has returned.
 
-The order inside `Freshness._read` is the whole proof: look at the change signal and the clock, then read the store in a
+The order inside `Freshness._read` makes this correct: look at the change signal and the clock, then read the store in a
 snapshot that begins after that look, then merge, and only then record what was seen.
 """
 

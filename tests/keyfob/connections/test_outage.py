@@ -1,4 +1,4 @@
-"""What stays open while the store cannot vouch for it ends with the lease."""
+"""What stays open while the store cannot confirm its key ends with the lease."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def talks_and_streams(scope: Scope, receive: Receive, send: Send) -> None:
 @on_both_stores
 @pytest.mark.parametrize("how", ["is_cut", "is_silent"])
 @pytest.mark.cases("WS-05", "WS-08", "SF-02")
-async def test_what_nobody_can_vouch_for_ends_with_the_lease(here: Installation, guard: Guard, how: str) -> None:
+async def test_what_cannot_be_confirmed_ends_with_the_lease(here: Installation, guard: Guard, how: str) -> None:
     """While the store cannot say, what is open ends as requests do: sockets with 1013, streams cut, within a second."""
     line, socket, talking, streaming = await both_open(here, guard, max_staleness=0.4)
     setattr(line, how, True)

@@ -101,7 +101,7 @@ def test_cp_12_other_schemes_are_not_ours(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("sensitive", [b"\x07", b"\x7f", b"\x1b[31m", b"\x00", b"\xff", b"\xc3\xa9"])
-def test_cp_14_odd_bytes_are_handed_on_untouched(sensitive: bytes) -> None:
+def test_cp_14_unusual_bytes_are_handed_on_untouched(sensitive: bytes) -> None:
     """Control characters and bytes beyond ASCII stay in the text, so that the key is refused for them later."""
     assert KEY + sensitive + b"x" == read([authorization(b"Bearer " + KEY + sensitive + b"x")])
     assert KEY + sensitive + b"x" == read([api_key(KEY + sensitive + b"x")])

@@ -57,7 +57,7 @@ async def test_at_the_root_of_a_mount_the_path_is_a_slash(here: Installation, gu
 
 @on_both_stores
 async def test_cr_10_a_key_that_arrives_by_other_roads_is_soon_believed(here: Installation, guard: Guard) -> None:
-    """A refusal of an unknown key is forgotten after max_staleness, whatever rings and whatever does not."""
+    """A refusal of an unknown key is forgotten after max_staleness, whatever is signalled and whatever is not."""
     text = unknown_key(here)
     app = guard(max_staleness=0.2)
     assert 401 == (await ask(app, "/items", {"X-API-Key": text})).status

@@ -173,7 +173,7 @@ def test_two_entries_share_nothing() -> None:
 
 
 def test_a_new_keyring_has_one_entry_of_256_random_bits() -> None:
-    """Two new rings have nothing in common but the character."""
+    """Two new keyrings have nothing in common but the character."""
     keyrings = [Keyring.new(NOON) for _ in range(100)]
 
     assert {("a",)} == {tuple(keyring.entries) for keyring in keyrings}
@@ -284,7 +284,7 @@ def test_a_malformed_keyring_is_refused_without_showing_it(text: str, complaint:
 
 
 def test_se_01_what_is_printed_of_a_keyring_holds_no_key() -> None:
-    """Neither entries nor rings show a key when they are printed."""
+    """Neither entries nor keyrings show a key when they are printed."""
     keyring = Keyring.of([ENTRY])
 
     for printed in (repr(ENTRY), str(ENTRY), repr(keyring), f"{keyring}"):

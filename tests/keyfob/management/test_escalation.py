@@ -93,7 +93,7 @@ async def test_the_ceiling_is_judged_again_after_hashing(office: Office) -> None
 
 
 @pytest.mark.parametrize("revoke", ["disable", "expire", "delete"])
-async def test_a_creator_that_fell_while_hashing_makes_nothing(office: Office, revoke: str) -> None:
+async def test_a_creator_that_was_revoked_while_hashing_makes_nothing(office: Office, revoke: str) -> None:
     """Disabled, expired or deleted between admission and commit is fallen."""
     made = await office.key(name="A", key_type="admin", permissions=("keys:write",), expires_at=TOMORROW)
     doer = acting(made)

@@ -153,7 +153,7 @@ async def test_each_verb_asks_for_its_own_permission(office: Office, held: tuple
     assert needed == refusal.value.needed
 
 
-async def test_a_change_by_a_key_that_fell_meanwhile_is_refused(office: Office) -> None:
+async def test_a_change_by_a_key_that_was_revoked_meanwhile_is_refused(office: Office) -> None:
     """The actor is judged again in the transaction: what was admitted before its disable changes nothing after."""
     key = (await office.key()).view.record
     doer = await office.admin("keys:write")

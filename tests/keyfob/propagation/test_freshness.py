@@ -86,7 +86,7 @@ async def test_any_other_number_on_the_change_signal_demands_a_read(parts: Parts
 
 
 async def test_a_keyring_during_the_read_demands_another(parts: Parts) -> None:
-    """What rings after the look is not covered by the read that follows the look."""
+    """A signal after the look is not covered by the read that follows the look."""
     feed = parts[0]
     freshness = fresh(parts)
     feed.gate = asyncio.Event()

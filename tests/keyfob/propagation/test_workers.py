@@ -97,7 +97,7 @@ async def test_mw_06_a_killed_worker_is_waited_for_once(here: Installation, guar
 
 
 async def test_a_key_that_is_disabled_already_can_be_waited_for(here: Installation, guard: Guard) -> None:
-    """A disable that changes nothing waits for the revision at which the key fell."""
+    """A disable that changes nothing waits for the revision at which the key was disabled."""
     issued = await here.issue("items:read")
     keys = keys_of(here)
     await keys.disable("default", issued.record.id, actor=ROOT)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keyfob.store.workers import Worker
 
 
-class Roll:
+class WorkerList:
     """A store's list and feed in memory, with all that was asked of it, in its order."""
 
     def __init__(self) -> None:

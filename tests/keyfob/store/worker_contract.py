@@ -65,7 +65,7 @@ class WorkerContract:
         assert (7, 7) == ((await other.changes(None)).requested_revision, (await other.changes(0)).requested_revision)
 
     async def test_workers_are_no_change(self, store: KeyStore, other: KeyStore) -> None:
-        """Whatever is written about workers takes no revision, rings no signal and touches no key."""
+        """Whatever is written about workers takes no revision, publishes no signal and touches no key."""
         await store.change(adding(KEY))
         before, seen = await other.changes(0), other.change_signal[0]
 

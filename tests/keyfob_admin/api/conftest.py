@@ -134,9 +134,10 @@ def _live(settings: Settings, root: str, folder: Path) -> Iterator[LiveAdmin]:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, **settings: Any) -> Iterator[str]:
     """Run *app* under uvicorn in a thread, and give its address."""
-    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="on", proxy_headers=False, access_log=False)
+    quiet: dict[str, Any] = {"log_level": "critical", "proxy_headers": False, "access_log": False}
+    config = uvicorn.Config(app, port=0, lifespan="on", **quiet, **settings)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -71,7 +71,7 @@ class ConsoleStoreContract:
         keys = {char: entry.audit_key for char, entry in runtime.keyring.entries().items()}
         assert [] == list(verify_chain(events, count=count, head=head, keys=keys))
 
-    async def test_a_session_does_not_begin_after_its_key_fell(
+    async def test_a_session_does_not_begin_after_its_key_was_revoked(
         self, store: ConsoleStore, runtime: Runtime, installation: Installation
     ) -> None:
         """A key that is disabled between the judgement and the session gets none, so that enabling it brings none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,3 +49,25 @@ async def test_sf_01_without_its_database_nothing_passes_but_what_is_public(gate
     assert (503, "1", "unavailable") == (full.status_code, full.headers["retry-after"], full.json()["code"])
     assert (403, "unavailable") == (nginx.status_code, nginx.headers["x-keyfob-reason"])
     assert [200, 200] == [(await gateway.ask("/open", policy=policy)).status_code for policy in ("billing", "shop")]
+
+
+async def test_ff_23_nginx_gets_in_a_header_what_it_drops_with_the_body(gateway: Gateway) -> None:
+    """X-Keyfob-Problem is the body that every other gateway hands on, with the status that it should have."""
+    key = await gateway.here.issue("orders:write")
+
+    answers = [
+        await gateway.ask("/orders", policy="shop"),
+        await gateway.ask("/orders", key, policy="shop"),
+        await gateway.ask("/orders//7", key, policy="shop"),
+        await gateway.ask("/orders", key, policy="shop", headers=[("X-API-Key", key.text)]),
+    ]
+
+    problems = [json.loads(answer.headers["x-keyfob-problem"]) for answer in answers]
+    assert [
+        (401, "missing_key"),
+        (403, "insufficient_scope"),
+        (400, "invalid_path"),
+        (400, "invalid_request"),
+    ] == [(problem["status"], problem["code"]) for problem in problems]
+    assert (await gateway.ask("/invoices")).content.decode() == answers[0].headers["x-keyfob-problem"]
+    assert "x-keyfob-problem" not in (await gateway.ask("/invoices")).headers

@@ -33,6 +33,19 @@ BAD_TARGETS = (
     "*",
     "?/open",
     "/b\xfcro",
+    "/open;x=1",
+    "/open/..;/invoices",
+    "/open/%2e%2e;/invoices",
+    "/open/..%3b/invoices",
+    "/open%3B",
+    "/open/%zz",
+    "/open/%",
+    "/open/%4",
+    "/open/%ff",
+    "/open/%c0%ae%c0%ae/invoices",
+    "/open/%ed%a0%80",
+    "/open x",
+    "/open\t",
 )
 
 

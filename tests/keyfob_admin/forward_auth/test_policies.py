@@ -8,6 +8,8 @@ import pytest
 from tests.keyfob_admin.forward_auth.conftest import TOLD, told
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.keyfob_admin.forward_auth.conftest import Gateway
 
 NOTHING = dict.fromkeys(TOLD, "")
@@ -135,3 +137,26 @@ async def test_uses_are_counted_with_the_clients_address(gateway: Gateway) -> No
     assert view.last_used is not None
     assert "203.0.113.9" == view.last_used.ip
     assert (1, 1) == (gateway.runtime.stats.admitted, gateway.runtime.stats.denied)
+
+
+def size_of(answer: httpx.Response) -> int:
+    """The bytes of all X-Keyfob-* headers, as they go over the wire."""
+    return sum(len(f"{name}: {value}\r\n") for name, value in answer.headers.items() if name.startswith("x-keyfob-"))
+
+
+@pytest.mark.parametrize("count", [1, 100, 154, 155, 156, 157, 158, 159, 160, 200])
+@pytest.mark.parametrize("name", ["short", "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 100, "\U0001f511" * 100])
+async def test_ff_22_the_headers_together_never_exceed_16_kib(gateway: Gateway, count: int, name: str) -> None:
+    """Permissions beyond 16 KiB are left out whole, in the order of the list, and a header says that some are."""
+    held = [f"invoices:{number:03}{'x' * 88}" for number in range(count)]
+    key = await gateway.here.issue("invoices:*", *held, name=name)
+
+    answer = await gateway.ask("/invoices", key)
+
+    listed = answer.headers["x-keyfob-permissions"].split(", ")
+    assert ["invoices:*", *held][: len(listed)] == listed
+    assert size_of(answer) <= 16 * 1024
+    omitted = len(held) + 1 - len(listed)
+    assert ("1" if omitted else None) == answer.headers.get("x-keyfob-permissions-omitted")
+    if omitted:
+        assert size_of(answer) + len(", ") + len(held[-1]) > 16 * 1024

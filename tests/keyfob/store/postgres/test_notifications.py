@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 
 
-class TestHints:
+class TestNotifications:
     async def test_a_change_elsewhere_is_news(self, store: PostgresStore, other: PostgresStore) -> None:
         """Whoever waits for news is woken by another host's change, long before its patience ends."""
         await other.wait_for_changes(0.2)  # the first call begins to listen

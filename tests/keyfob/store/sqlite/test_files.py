@@ -50,7 +50,7 @@ class TestFiles:
 
     async def test_se_06_a_deleted_keys_secrets_are_gone_from_the_files(self, store: SQLiteStore, path: Path) -> None:
         """After a checkpoint neither the hash nor the digest of a deleted key is found in any file."""
-        secret = StoredSecret("$argon2id$CANARY-OF-THE-HASH", b"CANARY-OF-THE-PROOF")
+        secret = StoredSecret("$argon2id$CANARY-OF-THE-HASH", b"CANARY-OF-THE-DIGEST")
 
         async def work(transaction: Transaction) -> None:
             await transaction.put_team(TEAM)
