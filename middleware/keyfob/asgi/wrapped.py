@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from types import FunctionType, MethodType
+from inspect import getattr_static
+from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Final
 
 _DEEPEST: Final = 64  # middleware around one another
-_INNER: Final = ("app", "_app", "application", "inner", "wrapped", "asgi_app", "__wrapped__")
+_INNER: Final = ("app", "_app", "application", "inner", "wrapped", "__wrapped__")
 _STARLETTE: Final = frozenset(
     ("starlette.applications", "starlette.routing")
 )  # FastAPI's classes are derived from these
@@ -39,12 +40,24 @@ def _inside(app: object) -> list[object]:
         case MethodType():
             return [app.__self__]
         case FunctionType():
-            cells = [cell.cell_contents for cell in app.__closure__ or () if _is_filled(cell)]
-            return [value for value in cells if callable(value)]
+            return [value for cell in app.__closure__ or () if callable(value := _contents(cell))]
         case _:
-            found = (getattr(app, name, None) for name in _INNER)
+            found = (_attribute(app, name) for name in _INNER)
             return [inner for inner in found if callable(inner) and inner is not app]
 
 
-def _is_filled(cell: object) -> bool:
-    return hasattr(cell, "cell_contents")
+def _contents(cell: CellType) -> object:
+    """Return what a variable of an enclosing function holds, or None before it is assigned."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _attribute(app: object, name: str) -> object:
+    """Return an attribute that is stored, never one that runs the application's code."""
+    stored = getattr(app, "__dict__", None)
+    if isinstance(stored, dict) and name in stored:
+        return stored[name]
+    slot = getattr_static(type(app), name, None)
+    return getattr(app, name, None) if isinstance(slot, MemberDescriptorType) else None

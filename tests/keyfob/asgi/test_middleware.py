@@ -299,6 +299,38 @@ def test_ff_64_a_starlette_application_is_seen_through_what_is_around_it(around:
     assert not is_starlette(around(answering()))
 
 
+class Slotted:
+    __slots__ = ("app",)
+
+    def __init__(self, app: object) -> None:
+        self.app = app
+
+
+class Trap:
+    @property
+    def app(self) -> object:
+        raise RuntimeError("not to be asked")
+
+
+def test_ff_64_looking_runs_nothing_of_the_application() -> None:
+    """Attributes are read where they are stored; a variable that is not assigned yet holds nothing."""
+
+    def early() -> ASGIApp:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await later(scope, receive, send)
+
+        assert not is_starlette(app)
+        later = Starlette()
+        assert is_starlette(app)
+        return app
+
+    early()
+    assert is_starlette(Slotted(Starlette()))
+    assert is_starlette(Wraps(Starlette()).app)
+    assert not is_starlette(Trap())
+    assert is_starlette(Starlette().__call__)
+
+
 def test_ff_64_a_ring_of_applications_is_left() -> None:
     """What contains itself is not followed for ever."""
     ring = Wraps(None)
