@@ -71,9 +71,11 @@ def test_kf_07_the_type_of_a_key_cannot_be_swapped(refusing: Server, keys: Keys,
         assert "B401" == kind_of(refusing.ask("/items", {"X-API-Key": resummed(text)}), text)
 
 
-def _mark(entry: SigningKey, state: SigningKeyState, at: datetime) -> Callable[[Installation], Any]:
+def _mark(
+    entry: SigningKey, state: SigningKeyState, at: datetime, *, by: SigningKey | None = None
+) -> Callable[[Installation], Any]:
     async def work(rows: Transaction) -> None:
-        await rows.put_signing_key(SigningKeyRecord(entry.char, entry.fingerprint, state, at))
+        await rows.put_signing_key(SigningKeyRecord(entry.char, entry.fingerprint, state, at), seal_with=by)
 
     return lambda here: here.store.change(work)
 
@@ -137,7 +139,7 @@ def test_kf_08_a_keyring_without_the_old_entry_refuses_its_keys(
     old = rotation.issue(rotation.first, "items:read")
     second = rotation.add()
     rotation.place.run(_mark(second, SigningKeyState.ACTIVE, datetime.now(UTC)))
-    rotation.place.run(_mark(rotation.first, SigningKeyState.RETIRED, rotation.first.created_at))
+    rotation.place.run(_mark(rotation.first, SigningKeyState.RETIRED, rotation.first.created_at, by=second))
     new = rotation.issue(second, "items:read")
     write_keyring(rotation.file, Keyring.of([second]), replaces=load_keyring(rotation.file))
     server = alone(rotation.place, http=http)
