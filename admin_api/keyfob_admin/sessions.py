@@ -92,7 +92,10 @@ class SignIn:
         if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
             return None
         if not hmac.compare_digest(found.mac, _link_mac(entry, found)):
-            log.critical("a sign-in link in the database was not written by Keyfob, and is refused")
+            log.critical(
+                "a sign-in link in the database was not written by Keyfob, and is refused",
+                extra={"event": "sign_in_link_forged"},
+            )
             return None
         return found
 
@@ -111,7 +114,10 @@ class SignIn:
         if entry is None or session is None:
             return None
         if not hmac.compare_digest(session.mac, _session_mac(entry, session)):
-            log.critical("a console session in the database was not written by Keyfob, and is refused")
+            log.critical(
+                "a console session in the database was not written by Keyfob, and is refused",
+                extra={"event": "session_forged"},
+            )
             return None
         key = await self._good_key(session.key_id, ip)
         if key is None or session.expires_at <= self._runtime.now():

@@ -52,9 +52,15 @@ class Export(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         except* SessionEndedError:
-            log.info("an export of the audit log was cut off, because its session has ended")
+            log.info(
+                "an export of the audit log was cut off, because its session has ended", extra={"event": "export_cut"}
+            )
         except* StoreUnavailable as unavailable:
-            log.warning("an export of the audit log was cut off: %s", unavailable.exceptions[0])
+            log.warning(
+                "an export of the audit log was cut off: %s",
+                unavailable.exceptions[0],
+                extra={"event": "export_failed"},
+            )
 
 
 async def show_activity(page_request: PageRequest) -> Response:

@@ -118,7 +118,9 @@ class OpenResponse(Connection):
         if self._is_cancelled_by_others(raised):
             return raised
         if raised is not None and not isinstance(raised, KeyRevokedError):
-            log.debug("the application of a revoked response ended with %r", raised)
+            log.debug(
+                "the application of a revoked response ended with %r", raised, extra={"event": "response_aborted"}
+            )
         if self._is_aborted or not self.has_started:
             return None
         return KeyRevokedError("the key of this response was revoked, so it was not completed")

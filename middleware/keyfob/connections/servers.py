@@ -39,7 +39,7 @@ def abort(send: Send, scope: Scope) -> bool:
             return str(scope["http_version"]).startswith("1")
         return "daphne.server" in sys.modules and _abort_daphne(scope)
     except Exception as unexpected:  # noqa: BLE001 - another release of the server; there is still `spoil`
-        log.debug("the server's connection could not be aborted: %r", unexpected)
+        log.debug("the server's connection could not be aborted: %r", unexpected, extra={"event": "abort_failed"})
         return False
 
 

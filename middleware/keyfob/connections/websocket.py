@@ -49,7 +49,9 @@ class OpenSocket(Connection):
         except Exception as broken:
             if not self.is_revoked:
                 raise
-            log.debug("the application of a revoked WebSocket ended with %r", broken)
+            log.debug(
+                "the application of a revoked WebSocket ended with %r", broken, extra={"event": "websocket_aborted"}
+            )
         finally:
             self._connections.remove(self)
             if self._closing is not None:

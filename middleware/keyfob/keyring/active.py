@@ -65,7 +65,7 @@ class ActiveKeyring:
         if is_reloaded:
             self._take_over(said)
         if is_news and said and not self._is_sealed and self._sealer(said) in self._keyring.entries:
-            log.critical("%s", _FORGED)
+            log.critical("%s", _FORGED, extra={"event": "keyring_state_forged"})
         return is_news or is_reloaded
 
     def _take_over(self, said: tuple[SigningKeyRecord, ...]) -> None:

@@ -49,9 +49,14 @@ def report(found: Verification) -> None:
         level, "the audit log's head is %s; keep it outside the database (`keyfob audit verify --head`)", found.head
     )
     for fault in found.faults[:_MOST_LOGGED]:
-        log.critical("audit event %d: %s", fault.seq, fault.what)
+        log.critical("audit event %d: %s", fault.seq, fault.what, extra={"event": "audit_event_altered"})
     for difference in found.differences[:_MOST_LOGGED]:
-        log.critical("%s was changed in the database by other means than Keyfob: %s", difference.row, difference.what)
+        log.critical(
+            "%s was changed in the database by other means than Keyfob: %s",
+            difference.row,
+            difference.what,
+            extra={"event": "row_altered"},
+        )
     unnamed = len(found.faults[_MOST_LOGGED:]) + len(found.differences[_MOST_LOGGED:])
     if unnamed:
-        log.critical("%d more; `keyfob audit verify` names them all", unnamed)
+        log.critical("%d more; `keyfob audit verify` names them all", unnamed, extra={"event": "rows_altered"})

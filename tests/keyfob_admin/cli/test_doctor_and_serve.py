@@ -167,6 +167,7 @@ def test_a_password_that_others_can_read_is_a_warning(home: Home) -> None:
     """A store's url with a password belongs into a file of one's own, and is not repeated."""
     url = "postgresql://keyfob:hush@localhost:1/keyfob"
     home.configure(lambda text: text.replace("sqlite:///keyfob.db", url))
+    (home.folder / "keyfob.toml").chmod(0o644)
     said = typed("doctor")
 
     assert "others can read the password" in said.out

@@ -126,7 +126,10 @@ class SQLiteStore(StatementStore):
                 transaction = SQLiteTransaction(connections.writer, self._audit_key)
                 async with _transaction(connections, connections.writer):
                     result = await work(transaction)
-                log.warning("the disk is full: a change was made in the space that is kept in reserve")
+                log.warning(
+                    "the disk is full: a change was made in the space that is kept in reserve",
+                    extra={"event": "disk_full"},
+                )
         except BaseException:
             if transaction.revision is not None:  # cut short while committing, it may have been committed or not
                 self.signal.publish_unknown()
