@@ -298,4 +298,5 @@ WHERE t.id > ? ORDER BY t.id LIMIT ?
 SELECT id FROM keys WHERE id IN (SELECT value FROM json_each(?))
 
 -- name: claim_audit_check
-UPDATE audit_check SET started_at = ?1 WHERE started_at <= ?2 OR started_at > ?1 RETURNING started_at
+UPDATE audit_check SET started_at = asked.at FROM (SELECT ? AS at, ? AS due) AS asked
+WHERE audit_check.started_at <= asked.due OR audit_check.started_at > asked.at RETURNING started_at
