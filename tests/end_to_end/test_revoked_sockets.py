@@ -30,7 +30,7 @@ def say(wire: Wire, text: str) -> None:
     wire.send(bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text.encode())
 
 
-def hear(wire: Wire) -> tuple[int, bytes]:
+def listen(wire: Wire) -> tuple[int, bytes]:
     """The operation code and the payload of the next frame."""
     first, length = wire.exactly(2)
     return first & 0x0F, wire.exactly(length)
@@ -50,11 +50,11 @@ def test_a_client_that_ignores_the_close_is_not_heard(
         wire.send(request("/ws", {**issued.headers, **HANDSHAKE}))
         assert 101 == wire.start().status
         say(wire, "hello")
-        assert (1, b"hello") == hear(wire)
+        assert (1, b"hello") == listen(wire)
         place.disable(issued)
         wire.wait_at_most(server.within)
 
-        operation, payload = hear(wire)
+        operation, payload = listen(wire)
         assert (8, 4008 if kind == "daphne" else 1008) == (operation, int.from_bytes(payload[:2]))
         say(wire, "late")
         wait_for(lambda: server.noticed()[-1] == "ws ends")

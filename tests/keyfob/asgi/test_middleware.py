@@ -331,11 +331,11 @@ def test_ff_64_looking_runs_nothing_of_the_application() -> None:
     assert is_starlette(Starlette().__call__)
 
 
-def test_ff_64_a_ring_of_applications_is_left() -> None:
+def test_ff_64_a_cycle_of_applications_is_left() -> None:
     """What contains itself is not followed for ever."""
-    ring = Wraps(None)
-    ring.app = Wraps(ring)
-    assert not is_starlette(ring)
+    cycle = Wraps(None)
+    cycle.app = Wraps(cycle)
+    assert not is_starlette(cycle)
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("auto", False), (True, True), (False, False)])

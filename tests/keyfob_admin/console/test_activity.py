@@ -157,7 +157,7 @@ def _token(visitor: Visitor) -> dict[str, str]:
 @pytest.mark.parametrize("ending", ["csv", "ndjson"])
 @pytest.mark.parametrize("how", ["signed out", "disabled", "narrowed"])
 def test_ff_53_an_export_is_cut_when_its_session_ends(live: LiveConsole, ending: str, how: str) -> None:
-    """Whoever signed out, or whose key fell or may no longer read the log, gets no more of it, and no clean end."""
+    """Whoever signed out, whose key was revoked, or who may no longer read the log gets no more, and no clean end."""
     change(live.installation, _fill_log)
     key, secret = live.make("reader", key_type="admin", permissions=("audit:read", "keys:read"))
     with Visitor(live.url) as visitor:
