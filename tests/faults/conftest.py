@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from keyfob.keys.hashing import Argon2Parameters
-    from keyfob.store.contract import Transaction
+    from keyfob.store.transaction import Transaction
     from keyfob.testing import Installation
     from tests.end_to_end.raw import Wire
     from tests.end_to_end.server import Server

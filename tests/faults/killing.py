@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 HASTY = {"synchronous_commit": "off"}  # a server that acknowledges before it writes, unless Keyfob asks it not to

@@ -25,7 +25,7 @@ from tests.faults.conftest import ROUNDS, issue_many, kind, kinds, memory, on_bo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from keyfob.store.contract import Transaction
+    from keyfob.store.transaction import Transaction
     from keyfob.testing import Issued
     from tests.end_to_end.conftest import Origin
     from tests.end_to_end.raw import Wire

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
     from keyfob.management.key_issuer import KeyIssuer
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 AT_ONCE = 10_000  # keys in one transaction: what other changes wait for
 SPREAD = timedelta(days=365)  # how far back the keys are said to have been made
@@ -79,33 +80,35 @@ async def seed(
         raise ConfigError("persist_digests is off, and seeded keys pass by their digests alone; turn it on to measure")
     shared = await issuer.pool.run(hash_secret, new_secret(), issuer.parameters)
 
-    async def announce(rows: Transaction) -> tuple[Team, int]:
-        team = await rows.team(order.team)
-        if team is None:
-            raise NotFound(f"there is no team {order.team!r}")
-        detail = {"keys": order.count, "type": order.key_type, "permissions": list(order.permissions)}
-        sample = KeyRecord(
-            id="",
-            name="",
-            key_type=order.key_type,
-            team=team.id,
-            plan=team.plan,
-            permissions=order.permissions,
-            created_at=now,
-            created_by=order.actor.as_creator(),
-            key_char=issuer.signing().char,
-        )
-        detail[AFTER] = state_of_key(sample)
-        await rows.append(order.actor.did("keys.seeded", now, team=team.id, key_id=None, **detail))
-        return team, await rows.next_revision()
-
-    team, revision = await store.change(announce)
+    team, revision = await store.change(lambda rows: _announce(rows, order, issuer.signing().char, now))
     kept: list[str] = []
     for batch in _batches(issuer, order, team, now, shared):
         await store.change(_adding(batch.values(), revision))
         kept += [one.text for number, one in batch.items() if _is_kept(number, order)]
         progress(max(batch) + 1)
     return kept
+
+
+async def _announce(rows: Transaction, order: Seeding, key_char: str, now: datetime) -> tuple[Team, int]:
+    """Append the one event that stands for all keys. Returns their team and revision."""
+    team = await rows.team(order.team)
+    if team is None:
+        raise NotFound(f"there is no team {order.team!r}")
+    sample = KeyRecord(
+        id="",
+        name="",
+        key_type=order.key_type,
+        team=team.id,
+        plan=team.plan,
+        permissions=order.permissions,
+        created_at=now,
+        created_by=order.actor.as_creator(),
+        key_char=key_char,
+    )
+    detail = {"keys": order.count, "type": order.key_type, "permissions": list(order.permissions)}
+    detail[AFTER] = state_of_key(sample)
+    await rows.append(order.actor.did("keys.seeded", now, team=team.id, key_id=None, **detail))
+    return team, await rows.next_revision()
 
 
 def _adding(batch: Collection[_Seeded], revision: int) -> Callable[[Transaction], Awaitable[None]]:

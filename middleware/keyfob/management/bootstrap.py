@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 async def bootstrap(

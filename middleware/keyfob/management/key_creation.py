@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from keyfob.management.key_drafts import Accepted, KeyDraft
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

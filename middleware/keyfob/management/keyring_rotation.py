@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
     from keyfob.store.workers import Worker
 
 _MOST_ROOTS = 1000

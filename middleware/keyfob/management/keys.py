@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
     from keyfob.propagation.acknowledgements import Answer
-    from keyfob.store.contract import KeyStore, Transaction, UseDay
+    from keyfob.store.contract import KeyStore, UseDay
+    from keyfob.store.transaction import Transaction
 
 Precondition = Callable[[int], None]
 """Raises PreconditionFailed for a revision of a key that must not be changed. Asked in the transaction, last."""

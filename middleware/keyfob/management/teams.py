@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 _LISTING = "teams"
 

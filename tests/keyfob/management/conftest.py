@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.audit import Event
-    from keyfob.store.contract import Transaction
+    from keyfob.store.transaction import Transaction
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CATALOGUE = build_catalogue(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.audit_verification import Verification
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
     from tests.keyfob.management.conftest import Clock, Office
 
 

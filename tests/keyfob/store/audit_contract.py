@@ -11,7 +11,8 @@ from keyfob.store.contract import EventQuery
 from tests.keyfob.store.samples import ELEVEN, NOON, SIGNING_KEY, appending, event
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 class AuditContract:

@@ -26,7 +26,8 @@ from tests.keyfob.store.samples import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 class ChangeContract:

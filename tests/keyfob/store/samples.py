@@ -14,7 +14,8 @@ from keyfob.store.contract import IdempotencyRecord, KeyQuery, StoredSecret
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store.contract import KeyStore, Transaction
+    from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ELEVEN = NOON - timedelta(hours=1)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from keyfob.config.settings import Settings
-    from keyfob.store.contract import Transaction
+    from keyfob.store.transaction import Transaction
 
 TEAM = "acme"
 OTHER_TEAM = "globex"

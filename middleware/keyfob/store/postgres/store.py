@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Transaction, Use
+    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Use
+    from keyfob.store.transaction import Transaction
     from keyfob.store.url import StoreURL
 
 T = TypeVar("T")

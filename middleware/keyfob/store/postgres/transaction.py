@@ -34,7 +34,7 @@ SELECT revision FROM keyfob.meta FOR UPDATE
 
 
 class PostgresTransaction(StatementTransaction):
-    """The verbs of `keyfob.store.contract.Transaction`, on a connection that nobody else uses meanwhile."""
+    """The verbs of `keyfob.store.transaction.Transaction`, on a connection that nobody else uses meanwhile."""
 
     traces = (
         "erase_secret",

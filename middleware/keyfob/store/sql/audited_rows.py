@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from keyfob.store.contract import Transaction
     from keyfob.store.sql.console_tables import Named
+    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 

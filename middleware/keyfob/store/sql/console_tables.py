@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.audit import Event
-    from keyfob.store.contract import Transaction
+    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 

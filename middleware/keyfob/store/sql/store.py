@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import IdempotencyRecord, KeyView, Transaction, Use, UseDay
+    from keyfob.store.contract import IdempotencyRecord, KeyView, Use, UseDay
+    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 

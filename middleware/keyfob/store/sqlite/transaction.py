@@ -21,7 +21,7 @@ SQL = read_statements(__package__)
 
 
 class SQLiteTransaction(StatementTransaction):
-    """The verbs of `keyfob.store.contract.Transaction`, on a connection that is inside a transaction."""
+    """The verbs of `keyfob.store.transaction.Transaction`, on a connection that is inside a transaction."""
 
     traces = (
         "erase_secret",

@@ -20,8 +20,8 @@ from tests.postgres_server import fresh_database
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store.contract import Transaction
     from keyfob.store.postgres.store import PostgresStore
+    from keyfob.store.transaction import Transaction
     from tests.tcp_proxy import Network
 
 __all__ = ["distant", "network", "store", "url"]  # fixtures of this store's tests

@@ -36,9 +36,9 @@ from tests.keyfob.store.samples import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from keyfob.store.contract import Transaction
     from keyfob.store.postgres.store import PostgresStore
     from keyfob.store.postgres.transaction import PostgresTransaction
+    from keyfob.store.transaction import Transaction
 
 __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 

@@ -25,8 +25,8 @@ from tests.keyfob.store.sqlite.on_sqlite import opened, path, store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store.contract import Transaction
     from keyfob.store.sqlite.store import SQLiteStore
+    from keyfob.store.transaction import Transaction
 
 __all__ = ["path", "store"]  # fixtures of this store's tests
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyfob.store.contract import Transaction
     from keyfob.store.sqlite.store import SQLiteStore
+    from keyfob.store.transaction import Transaction
 
 __all__ = ["other", "path", "store"]  # fixtures of this store's tests
 

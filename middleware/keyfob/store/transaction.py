@@ -1,0 +1,71 @@
+"""What a change to the keys may do inside its transaction, on every engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from keyfob.audit import Event
+    from keyfob.keyring.keyring import SigningKey
+    from keyfob.keyring.states import SigningKeyRecord
+    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.store.contract import IdempotencyRecord, StoredSecret
+
+
+class Transaction(Protocol):
+    """One change: every statement runs under the single writer, and is undone if the work raises."""
+
+    async def next_revision(self) -> int:
+        """The revision of this change; taken once, the same at every call of one transaction."""
+        ...
+
+    async def team(self, team_id: str) -> Team | None: ...
+    async def put_team(self, team: Team) -> None:
+        """Insert the team or change it."""
+        ...
+
+    async def stamp_team_keys(self, team_id: str) -> None:
+        """Give every key of the team this change's revision, tombstones excepted."""
+        ...
+
+    async def key(self, key_id: str) -> KeyRecord | None: ...
+    async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
+        """The team's keys of one type that are not deleted."""
+        ...
+
+    async def root_keys(self) -> list[KeyRecord]:
+        """All admin keys that hold ``*`` and are not deleted, whatever their state."""
+        ...
+
+    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
+        """Insert a new key, stamped with this change's revision."""
+        ...
+
+    async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
+        """Insert many new keys, stamped with a *revision* that is in force already: so no poll reads them."""
+        ...
+
+    async def put_key(self, record: KeyRecord) -> None:
+        """Change a key's row, stamped with this change's revision."""
+        ...
+
+    async def erase_key(self, key_id: str, at: datetime) -> None:
+        """Leave a tombstone; secrets, usage and open drafts of the key are gone."""
+        ...
+
+    async def signing_keys(self) -> list[SigningKeyRecord]: ...
+    async def put_signing_key(self, mark: SigningKeyRecord, *, seal_with: SigningKey | None = None) -> None:
+        """Insert or change a state, and seal the whole table with *seal_with*, or with what MACs the audit log."""
+        ...
+
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None: ...
+    async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
+        """Keep an idempotency record; records older than 24 hours go."""
+        ...
+
+    async def append(self, event: Event) -> None:
+        """Add to the audit log, chained to the event before."""
+        ...

@@ -1,0 +1,108 @@
+"""The edge: what goes into the scope and onto the response, and which settings may stand together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from keyfob.keys.redaction import redact
+from tests.keyfob.conftest import ask
+
+if TYPE_CHECKING:
+    import pytest
+
+    from keyfob import Denied
+    from keyfob.testing import Installation
+    from tests.keyfob.conftest import Guard
+
+
+async def test_ff_29_on_denied_may_be_a_coroutine_function(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """It is awaited in the background; what it raises is logged, and the refusal stands."""
+    heard = []
+    done = asyncio.Event()
+
+    async def on_denied(denied: Denied) -> None:
+        await asyncio.sleep(0)
+        heard.append(denied.reason)
+        if len(heard) == 2:
+            done.set()
+        raise RuntimeError("not me")
+
+    app = guard(on_denied=on_denied)
+    for _ in range(2):
+        assert 401 == (await ask(app, "/items")).status
+    async with asyncio.timeout(10):
+        await done.wait()
+
+    assert ["missing", "missing"] == heard
+    assert "on_denied raised" in caplog.text
+
+
+class Callback:
+    """An object whose call is a coroutine."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, _: Denied) -> None:
+        self.calls += 1
+        await self.go_on.wait()
+
+
+async def test_ff_29_a_flood_of_denials_does_not_pile_up_calls(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """A callback that hangs is called a thousand times at once and no more, which is said once."""
+    callback = Callback()
+    app = guard(on_denied=partial(callback))
+
+    for _ in range(1_100):
+        await ask(app, "/items")
+    await asyncio.sleep(0)
+
+    assert 1_000 == callback.calls
+    assert 1 == caplog.text.count("on_denied takes too long")
+    callback.go_on.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await ask(app, "/items")
+    await asyncio.sleep(0)
+    assert 1_001 == callback.calls
+
+
+async def test_ff_50_a_whole_key_reaches_no_line_of_ours(
+    here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key in a path, percent-encoded too, or in a traceback is cut to the form that may be shown."""
+    issued = await here.issue("items:read")
+    secret = issued.text.rpartition("_")[2]
+
+    def on_denied(_: Denied) -> None:
+        raise ValueError(issued.text)
+
+    app = guard(on_denied=on_denied)
+    with caplog.at_level(logging.INFO, "keyfob"):
+        for path in (issued.text, issued.text.replace("_", "%5f"), issued.text.replace("_", "%255F"), issued.text[:-9]):
+            await ask(app, f"/nowhere/{path}")
+            await ask(app, "/" + "x" * 450 + path)
+    logging.getLogger("keyfob.admin").warning("%s and %s", issued.text, 1)
+
+    assert secret[:20] not in caplog.text
+    assert issued.record.id in caplog.text
+    assert 17 == caplog.text.count("…")
+
+
+def test_ff_50_what_may_be_shown_stays() -> None:
+    """The displayed form, ids and other texts are not touched."""
+    for text in ("kf_api_7Qx2mB9tKd03LpWz", "7Qx2mB9tKd03LpWz", "GET /items/kf_api", "a_b_c", ""):
+        assert text == redact(text)
+
+
+async def test_ff_50_a_log_line_is_no_longer_than_it_needs(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """A path of 50 KB does not become a line of 50 KB."""
+    with caplog.at_level(logging.INFO, "keyfob"):
+        await ask(guard(), "/" + "é" * 50_000, method="X" * 32)
+        await ask(guard(), "/", method="X" * 50_000)
+
+    assert max(map(len, caplog.messages)) < 4_000
