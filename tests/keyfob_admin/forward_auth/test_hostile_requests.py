@@ -46,6 +46,13 @@ BAD_TARGETS = (
     "/open/%ed%a0%80",
     "/open x",
     "/open\t",
+    "/open/..;/invoices",
+    "/scim/..;/invoices",
+    "/open;x=1",
+    "/scim/%3b",
+    "/scim/%zz",
+    "/scim/%c0%af",
+    "/scim/%u002e",
 )
 
 
