@@ -158,7 +158,7 @@ def test_prefixes_that_cannot_be_meant_are_mistakes(root_path: str, app_prefix: 
 SEEN = [
     (users_app(""), Router(decodes=True)),
     (falcon.asgi.App(), Router(decodes=True, ignores_root=True, may_be_empty=True)),
-    (Litestar([]), Router(decodes=True, drops_slash=True)),
+    (Litestar([], logging_config=None), Router(decodes=True, drops_slash=True)),
     (Starlette(routes=[Route("/", PlainTextResponse("")), Mount("/a", Starlette())]), Router(decodes=True)),
     (Starlette(routes=[Mount("/a", function)]), Router()),
     (GZipMiddleware(function), Router()),
