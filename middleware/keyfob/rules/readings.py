@@ -173,12 +173,14 @@ class Readings:
     def _and_raw(self, found: list[Match], method: str | None, raw_path: bytes, root_path: str) -> list[Match]:
         """Add to *found* what a router sees that matches the path as it came, escapes and all."""
         raw = raw_path.partition(b"?")[0].decode()
-        inside = raw if self._router.ignores_root else below(raw, root_path)
-        speaking = self._table.speaking(method or WEBSOCKET, raw if inside is None else inside)
-        if speaking is None:
-            return []
-        decoded = [Match(one.rule, {name: unquote(value) for name, value in one.params.items()}) for one in speaking]
-        return found + decoded
+        for path in self._routed(raw, root_path) or (raw,):
+            speaking = self._table.speaking(method or WEBSOCKET, path)
+            if speaking is None:
+                return []
+            found = found + [
+                Match(one.rule, {name: unquote(value) for name, value in one.params.items()}) for one in speaking
+            ]
+        return found
 
     def _and_destination(self, found: list[Match], method: str | None, path: str, root_path: str) -> list[Match]:
         """Add to *found* what the path in Destination needs, under which root_path may have been left on."""
