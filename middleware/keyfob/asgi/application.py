@@ -59,8 +59,8 @@ def router_of(app: object, app_prefix: str = "") -> Router:
         replaces_root=seen is not None,
         decodes=_decodes(layers),
         ignores_root=is_falcon,
-        drops_slash=any(is_of(layer, "litestar") for layer in layers),
-        may_be_empty=is_falcon,
+        drops_slash=any(is_of(layer, "litestar") for layer in _all_of(layers)),
+        may_be_empty=any(is_of(layer, "falcon") for layer in _all_of(layers)),
     )
 
 
@@ -109,6 +109,15 @@ def _prefix_of(layer: object) -> _Prefix | None:
         text = settings.FORCE_SCRIPT_NAME
         return _Prefix(text, f'FORCE_SCRIPT_NAME = "{text}"') if text else None
     return None
+
+
+def _all_of(layers: Iterable[object]) -> Iterator[object]:
+    """Go through *layers* and what is mounted in them."""
+    layers = list(layers)
+    yield from layers
+    for route in routes_of(layers) or ():
+        if isinstance(route, Mount | Host):
+            yield from _all_of(layers_of(route.app))
 
 
 def _decodes(layers: Iterable[object]) -> bool:
