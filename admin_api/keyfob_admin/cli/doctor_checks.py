@@ -15,6 +15,7 @@ from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.policy.permissions import covers
 from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.rules.overlaps import overlapping_rules
 from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
@@ -75,13 +76,18 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _rules(settings: Settings) -> Iterator[Finding]:
     """Check that the rules can be understood, and name what can be granted."""
     catalogue = catalogue_of(settings)
-    compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+    table = compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
     if not any(settings.rule_sets):
         yield Finding(WARN, "rules", "there are none, so every request is refused", "write them under [rules]")
         return
     named = permissions_named(*settings.rule_sets)
     count = sum(map(len, settings.rule_sets))
     yield Finding(OK, "rules", f"{_count(count, 'rule')} for {_count(len(named), 'permission')}, all known")
+    for pair in overlapping_rules(table.rules):
+        fix = (
+            "nothing, if a path that both match shall need what both need; else make one template lie inside the other"
+        )
+        yield Finding(WARN, "rules", f"{pair} overlap", fix)
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
         fix = "take them out of [permissions], unless your application asks for them itself"

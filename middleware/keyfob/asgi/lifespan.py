@@ -105,6 +105,7 @@ class Lifespan:
                 return
         if not self._has_answered_start:
             await send({"type": "lifespan.startup.complete"})
+        self._on_started()
         await receive()
         await self._inner.stop()
         await send({"type": "lifespan.shutdown.complete"})

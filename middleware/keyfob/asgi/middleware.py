@@ -12,6 +12,7 @@ from keyfob.asgi.forwarded import ForwardedScheme
 from keyfob.asgi.lifespan import Lifespan
 from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
+from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, router_behind
 from keyfob.asgi.wrapped import is_starlette
 from keyfob.config.settings import load_settings
 from keyfob.connections.response import OpenResponse
@@ -67,7 +68,13 @@ class APIKeyMiddleware:
         self.stats: Stats = self.runtime.stats
         self._connections = self.runtime.connections
         settings = self.runtime.settings
-        self.gate = self.runtime.gate(settings.rules if runtime is None else options["rules"])
+        self._app_prefix = settings.app_prefix if runtime is None else ""
+        self.gate = self.runtime.gate(
+            settings.rules if runtime is None else options["rules"],
+            router=router_behind(self.app, self._app_prefix),
+            path_parameters=True,
+        )
+        report_overlaps(self.gate.rules)
         self._refusals = DenialResponses(settings.realm)
         self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
@@ -147,20 +154,10 @@ class APIKeyMiddleware:
     async def _live(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         if kind != "lifespan":
             raise ValueError(f"keyfob guards http and websocket, and knows nothing of {kind!r}")
-        await Lifespan(self.app, self.runtime, self._report_unused_rules).run(scope, receive, send)
+        await Lifespan(self.app, self.runtime, self._compare_with_routes).run(scope, receive, send)
 
-    def _report_unused_rules(self) -> None:
-        """Warn of rules that are probably misspelled."""
-        from keyfob.asgi.unused_rules import unused_rules  # noqa: PLC0415 (who imports keyfob need not load Starlette's routing)
-
-        idle = unused_rules(self.app, self.gate.rules)
-        if idle:
-            named = ", ".join(f'"{rule.text}"' for rule in idle)
-            log.warning(
-                "no route of the application answers to the rules %s: misspelled, or left of an example?",
-                named,
-                extra={"event": "unused_rules"},
-            )
+    def _compare_with_routes(self) -> None:
+        compare_with_routes(self.app, self.gate, self._app_prefix)
 
     def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
         """Tell of a refusal; only a Keyfob that observes lets it pass."""

@@ -39,4 +39,6 @@ class Options(TypedDict, total=False):
     background: bool
     persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
+    path_parameters: Literal["refuse", "allow"]
+    app_prefix: str
     on_denied: Callable[[Denied], object]

@@ -71,6 +71,8 @@ class Settings:
     background: bool = True  # False: nothing runs between requests, and each call writes its own uses
     persist_digests: bool = True
     encoded_slash: str = "refuse"  # or "allow"
+    path_parameters: str = "refuse"  # or "allow", which forward-auth does not follow
+    app_prefix: str = ""  # what the application takes off paths by itself; "": what can be seen of it
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)

@@ -19,6 +19,7 @@ from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.target import PERCENT, Targets, needs_key
 from keyfob.gate.verdict import Admission, Denied, Granted, Public, Reason, admission_of
 from keyfob.keys.format import KeyText
+from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.rules.table import Match
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Verdict
     from keyfob.propagation.freshness import Freshness
+    from keyfob.rules.readings import Router
     from keyfob.rules.table import Rule, RuleTable
 
 PUBLIC = Public()
@@ -53,13 +55,15 @@ class Gate:
         authenticator: Authenticator,
         usage: Usage,
         stats: Stats,
+        router: Router = UNKNOWN_ROUTER,
         encoded_slash: bool = False,
+        path_parameters: bool = False,
         allow_preflight: bool = False,
         forward_credential: bool = False,
         prefix: str = "kf",  # what keys begin with
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
-        self._targets = Targets(rules, encoded_slash=encoded_slash)
+        self._targets = Targets(rules, router=router, encoded_slash=encoded_slash, path_parameters=path_parameters)
         self._matches = self._targets.matches
         self._addresses = addresses
         self._key_cache = key_cache
@@ -76,6 +80,10 @@ class Gate:
     def rules(self) -> tuple[Rule, ...]:
         """Every rule, in the order of writing."""
         return self._targets.rules
+
+    def use(self, router: Router) -> None:
+        """Judge for *router* from now on."""
+        self._targets.use(router)
 
     def judge(self, scope: Scope) -> Admission | Awaitable[Admission]:
         """Judge one request: immediately where nothing has to be waited for, else in what is returned to be awaited.

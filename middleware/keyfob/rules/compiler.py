@@ -70,6 +70,7 @@ def _compile(text: str, written: object, known: Collection[str] | None, key_type
         text=text,
         methods=target.methods,
         template=target.template,
+        slash=target.slash,
         public=demand.public,
         all_of=demand.all_of,
         any_of=demand.any_of,

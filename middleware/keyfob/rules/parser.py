@@ -30,6 +30,7 @@ class Target(NamedTuple):
 
     methods: frozenset[str]
     template: tuple[Segment, ...]
+    slash: bool  # whether the path ends in one
 
 
 def reject(text: object, why: str) -> NoReturn:
@@ -49,7 +50,7 @@ def read_target(text: str) -> Target:
         reject(text, 'only paths are matched: leave out what follows "?" or "#"')
     if not is_safe_path(path):
         reject(text, "no request with control characters, backslashes, dot segments or empty segments is let in")
-    return Target(named, _read_template(text, path))
+    return Target(named, _read_template(text, path), path.endswith("/"))
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from keyfob.policy.catalogue import build_catalogue
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
 from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
 from keyfob.store.opening import open_store
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from keyfob.config.settings import Settings
     from keyfob.gate.verdict import Granted
+    from keyfob.rules.readings import Router
     from keyfob.store.contract import KeyStore
 
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
@@ -124,8 +126,18 @@ class Runtime:
             awaken=self.awaken,
         )
 
-    def gate(self, rules: Mapping[str, object], addresses: ClientAddress | None = None) -> Gate:
-        """A gate with *rules* of its own, and its own trust in proxies, over what is known here. Raises ConfigError."""
+    def gate(
+        self,
+        rules: Mapping[str, object],
+        addresses: ClientAddress | None = None,
+        *,
+        router: Router = UNKNOWN_ROUTER,
+        path_parameters: bool = False,
+    ) -> Gate:
+        """A gate with *rules* of its own, and its own trust in proxies, over what is known here.
+
+        Path parameters pass only if both the setting and *path_parameters* let them. Raises ConfigError.
+        """
         table = compile_rules(
             rules,
             known=self.catalogue.known_to_rules(),
@@ -139,7 +151,9 @@ class Runtime:
             authenticator=self.authenticator,
             usage=self.usage,
             stats=self.stats,
+            router=router,
             encoded_slash=self.settings.encoded_slash == "allow",
+            path_parameters=path_parameters and self.settings.path_parameters == "allow",
             allow_preflight=self.settings.allow_preflight,
             forward_credential=self.settings.forward_credential,
             prefix=self.settings.prefix,

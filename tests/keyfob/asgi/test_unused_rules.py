@@ -94,14 +94,14 @@ def test_no_rule_is_idle_where_the_routes_are_not_known(app: object) -> None:
     assert [] == idle(app, "GET /anything")
 
 
-def test_the_routes_of_fastapi_are_known_and_those_of_its_routers_are_let_be() -> None:
-    """FastAPI keeps an included router as a whole, of which nothing can be told."""
+def test_the_routes_of_fastapi_are_known() -> None:
+    """Those that it makes for its documents are routes like any other."""
     app = FastAPI()
     app.get("/items/{item}")(endpoint)
     assert ["GET /item/{item}"] == idle(app, "GET /items/{item}", "GET /docs", "GET /item/{item}")
 
     app.include_router(APIRouter(prefix="/v1", routes=[Route("/x", endpoint)]))
-    assert [] == idle(app, "GET /v1/x")
+    assert ["GET /v1/y"] == idle(app, "GET /v1/y", "GET /docs")
 
 
 def test_no_rule_of_the_example_is_idle() -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from keyfob.gate.target import Targets, route_path
+from keyfob.gate.target import Targets
 from keyfob.gate.verdict import Reason
 from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import Match
@@ -33,17 +31,6 @@ def targets() -> Targets:
 
 def http(method: str, path: str, **more: Any) -> dict[str, Any]:
     return {"type": "http", "method": method, "path": path, **more}
-
-
-PATHS = st.lists(st.sampled_from(["/", "a", "b", "/a", "/a/b", "ab"]), max_size=4).map("".join)
-
-
-@given(PATHS, PATHS)
-def test_a_path_is_read_as_starlettes_router_reads_it(path: str, root_path: str) -> None:
-    """What follows the root path is what Starlette's own routes match, inside a mount and outside."""
-    from starlette._utils import get_route_path  # noqa: PLC0415 (only here: what is private may go)
-
-    assert get_route_path({"path": path, "root_path": root_path}) == route_path(path, root_path)
 
 
 BAD_METHODS = [
@@ -97,7 +84,7 @@ def test_ff_16_a_bad_method_comes_before_a_bad_path() -> None:
 def test_ff_49_what_strangers_send_is_remembered_within_bounds() -> None:
     """Long methods, paths and root paths are judged and forgotten; short ones are bounded in number."""
     found = targets()
-    for long in ({"path": "/any/" + "x" * 50_000}, {"path": "/any/1", "root_path": "/" + "r" * 50_000}):
+    for long in ({"path": "/any/" + "x" * 50_000}, {"path": f"/{'r' * 50_000}/any/1", "root_path": "/" + "r" * 50_000}):
         assert isinstance(found.of(http("GET", **long)), Match)
     found.of(http("G" * 50_000, "/any/1"))
     assert {} == found.matches

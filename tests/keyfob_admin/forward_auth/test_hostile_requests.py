@@ -46,6 +46,11 @@ BAD_TARGETS = (
     "/open/%ed%a0%80",
     "/open x",
     "/open\t",
+    "/scim/..;/invoices",
+    "/scim/%3b",
+    "/scim/%zz",
+    "/scim/%c0%af",
+    "/scim/%u002e",
 )
 
 

@@ -1,0 +1,100 @@
+"""The routes of an application, where they can be read: Starlette's, FastAPI's, Litestar's and Django's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from keyfob.asgi.application import is_of, layers_of, routes_of
+from keyfob.rules.rule import WEBSOCKET
+from keyfob.rules.template import LITERAL, PARAMETER, REST, Segment, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_ANYWHERE: Final = "/{anything:path}"
+_WHOLE: Final = re.compile(r"\{\w+(?::(?:str|path))?\}")  # takes any segment, or all that follow
+_DJANGO: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
+
+
+class Way(NamedTuple):
+    """One way in which the application can be asked."""
+
+    text: str  # as people write it
+    template: Template
+    methods: frozenset[str] | None  # None where they cannot be known
+    is_exact: bool  # whether the template is all there is to it: no converter, no pattern within a segment
+
+
+def ways_of(app: object) -> list[Way] | None:
+    """Return the ways into *app*, in the order in which its router tries them; None where they cannot be read."""
+    layers = list(layers_of(app))
+    routes = routes_of(layers)
+    if routes is not None:
+        return list(_starlette(routes, ""))
+    for layer in layers:
+        if is_of(layer, "litestar"):
+            ways = [_way(route.path, getattr(route, "methods", {WEBSOCKET})) for route in _routes(layer)]
+            return sorted(ways, key=_as_litestar_tries)
+        if is_of(layer, "django"):
+            from django.urls import get_resolver  # noqa: PLC0415 - Django is there, because its handler is
+
+            return list(_django(get_resolver().url_patterns, "/"))
+    return None
+
+
+def _routes(litestar: Any) -> Iterable[Any]:  # noqa: ANN401 - Litestar need not be installed
+    return getattr(litestar, "routes", ())
+
+
+def _starlette(routes: Iterable[Any], prefix: str) -> Iterator[Way]:
+    for route in routes:
+        if isinstance(route, Mount) and route.routes:
+            yield from _starlette(route.routes, prefix + route.path)
+        elif isinstance(route, Mount):
+            yield _way(prefix + route.path + _ANYWHERE, None)
+        elif hasattr(route, "effective_candidates"):  # FastAPI's included routers, whose paths are whole already
+            yield from _starlette(route.effective_candidates(), prefix)
+        elif isinstance(route, WebSocketRoute):
+            yield _way(prefix + route.path, {WEBSOCKET})
+        elif isinstance(getattr(route, "starlette_route", None), BaseRoute):
+            yield from _starlette([route.starlette_route], prefix)
+        elif isinstance(route, Route) or isinstance(getattr(route, "methods", None), set):
+            # OPTIONS is answered by whoever speaks CORS.
+            yield _way(prefix + route.path, {*route.methods, "OPTIONS"} if route.methods else None)
+        else:
+            yield _way(prefix + _ANYWHERE, None)
+
+
+def _django(patterns: Iterable[Any], prefix: str) -> Iterator[Way]:
+    for one in patterns:
+        route = getattr(one.pattern, "_route", None)
+        if route is None:  # a regular expression, or a prefix by language
+            yield _way(prefix.rstrip("/") + _ANYWHERE, None)._replace(is_exact=False)
+        elif hasattr(one, "url_patterns"):
+            yield from _django(one.url_patterns, prefix + route)
+        else:
+            yield _way(_DJANGO.sub(_as_starlette, prefix + route), None)
+
+
+def _as_starlette(found: re.Match[str]) -> str:
+    return f"{{{found[2]}:{found[1] or 'str'}}}"
+
+
+def _way(path: str, methods: Iterable[str] | None) -> Way:
+    parts = path.strip("/").split("/") if path.strip("/") else []
+    is_exact = all("{" not in part or _WHOLE.fullmatch(part) for part in parts)
+    return Way(path or "/", tuple(map(_segment, parts)), None if methods is None else frozenset(methods), is_exact)
+
+
+def _segment(text: str) -> Segment:
+    if "{" not in text:
+        return Segment(LITERAL, text)
+    return Segment(REST if text.endswith(":path}") else PARAMETER, "")
+
+
+def _as_litestar_tries(way: Way) -> list[int]:
+    """Sort as Litestar's trie decides: a literal first, and of two parameters at one place the one that takes all."""
+    return [(LITERAL, REST, PARAMETER).index(part.kind) for part in way.template]
