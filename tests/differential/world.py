@@ -124,7 +124,7 @@ def _encoded(random: Random, path: str) -> str:
     )
 
 
-_ODD = [
+_UNUSUAL = [
     "//",
     "/..",
     "/.",
@@ -151,6 +151,6 @@ _CHANGES: list[Callable[[Random, str], str]] = [
     _other_case,
     lambda _, path: path.upper(),
     _encoded,
-    lambda random, path: path + random.choice(_ODD),
-    lambda random, path: random.choice(_ODD) + path,
+    lambda random, path: path + random.choice(_UNUSUAL),
+    lambda random, path: random.choice(_UNUSUAL) + path,
 ]

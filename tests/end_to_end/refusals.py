@@ -16,6 +16,7 @@ _CHALLENGES = {
     "B400": (400, "invalid_request", rf'{_REALM}, error="invalid_request"\Z'),
     "F403": (403, "insufficient_scope", rf'{_REALM}, error="insufficient_scope"(?:, scope="[^"]+")?\Z'),
     "P400": (400, "invalid_path", None),
+    "M400": (400, "invalid_method", None),
     "S503": (503, "unavailable", None),
 }
 

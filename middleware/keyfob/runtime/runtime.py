@@ -241,6 +241,8 @@ class Runtime:
 
     async def settle(self) -> None:
         """Write the uses of a call before it returns, where nothing may run after it."""
+        if not self._background.is_here:  # a cached key passes after `stop`, too, which closed the store
+            self._begin()
         await self.usage.drain(self.store)
 
     async def stop(self) -> None:

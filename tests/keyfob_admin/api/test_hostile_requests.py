@@ -169,10 +169,17 @@ def test_usage_days_have_bounds(standing_admin: LiveAdmin, days: str) -> None:
     assert (422, "/days") == (answer.status_code, answer.json()["errors"][0]["pointer"])
 
 
-@pytest.mark.parametrize("key", ["x", "0" * 15, "0" * 17, "kf_api_x", "xx_api_" + "0" * 16, "%ff" * 16, "é" * 16])
+@pytest.mark.parametrize("key", ["x", "0" * 15, "0" * 17, "kf_api_x", "xx_api_" + "0" * 16, "é" * 16])
 def test_what_is_no_id_is_404(standing_admin: LiveAdmin, key: str) -> None:
     """A path that cannot name a key names none."""
     assert 404 == standing_admin.call("GET", f"{KEYS}/{key}").status_code
+
+
+def test_an_escape_that_is_not_utf_8_is_no_path(standing_admin: LiveAdmin) -> None:
+    """Servers read such a path differently, so it is refused before anything is looked for."""
+    answer = standing_admin.call("GET", f"{KEYS}/{'%ff' * 16}")
+
+    assert (400, "invalid_path") == (answer.status_code, answer.json()["code"])
 
 
 def test_a_clients_request_id_is_not_ours(standing_admin: LiveAdmin) -> None:

@@ -48,7 +48,7 @@ WITH_KEY += [
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=[framework.name for framework in FRAMEWORKS])
-async def test_what_is_ordinary_passes(tmp_path: Path, framework: Framework) -> None:
+async def test_usual_requests_pass(tmp_path: Path, framework: Framework) -> None:
     """Usual paths under usual rules reach their handlers, with a key that holds what they need or without one."""
     ran = Ran()
     written = [
