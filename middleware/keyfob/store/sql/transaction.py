@@ -25,7 +25,7 @@ _IDEMPOTENCY_LASTS = timedelta(hours=24)
 
 
 class StatementTransaction(ABC):
-    """Verbs of `keyfob.store.transaction.Transaction`, written in statements that each engine has under the same names."""
+    """Verbs of `keyfob.store.transaction`, written in statements that each engine has under the same names."""
 
     traces: ClassVar[tuple[str, ...]]  # the statements that erase all of a key but its row
 
