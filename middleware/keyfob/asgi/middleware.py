@@ -121,15 +121,18 @@ class APIKeyMiddleware:
                     await self._finish(response, scope, send)
             else:
                 await self.app(scope, receive, send if varies_by is None else varying(send, varies_by))
-        elif type(verdict) is Denied and not self._lets_pass(verdict, scope):
-            # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
-            scope["headers"] = headers
-            await self._refusals.refuse(verdict, scope, send)
         else:
-            # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
-            scope["headers"] = headers if type(verdict) is Public else without_ours(scope["headers"])
-            scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
-            await self.app(scope, receive, send)
+            if type(verdict) is Denied:
+                self._denial_log.tell(verdict, scope)
+            if type(verdict) is Public or self._observes:
+                # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
+                scope["headers"] = headers if type(verdict) is Public else without_ours(scope["headers"])
+                scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
+                await self.app(scope, receive, send)
+            else:
+                # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
+                scope["headers"] = headers
+                await self._refusals.refuse(verdict, scope, send)
         if self.runtime.settles_each_call:
             await self.runtime.settle()
 
@@ -149,11 +152,6 @@ class APIKeyMiddleware:
 
     def _compare_with_routes(self) -> None:
         compare_with_routes(self.app, self.gate, self._app_prefix)
-
-    def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
-        """Tell of a refusal; only a Keyfob that observes lets it pass."""
-        self._denial_log.tell(denied, scope)
-        return self._observes
 
 
 def _check_shared(config: object, options: Mapping[str, object]) -> None:
