@@ -18,7 +18,7 @@ from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.responses import DenialResponses
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import ClientAddress
-from keyfob.gate.verdict import Admission, Denied, Granted, Reason
+from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import WEBSOCKET
 
@@ -121,7 +121,7 @@ class ForwardAuth:
 
     async def _judge(self, asked: Scope) -> Verdict:
         admission = self._gate.judge(asked)
-        return (admission if isinstance(admission, Admission) else await admission).verdict
+        return (admission if isinstance(admission, tuple) else await admission)[0]
 
     def _denial(self, denied: Denied, scope: Scope) -> tuple[Message, Message]:
         self._warn_once(denied.reason, scope)

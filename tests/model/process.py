@@ -15,7 +15,6 @@ from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
-from keyfob.gate.verdict import Admission
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.propagation.freshness import Freshness
@@ -112,4 +111,4 @@ class Process:
         client = ("203.0.113.9", 1)
         scope = {"type": "http", "method": method, "path": "/items", "client": client, "headers": headers}
         admission = self.gate.judge(scope)
-        return (admission if isinstance(admission, Admission) else await admission).verdict
+        return (admission if isinstance(admission, tuple) else await admission)[0]

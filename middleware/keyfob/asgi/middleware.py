@@ -20,7 +20,7 @@ from keyfob.connections.servers import spoil
 from keyfob.connections.websocket import OpenSocket
 from keyfob.errors import ConfigError
 from keyfob.gate.credentials import without_ours
-from keyfob.gate.verdict import Admission, Denied, Granted, Reason
+from keyfob.gate.verdict import Denied, Granted, Public, Reason
 from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
 
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from keyfob.asgi.options import Options
-    from keyfob.gate.credentials import Header
     from keyfob.gate.stats import Stats
-    from keyfob.gate.verdict import Public
 
 log = logging.getLogger("keyfob")
 
@@ -98,10 +96,10 @@ class APIKeyMiddleware:
         if self._forwarded is not None:
             self._forwarded.apply(scope)
         admission = self.gate.judge(scope)
-        if type(admission) is not Admission:
+        if not isinstance(admission, tuple):
             admission = await admission
         verdict, headers, match, address, varies_by = admission
-        if isinstance(verdict, Granted):
+        if type(verdict) is Granted:
             self.stats.admitted += 1
             # Changed in place, as Starlette does: so that the server's frames do not hold the key, either.
             scope["headers"] = headers
@@ -124,23 +122,19 @@ class APIKeyMiddleware:
             else:
                 await self.app(scope, receive, send if varies_by is None else varying(send, varies_by))
         else:
-            await self._answer_without_key(verdict, headers, scope, receive, send)
+            if type(verdict) is Denied:
+                self._denial_log.tell(verdict, scope)
+            if type(verdict) is Public or self._observes:
+                # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
+                scope["headers"] = headers if type(verdict) is Public else without_ours(scope["headers"])
+                scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
+                await self.app(scope, receive, send)
+            else:
+                # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
+                scope["headers"] = headers
+                await self._refusals.refuse(verdict, scope, send)
         if self.runtime.settles_each_call:
             await self.runtime.settle()
-
-    async def _answer_without_key(
-        self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Refuse a request, or let it pass without a grant."""
-        if isinstance(verdict, Denied) and not self._lets_pass(verdict, scope):
-            # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
-            scope["headers"] = headers
-            await self._refusals.refuse(verdict, scope, send)
-            return
-        # Where Keyfob only observes, a refused credential goes on as if nobody had looked.
-        scope["headers"] = without_ours(scope["headers"]) if isinstance(verdict, Denied) else headers
-        scope["keyfob"], scope["keyfob.refusals"] = None, self._refusals
-        await self.app(scope, receive, send)
 
     async def _finish(self, response: OpenResponse, scope: Scope, send: Send) -> None:
         """End what the application left incomplete; if its key was revoked, so that nothing outside completes it."""
@@ -158,11 +152,6 @@ class APIKeyMiddleware:
 
     def _compare_with_routes(self) -> None:
         compare_with_routes(self.app, self.gate, self._app_prefix)
-
-    def _lets_pass(self, denied: Denied, scope: Scope) -> bool:
-        """Tell of a refusal; only a Keyfob that observes lets it pass."""
-        self._denial_log.tell(denied, scope)
-        return self._observes
 
 
 def _check_shared(config: object, options: Mapping[str, object]) -> None:

@@ -133,18 +133,18 @@ class DenialResponses:
         A WebSocket gets the same answer where the server can send one (the extension ``websocket.http.response``);
         elsewhere it is closed before it is accepted, which clients see as 403.
         """
-        start, body = self.response(denied)
+        start, part = "http.response.start", "http.response.body"
         if scope["type"] == "websocket":
             if "websocket.http.response" not in (scope.get("extensions") or ()):
                 await send({"type": "websocket.close", "code": 1008, "reason": ""})
                 return
-            start["type"] = "websocket.http.response.start"
-            body["type"] = "websocket.http.response.body"
-        await send(start)
-        await send(body)
+            start, part = "websocket.http.response.start", "websocket.http.response.body"
+        status, headers, body = self._answer(denied)
+        await send({"type": start, "status": status, "headers": list(headers)})
+        await send({"type": part, "body": body})
 
     def _answer(self, denied: Denied) -> _Answer:
-        if denied.reason is not Reason.PERMISSION or not denied.needed:
+        if not denied.needed or denied.reason is not Reason.PERMISSION:
             return self._answers[denied.reason]
         if denied.needed not in self._lacking:  # named by rules and routes alone, so as few as these
             self.prepare(denied.needed)

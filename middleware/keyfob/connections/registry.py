@@ -37,13 +37,13 @@ class OpenConnections:
         self._suspends = suspends
         self._begin_elsewhere = begin_elsewhere
         self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
-        self.thread = 0  # that this loop runs in
+        self.thread = 0  # that this loop runs in; 0 while there is none
         self.responses: set[OpenResponse] = set()
         self._sockets: dict[str, set[Connection]] = {}
 
     def serve_in(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Nearly all requests are answered in *loop*, which runs in this thread."""
-        self.loop, self.thread = loop, get_ident()
+        self.loop, self.thread = loop, 0 if loop is None else get_ident()
 
     def other_task(self) -> asyncio.Task[object] | None:
         """The running task, of another event loop than usual."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def judge(entry: Entry, match: Match | None, address: str | None, now: float) -> Granted | Denied:  # noqa: PLR0911 - the contract has as many
     """Decide whether a verified key may do what *match* asks, from *address*, at *now*. The order is the contract's."""
-    reason = entry.why_invalid(now)
-    if reason is not None:
-        return Denied(reason, entry.key_id)
+    invalid = entry.why_invalid(now)
+    if invalid is not None:
+        return invalid
     if match is None:
         return Denied(Reason.NO_RULE, entry.key_id)
     rule = match.rule

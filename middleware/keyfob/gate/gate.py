@@ -17,7 +17,7 @@ from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.target import PERCENT, Targets, needs_key
-from keyfob.gate.verdict import Admission, Denied, Granted, Public, Reason, admission_of
+from keyfob.gate.verdict import Denied, Granted, Public, Reason
 from keyfob.keys.format import KeyText
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.rules.table import Match
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
-    from keyfob.gate.verdict import Verdict
+    from keyfob.gate.verdict import Admission, Verdict
     from keyfob.propagation.freshness import Freshness
     from keyfob.rules.readings import Router
     from keyfob.rules.table import Rule, RuleTable
 
 PUBLIC = Public()
+_MISSING = Denied(Reason.MISSING)
 _CHEAP_REJECTIONS = {reason: Denied(reason) for reason in (Reason.FORGED, Reason.MALFORMED, Reason.RETIRED)}
 
 
@@ -93,6 +94,8 @@ class Gate:
         needs no look where its digest is known.
         """
         plain, sensitive = split_headers(scope["headers"])
+        if not sensitive:
+            return self._judge_keyless(scope, plain)
         raw_path = scope.get("raw_path")
         if len(sensitive) != 1 or (raw_path is not None and PERCENT in raw_path) or scope["type"] != "http":
             return self._judge_in_full(scope, sensitive)
@@ -110,8 +113,17 @@ class Gate:
                 if self._usage.note_admitted(known.key_id, now, client_ip):
                     self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
                 headers = list(scope["headers"]) if self._forwards_credential else plain
-                return admission_of((known.granted, headers, match, client_ip, None))
+                return known.granted, headers, match, client_ip, None
         return self._judge_bearer(scope, plain, sensitive, match, known)
+
+    def _judge_keyless(self, scope: Scope, plain: list[Header]) -> Admission:
+        """Judge a request without a sensitive header: it carries no key, and is no preflight."""
+        target = self._targets.of(scope)
+        if needs_key(target):
+            return _MISSING, plain, target if isinstance(target, Match) else None, self._addresses.of(scope), None
+        if isinstance(target, Match):
+            return PUBLIC, plain, target, None, None
+        return Denied(target), plain, None, None, None
 
     def _judge_bearer(
         self,
@@ -135,11 +147,11 @@ class Gate:
                 return self._judge_in_full(scope, sensitive, key)
             if key is Reason.MALFORMED and one_key(text, sensitive[0]) != text:
                 return self._judge_in_full(scope, sensitive)
-            return admission_of((_CHEAP_REJECTIONS[key], plain, match, client_ip, None))
+            return _CHEAP_REJECTIONS[key], plain, match, client_ip, None
         verdict = self._judge_known(known, match, client_ip)
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = list(scope["headers"]) if is_forwarded else plain
-        return admission_of((verdict, headers, match, client_ip, None))
+        return verdict, headers, match, client_ip, None
 
     async def _judge_in_full(self, scope: Scope, sensitive: list[Header], key: KeyText | None = None) -> Admission:
         """Judge any request. Waits only if the key is not in the cache, or the cache may not be relied on.
@@ -162,7 +174,7 @@ class Gate:
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = stripped(scope["headers"], sensitive, None if is_forwarded else carrier)
         varies_by = None if carrier is None or carrier[0].lower() == AUTHORIZATION else carrier[0].lower()
-        return admission_of((verdict, headers, match, client_ip, varies_by))
+        return verdict, headers, match, client_ip, varies_by
 
     async def _judge_text(
         self, text: bytes, carrier: Header, key: KeyText | None, match: Match | None, client_ip: str | None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from keyfob.gate.client_address import Networks
-from keyfob.gate.verdict import Grant, Granted, Reason
+from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from keyfob.keys.format import KEY_CHAR_AT
 from keyfob.policy.permissions import Held
 
@@ -60,9 +60,9 @@ class Entry:
         self.key_id = record.id
         self.describe(record, suspended=suspended, as_of=as_of)
 
-    def why_invalid(self, now: float) -> Reason | None:
+    def why_invalid(self, now: float) -> Denied | None:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
-        return Reason.EXPIRED if self.dead is None and self.ends <= now else self.dead
+        return Denied(Reason.EXPIRED, self.key_id) if self.dead is None and self.ends <= now else self.dead
 
     def describe(self, record: KeyRecord, *, suspended: bool, as_of: int, passes: set[Rule] | None = None) -> None:
         """Take over what *record* says.
@@ -81,7 +81,8 @@ class Entry:
         self.granted = Granted(self.grant, self.key_char)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
-        self.dead = _dead_reason(record, suspended=suspended)
+        reason = _dead_reason(record, suspended=suspended)
+        self.dead = None if reason is None else Denied(reason, record.id)  # made once: dead keys are replayed
         # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
         self.ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
         if self.dead is not None:

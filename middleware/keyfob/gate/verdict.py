@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from keyfob.policy.permissions import covers
@@ -59,6 +58,7 @@ class Grant:
         return covers(self.permissions, needed)
 
 
+@final
 @dataclass(slots=True)
 class Granted:
     """The request may pass with *grant*, by a key that carries *key_char*. One object serves a key's every request.
@@ -72,10 +72,12 @@ class Granted:
     auth: object | None = field(default=None, compare=False, repr=False)
 
 
+@final
 class Public(NamedTuple):
     """The request may pass without a key: on a public path, or as a preflight."""
 
 
+@final
 class Denied(NamedTuple):
     """The request may not pass. *key_id* is set once the key's secret was proved, or for logs when known."""
 
@@ -87,16 +89,9 @@ class Denied(NamedTuple):
 Verdict = Granted | Public | Denied
 
 
-@final
-class Admission(NamedTuple):
-    """A verdict on one request, and what was judged."""
+Admission = tuple[Verdict, "list[Header]", "Match | None", "str | None", "bytes | None"]
+"""A verdict on one request, and what was judged: a plain tuple, because every request makes one.
 
-    verdict: Verdict
-    headers: list[Header]  # as the application may see them
-    match: Match | None  # the rule; None where none applies
-    client_ip: str | None
-    varies_by: bytes | None = None  # the header that carried the key, where caches do not treat it as a credential
-
-
-admission_of = partial(tuple.__new__, Admission)
-"""`Admission` of one tuple. Every request makes one, and a NamedTuple's own constructor is a function in Python."""
+The verdict; the headers as the application may see them; the rule, or None where none applies; the client's address;
+and the name of the header that carried the key, where caches do not treat that as a credential.
+"""

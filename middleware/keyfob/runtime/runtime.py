@@ -202,8 +202,7 @@ class Runtime:
         found = await self.authenticator.authenticate(text.encode("utf-8", "surrogatepass"))
         if isinstance(found, Denied):
             return found
-        reason = found.why_invalid(time.time())
-        return found.granted if reason is None else Denied(reason, found.key_id)
+        return found.why_invalid(time.time()) or found.granted
 
     # -- start and stop
 

@@ -245,7 +245,8 @@ async def test_an_older_state_never_replaces_a_newer_one(here: Installation) -> 
     key_cache.merge([record_of(issued, 7, disabled_at=datetime.now(UTC))])
     key_cache.merge([record_of(issued, 6, name="six")])
 
-    assert "disabled" == entry.dead
+    assert entry.dead is not None
+    assert "disabled" == entry.dead.reason
     assert 7 == entry.revision
 
 
@@ -269,4 +270,5 @@ async def test_one_key_has_one_place_in_the_cache(here: Installation) -> None:
     key_cache.merge([record_of(issued, 2, disabled_at=datetime.now(UTC))])
 
     assert 1 == len(key_cache)
-    assert "disabled" == second.dead
+    assert second.dead is not None
+    assert "disabled" == second.dead.reason
