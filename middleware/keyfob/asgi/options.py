@@ -39,4 +39,5 @@ class Options(TypedDict, total=False):
     background: bool
     persist_digests: bool
     encoded_slash: Literal["refuse", "allow"]
+    announce_replacement: bool
     on_denied: Callable[[Denied], object]

@@ -42,6 +42,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "background": a.switch(),
     "persist_digests": a.switch(),
     "encoded_slash": a.word("refuse", "allow"),
+    "announce_replacement": a.switch(),
 }
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),

@@ -71,6 +71,7 @@ class Settings:
     background: bool = True  # False: nothing runs between requests, and each call writes its own uses
     persist_digests: bool = True
     encoded_slash: str = "refuse"  # or "allow"
+    announce_replacement: bool = True  # responses to a replaced key carry Deprecation and Sunset
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)
