@@ -15,7 +15,27 @@ MOST_BYTES = 670  # of a known key, in tables as full as with 100,000; what the 
 def row(number: int) -> list[Any]:
     """A key as a driver brings it: every text is an object of its own."""
     told = json.dumps([f"{number:016}", f"billing-api staging {number:07}", "api", "default", "enterprise"])
-    return [*json.loads(told), '["items:read"]', number, "cli", None, "bench", None, "[]", None, None, None, None, 1]
+    return [
+        *json.loads(told),
+        '["items:read"]',
+        number,
+        "cli",
+        None,
+        "bench",
+        None,
+        "[]",
+        None,
+        None,
+        None,
+        None,
+        1,
+        "a",
+        *[None] * 3,
+        "{}",
+        None,
+        "{}",
+        None,
+    ]
 
 
 def test_a_known_key_takes_no_more_memory_than_agreed() -> None:
