@@ -85,7 +85,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     team = check_body({"id": "a"}, CreateTeam)
     asked = check_body({"key": "x"}, VerifyKey)
 
-    assert ("api", UNSET, None, None, [], False) == (
+    assert ("api", UNSET, None, UNSET, [], False) == (
         key.type,
         key.permissions,
         key.description,
