@@ -7,6 +7,8 @@ once; so a client cannot supply what the gateway left out. The query string is i
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from keyfob.config.settings import ForwardAuthSettings
     from keyfob.gate.credentials import Header
     from keyfob.gate.verdict import Grant, Verdict
+    from keyfob.keys.record import MetadataValue
     from keyfob.policy.catalogue import Catalogue
     from keyfob.runtime.runtime import Runtime
 
@@ -114,8 +117,10 @@ class ForwardAuth:
         verdict = asked if isinstance(asked, Denied) else await self._judge(asked)
         if isinstance(verdict, Denied):
             start, body = self._denial(verdict, scope if isinstance(asked, Denied) else asked)
+            start["headers"] += verdict.announcement or ()
         else:
             start, body = _permission(verdict.grant if isinstance(verdict, Granted) else None)
+            start["headers"] += (verdict.announcement if isinstance(verdict, Granted) else None) or ()
             self._stats.admitted += isinstance(verdict, Granted)
         await _answer(start, body, scope, send)
 
@@ -233,6 +238,9 @@ def _identity(grant: Grant | None) -> list[Header]:
         (b"x-keyfob-key-name", _quoted(name)),
         (b"x-keyfob-key-type", _quoted(key_type)),
         (b"x-keyfob-team", _quoted(team)),
+        (b"x-keyfob-external-id", _quoted((grant and grant.external_id) or "")),
+        (b"x-keyfob-plan", _quoted((grant and grant.plan) or "")),
+        (b"x-keyfob-metadata", _encoded(grant.metadata) if grant is not None and grant.metadata else b""),
     ]
     permissions = [] if grant is None else [_quoted(permission) for permission in sorted(grant.permissions)]
     room = HEADERS_LIMIT - sum(map(_size, [*headers, (_PERMISSIONS, b""), _OMITTED]))
@@ -244,6 +252,12 @@ def _identity(grant: Grant | None) -> list[Header]:
         fitting += 1
     headers.append((_PERMISSIONS, b", ".join(permissions[:fitting])))  # a list (RFC 9110, section 5.6.1)
     return headers if fitting == len(permissions) else [*headers, _OMITTED]
+
+
+def _encoded(metadata: Mapping[str, MetadataValue]) -> bytes:
+    """Write *metadata* as base64url (RFC 4648, section 5) of its JSON in UTF-8."""
+    text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode())
 
 
 def _size(header: Header) -> int:

@@ -42,11 +42,14 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.NotFound: 404,
     errors.Forbidden: 403,
     errors.Invalid: 422,
+    errors.PolicyViolation: 422,
     errors.FixedPermissions: 422,
     errors.PlanRequired: 403,
     errors.ExceedsOwnPermissions: 403,
     errors.ExceedsOwnLimits: 403,
     errors.KeyTypeTaken: 409,
+    errors.AlreadyRotated: 409,
+    errors.KeyNotActive: 409,
     errors.KeyNotDisabled: 409,
     errors.LastAdmin: 409,
     errors.TeamExists: 409,
@@ -77,6 +80,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     request_id: str | msgspec.UnsetType = msgspec.UNSET
     errors: list[ProblemError] | msgspec.UnsetType = msgspec.UNSET
     missing_permissions: list[str] | msgspec.UnsetType = msgspec.UNSET
+    successor: str | msgspec.UnsetType = msgspec.UNSET  # of already_rotated: the key that took the other's place
 
 
 class Problem(Exception):
@@ -115,6 +119,8 @@ def _refusal(error: errors.Refused, status: int) -> ProblemDetails:
         case errors.Invalid():
             listed = [ProblemError(_cut(pointer), _cut(detail)) for pointer, detail in error.errors]
             return _details(status, error.code, "Some values are not acceptable.", errors=listed)
+        case errors.AlreadyRotated():
+            return _details(status, error.code, _sentence(error), successor=error.successor)
         case errors.ExceedsOwnPermissions():
             return _details(status, error.code, _sentence(error), missing_permissions=list(error.missing))
         case _:
@@ -143,6 +149,7 @@ def _details(
     *,
     errors: list[ProblemError] | msgspec.UnsetType = msgspec.UNSET,
     missing_permissions: list[str] | msgspec.UnsetType = msgspec.UNSET,
+    successor: str | msgspec.UnsetType = msgspec.UNSET,
 ) -> ProblemDetails:
     return ProblemDetails(
         title=TITLES[status],
@@ -151,6 +158,7 @@ def _details(
         code=code,
         errors=errors,
         missing_permissions=missing_permissions,
+        successor=successor,
     )
 
 

@@ -66,6 +66,12 @@ class Invalid(Refused):
         self.errors = errors
 
 
+class PolicyViolation(Invalid):
+    """The key would break what the configuration demands of keys of its type; *errors* say in what."""
+
+    code = "policy"
+
+
 class FixedPermissions(Refused):
     """Keys of this type have permissions that cannot be chosen."""
 
@@ -98,6 +104,22 @@ class KeyTypeTaken(Refused):
     """The team already has its one key of this type."""
 
     code = "key_type_taken"
+
+
+class AlreadyRotated(Refused):
+    """Another key took this one's place before; *successor* is its id."""
+
+    code = "already_rotated"
+
+    def __init__(self, successor: str) -> None:
+        super().__init__(f"this key was replaced by {successor} already; rotate that one")
+        self.successor = successor
+
+
+class KeyNotActive(Refused):
+    """Only an active key can be rotated."""
+
+    code = "key_not_active"
 
 
 class KeyNotDisabled(Refused):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from starlette.responses import Response
 
+from keyfob.errors import Invalid
 from keyfob.management.idempotency import IdempotencyKey
-from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
 from keyfob_admin.wire.presenters import shown_day
-from keyfob_admin.wire.requests import CreateKey, DisableQuery, DuplicateKey, ListKeysQuery, PatchKey, UsageQuery
+from keyfob_admin.wire.requests import (
+    CreateKey,
+    DisableKeys,
+    DisableQuery,
+    DuplicateKey,
+    KeyFilter,
+    ListKeysQuery,
+    PatchKey,
+    RotateKey,
+    UsageQuery,
+    Why,
+)
 
 if TYPE_CHECKING:
     from keyfob.management.keys import CreatedKey, Precondition
@@ -31,8 +44,10 @@ async def create(call: Call) -> Response:
         key_type=sent.type,
         permissions=None if sent.permissions is msgspec.UNSET else tuple(sent.permissions),
         description=sent.description,
-        expires_at=sent.expires_at,
+        expires_at=ABSENT if sent.expires_at is msgspec.UNSET else sent.expires_at,
         ip_allow=tuple(sent.ip_allow),
+        metadata={} if sent.metadata is msgspec.UNSET else sent.metadata,
+        external_id=sent.external_id,
     )
     created = await call.runtime.lifecycle.create(
         call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call, _keys(call))
@@ -49,22 +64,73 @@ async def duplicate(call: Call) -> Response:
     return _reveal(call, created)
 
 
-async def list_keys(call: Call) -> Response:
-    """Show one page of the team's keys."""
-    asked = call.asked(ListKeysQuery)
-    search = KeySearch(
-        team=call.team,
-        q=asked.q or None,
+async def rotate(call: Call) -> Response:
+    """Create a key that takes this one's place; with ``wait=all``, respond once every worker knows when that ends."""
+    lifecycle = call.runtime.lifecycle
+    overrides = given(call.sent(RotateKey))
+    overlap = cast("str | None", overrides.pop("overlap"))
+    created = await lifecycle.rotate(
+        call.team,
+        call.key_id,
+        overrides,
+        overlap=overlap,
+        actor=call.actor,
+        idempotency=_idempotency(call, f"{_keys(call)}/{call.key_id}/rotate"),
+        precondition=_precondition(call),
+    )
+    waits = or_none(call.asked(DisableQuery).wait) is not None and created.replaced is not None
+    acknowledged = await lifecycle.acknowledged(await lifecycle.in_force(created.view)) if waits else None
+    return _revealed(call, call.shown.rotated(created, acknowledged), replayed=created.replayed)
+
+
+async def disable_many(call: Call) -> Response:
+    """Disable many keys at once: all or none."""
+    sent = call.sent(DisableKeys)
+    search = None if sent.filter is msgspec.UNSET else _search(call.team, sent.filter)
+    if search is not None and search.is_empty:
+        raise Invalid(("/filter", "A filter must name a condition; to disable every key, name their ids"))
+    views_of = await call.runtime.lifecycle.bulk.run(
+        call.team,
+        ids=or_none(sent.ids),
+        search=search,
+        dry_run=sent.dry_run,
+        reason=or_none(sent.reason),
+        actor=call.actor,
+    )
+    shown = call.shown
+    return answer(views.DisabledKeys([shown.key(view) for view in views_of]))
+
+
+def _search(team: str, asked: ListKeysQuery | KeyFilter) -> KeySearch:
+    """What the filters of a list or of a body look for."""
+    never_used = or_none(asked.never_used)
+    return KeySearch(
+        team=team,
+        q=or_none(asked.q) or None,
         state=or_none(asked.state),
         key_type=or_none(asked.type),
         unused_since=or_none(asked.unused_since),
+        expires_before=or_none(asked.expires_before),
+        expires_after=or_none(asked.expires_after),
+        created_by=or_none(asked.created_by),
+        external_id=or_none(asked.external_id),
+        never_used=never_used in {True, "true"},
+    )
+
+
+async def list_keys(call: Call) -> Response:
+    """Show one page of the team's keys."""
+    asked = call.asked(ListKeysQuery)
+    search = replace(
+        _search(call.team, asked),
         order_by=asked.order_by,
         page_size=asked.page_size,
         page_token=asked.page_token or None,
     )
     page = await call.runtime.lifecycle.list_keys(search, actor=call.actor)
     shown = call.shown
-    return answer(views.KeyPage([shown.key(view) for view in page.items], page.next_token))
+    total = msgspec.UNSET if page.total is None else page.total
+    return answer(views.KeyPage([shown.key(view) for view in page.items], page.next_token, total))
 
 
 async def get(call: Call) -> Response:
@@ -90,7 +156,13 @@ async def patch(call: Call) -> Response:
 async def disable(call: Call) -> Response:
     """Disable a key; with ``wait=all``, respond once every worker refuses it."""
     lifecycle = call.runtime.lifecycle
-    changed = await lifecycle.disable(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
+    changed = await lifecycle.disable(
+        call.team,
+        call.key_id,
+        actor=call.actor,
+        precondition=_precondition(call),
+        reason=or_none(call.sent(Why).reason),
+    )
     waits = or_none(call.asked(DisableQuery).wait) is not None
     return _changed(call.shown.disabled(changed, await lifecycle.acknowledged(changed) if waits else None))
 
@@ -104,8 +176,13 @@ async def enable(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """Delete a disabled key for ever."""
-    lifecycle = call.runtime.lifecycle
-    await lifecycle.delete(call.team, call.key_id, actor=call.actor, precondition=_precondition(call))
+    await call.runtime.lifecycle.delete(
+        call.team,
+        call.key_id,
+        actor=call.actor,
+        precondition=_precondition(call),
+        reason=or_none(call.sent(Why).reason),
+    )
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
@@ -125,8 +202,11 @@ def _changed(shown: views.ChangedKey) -> Response:
 
 def _reveal(call: Call, created: CreatedKey) -> Response:
     """Answer 201 with the secret, or 200 without it if this was done before under the same Idempotency-Key."""
-    shown = views.NewKey(call.shown.key(created.view), created.secret)
-    if created.replayed:
+    return _revealed(call, views.NewKey(call.shown.key(created.view), created.secret), replayed=created.replayed)
+
+
+def _revealed(call: Call, shown: views.NewKey | views.RotatedKey, *, replayed: bool) -> Response:
+    if replayed:
         return answer(shown, headers={"Idempotency-Replayed": "true"})
     return answer(shown, 201, {"Location": call.address_of(f"{_keys(call)}/{shown.key.id}")})
 

@@ -38,9 +38,21 @@ _KEY: Final[Json] = {
     "last_used": {"at": _AT, "ip": "203.0.113.7"},
     "disabled_at": None,
     "etag": '"2"',
+    "metadata": {"customer": "acme", "seats": 5},
+    "external_id": "org_42",
+    "replaces": None,
+    "replaced_by": None,
+    "replaced_at": None,
 }
 _DISABLED: Final[Json] = {**_KEY, "state": "disabled", "disabled_at": _AT, "etag": '"3"', "effective_by": _AT}
-_TEAM: Final[Json] = {"id": TEAM, "name": "Acme Ltd", "plan": "enterprise"}
+_DISABLED_KEY: Final[Json] = {name: value for name, value in _DISABLED.items() if name != "effective_by"}
+_TEAM: Final[Json] = {
+    "id": TEAM,
+    "name": "Acme Ltd",
+    "plan": "enterprise",
+    "metadata": {"region": "eu"},
+    "external_id": None,
+}
 _EVENT: Final[Json] = {
     "seq": 12,
     "at": _AT,
@@ -57,6 +69,9 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "PatchKey": {"description": "Nightly report", "ip_allow": None},
     "DuplicateKey": {"name": "reporting, staging"},
     "Nothing": {},
+    "RotateKey": {"overlap": "24h"},
+    "Why": {"reason": "It was posted in a chat."},
+    "DisableKeys": {"filter": {"never_used": True}, "reason": "Clearing up", "dry_run": True},
     "CreateTeam": {"id": TEAM, "name": "Acme Ltd"},
     "PatchTeam": {"name": "Acme Limited"},
     "VerifyKey": {"key": _SECRET, "permissions": ["items:read"], "ip": "203.0.113.7"},
@@ -64,7 +79,13 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "NewKey": {"key": {**_KEY, "last_used": None}, "secret": _SECRET},
     "ChangedKey": {**_KEY, "etag": '"4"', "effective_by": _AT},
     "DisabledKey": _DISABLED,
-    "KeyPage": {"keys": [_KEY], "next_page_token": None},
+    "RotatedKey": {
+        "key": {**_KEY, "last_used": None, "replaces": "Zt5bYc1XnR8vQd4M"},
+        "secret": _SECRET,
+        "replaced": {"id": "Zt5bYc1XnR8vQd4M", "ends_at": _AT},
+    },
+    "KeyPage": {"keys": [_KEY], "next_page_token": None, "total": 1},
+    "DisabledKeys": {"keys": [_DISABLED_KEY]},
     "Usage": {"days": [{"date": "2026-11-29", "admitted": 412, "denied": 3}]},
     "Team": _TEAM,
     "TeamPage": {"teams": [_TEAM], "next_page_token": None},

@@ -30,7 +30,14 @@ async def list_teams(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """Create a team."""
     sent = call.sent(CreateTeam)
-    team = await call.runtime.teams.create(sent.id, name=or_none(sent.name), plan=sent.plan, actor=call.actor)
+    team = await call.runtime.teams.create(
+        sent.id,
+        name=or_none(sent.name),
+        plan=sent.plan,
+        metadata=or_none(sent.metadata),
+        external_id=sent.external_id,
+        actor=call.actor,
+    )
     return answer(shown_team(team), 201, {"Location": call.address_of(f"/v1/teams/{team.id}")})
 
 
@@ -84,7 +91,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         method="PATCH",
         path=_TEAM,
         name="update_team",
-        summary="Rename a team or change its plan",
+        summary="Change a team",
         handler=patch,
         tag="Teams",
         any_of=("teams:write",),

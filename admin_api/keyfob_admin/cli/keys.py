@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from keyfob.management.key_drafts import KeyDraft
+from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob_admin.cli.context import run_with_context
+from keyfob_admin.cli.keys_change import edit, rotate
 from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.keys_list import list_, show
 from keyfob_admin.cli.keys_state import delete, disable, enable
 from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
-from keyfob_admin.cli.output import moment, print_json, say
-from keyfob_admin.cli.times import HOW, NEVER, from_now, moment_option, now
+from keyfob_admin.cli.output import say
+from keyfob_admin.cli.reveal import POWERLESS, edited, metadata_option, reveal_key
+from keyfob_admin.cli.times import HOW, NEVER, moment_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.management.keys import CreatedKey
     from keyfob_admin.cli.context import CliContext
-
-POWERLESS = (
-    "A key without permissions opens only what a rule opens to every key; --permission P grants one, and "
-    "`keyfob permissions list` shows which there are."
-)
 
 
 @click.group(cls=Group)
@@ -34,7 +29,7 @@ def keys() -> None:
     """Create, find, check, disable and delete keys."""
 
 
-for _command in (list_, show, disable, enable, delete, check):
+for _command in (list_, show, edit, rotate, disable, enable, delete, check):
     keys.add_command(_command)
 
 
@@ -46,8 +41,15 @@ for _command in (list_, show, disable, enable, delete, check):
 )
 @click.option("--permission", "permissions", multiple=True, metavar="P", help="What the key may do; repeat it.")
 @click.option("--description", metavar="TEXT", help="A longer text for people.")
-@click.option("--expires", callback=moment_option(), metavar="WHEN", help=f"{HOW}. Without it the key never expires.")
+@click.option(
+    "--expires",
+    callback=moment_option(never=True),
+    metavar="WHEN",
+    help=f"{HOW}, or never. Without it: the default lifetime of its type, if that has one.",
+)
 @click.option("--ip", "ip_allow", multiple=True, metavar="CIDR", help="Where it may be used from; repeat it.")
+@metadata_option
+@click.option("--external-id", metavar="ID", help="The id that another system knows the key by.")
 @click.option("--replace", is_flag=True, help="Delete the team's present key of a one-per-team type.")
 @yes_option
 @as_json_option
@@ -58,8 +60,10 @@ def create(
     key_type: str,
     permissions: tuple[str, ...],
     description: str | None,
-    expires: datetime | None,
+    expires: object,
     ip_allow: tuple[str, ...],
+    metadata: dict[str, Any],
+    external_id: str | None,
     replace: bool,
     yes: bool,
     as_json: bool,
@@ -70,8 +74,10 @@ def create(
         key_type=key_type,
         permissions=permissions or None,
         description=description,
-        expires_at=expires,
+        expires_at=ABSENT if expires is None else None if expires == NEVER else cast("datetime", expires),
         ip_allow=ip_allow,
+        metadata=metadata,
+        external_id=external_id,
     )
 
     async def work(context: CliContext) -> None:
@@ -79,7 +85,7 @@ def create(
         if not permissions:
             _ask_about_powerless(context, key_type, yes=yes)
         created = await context.keys.create(of_team, draft, actor=context.actor, replace=replace)
-        _hand_over(context, created, as_json=as_json)
+        reveal_key(context, created, as_json=as_json)
 
     run_with_context(work)
 
@@ -109,33 +115,10 @@ def duplicate(
         original = (await context.key(key_id)).record
         overrides: dict[str, object] = {"name": name} if name is not None else {}
         if add or remove:
-            overrides["permissions"] = _edited(original.permissions, add, remove)
+            overrides["permissions"] = edited(original.permissions, add, remove)
         if expires is not None:
             overrides["expires_at"] = None if expires == NEVER else expires
         created = await context.keys.duplicate(original.team, original.id, overrides, actor=context.actor)
-        _hand_over(context, created, as_json=as_json)
+        reveal_key(context, created, as_json=as_json)
 
     run_with_context(work)
-
-
-def _edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
-    """Apply ``--add`` and ``--remove``; removing what the key does not hold is reported as a mistake."""
-    strange = [name for name in remove if name not in held]
-    if strange:
-        raise click.UsageError(f"the key does not hold {', '.join(strange)}; it holds {', '.join(held) or 'nothing'}")
-    return sorted({*held, *add} - set(remove))
-
-
-def _hand_over(context: CliContext, created: CreatedKey, *, as_json: bool) -> None:
-    """Give the secret to stdout, and the words to stderr."""
-    shown = context.shown().key(created.view)
-    if as_json:
-        print_json({"key": shown, "secret": created.secret})
-        return
-    say(f"{shown.display}  {shown.name} (team {shown.team}): {', '.join(shown.permissions) or 'no permissions'}")
-    if not shown.permissions:
-        say(POWERLESS)
-    end = shown.expires_at
-    say(f"It expires {moment(end)}, {from_now(end, at=now())}." if end else "It never expires.")
-    say("This is the only time the key is shown. Keep it where secrets are kept.")
-    click.echo(created.secret)

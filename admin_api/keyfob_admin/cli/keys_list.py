@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
 
 from keyfob.keys.format import key_id_of
+from keyfob.management.key_listing import ORDERS
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob_admin.cli.context import WHOLE_KEY, run_with_context
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from keyfob_admin.wire.views import Key
 
 STATES = click.Choice(["active", "disabled", "suspended", "expired"])
+_ORDERS = [f"{sign}{order}" for order in ORDERS for sign in ("", "-")]
 _HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
 
 
@@ -33,6 +36,12 @@ _HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
 @click.option(
     "--unused", callback=moment_option(back=True), metavar="90d", help="Only keys not used for so long, or since then."
 )
+@click.option("--never-used", is_flag=True, help="Only keys that were never used.")
+@click.option("--expires-before", callback=moment_option(), metavar="30d", help="Only keys that expire before then.")
+@click.option("--expires-after", callback=moment_option(), metavar="30d", help="Only keys that expire later, or never.")
+@click.option("--created-by", metavar="ID", help="Only keys that the key with this id made.")
+@click.option("--external-id", metavar="ID", help="Only keys that another system knows by this id.")
+@click.option("--order-by", type=click.Choice(_ORDERS), default="created_at", help="Also with - before it, to turn it.")
 @as_json_option
 def list_(
     *,
@@ -41,9 +50,15 @@ def list_(
     state: str | None,
     key_type: str | None,
     unused: datetime | None,
+    never_used: bool,
+    expires_before: datetime | None,
+    expires_after: datetime | None,
+    created_by: str | None,
+    external_id: str | None,
+    order_by: str,
     as_json: bool,
 ) -> None:
-    """List keys, oldest first; without --team those of all teams."""
+    """List keys, oldest first unless --order-by says so; without --team those of all teams."""
 
     async def work(context: CliContext) -> None:
         of_team = None if team is None else await context.team_or_only(team)
@@ -53,6 +68,12 @@ def list_(
             state=state,
             key_type=key_type,
             unused_since=unused,
+            never_used=never_used,
+            expires_before=expires_before,
+            expires_after=expires_after,
+            created_by=created_by,
+            external_id=external_id,
+            order_by=order_by,
             page_size=LARGEST_PAGE,
         )
         shown = [context.shown().key(view) for view in await context.all_keys(sought)]
@@ -111,6 +132,10 @@ def show(key_id: str, *, as_json: bool) -> None:
                     f"{moment(key.created_at)} by {named(key.created_by.kind, key.created_by.id, key.created_by.name)}",
                 ),
                 ("duplicated from", key.duplicated_from or ""),
+                ("replaces", key.replaces or ""),
+                ("replaced by", f"{key.replaced_by}, {moment(key.replaced_at)}" if key.replaced_by else ""),
+                ("external id", key.external_id or ""),
+                ("metadata", json.dumps(key.metadata, ensure_ascii=False) if key.metadata else ""),
                 ("expires", moment(key.expires_at)),
                 ("last used", used),
                 ("disabled", moment(key.disabled_at, "no")),

@@ -28,6 +28,10 @@ def _ids_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("key_ids", metavar="ID...", nargs=-1, required=True)(command)
 
 
+def _reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--reason", metavar="TEXT", help="Why; kept in the audit log.")(command)
+
+
 async def _records(context: CliContext, key_ids: Iterable[str]) -> list[KeyRecord]:
     """Find every key that is named, each once, in the order of their naming. Raises NotFound."""
     found = [(await context.key(key_id)).record for key_id in key_ids]
@@ -37,24 +41,29 @@ async def _records(context: CliContext, key_ids: Iterable[str]) -> list[KeyRecor
 @click.command(cls=Command)
 @_ids_argument
 @click.option("--wait", is_flag=True, help="Wait until every worker has confirmed it, and show which have.")
+@_reason_option
 @as_json_option
-def disable(key_ids: tuple[str, ...], *, wait: bool, as_json: bool) -> None:
+def disable(key_ids: tuple[str, ...], *, wait: bool, reason: str | None, as_json: bool) -> None:
     """Disable the keys named by ID. `enable` undoes it."""
 
     async def work(context: CliContext) -> None:
         for record in await _records(context, key_ids):
-            changed = await context.keys.disable(record.team, record.id, actor=context.actor)
+            changed = await context.keys.disable(record.team, record.id, actor=context.actor, reason=reason)
             if not (wait and as_json):
                 _tell_change(context, changed, "disabled", as_json=as_json)
             if wait:
-                _tell_workers(context, changed, await context.keys.acknowledged(changed), as_json=as_json)
+                acknowledged = await context.keys.acknowledged(changed)
+                if as_json:
+                    print_json(context.shown().disabled(changed, acknowledged))
+                else:
+                    tell_workers(acknowledged)
 
     run_with_context(work)
 
 
-def _tell_workers(context: CliContext, changed: Changed, acknowledged: Acknowledged, *, as_json: bool) -> None:
-    if as_json:
-        print_json(context.shown().disabled(changed, acknowledged))
+def tell_workers(acknowledged: Acknowledged, *, quiet: bool = False) -> None:
+    """Say which workers have confirmed a change, and since when none acts on what was before."""
+    if quiet:
         return
     rows = [(one.id, one.host, moment(one.confirmed_at, "no: stopped or cut off")) for one in acknowledged.workers]
     print_table(("worker", "host", "confirmed"), rows, whole=("confirmed",))
@@ -87,9 +96,10 @@ def _tell_change(context: CliContext, changed: Changed, what: str, *, as_json: b
 
 @click.command(cls=Command)
 @_ids_argument
+@_reason_option
 @yes_option
 @as_json_option
-def delete(key_ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
+def delete(key_ids: tuple[str, ...], *, reason: str | None, yes: bool, as_json: bool) -> None:
     """Delete the keys named by ID for ever. They must be disabled first."""
 
     async def work(context: CliContext) -> None:
@@ -100,7 +110,7 @@ def delete(key_ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
             raise KeyNotDisabled(f"disable the key before you delete it: {', '.join(enabled)}")
         confirm(f"Delete {', '.join(names.values())} for ever?", yes=yes)
         for record in records:
-            await context.keys.delete(record.team, record.id, actor=context.actor)
+            await context.keys.delete(record.team, record.id, actor=context.actor, reason=reason)
             if as_json:
                 print_json({"id": record.id, "display": context.display(record), "deleted": True})
             else:

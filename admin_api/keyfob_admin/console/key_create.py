@@ -223,6 +223,8 @@ async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
             return f"The plan of this team, {page_request.team.plan}, doesn't include keys of this type."
         case "key_type_taken":
             return taken_words(key_type)
+        case "policy":
+            return f"This team has {key_type.per_team:,} of these keys, and can have no more."
         case None:
             return None
 

@@ -21,7 +21,13 @@ ON_DATE: Final = "date"
 KEEP: Final = "keep"
 PERIODS: Final = ("30", "90", "365")  # days
 CHOOSE: Final = "Choose at least one permission, or tick 'Create with no permissions'"
-_FIELDS: Final = {"name": "name", "description": "description", "expires_at": "expires", "ip_allow": "addresses"}
+_FIELDS: Final = {
+    "name": "name",
+    "description": "description",
+    "expires_at": "expires",
+    "ip_allow": "addresses",
+    "type": "",
+}
 _LAST_SECOND: Final = time(23, 59, 59, tzinfo=UTC)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from keyfob.management.validation import ADDRESSES, DESCRIPTION_LENGTH, NAME_LENGTH, PERMISSIONS
+from keyfob.management.metadata import EXTERNAL_ID_LENGTH, MEMBERS
+from keyfob.management.validation import ADDRESSES, DESCRIPTION_LENGTH, NAME_LENGTH, PERMISSIONS, REASON_LENGTH
 
 SLUG: Final = "^[a-z0-9][a-z0-9-]{0,62}$"
 KEY_ID: Final = "^[0-9A-Za-z]{16}$"
@@ -41,6 +42,30 @@ ETag = Annotated[
     Meta(
         description="As in `ETag` and `If-Match`, quotes included. Use does not change it.",
         extra_json_schema={"pattern": '^"[0-9]+"$'},
+    ),
+]
+ExternalId = Annotated[
+    str,
+    Meta(
+        description="The id that another system knows it by.",
+        extra_json_schema={"minLength": 1, "maxLength": EXTERNAL_ID_LENGTH, "pattern": "^[ -~]+$"},
+    ),
+]
+Metadata = Annotated[
+    dict[str, Any],
+    Meta(
+        description="What the application noted: texts, numbers and booleans by name. At most 4 KiB as JSON.",
+        extra_json_schema={"maxProperties": MEMBERS},
+    ),
+]
+Reason = Annotated[
+    str, Meta(description="Why; kept in the audit event.", extra_json_schema={"maxLength": REASON_LENGTH})
+]
+Overlap = Annotated[
+    str,
+    Meta(
+        description='How long the replaced key goes on working: "0s" to "90d".',
+        extra_json_schema={"pattern": "^[0-9]{1,9}(s|min|h|d|w)$"},
     ),
 ]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]

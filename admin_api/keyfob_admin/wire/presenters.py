@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import msgspec
+
 from keyfob.keys.format import display
 from keyfob.management.key_state import state_of
 from keyfob_admin.wire import views
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.gate.verdict import Grant
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.management.keys import Acknowledged, Changed
+    from keyfob.management.keys import Acknowledged, Changed, CreatedKey
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyView, UseDay
 
@@ -43,8 +45,18 @@ class KeyPresenter:
         if acknowledged is None:
             return views.DisabledKey(**shown, effective_by=changed.effective_by)  # type: ignore[arg-type]
         at = acknowledged.effective_at
-        workers = [views.Worker(worker.id, worker.host, worker.confirmed_at) for worker in acknowledged.workers]
+        workers = shown_workers(acknowledged)
         return views.DisabledKey(**shown, effective_by=at, effective_at=at, workers=workers)  # type: ignore[arg-type]
+
+    def rotated(self, created: CreatedKey, acknowledged: Acknowledged | None = None) -> views.RotatedKey:
+        """Show a new key and the one that it replaces, with the workers' confirmations if the call waited for them."""
+        old = created.replaced
+        replaced = None if old is None else views.ReplacedKey(old.id, old.expires_at)
+        shown = views.RotatedKey(key=self.key(created.view), secret=created.secret, replaced=replaced)
+        if acknowledged is None:
+            return shown
+        at, workers = acknowledged.effective_at, shown_workers(acknowledged)
+        return msgspec.structs.replace(shown, effective_at=at, workers=workers)
 
     def _members(self, view: KeyView) -> dict[str, object]:
         record, used = view.record, view.last_used
@@ -67,15 +79,25 @@ class KeyPresenter:
             "last_used": views.LastUsed(used.at, used.ip) if used else None,
             "disabled_at": record.disabled_at,
             "etag": etag(record.revision),
+            "metadata": dict(record.metadata),
+            "external_id": record.external_id,
+            "replaces": record.replaces,
+            "replaced_by": record.replaced_by,
+            "replaced_at": record.replaced_at,
         }
 
     def _state(self, record: KeyRecord) -> views.State:
         return state_of(record, self.catalogue, self.now).value
 
 
+def shown_workers(acknowledged: Acknowledged) -> list[views.Worker]:
+    """Show what the workers confirmed."""
+    return [views.Worker(worker.id, worker.host, worker.confirmed_at) for worker in acknowledged.workers]
+
+
 def shown_team(team: Team) -> views.Team:
     """Show a team."""
-    return views.Team(team.id, team.name, team.plan)
+    return views.Team(team.id, team.name, team.plan, dict(team.metadata), team.external_id)
 
 
 def shown_day(day: UseDay) -> views.UsageDay:

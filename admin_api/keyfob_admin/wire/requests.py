@@ -10,11 +10,15 @@ from keyfob_admin.wire.fields import (
     Address,
     Addresses,
     Description,
+    ExternalId,
     Grants,
+    Metadata,
     Moment,
     Name,
+    Overlap,
     PageSize,
     PageToken,
+    Reason,
     Slug,
     TypeName,
 )
@@ -27,9 +31,11 @@ class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     type: TypeName = "api"
     permissions: Grants | UnsetType = UNSET
     description: Description | None = None
-    expires_at: Moment | None = None
+    expires_at: UnsetType | Moment | None = UNSET
     ip_allow: Addresses = []
     replace: bool = False
+    metadata: Metadata | UnsetType = UNSET
+    external_id: ExternalId | None = None
 
 
 class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -40,6 +46,8 @@ class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
     permissions: Grants | UnsetType = UNSET
     expires_at: UnsetType | Moment | None = UNSET
     ip_allow: UnsetType | Addresses | None = UNSET
+    metadata: UnsetType | Metadata | None = UNSET
+    external_id: UnsetType | ExternalId | None = UNSET
 
 
 class DuplicateKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +58,50 @@ class DuplicateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     permissions: Grants | UnsetType = UNSET
     expires_at: UnsetType | Moment | None = UNSET
     ip_allow: UnsetType | Addresses | None = UNSET
+    metadata: UnsetType | Metadata | None = UNSET
+    external_id: UnsetType | ExternalId | None = UNSET
+
+
+class RotateKey(Struct, forbid_unknown_fields=True, kw_only=True):
+    """How long the replaced key goes on working (null: no end), and how the new one differs from it."""
+
+    overlap: Overlap | None = "24h"
+    name: UnsetType | Name = UNSET
+    description: UnsetType | Description | None = UNSET
+    permissions: Grants | UnsetType = UNSET
+    expires_at: UnsetType | Moment | None = UNSET
+    ip_allow: UnsetType | Addresses | None = UNSET
+    metadata: UnsetType | Metadata | None = UNSET
+    external_id: UnsetType | ExternalId | None = UNSET
+
+
+class Why(Struct, forbid_unknown_fields=True):
+    """The reason for a change. The body may be left out altogether."""
+
+    reason: UnsetType | Reason = UNSET
+
+
+class KeyFilter(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which keys; all conditions must hold, and there must be one."""
+
+    q: UnsetType | str = UNSET
+    state: Literal["active", "disabled", "expired", "suspended"] | UnsetType = UNSET
+    type: TypeName | UnsetType = UNSET
+    unused_since: UnsetType | Moment = UNSET
+    expires_before: UnsetType | Moment = UNSET
+    expires_after: UnsetType | Moment = UNSET
+    created_by: UnsetType | str = UNSET
+    external_id: UnsetType | ExternalId = UNSET
+    never_used: UnsetType | bool = UNSET
+
+
+class DisableKeys(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which keys to disable: `ids`, or those that `filter` finds. With `dry_run` nothing is changed."""
+
+    ids: UnsetType | list[str] = UNSET
+    filter: KeyFilter | UnsetType = UNSET
+    dry_run: bool = False
+    reason: UnsetType | Reason = UNSET
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -62,6 +114,8 @@ class CreateTeam(Struct, forbid_unknown_fields=True, kw_only=True):
     id: Slug
     name: UnsetType | Name = UNSET
     plan: str = "enterprise"
+    metadata: Metadata | UnsetType = UNSET
+    external_id: ExternalId | None = None
 
 
 class PatchTeam(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -69,6 +123,8 @@ class PatchTeam(Struct, forbid_unknown_fields=True, kw_only=True):
 
     name: UnsetType | Name = UNSET
     plan: str | UnsetType = UNSET
+    metadata: UnsetType | Metadata | None = UNSET
+    external_id: UnsetType | ExternalId | None = UNSET
 
 
 class VerifyKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -97,8 +153,24 @@ class ListKeysQuery(Struct, kw_only=True):
     q: Annotated[str, Meta(description="Part of the name or id, literally.")] = ""
     state: Literal["active", "disabled", "expired", "suspended"] | UnsetType = UNSET
     type: TypeName | UnsetType = UNSET
-    unused_since: Annotated[Moment, Meta(description="Keys that were not used since.")] | UnsetType = UNSET
-    order_by: Literal["created_at", "-created_at", "name", "-name", "last_used_at", "-last_used_at"] = "created_at"
+    unused_since: Annotated[Moment, Meta(description="Keys that were made before, and not used since.")] | UnsetType = (
+        UNSET
+    )
+    expires_before: Moment | UnsetType = UNSET
+    expires_after: Annotated[Moment, Meta(description="Keys that never expire are among them.")] | UnsetType = UNSET
+    created_by: Annotated[str, Meta(description="The id of the key that made them.")] | UnsetType = UNSET
+    external_id: ExternalId | UnsetType = UNSET
+    never_used: Annotated[Literal["true"], Meta(description="Only keys without any use.")] | UnsetType = UNSET
+    order_by: Literal[
+        "created_at",
+        "-created_at",
+        "name",
+        "-name",
+        "last_used_at",
+        "-last_used_at",
+        "expires_at",
+        "-expires_at",
+    ] = "created_at"
     page_size: PageSize = 50
     page_token: PageToken = ""
 

@@ -13,8 +13,10 @@ from keyfob_admin.wire.fields import (
     Description,
     Display,
     ETag,
+    ExternalId,
     Grants,
     KeyId,
+    Metadata,
     Moment,
     Name,
     NextPageToken,
@@ -25,7 +27,7 @@ from keyfob_admin.wire.fields import (
 State = Literal["active", "disabled", "pending", "expired", "suspended"]
 ActorKind = Literal["person", "key", "cli", "system"]
 VerificationCode = Literal["valid", "invalid_key", "address_unknown", "address_not_allowed", "insufficient_scope"]
-WhyNot = Literal["plan_required", "key_type_taken"]
+WhyNot = Literal["plan_required", "key_type_taken", "policy"]
 
 
 class CreatedBy(Struct, frozen=True):
@@ -62,6 +64,11 @@ class Key(Struct, frozen=True, kw_only=True):
     last_used: LastUsed | None
     disabled_at: Moment | None
     etag: ETag
+    metadata: Metadata
+    external_id: ExternalId | None
+    replaces: KeyId | None
+    replaced_by: KeyId | None
+    replaced_at: Moment | None
 
 
 class ChangedKey(Key, frozen=True, kw_only=True):
@@ -102,11 +109,40 @@ class NewKey(Struct, frozen=True):
         return f"NewKey(key={self.key!r})"
 
 
+class ReplacedKey(Struct, frozen=True):
+    """The key whose place another one took, and when it ends; null: it goes on until somebody ends it."""
+
+    id: KeyId
+    ends_at: Moment | None
+
+
+class RotatedKey(Struct, frozen=True, kw_only=True):
+    """The new key, its secret, which is shown here once, and the key that it replaces."""
+
+    key: Key
+    secret: Annotated[str | None, Meta(description="The whole key, to present. null in a replayed response.")]
+    replaced: Annotated[ReplacedKey | None, Meta(description="null in a replayed response, once it was deleted.")]
+    effective_at: Annotated[
+        Moment | UnsetType, Meta(description="With `wait=all`: since when every worker acts on the replaced key's end.")
+    ] = UNSET
+    workers: list[Worker] | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return f"RotatedKey(key={self.key!r})"
+
+
 class KeyPage(Struct, frozen=True):
-    """Some of the keys."""
+    """Some of the keys. The first page says how many there are in all."""
 
     keys: list[Key]
     next_page_token: NextPageToken
+    total: Annotated[Count | UnsetType, Meta(description="How many there are on all pages; on the first one.")] = UNSET
+
+
+class DisabledKeys(Struct, frozen=True):
+    """The keys that were asked for, as they are now; with `dry_run`, as they would be found."""
+
+    keys: list[Key]
 
 
 class UsageDay(Struct, frozen=True):
@@ -129,6 +165,8 @@ class Team(Struct, frozen=True):
     id: Slug
     name: Name
     plan: str
+    metadata: Metadata
+    external_id: ExternalId | None
 
 
 class TeamPage(Struct, frozen=True):

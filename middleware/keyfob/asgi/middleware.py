@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Unpack
 
+from keyfob.asgi.announcement import announcing
 from keyfob.asgi.caching import varying
 from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.forwarded import ForwardedScheme
@@ -108,10 +109,14 @@ class APIKeyMiddleware:
                 put_user(scope, verdict)
             if kind == "websocket":
                 sends = send if varies_by is None else varying(send, varies_by)
+                if verdict.announcement is not None:
+                    sends = announcing(sends, verdict.announcement)
                 await OpenSocket(self._connections, receive, sends, verdict, match, address).run(self.app, scope)
             elif self._closes_streams:
                 response = OpenResponse(self._connections, scope, receive, send, verdict, match, address)
                 sends = response.send if varies_by is None else varying(response.send, varies_by)
+                if verdict.announcement is not None:
+                    sends = announcing(sends, verdict.announcement)
                 try:
                     await self.app(scope, response.receive, sends)
                 except BaseException as raised:
@@ -120,7 +125,10 @@ class APIKeyMiddleware:
                 if not response.is_whole:
                     await self._finish(response, scope, send)
             else:
-                await self.app(scope, receive, send if varies_by is None else varying(send, varies_by))
+                sends = send if varies_by is None else varying(send, varies_by)
+                if verdict.announcement is not None:
+                    sends = announcing(sends, verdict.announcement)
+                await self.app(scope, receive, sends)
         else:
             if type(verdict) is Denied:
                 self._denial_log.tell(verdict, scope)
@@ -132,7 +140,8 @@ class APIKeyMiddleware:
             else:
                 # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
                 scope["headers"] = headers
-                await self._refusals.refuse(verdict, scope, send)
+                sends = send if verdict.announcement is None else announcing(send, verdict.announcement)
+                await self._refusals.refuse(verdict, scope, sends)
         if self.runtime.settles_each_call:
             await self.runtime.settle()
 

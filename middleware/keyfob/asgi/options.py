@@ -41,4 +41,5 @@ class Options(TypedDict, total=False):
     encoded_slash: Literal["refuse", "allow"]
     path_parameters: Literal["refuse", "allow"]
     app_prefix: str
+    announce_replacement: bool
     on_denied: Callable[[Denied], object]

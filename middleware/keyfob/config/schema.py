@@ -45,6 +45,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "encoded_slash": a.word("refuse", "allow"),
     "path_parameters": a.word("refuse", "allow"),
     "app_prefix": _APP_PREFIX,
+    "announce_replacement": a.switch(),
 }
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),

@@ -73,6 +73,7 @@ class Settings:
     encoded_slash: str = "refuse"  # or "allow"
     path_parameters: str = "refuse"  # or "allow", which forward-auth does not follow
     app_prefix: str = ""  # what the application takes off paths by itself; "": what can be seen of it
+    announce_replacement: bool = True  # responses to a replaced key carry Deprecation and Sunset
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)

@@ -201,6 +201,7 @@ class Gate:
             if match is not None:
                 known.passes.add(match.rule)  # so that type and permissions are not compared again
         elif is_key_valid(verdict):
+            verdict = verdict._replace(announcement=known.granted.announcement)
             self._usage.note_forbidden(known.key_id, now, client_ip)
         else:
             self._usage.note_refused(known.key_id, now)

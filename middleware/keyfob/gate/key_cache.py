@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from keyfob.gate.attributes import announcement_of, metadata_of
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from keyfob.keys.format import KEY_CHAR_AT
@@ -53,19 +54,36 @@ class Entry:
         "revision",
     )
 
-    def __init__(self, digest: bytes, record: KeyRecord, *, key_char: str, suspended: bool, as_of: int) -> None:
+    def __init__(
+        self,
+        digest: bytes,
+        record: KeyRecord,
+        *,
+        key_char: str,
+        suspended: bool,
+        as_of: int,
+        announces: bool = True,
+    ) -> None:
         """*as_of* is the revision of the snapshot in which *record* was read."""
         self.digest = digest
         self.key_char = key_char
         self.key_id = record.id
-        self.describe(record, suspended=suspended, as_of=as_of)
+        self.describe(record, suspended=suspended, as_of=as_of, announces=announces)
 
     def why_invalid(self, now: float) -> Denied | None:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
         return Denied(Reason.EXPIRED, self.key_id) if self.dead is None and self.ends <= now else self.dead
 
-    def describe(self, record: KeyRecord, *, suspended: bool, as_of: int, passes: set[Rule] | None = None) -> None:
-        """Take over what *record* says.
+    def describe(
+        self,
+        record: KeyRecord,
+        *,
+        suspended: bool,
+        as_of: int,
+        passes: set[Rule] | None = None,
+        announces: bool = True,
+    ) -> None:
+        """Take over what *record* says; *announces* is whether callers are told that their key was replaced.
 
         *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
         have both in common may share it.
@@ -77,8 +95,11 @@ class Entry:
             team=intern(record.team),
             permissions=_permission_set(record.permissions),
             expires_at=record.expires_at,
+            metadata=metadata_of(record),
+            external_id=record.team_external_id if record.external_id is None else record.external_id,
+            plan=intern(record.plan),
         )
-        self.granted = Granted(self.grant, self.key_char)
+        self.granted = Granted(self.grant, self.key_char, announcement_of(record) if announces else None)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         reason = _dead_reason(record, suspended=suspended)
@@ -160,9 +181,13 @@ class _DeadKeys(LRUCache[bytes, "Entry | CachedRefusal"]):
 class KeyCache:
     """The cache of judged keys. No method awaits."""
 
-    def __init__(self, size: int, suspends: Callable[[str, str], bool]) -> None:
-        """*size* is a number of keys, 0 for none; *suspends* says whether a plan lacks a key type."""
+    def __init__(self, size: int, suspends: Callable[[str, str], bool], *, announces: bool = True) -> None:
+        """*size* is a number of keys, 0 for none; *suspends* says whether a plan lacks a key type.
+
+        *announces* is whether responses to a replaced key say so.
+        """
         self._size = size
+        self._announces = announces
         self._suspends = suspends
         self._known: dict[bytes, Entry | CachedRefusal]
         self._live: _LiveKeys
@@ -208,7 +233,7 @@ class KeyCache:
     def keep(self, digest: bytes, record: KeyRecord, *, key_char: str, as_of: int) -> Entry:
         """Remember a verified key. Its snapshot must be as new as the last merge: the caller has just looked."""
         suspended = self._is_suspended(record)
-        entry = Entry(digest, record, key_char=key_char, suspended=suspended, as_of=as_of)
+        entry = Entry(digest, record, key_char=key_char, suspended=suspended, as_of=as_of, announces=self._announces)
         if self._size == 0:
             return entry
         entry.passes = self._passes_of(record)
@@ -232,7 +257,9 @@ class KeyCache:
             entry = self._live.by_id.get(record.id)
             if entry is not None and record.revision > entry.revision:
                 suspended, passes = self._is_suspended(record), self._passes_of(record)
-                entry.describe(record, suspended=suspended, as_of=record.revision, passes=passes)
+                entry.describe(
+                    record, suspended=suspended, as_of=record.revision, passes=passes, announces=self._announces
+                )
         if changed:
             stale = [digest for digest, dead in self._dead.items() if dead.key_id in changed]
             for digest in stale:
@@ -266,4 +293,6 @@ def _dead_reason(record: KeyRecord, *, suspended: bool) -> Reason | None:
         return Reason.DELETED
     if record.is_disabled:
         return Reason.DISABLED
-    return Reason.SUSPENDED if suspended else None
+    if suspended:
+        return Reason.SUSPENDED
+    return Reason.EXPIRED if record.ended_when_replaced else None

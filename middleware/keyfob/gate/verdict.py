@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from keyfob.keys.record import NO_METADATA
 from keyfob.policy.permissions import covers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from keyfob.gate.credentials import Header
+    from keyfob.keys.record import MetadataValue
     from keyfob.rules.table import Match
 
 
@@ -52,6 +55,9 @@ class Grant:
     team: str
     permissions: frozenset[str]
     expires_at: datetime | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)  # for reading only
+    external_id: str | None = None  # the key's, else its team's
+    plan: str | None = None  # the team's
 
     def covers(self, needed: str) -> bool:
         """Whether the key holds *needed*, by itself or through a wildcard."""
@@ -68,6 +74,7 @@ class Granted:
 
     grant: Grant
     key_char: str
+    announcement: tuple[Header, ...] | None = None  # headers of the response to a replaced key
     user: object | None = field(default=None, compare=False, repr=False)
     auth: object | None = field(default=None, compare=False, repr=False)
 
@@ -84,6 +91,7 @@ class Denied(NamedTuple):
     reason: Reason
     key_id: str | None = None
     needed: tuple[str, ...] = ()
+    announcement: tuple[Header, ...] | None = None  # headers of the response to a replaced key that is valid
 
 
 Verdict = Granted | Public | Denied

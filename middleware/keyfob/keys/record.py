@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+MetadataValue: TypeAlias = "str | int | float | bool"
+NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
 
 
 class State(StrEnum):
@@ -36,6 +41,8 @@ class Team:
     name: str
     plan: str
     created_at: datetime
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,13 @@ class KeyRecord:
     deleted_at: datetime | None = None
     revision: int = 0
     key_char: str = ""  # which entry of the keyring tagged it
+    replaces: str | None = None  # the key whose place this one took
+    replaced_by: str | None = None
+    replaced_at: datetime | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
+    external_id: str | None = None
+    team_metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
+    team_external_id: str | None = None  # the team's, as its plan and metadata, at this revision
 
     @property
     def is_disabled(self) -> bool:
@@ -71,7 +85,18 @@ class KeyRecord:
 
     def is_expired(self, now: datetime) -> bool:
         """Whether the key ran out, at or before *now*."""
-        return self.expires_at is not None and self.expires_at <= now
+        return self.ended_when_replaced or (self.expires_at is not None and self.expires_at <= now)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether another key took this one's place."""
+        return self.replaced_by is not None
+
+    @property
+    def ended_when_replaced(self) -> bool:
+        """Whether the key ended in the moment that it was replaced, whatever the clock of a worker says."""
+        ended, replaced = self.expires_at, self.replaced_at
+        return ended is not None and replaced is not None and ended <= replaced
 
     def state(self, now: datetime, *, suspended: bool) -> State:
         """What the key is shown as at *now*; *suspended* is whether its team's plan lacks its type."""

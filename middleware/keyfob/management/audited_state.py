@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, Team
 
@@ -24,20 +25,33 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
     """Describe *record* as far as a request is judged by it."""
     if record.is_deleted:
         return dict(GONE)
-    return {
+    state: dict[str, object] = {
         "team": record.team,
         "type": record.key_type,
         "permissions": sorted(record.permissions),
         "ip_allow": list(record.ip_allow),
-        "expires_at": None if record.expires_at is None else record.expires_at.astimezone(UTC).isoformat(),
+        "expires_at": _written(record.expires_at),
         "disabled": record.is_disabled,
         "signing_key": record.key_char,
     }
+    if record.replaced_by is not None:
+        state |= {"replaced_by": record.replaced_by, "replaced_at": _written(record.replaced_at)}
+    return state | _attributes(record)
 
 
 def state_of_team(team: Team) -> dict[str, object]:
     """Describe *team* as far as a request is judged by it."""
-    return {"plan": team.plan}
+    return {"plan": team.plan} | _attributes(team)
+
+
+def _attributes(of: KeyRecord | Team) -> dict[str, object]:
+    """What the application is told of a key or team and may decide by; only what is there."""
+    told: dict[str, object] = {"metadata": dict(of.metadata)} if of.metadata else {}
+    return told if of.external_id is None else {**told, "external_id": of.external_id}
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def differences(written: Mapping[str, object] | None, found: Mapping[str, object]) -> Iterator[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from keyfob.errors import KeyTypeTaken, NotFound
+from keyfob.errors import KeyTypeTaken, NotFound, PolicyViolation
 from keyfob.keys.record import KeyRecord
 from keyfob.management.actor import confirmed
-from keyfob.management.audited_state import AFTER, GONE
+from keyfob.management.audited_state import AFTER, GONE, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key
 from keyfob.management.idempotency import UnderWay
-from keyfob.management.key_drafts import accepted, copy_of, description_of
+from keyfob.management.key_drafts import accepted, copy_of, description_of, successor_of, written
+from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
 from keyfob.store.contract import IdempotencyRecord, KeyView
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import Accepted, KeyDraft
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
+    from keyfob.management.key_replacement import Replacement
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore
     from keyfob.store.transaction import Transaction
@@ -35,11 +37,12 @@ class CreatedKey:
     view: KeyView
     secret: str | None = field(repr=False)
     replayed: bool = False
+    replaced: KeyRecord | None = None  # the key whose place it took, as it is now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRequest:
-    """What is to be made: *draft*, or else a copy of the key *source* with *overrides*."""
+    """What is to be made: *draft*, or else a copy of the key *source* with *overrides*, or its replacement."""
 
     team: str
     actor: Actor
@@ -48,6 +51,7 @@ class CreateRequest:
     overrides: Mapping[str, object] = field(default_factory=dict)
     replace: bool = False
     idempotency: IdempotencyKey | None = None
+    replacement: Replacement | None = None  # what becomes of *source*, where the new key takes its place
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -77,27 +81,47 @@ class KeyCreator:
             made = await self._store.change(lambda rows: self._keep(rows, order, issued))
         if isinstance(made, str):
             return await self._again(order.team, made)
-        return CreatedKey(KeyView(made, last_used=None), issued.text)
+        record, replaced = made
+        return CreatedKey(KeyView(record, last_used=None), issued.text, replaced=replaced)
 
-    async def _keep(self, rows: Transaction, order: CreateRequest, issued: IssuedKey) -> KeyRecord | str:
+    async def _keep(
+        self, rows: Transaction, order: CreateRequest, issued: IssuedKey
+    ) -> tuple[KeyRecord, KeyRecord | None] | str:
         """Add the key, or give the id of the one that another process made for the same request meanwhile."""
         at = self._now()
         actor = await confirmed(order.actor, rows, *order.needed, at=at)
         if earlier := await self._made_before(order, rows.idempotency_record):
             return earlier
         team = await _seen(order, actor, rows.team)
+        source = await rows.key(order.source) if order.source else None
         wanted = await self._judged(order, actor, team, rows.key, at)
-        record = _record(wanted, issued, team, order, at)
-        replaced = await self._make_room(rows, record, order, at)
+        record = _record(wanted, issued, team, order, at=at, source=source)
+        erased = await self._make_room(rows, record, order, at)
+        replaced = await self._end(rows, source, record, order, at) if source and order.replacement else None
         await rows.add_key(record, issued.secret)
-        await require_root_key(rows, *replaced, at=at)
-        action = "key.duplicated" if order.source else "key.created"
-        copied = {"duplicated_from": order.source} if order.source else {}
-        await rows.append(actor.did(action, at, team=team.id, key_id=record.id, **description_of(record), **copied))
+        await require_root_key(rows, *erased, *([source] if source and replaced else []), at=at)
+        action = "key.duplicated" if record.duplicated_from else "key.created"
+        origin = {name: told for name in ("duplicated_from", "replaces") if (told := getattr(record, name))}
+        await rows.append(actor.did(action, at, team=team.id, key_id=record.id, **description_of(record), **origin))
         if order.idempotency:
             what = IdempotencyRecord(order.idempotency.body_digest, record.id, at)
             await rows.save_idempotency_record(order.idempotency.scope, what)
-        return replace(record, revision=await rows.next_revision())
+        revision = await rows.next_revision()
+        return replace(record, revision=revision), replace(replaced, revision=revision) if replaced else None
+
+    async def _end(
+        self, rows: Transaction, source: KeyRecord, record: KeyRecord, order: CreateRequest, at: datetime
+    ) -> KeyRecord | None:
+        """Let *source* end, now that *record* takes its place."""
+        if order.replacement is None:
+            return None
+        order.replacement.check_precondition(source.revision)  # after what fails without it, too
+        replaced = replaced_record(source, record.id, order.replacement, at)
+        await rows.put_key(replaced)
+        told = {"replaced_by": record.id, "ends_at": written(replaced.expires_at), AFTER: state_of_key(replaced)}
+        doer = order.actor
+        await rows.append(doer.did("key.rotated", at, team=source.team, key_id=source.id, key=source.name, **told))
+        return replaced
 
     async def _judged(
         self,
@@ -112,7 +136,11 @@ class KeyCreator:
             source = await read(order.source or "")
             if source is None or source.is_deleted or source.team != team.id:
                 raise NotFound("there is no such key")
-            draft = copy_of(source, order.overrides, now=at)
+            if order.replacement is None:
+                draft = copy_of(source, order.overrides, now=at)
+            else:
+                check_replaceable(source, self._catalogue, at)
+                draft = successor_of(source, order.overrides, now=at)
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
         check_escalation(actor, wanted.permissions, self._catalogue.key_types[wanted.key_type])
         check_limits(actor, wanted.expires_at, wanted.ip_allow)
@@ -122,17 +150,23 @@ class KeyCreator:
         self, rows: Transaction, record: KeyRecord, order: CreateRequest, at: datetime
     ) -> list[KeyRecord]:
         """Take away the keys that *record* replaces, and say which."""
-        most = self._catalogue.key_types[record.key_type].per_team
-        rivals = [] if most is None else await rows.live_keys(record.team, record.key_type)
-        replaced = rivals[: len(rivals) - (most or 0) + 1] if rivals else []
-        if replaced and not order.replace:
-            label = self._catalogue.key_types[record.key_type].label
-            raise KeyTypeTaken(f"the team has its {label} already; delete it first, or replace it")
-        for rival in replaced:
+        key_type = self._catalogue.key_types[record.key_type]
+        most = key_type.per_team
+        if most is None:
+            return []
+        if most > 1:
+            if await rows.count_live_keys(record.team, record.key_type) - bool(order.replacement) >= most:
+                raise PolicyViolation(("/type", f"A team can have at most {most:,} keys of the type {key_type.label}"))
+            return []
+        replacing = order.source if order.replacement else None
+        rivals = rivals_of(await rows.live_keys(record.team, record.key_type), replacing, at)
+        if rivals and not order.replace:
+            raise KeyTypeTaken(_taken(key_type.label, is_replacement=order.replacement is not None))
+        for rival in rivals:
             await rows.erase_key(rival.id, at)
             detail = {"name": rival.name, "type": rival.key_type, "replaced_by": record.id, AFTER: dict(GONE)}
             await rows.append(order.actor.did("key.replaced", at, team=rival.team, key_id=rival.id, **detail))
-        return replaced
+        return rivals
 
     async def _made_before(
         self, order: CreateRequest, idempotency_record: Callable[[str], Awaitable[IdempotencyRecord | None]]
@@ -144,7 +178,8 @@ class KeyCreator:
         view = await self._store.view(key_id)
         if view is None or view.record.team != team_id:
             raise NotFound("the key that this request made was deleted since")
-        return CreatedKey(view, secret=None, replayed=True)
+        replaced = await self._store.view(view.record.replaces) if view.record.replaces else None
+        return CreatedKey(view, secret=None, replayed=True, replaced=replaced.record if replaced else None)
 
     async def _view_of_source(self, key_id: str) -> KeyRecord | None:
         view = await self._store.view(key_id)
@@ -159,19 +194,35 @@ async def _seen(order: CreateRequest, actor: Actor, read: Callable[[str], Awaita
     return team
 
 
-def _record(wanted: Accepted, issued: IssuedKey, team: Team, order: CreateRequest, at: datetime) -> KeyRecord:
-    return KeyRecord(
-        id=issued.key_id,
-        name=wanted.name,
-        key_type=wanted.key_type,
-        team=team.id,
-        plan=team.plan,
-        permissions=wanted.permissions,
-        created_at=at,
-        created_by=order.actor.as_creator(),
-        description=wanted.description,
-        ip_allow=wanted.ip_allow,
-        duplicated_from=order.source,
-        expires_at=wanted.expires_at,
-        key_char=issued.key_char,
-    )
+def _taken(label: str, *, is_replacement: bool) -> str:
+    if is_replacement:
+        return f"the key that this {label} replaced still lives; end it first"
+    return f"the team has its {label} already; delete it first, or replace it"
+
+
+def _record(
+    wanted: Accepted, issued: IssuedKey, team: Team, order: CreateRequest, *, at: datetime, source: KeyRecord | None
+) -> KeyRecord:
+    """Make the new key's record. A copy has everything of its *source* but what is its own."""
+    own = {
+        "id": issued.key_id,
+        "key_type": wanted.key_type,
+        "team": team.id,
+        "plan": team.plan,
+        "name": wanted.name,
+        "permissions": wanted.permissions,
+        "created_at": at,
+        "created_by": order.actor.as_creator(),
+        "description": wanted.description,
+        "ip_allow": wanted.ip_allow,
+        "expires_at": wanted.expires_at,
+        "metadata": wanted.metadata,
+        "external_id": wanted.external_id,
+        "key_char": issued.key_char,
+        "duplicated_from": None if order.replacement else order.source,
+        "replaces": order.source if order.replacement else None,
+    }
+    if source is None:
+        return KeyRecord(**own)  # type: ignore[arg-type]
+    life = {"disabled_at": None, "deleted_at": None, "replaced_by": None, "replaced_at": None}
+    return replace(source, **own, **life)  # type: ignore[arg-type]

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Final, cast
 
 from keyfob.errors import FixedPermissions, Invalid, PlanRequired
+from keyfob.keys.record import NO_METADATA
 from keyfob.management.audited_state import AFTER, state_of_key
+from keyfob.management.key_policy import check_policy, default_expiry
+from keyfob.management.metadata import merged
 from keyfob.management.validation import NAME_LENGTH, clean_fields
 from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
+    from datetime import timedelta
 
-    from keyfob.keys.record import KeyRecord
+    from keyfob.keys.record import KeyRecord, MetadataValue, Team
     from keyfob.policy.catalogue import Catalogue
+
+
+class Absent(Enum):
+    """Nothing was said, which is not the same as None."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +40,10 @@ class KeyDraft:
     key_type: str = "api"
     permissions: tuple[str, ...] | None = None
     description: str | None = None
-    expires_at: datetime | None = None
+    expires_at: datetime | Absent | None = ABSENT  # absent: its type's default lifetime; None: never
     ip_allow: tuple[str, ...] = ()
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,8 @@ class Accepted:
     description: str | None
     expires_at: datetime | None
     ip_allow: tuple[str, ...]
+    metadata: Mapping[str, MetadataValue]
+    external_id: str | None
 
 
 def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime) -> Accepted:
@@ -49,13 +67,17 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         Invalid: a field, the type, or a permission that is not in the catalogue.
         PlanRequired: *plan* has no keys of this type.
         FixedPermissions: keys of this type hold other permissions than those given.
+        PolicyViolation: the configuration demands something else of keys of this type.
     """
-    fields = {
+    fields: dict[str, object] = {
         "name": draft.name,
         "description": draft.description,
-        "expires_at": draft.expires_at,
         "ip_allow": draft.ip_allow,
+        "metadata": draft.metadata,
+        "external_id": draft.external_id,
     }
+    if not isinstance(draft.expires_at, Absent):
+        fields["expires_at"] = draft.expires_at
     given = {} if draft.permissions is None else {"permissions": draft.permissions}
     clean = clean_fields({**fields, **given}, now=now)
     if draft.key_type not in catalogue.key_types:
@@ -64,13 +86,22 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
     if not catalogue.allows(plan, draft.key_type):
         raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
+    key_type = catalogue.key_types[draft.key_type]
+    expires_at = (
+        cast("datetime | None", clean["expires_at"]) if "expires_at" in clean else default_expiry(key_type, now)
+    )
+    ip_allow = cast("tuple[str, ...]", clean["ip_allow"])
+    permissions = _settled(wanted, draft.permissions or (), draft.key_type, catalogue)
+    check_policy(key_type, expires_at=expires_at, ip_allow=ip_allow, created_at=now)
     return Accepted(
         name=cast("str", clean["name"]),
         key_type=draft.key_type,
-        permissions=_settled(wanted, draft.permissions or (), draft.key_type, catalogue),
+        permissions=permissions,
         description=cast("str | None", clean["description"]),
-        expires_at=cast("datetime | None", clean["expires_at"]),
-        ip_allow=cast("tuple[str, ...]", clean["ip_allow"]),
+        expires_at=expires_at,
+        ip_allow=ip_allow,
+        metadata=merged(NO_METADATA, draft.metadata),
+        external_id=cast("str | None", clean["external_id"]),
     )
 
 
@@ -80,17 +111,54 @@ def copy_of(source: KeyRecord, overrides: Mapping[str, object], *, now: datetime
     Raises:
         Invalid: an override is wrong, or the expiry has passed and is not overridden.
     """
-    clean = clean_fields(overrides, now=now)
-    if "expires_at" not in clean and source.is_expired(now):
+    if "expires_at" not in overrides and source.is_expired(now):
+        clean_fields(overrides, now=now)
         raise Invalid(("/expires_at", "The key that you copy has expired; choose another expiry, or null for none"))
+    name = f"Copy of {source.name}"[:NAME_LENGTH]
+    return _like(source, overrides, name=name, expires_at=source.expires_at, now=now)
+
+
+def successor_of(source: KeyRecord, overrides: Mapping[str, object], *, now: datetime) -> KeyDraft:
+    """Draft the key that takes the place of *source*: all that it is, and its lifetime afresh.
+
+    Raises:
+        Invalid: an override is wrong.
+    """
+    end = source.expires_at
+    expires_at: datetime | Absent = ABSENT if end is None else _later(now, end - source.created_at)
+    return _like(source, overrides, name=source.name, expires_at=expires_at, now=now)
+
+
+def _later(now: datetime, lifetime: timedelta) -> datetime:
+    try:
+        return now + lifetime
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _like(
+    source: KeyRecord,
+    overrides: Mapping[str, object],
+    *,
+    name: str,
+    expires_at: datetime | Absent | None,
+    now: datetime,
+) -> KeyDraft:
+    clean = clean_fields(overrides, now=now)
     draft = KeyDraft(
-        name=f"Copy of {source.name}"[:NAME_LENGTH],
+        name=name,
         key_type=source.key_type,
         permissions=source.permissions,
         description=source.description,
-        expires_at=source.expires_at,
+        expires_at=expires_at,
         ip_allow=source.ip_allow,
+        metadata=source.metadata,
+        external_id=source.external_id,
     )
+    if "metadata" in clean:
+        clean["metadata"] = merged(
+            source.metadata, cast("Mapping[str, MetadataValue | None] | None", clean["metadata"])
+        )
     if "permissions" in clean:  # as they were given: complaints point at their places
         clean["permissions"] = tuple(cast("Sequence[str]", overrides["permissions"]))
     return replace(draft, **clean)  # type: ignore[arg-type] # clean_fields lets only these fields through
@@ -104,13 +172,28 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
     Raises:
         Invalid: a field that does not exist or cannot be set, or a value that is not acceptable.
         FixedPermissions: keys of this type hold other permissions than those given.
+        PolicyViolation: a field of the patch is not what the configuration demands of keys of this type.
     """
     clean = clean_fields(patch, now=now)
+    if "metadata" in clean:
+        clean["metadata"] = merged(
+            before.metadata, cast("Mapping[str, MetadataValue | None] | None", clean["metadata"])
+        )
     if "permissions" in clean:
         wanted = cast("tuple[str, ...]", clean["permissions"])
         given = cast("Sequence[str]", list(cast("Collection[str]", patch["permissions"])))
         clean["permissions"] = _settled(wanted, given, before.key_type, catalogue, kept=before.permissions)
-    return replace(before, **clean)  # type: ignore[arg-type] # clean_fields lets only these fields through
+    after = replace(before, **clean)  # type: ignore[arg-type] # clean_fields lets only these fields through
+    if before.is_replaced and before.expires_at is not None and _is_later(after.expires_at, before.expires_at):
+        raise Invalid(("/expires_at", "This key was replaced, so its end can only move earlier"))
+    known = catalogue.key_types.get(before.key_type)
+    ends = {"expires_at": after.expires_at, "ip_allow": after.ip_allow, "created_at": before.created_at}
+    check_policy(known, touched=clean, **ends)  # type: ignore[arg-type]
+    return after
+
+
+def _is_later(end: datetime | None, than: datetime) -> bool:
+    return end is None or end > than
 
 
 def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
@@ -126,9 +209,22 @@ def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
             "removed": sorted(set(before.permissions) - set(after.permissions)),
         }
     if before.expires_at != after.expires_at:
-        changes["expires_at"] = {"from": _written(before.expires_at), "to": _written(after.expires_at)}
+        changes["expires_at"] = {"from": written(before.expires_at), "to": written(after.expires_at)}
+    changes |= differing_attributes(before, after)
     if before.ip_allow != after.ip_allow:
         changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
+    return changes
+
+
+def differing_attributes(before: KeyRecord | Team, after: KeyRecord | Team) -> dict[str, object]:
+    """What changed in metadata and external id, for the audit log. Metadata stands in full in the state after."""
+    changes: dict[str, object] = {}
+    if before.metadata != after.metadata:
+        names = before.metadata.keys() | after.metadata.keys()
+        told = [name for name in names if before.metadata.get(name) != after.metadata.get(name)]
+        changes["metadata"] = {"changed": sorted(told)}
+    if before.external_id != after.external_id:
+        changes["external_id"] = {"from": before.external_id, "to": after.external_id}
     return changes
 
 
@@ -138,7 +234,7 @@ def description_of(record: KeyRecord) -> dict[str, object]:
         "name": record.name,
         "type": record.key_type,
         "permissions": list(record.permissions),
-        "expires_at": _written(record.expires_at),
+        "expires_at": written(record.expires_at),
         "ip_allow": list(record.ip_allow),
         AFTER: state_of_key(record),
     }
@@ -180,5 +276,6 @@ def _refusal(grant: str, key_type: str, catalogue: Catalogue, *, suggest: bool) 
     return f"{grant[:60]} can't be granted to keys of type {key_type}{suggestion}"
 
 
-def _written(moment: datetime | None) -> str | None:
+def written(moment: datetime | None) -> str | None:
+    """Write *moment* for the audit log."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")

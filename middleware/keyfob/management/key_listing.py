@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore, KeyView
 
-ORDERS = ("created_at", "name", "last_used_at")
+ORDERS = ("created_at", "name", "last_used_at", "expires_at")
 MOST_DAYS = 365
 
 
@@ -52,6 +52,16 @@ class KeySearch:
     order_by: str = "created_at"
     page_size: int | str = DEFAULT_PAGE
     page_token: str | None = None
+    expires_before: datetime | str | None = None
+    expires_after: datetime | str | None = None
+    created_by: str | None = None
+    external_id: str | None = None
+    never_used: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing narrows the search but the team."""
+        return replace(self, team=None) == KeySearch()
 
 
 class KeyListing:
@@ -78,15 +88,28 @@ class KeyListing:
         return view
 
     async def many(self, search: KeySearch, *, actor: Actor) -> Page[KeyView]:
-        """List keys. Raises Forbidden, NotFound for the team, and Invalid with the parameter as pointer."""
+        """List keys; the first page says how many there are in all.
+
+        Raises:
+            Forbidden
+            NotFound: for the team.
+            Invalid: with the parameter as pointer.
+        """
         actor.demand("keys:read")
         team = search.team if search.team is not None or actor.acts_everywhere else actor.team
         query = await self._query(search, team, await self._plans(team, actor))
         views = await self._store.views(query)
-        shown = views[: query.limit - 1]  # one more was asked for, to know whether there is one
-        if len(views) < query.limit:
-            return Page(tuple(shown), None)
-        return Page(tuple(shown), write_token(search.order_by, *shown[-1].place(query.order_by)))
+        shown = tuple(views[: query.limit - 1])  # one more was asked for, to know whether there is one
+        is_last = len(views) < query.limit
+        total = None
+        if query.after is None:
+            total = len(shown) if is_last else await self._store.count(query)
+        token = None if is_last else write_token(search.order_by, *shown[-1].place(query.order_by))
+        return Page(shown, token, total)
+
+    async def demand_team(self, team_id: str, actor: Actor) -> None:
+        """Raise NotFound unless *actor* can see the team."""
+        await self._plans(team_id, actor)
 
     async def usage(self, team_id: str, key_id: str, days: int | str, *, actor: Actor) -> list[UseDay]:
         """Give every one of the last *days* (1–365) in UTC, today last, with what the key did. Raises as `one`."""
@@ -118,18 +141,33 @@ class KeyListing:
             state=search.state,
             key_type=search.key_type,
             permission=read_text(search.permission, "permission") if search.permission is not None else None,
-            unused_since=read_moment(search.unused_since, "unused_since") if search.unused_since is not None else None,
+            unused_since=_moment(search.unused_since, "unused_since"),
             order_by=order_by,
             descending=search.order_by.startswith("-"),
             limit=read_number(search.page_size, "page_size", most=LARGEST_PAGE) + 1,
             after=_place(search.page_token, search.order_by) if search.page_token else None,
+            expires_before=_moment(search.expires_before, "expires_before"),
+            expires_after=_moment(search.expires_after, "expires_after"),
+            created_by=self._creator(search.created_by),
+            external_id=read_text(search.external_id, "external_id") if search.external_id is not None else None,
+            never_used=search.never_used,
             suspended_types={p: [name for name in types if self._catalogue.suspends(p, name)] for p in plans},
         )
+
+    def _creator(self, created_by: str | None) -> str | None:
+        """Give the id of who made keys, from the id or the display form of a key."""
+        if created_by is None:
+            return None
+        return key_id_of(created_by, self._prefix) or read_text(created_by, "created_by")
 
     def _sought(self, q: str) -> str | None:
         """Cut a key to its id: it was pasted here by mistake, and must not reach a log or the database."""
         text = unicodedata.normalize("NFC", read_text(q, "q")).strip()
         return key_id_of(text, self._prefix) or text or None
+
+
+def _moment(value: datetime | str | None, name: str) -> datetime | None:
+    return None if value is None else read_moment(value, name)
 
 
 def _check_choice(value: str | None, choices: Iterable[str], name: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore
 
-CreateRefusal = Literal["plan_required", "key_type_taken"]
+CreateRefusal = Literal["plan_required", "key_type_taken", "policy"]
 
 
 def state_of(record: KeyRecord, catalogue: Catalogue, now: datetime) -> State:
@@ -30,5 +30,6 @@ async def refusal_to_create(
     most = catalogue.key_types[key_type].per_team
     if most is None:
         return None
-    live = await store.views(KeyQuery(team=team.id, now=now, key_type=key_type, limit=most))
-    return "key_type_taken" if len(live) >= most else None
+    if await store.count(KeyQuery(team=team.id, now=now, key_type=key_type, replaced=False)) < most:
+        return None
+    return "key_type_taken" if most == 1 else "policy"

@@ -6,19 +6,22 @@ Each change is one transaction: the policy is judged inside it, and its audit ev
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import KeyNotDisabled, NotFound, PreconditionFailed
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import confirmed
-from keyfob.management.audited_state import AFTER, GONE, state_of_key
+from keyfob.management.bulk_disable import BulkDisable
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key, widens
+from keyfob.management.key_changes import Acknowledged, Changed, erase, put_changed, still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
-from keyfob.management.key_drafts import difference, patched
+from keyfob.management.key_drafts import patched
 from keyfob.management.key_listing import KeyListing, KeySearch
+from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
+from keyfob.management.validation import clean_reason
 from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyView
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from keyfob.management.key_state import CreateRefusal
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.propagation.acknowledgements import Answer
     from keyfob.store.contract import KeyStore, UseDay
     from keyfob.store.transaction import Transaction
 
@@ -43,23 +45,6 @@ Precondition = Callable[[int], None]
 """Raises PreconditionFailed for a revision of a key that must not be changed. Asked in the transaction, last."""
 
 __all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch", "Precondition"]
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A key after it was switched off or on, and when the last worker that serves it knows."""
-
-    view: KeyView
-    effective_by: datetime
-    is_immediate: bool = False  # no worker acts on what was before any more
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """What the workers said to a change, and since when none of them acts on what was before."""
-
-    workers: tuple[Answer, ...]
-    effective_at: datetime
 
 
 class KeyLifecycle:
@@ -86,6 +71,7 @@ class KeyLifecycle:
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, issue.prefix)
+        self.bulk = BulkDisable(store, self._listing, now, issue.prefix)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
     async def create(
@@ -121,12 +107,46 @@ class KeyLifecycle:
             Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken,
             IdempotencyMismatch, IdempotencyInProgress
         """
+        source = self._source(key_id, actor)
+        order = CreateRequest(team=team_id, actor=actor, source=source, overrides=overrides, idempotency=idempotency)
+        return await self._making.make(order)
+
+    async def rotate(
+        self,
+        team_id: str,
+        key_id: str,
+        overrides: Mapping[str, object],
+        *,
+        overlap: str | None = DEFAULT_OVERLAP,
+        actor: Actor,
+        idempotency: IdempotencyKey | None = None,
+        precondition: Precondition | None = None,
+    ) -> CreatedKey:
+        """Make a key that takes this one's place. It is like this one but for *overrides*, its lifetime afresh.
+
+        This one ends after *overlap* (``"0s"`` to ``"90d"``; None: until somebody ends it), never later than it would.
+
+        Raises:
+            Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken, LastAdmin,
+            AlreadyRotated, KeyNotActive, PreconditionFailed, IdempotencyMismatch, IdempotencyInProgress
+        """
+        source = self._source(key_id, actor)
+        order = CreateRequest(
+            team=team_id,
+            actor=actor,
+            source=source,
+            overrides=overrides,
+            idempotency=idempotency,
+            replacement=Replacement(read_overlap(overlap), precondition),
+        )
+        return await self._making.make(order)
+
+    def _source(self, key_id: str, actor: Actor) -> str:
         actor.demand("keys:write")
         source = key_id_of(key_id, self._prefix)
         if source is None:
             raise NotFound("there is no such key")
-        order = CreateRequest(team=team_id, actor=actor, source=source, overrides=overrides, idempotency=idempotency)
-        return await self._making.make(order)
+        return source
 
     async def get(self, team_id: str, key_id: str, *, actor: Actor) -> KeyView:
         """Look at one key; needs ``keys:read``."""
@@ -170,13 +190,20 @@ class KeyLifecycle:
                 raise PreconditionFailed("the key was changed since you read it")
             return patched(before, patch, self._catalogue, now=at)
 
-        return await self._change(team_id, key_id, alter, actor, precondition)
+        return await self._change(team_id, key_id, alter, actor=actor, precondition=precondition)
 
     async def disable(
-        self, team_id: str, key_id: str, *, actor: Actor, precondition: Precondition | None = None
+        self,
+        team_id: str,
+        key_id: str,
+        *,
+        actor: Actor,
+        precondition: Precondition | None = None,
+        reason: str | None = None,
     ) -> Changed:
-        """Switch the key off; again changes nothing. Raises LastAdmin, PreconditionFailed."""
-        return await self._switch(team_id, key_id, actor, on=False, precondition=precondition)
+        """Switch the key off; again changes nothing. Raises Invalid, LastAdmin, PreconditionFailed."""
+        told = clean_reason(reason)
+        return await self._switch(team_id, key_id, actor, on=False, precondition=precondition, reason=told)
 
     async def acknowledged(self, changed: Changed) -> Acknowledged:
         """Return when every worker has confirmed *changed*, or its lease has run out. Nothing is undone if one leaves.
@@ -198,32 +225,48 @@ class KeyLifecycle:
         return await self._switch(team_id, key_id, actor, on=True, precondition=precondition)
 
     async def delete(
-        self, team_id: str, key_id: str, *, actor: Actor, precondition: Precondition | None = None
+        self,
+        team_id: str,
+        key_id: str,
+        *,
+        actor: Actor,
+        precondition: Precondition | None = None,
+        reason: str | None = None,
     ) -> None:
-        """End a disabled key for good; needs ``keys:delete``. Raises KeyNotDisabled, PreconditionFailed."""
+        """End a disabled key for good; needs ``keys:delete``. Raises Invalid, KeyNotDisabled, PreconditionFailed."""
+        told = clean_reason(reason)
         seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:delete")
 
         async def work(rows: Transaction) -> None:
             at = self._now()
             doer = await confirmed(actor, rows, "keys:delete", at=at)
-            before = await _still_there(rows, seen.record, doer)
+            before = await still_there(rows, seen.record.id, doer)
             if not before.is_disabled:
                 raise KeyNotDisabled("disable the key before you delete it")
             if precondition is not None:  # after what fails without it, too (RFC 9110, section 13.2.1)
                 precondition(before.revision)
-            await rows.erase_key(before.id, at)
-            detail = {"name": before.name, "type": before.key_type, AFTER: dict(GONE)}
-            await rows.append(doer.did("key.deleted", at, team=before.team, key_id=before.id, **detail))
+            await erase(rows, before, doer, at=at, reason=told)
 
         await self._store.change(work)
 
     async def _switch(
-        self, team_id: str, key_id: str, actor: Actor, *, on: bool, precondition: Precondition | None
+        self,
+        team_id: str,
+        key_id: str,
+        actor: Actor,
+        *,
+        on: bool,
+        precondition: Precondition | None,
+        reason: str | None = None,
     ) -> Changed:
         def alter(before: KeyRecord, at: datetime) -> KeyRecord:
             return before if before.is_disabled is not on else replace(before, disabled_at=None if on else at)
 
-        view = await self._change(team_id, key_id, alter, actor, precondition)
+        view = await self._change(team_id, key_id, alter, actor=actor, precondition=precondition, reason=reason)
+        return await self.in_force(view)
+
+    async def in_force(self, view: KeyView) -> Changed:
+        """Say when the last worker acts on what a change that was just made left of a key."""
         wait = timedelta(seconds=await seconds_until_effective(self._store, self._staleness.total_seconds()))
         return Changed(view, self._now() + wait, is_immediate=not wait)
 
@@ -232,8 +275,10 @@ class KeyLifecycle:
         team_id: str,
         key_id: str,
         alter: Callable[[KeyRecord, datetime], KeyRecord],
+        *,
         actor: Actor,
         precondition: Precondition | None,
+        reason: str | None = None,
     ) -> KeyView:
         """Make the key what *alter* says, if that is something else than it is."""
         seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:write")
@@ -241,7 +286,7 @@ class KeyLifecycle:
         async def work(rows: Transaction) -> KeyRecord:
             at = self._now()
             doer = await confirmed(actor, rows, "keys:write", at=at)
-            before = await _still_there(rows, seen.record, doer)
+            before = await still_there(rows, seen.record.id, doer)
             if precondition is not None:
                 precondition(before.revision)
             after = alter(before, at)
@@ -250,29 +295,8 @@ class KeyLifecycle:
             if widens(before, after):
                 check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
                 check_limits(doer, after.expires_at, after.ip_allow)
-            await rows.put_key(after)
+            await put_changed(rows, before, after, doer, at=at, reason=reason)
             await require_root_key(rows, before, at=at)
-            await rows.append(
-                doer.did(_action(before, after), at, team=after.team, key_id=after.id, **_detail(before, after))
-            )
             return replace(after, revision=await rows.next_revision())
 
         return KeyView(await self._store.change(work), seen.last_used)
-
-
-async def _still_there(rows: Transaction, seen: KeyRecord, actor: Actor) -> KeyRecord:
-    record = await rows.key(seen.id)
-    if record is None or record.is_deleted or not actor.may_see(record.team):
-        raise NotFound("there is no such key")
-    return record
-
-
-def _action(before: KeyRecord, after: KeyRecord) -> str:
-    if before.is_disabled is after.is_disabled:
-        return "key.updated"
-    return "key.disabled" if after.is_disabled else "key.enabled"
-
-
-def _detail(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
-    named = {"key": after.name} if before.name == after.name else {}
-    return {**named, **difference(before, after), AFTER: state_of_key(after)}

@@ -29,6 +29,7 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_token: str | None
+    total: int | None = None  # how many there are on all pages; None where nobody counted
 
 
 def read_number(value: int | str, name: str, *, most: int) -> int:

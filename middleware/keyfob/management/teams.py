@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import Invalid, NotFound, TeamExists
-from keyfob.keys.record import Team
+from keyfob.keys.record import NO_METADATA, Team
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import state_of_team
+from keyfob.management.key_drafts import differing_attributes
+from keyfob.management.metadata import clean_external_id, clean_metadata, merged
 from keyfob.management.pagination import DEFAULT_PAGE, LARGEST_PAGE, Page, read_number, read_token, write_token
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import DEFAULT_PLAN
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from keyfob.keys.record import MetadataValue
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore
@@ -55,7 +58,16 @@ class Teams:
         actor.demand("teams:read")
         return await self._seen(team_id, actor)
 
-    async def create(self, team_id: str, name: str | None = None, plan: str | None = None, *, actor: Actor) -> Team:
+    async def create(
+        self,
+        team_id: str,
+        name: str | None = None,
+        plan: str | None = None,
+        *,
+        metadata: Mapping[str, MetadataValue] | None = None,
+        external_id: str | None = None,
+        actor: Actor,
+    ) -> Team:
         """Make a team; its name is its id and its plan ``enterprise`` unless said otherwise.
 
         Raises:
@@ -66,7 +78,14 @@ class Teams:
         actor.demand("teams:write")
         at = self._now()
         plan = self._known(DEFAULT_PLAN if plan is None else plan)
-        team = Team(clean_team_id(team_id), clean_name(team_id if name is None else name), plan, at)
+        team = Team(
+            clean_team_id(team_id),
+            clean_name(team_id if name is None else name),
+            plan,
+            at,
+            metadata=merged(NO_METADATA, clean_metadata(metadata or {})),
+            external_id=clean_external_id(external_id),
+        )
 
         async def work(rows: Transaction) -> Team:
             doer = await confirmed(actor, rows, "teams:write", at=at)
@@ -81,7 +100,9 @@ class Teams:
         return await self._store.change(work)
 
     async def update(self, team_id: str, patch: Mapping[str, object], *, actor: Actor) -> Team:
-        """Apply a merge patch to ``name`` and ``plan``. A new plan suspends or restores keys at once.
+        """Apply a merge patch to ``name``, ``plan``, ``metadata`` and ``external_id``.
+
+        A new plan suspends or restores keys immediately.
 
         Raises:
             Forbidden: without ``teams:write``.
@@ -98,7 +119,8 @@ class Teams:
             before = await rows.team(team_id)
             if before is None:
                 raise NotFound("there is no such team")
-            after = replace(before, name=changes.get("name", before.name), plan=changes.get("plan", before.plan))
+            metadata = merged(before.metadata, changes["metadata"]) if "metadata" in changes else before.metadata
+            after = replace(before, **{**changes, "metadata": metadata})
             if after != before:
                 await _put(rows, before, after, doer, at)
             return after
@@ -111,8 +133,13 @@ class Teams:
             raise NotFound("there is no such team")
         return team
 
-    def _clean(self, patch: Mapping[str, object]) -> dict[str, str]:
-        cleaners: dict[str, Callable[[object], str]] = {"name": clean_name, "plan": self._known}
+    def _clean(self, patch: Mapping[str, object]) -> dict[str, Any]:
+        cleaners: dict[str, Callable[[object], object]] = {
+            "name": clean_name,
+            "plan": self._known,
+            "metadata": lambda value: None if value is None else clean_metadata(value),
+            "external_id": clean_external_id,
+        }
         unknown = [field[:60] for field in patch if field not in cleaners]
         if unknown:
             raise Invalid(*((f"/{field}", "There is no such field, or it can't be set") for field in unknown))
@@ -127,10 +154,14 @@ class Teams:
 
 async def _put(rows: Transaction, before: Team, after: Team, actor: Actor, at: datetime) -> None:
     await rows.put_team(after)
+    told = differing_attributes(before, after)
+    if before.plan != after.plan or told:
+        await rows.stamp_team_keys(after.id)  # so that every worker reads the keys again, as they are now
     if before.plan != after.plan:
-        await rows.stamp_team_keys(after.id)  # so that every worker reads the keys again, under the new plan
         change = {"from": before.plan, "to": after.plan}
         await rows.append(actor.did("team.plan_changed", at, team=after.id, plan=change, after=state_of_team(after)))
     if before.name != after.name:
-        renamed = {"from": before.name, "to": after.name}
-        await rows.append(actor.did("team.updated", at, team=after.id, name=renamed, after=state_of_team(after)))
+        told["name"] = {"from": before.name, "to": after.name}
+    if told:
+        told["after"] = state_of_team(after)
+        await rows.append(actor.did("team.updated", at, team=after.id, key_id=None, **told))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid
+from keyfob.management.metadata import clean_external_id, clean_metadata
 from keyfob.policy.ip_ranges import parse_range
 from keyfob.policy.permissions import is_grant
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME_LENGTH = 100
 DESCRIPTION_LENGTH = 1000
+REASON_LENGTH = 500
 PERMISSIONS = 200
 ADDRESSES = 64
 
@@ -42,6 +44,8 @@ def clean_fields(fields: Mapping[str, object], *, now: datetime) -> dict[str, ob
         "permissions": clean_permissions,
         "expires_at": lambda value: clean_expiry(value, now),
         "ip_allow": clean_addresses,
+        "metadata": lambda value: None if value is None else clean_metadata(value),
+        "external_id": clean_external_id,
     }
     clean: dict[str, object] = {}
     errors: list[tuple[str, str]] = []
@@ -120,6 +124,15 @@ def clean_expiry(value: object, now: datetime, *, pointer: str = "/expires_at") 
         return value.astimezone(UTC)
     except OverflowError:
         raise Invalid((pointer, "Expiry must be before the year 10000")) from None
+
+
+def clean_reason(value: object, *, pointer: str = "/reason") -> str | None:
+    """Give *value* as the reason for a change: a text of up to 500 characters, line breaks allowed, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Invalid((pointer, "Reason must be a text"))
+    return _clean_text(value.replace("\r\n", "\n"), "Reason", REASON_LENGTH, pointer, allowed=_LINE_LAYOUT) or None
 
 
 def clean_team_id(value: object, *, pointer: str = "/id") -> str:

@@ -86,7 +86,8 @@ def build_catalogue(
 
     Args:
         permissions: name to label, or a list of names; None takes *rules_named* less fixed and admin permissions.
-        key_types: name to a table of ``label``, ``per_team`` (1 or "many") and ``permissions`` (a list or "chosen").
+        key_types: name to a table of ``label``, ``per_team`` (a number or "many"), ``permissions`` (a list or
+            "chosen"), and what keys must be: ``expiry``, ``default_lifetime``, ``max_lifetime``, ``ip_allow``.
         plans: name to a table with the list ``key_types``, or to that list.
         rules_named: every permission that the rules name.
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
 from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, KeyType
+from keyfob.policy.lifetimes import read_length, written_length
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, is_permission
 from keyfob.suggestions import did_you_mean
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9]{1,15}")
 _PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TYPE_FIELDS = ("label", "per_team", "permissions")
+_TYPE_FIELDS = ("label", "per_team", "permissions", "expiry", "default_lifetime", "max_lifetime", "ip_allow")
+_MOST_PER_TEAM = 1_000_000
+_LONGEST = timedelta(days=36_500)
 _PLAN_FIELDS = ("key_types",)
 
 
@@ -67,15 +71,48 @@ def _key_type(name: str, raw: object, default: KeyType | None) -> KeyType:
         result = replace(result, per_team=_per_team(table["per_team"], f"{where} per_team"))
     if "permissions" in table:
         result = replace(result, permissions=_fixed(table["permissions"], f"{where} permissions"))
-    return result
+    return _with_policy(result, table, where)
+
+
+def _with_policy(key_type: KeyType, table: Mapping[str, object], where: str) -> KeyType:
+    """Lay what *table* demands of keys over *key_type*."""
+    if "expiry" in table:
+        key_type = replace(key_type, expiry_required=_is_required(table["expiry"], f"{where} expiry"))
+    if "ip_allow" in table:
+        key_type = replace(key_type, ip_allow_required=_is_required(table["ip_allow"], f"{where} ip_allow"))
+    if "default_lifetime" in table:
+        length = _lifetime(table["default_lifetime"], f"{where} default_lifetime")
+        key_type = replace(key_type, default_lifetime=length)
+    if "max_lifetime" in table:
+        key_type = replace(key_type, max_lifetime=_lifetime(table["max_lifetime"], f"{where} max_lifetime"))
+    default, most = key_type.default_lifetime, key_type.max_lifetime
+    if default is not None and most is not None and default > most:
+        raise ConfigError(f"{where} default_lifetime is longer than max_lifetime; shorten it")
+    return key_type
+
+
+def _is_required(value: object, where: str) -> bool:
+    if value not in {"optional", "required"}:
+        raise ConfigError(f'{where} must be "optional" or "required"')
+    return value == "required"
+
+
+def _lifetime(value: object, where: str) -> timedelta:
+    try:
+        length = read_length(value)
+    except ValueError as wrong:
+        raise ConfigError(f"{where} {wrong}") from None
+    if not timedelta() < length <= _LONGEST:
+        raise ConfigError(f"{where} must be longer than 0s and at most {written_length(_LONGEST)}")
+    return length
 
 
 def _per_team(value: object, where: str) -> int | None:
     if value is None or value == "many":
         return None
-    if value == 1 and value is not True:
-        return 1
-    raise ConfigError(f'{where} must be 1, or "many"')
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PER_TEAM:
+        return value
+    raise ConfigError(f'{where} must be a whole number from 1 to {_MOST_PER_TEAM:,}, or "many"')
 
 
 def _fixed(value: object, where: str) -> tuple[str, ...] | None:

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
 ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """One type of key. *per_team* is 1 or None, for many; *permissions* is None where they are chosen."""
+    """One type of key, and what its keys must be. *permissions* is None where they are chosen."""
 
     name: str
     label: str
-    per_team: int | None = None
+    per_team: int | None = None  # how many a team may hold beside those that were replaced; None: any number
     permissions: tuple[str, ...] | None = None
+    expiry_required: bool = False
+    default_lifetime: timedelta | None = None  # of a key for which no expiry is given
+    max_lifetime: timedelta | None = None  # from its creation; a key that never expires lives longer than any
+    ip_allow_required: bool = False
 
     @property
     def is_fixed(self) -> bool:

@@ -72,7 +72,7 @@ class Runtime:
         self.pool = Argon2Pool(threads=settings.argon2_threads)
         self.parameters = argon2_parameters(settings)
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
-        self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends)
+        self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends, announces=settings.announce_replacement)
         self.workers = WorkerRegistry(
             self.store,
             self.store.workers,

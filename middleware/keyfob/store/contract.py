@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NEVER = 2**63 - 1  # where a key that never expires stands among expiries
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +82,8 @@ class KeyView:
         """Where this key stands in a listing by *order_by*: pass it as `KeyQuery.after` to read what follows."""
         if order_by == "name":
             return self.record.name.casefold(), self.record.id
+        if order_by == "expires_at":
+            return _micros(self.record.expires_at) if self.record.expires_at else NEVER, self.record.id
         if order_by == "last_used_at":
             return _micros(self.last_used.at) if self.last_used else 0, self.record.id
         return _micros(self.record.created_at), self.record.id
@@ -104,12 +107,19 @@ class KeyQuery:
     state: str | None = None
     key_type: str | None = None
     permission: str | None = None  # keys that hold exactly this entry
-    unused_since: datetime | None = None
-    order_by: str = "created_at"  # or "name", "last_used_at"
+    unused_since: datetime | None = None  # keys made after it are left out
+    order_by: str = "created_at"  # or "name", "last_used_at", "expires_at"
     descending: bool = False
     limit: int = 50
     after: tuple[str | int | None, str] | None = None
     suspended_types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    expires_before: datetime | None = None
+    expires_after: datetime | None = None  # a key that never expires does so after any time
+    created_by: str | None = None  # the id of who made it
+    external_id: str | None = None
+    never_used: bool = False
+    ids: Sequence[str] | None = None  # only these
+    replaced: bool | None = None  # whether another key took its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +259,10 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         ...
 
     async def views(self, query: KeyQuery) -> list[KeyView]: ...
+    async def count(self, query: KeyQuery) -> int:
+        """How many keys *query* asks for in all, whatever its limit and place."""
+        ...
+
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
         """Days with any use, oldest first."""
         ...

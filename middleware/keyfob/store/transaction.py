@@ -36,6 +36,10 @@ class Transaction(Protocol):
         """The team's keys of one type that are not deleted."""
         ...
 
+    async def count_live_keys(self, team_id: str, key_type: str) -> int:
+        """How many of the team's keys of one type are neither deleted nor replaced."""
+        ...
+
     async def root_keys(self) -> list[KeyRecord]:
         """All admin keys that hold ``*`` and are not deleted, whatever their state."""
         ...

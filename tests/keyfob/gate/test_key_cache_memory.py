@@ -30,6 +30,11 @@ def row(number: int) -> list[Any]:
         None,
         1,
         "a",
+        *[None] * 3,
+        "{}",
+        None,
+        "{}",
+        None,
     ]
 
 

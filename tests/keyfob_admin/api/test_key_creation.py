@@ -25,6 +25,11 @@ KEY_MEMBERS = {
     "last_used",
     "disabled_at",
     "etag",
+    "metadata",
+    "external_id",
+    "replaces",
+    "replaced_by",
+    "replaced_at",
 }
 
 

@@ -22,8 +22,9 @@ def test_a_team_is_made_read_listed_and_changed(live_admin: LiveAdmin) -> None:
     listed = live_admin.call("GET", "/v1/teams").json()["teams"]
 
     assert (201, "/v1/teams/new-team") == (made.status_code, made.headers["location"])
-    assert {"id": "new-team", "name": "New", "plan": "enterprise"} == made.json()
-    assert {"id": "new-team", "name": "New", "plan": "teams"} == changed.json() == read.json()
+    noted: dict[str, object] = {"metadata": {}, "external_id": None}
+    assert {"id": "new-team", "name": "New", "plan": "enterprise", **noted} == made.json()
+    assert {"id": "new-team", "name": "New", "plan": "teams", **noted} == changed.json() == read.json()
     assert ["acme", "globex", "new-team"] == sorted(team["id"] for team in listed)
 
 

@@ -68,6 +68,7 @@ def test_times_are_brought_to_utc() -> None:
     sent = check_body({"name": "a", "expires_at": "2027-01-01T02:00:00+02:00"}, CreateKey)
 
     assert datetime(2027, 1, 1, tzinfo=UTC) == sent.expires_at
+    assert isinstance(sent.expires_at, datetime)
     assert UTC == sent.expires_at.tzinfo
 
 
@@ -84,7 +85,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     team = check_body({"id": "a"}, CreateTeam)
     asked = check_body({"key": "x"}, VerifyKey)
 
-    assert ("api", UNSET, None, None, [], False) == (
+    assert ("api", UNSET, None, UNSET, [], False) == (
         key.type,
         key.permissions,
         key.description,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.store.postgres.statements import SQL
-from keyfob.store.sql.listing import EVENT_COLUMNS, lacking, parameters, search_statement, states
+from keyfob.store.sql.listing import EVENT_COLUMNS, EXPIRY, conditions, lacking, parameters, search_statement, states
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys 
 _ORDERS = {
     "created_at": ("k.created_at", "bigint", "k.id", "k.team"),
     "name": ("k.name_folded", "text", "k.id", "k.team"),
+    "expires_at": (EXPIRY, "bigint", "k.id", "k.team"),
     "last_used_at": ("u.last_used_at", "bigint", "u.key_id", "u.team"),
 }
 _TABLES = "keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id JOIN keyfob.teams t ON t.id = k.team"
@@ -41,27 +42,35 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
     """
     value, kind, key_id, team = _ORDERS[query.order_by]
     direction, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
-    conditions = ["k.deleted_at IS NULL", *_conditions(query, team)]
-    if among is not None:
-        conditions.append("k.id = ANY(:among::text[])")
+    where = _where(query, team, among)
     if query.after is not None:
-        conditions.append(f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)")
+        where.append(f"({value}, {key_id}) {beyond} (:after_value::{kind}, :after_id)")
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {_TABLES} "  # noqa: S608 (constants)
-        f"WHERE {' AND '.join(conditions)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
+        f"WHERE {' AND '.join(where)} ORDER BY {value} {direction}, {key_id} {direction} LIMIT :limit"
     )
     return statement, {**_parameters(query), "among": among}
+
+
+def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
+    """The statement that counts what `key_listing` would list if it had no end."""
+    where = " AND ".join(_where(query, "k.team", among))
+    return f"SELECT count(*) FROM {_TABLES} WHERE {where}", {**_parameters(query), "among": among}  # noqa: S608 (constants)
+
+
+def _where(query: KeyQuery, team: str, among: Sequence[str] | None) -> list[str]:
+    some = ["k.id = ANY(:among::text[])"] if among is not None else []
+    return ["k.deleted_at IS NULL", *_conditions(query, team), *some]
 
 
 def _conditions(query: KeyQuery, team: str) -> list[str]:
     asked = {
         f"{team} = :team": query.team is not None,
         "(strpos(k.name_folded, :q_folded) > 0 OR strpos(k.id, :q) > 0)": query.q is not None,
-        "k.key_type = :key_type": query.key_type is not None,
         "k.permissions ? :permission": query.permission is not None,
-        "u.last_used_at < :unused_since": query.unused_since is not None,
+        "k.id = ANY(:ids::text[])": query.ids is not None,
     }
-    chosen = [condition for condition, wanted in asked.items() if wanted]
+    chosen = [*(condition for condition, wanted in asked.items() if wanted), *conditions(query)]
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
@@ -71,6 +80,7 @@ def _parameters(query: KeyQuery) -> dict[str, object]:
         **parameters(query),
         "suspended": lacking(query),
         "plans": list(query.suspended_types),
+        "ids": list(query.ids or ()),
         # A key never used stands at 0.
         "after_value": folded(str(after_value or "")) if query.order_by == "name" else int(after_value or 0),
     }
@@ -87,8 +97,8 @@ def event_listing(query: EventQuery) -> tuple[str, Mapping[str, object]]:
         "since": ("at >= :since", None if query.since is None else micros(query.since)),
         "bound": (f"seq {beyond} :bound", query.bound),
     }
-    conditions = [condition for condition, value in asked.values() if value is not None]
-    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    wanted = [condition for condition, value in asked.values() if value is not None]
+    where = f"WHERE {' AND '.join(wanted)} " if wanted else ""
     statement = (
         f"SELECT {EVENT_COLUMNS} FROM keyfob.audit_events {where}"  # noqa: S608 (constants)
         f"ORDER BY seq {direction} LIMIT :limit"

@@ -3,7 +3,8 @@
 
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
-k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char
+k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
+k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -60,10 +61,10 @@ WHERE k.id = $1 AND k.deleted_at IS NULL
 SELECT day, admitted, denied FROM keyfob.key_use_days WHERE key_id = $1 AND day >= $2 ORDER BY day
 
 -- name: team
-SELECT id, name, plan, created_at FROM keyfob.teams WHERE id = $1
+SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams WHERE id = $1
 
 -- name: teams
-SELECT id, name, plan, created_at FROM keyfob.teams ORDER BY id
+SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams ORDER BY id
 
 -- name: idempotency_record
 SELECT body_digest, key_id, at FROM keyfob.idempotency WHERE scope = $1
@@ -75,8 +76,9 @@ SELECT audit_count, audit_head FROM keyfob.meta
 UPDATE keyfob.meta SET revision = revision + 1 RETURNING revision
 
 -- name: put_team
-INSERT INTO keyfob.teams (id, name, plan, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan
+INSERT INTO keyfob.teams (id, name, plan, created_at, metadata, external_id) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan, metadata = excluded.metadata,
+    external_id = excluded.external_id
 
 -- name: stamp_team_keys
 UPDATE keyfob.keys SET revision = $1 WHERE team = $2 AND deleted_at IS NULL
@@ -88,6 +90,9 @@ SELECT {key_columns} FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team WHE
 SELECT {key_columns} FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team
 WHERE k.team = $1 AND k.key_type = $2 AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
 
+-- name: count_live_keys
+SELECT count(*) FROM keyfob.keys WHERE team = $1 AND key_type = $2 AND deleted_at IS NULL AND replaced_by IS NULL
+
 -- name: root_keys
 SELECT {key_columns} FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team
 WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDER BY k.id
@@ -95,22 +100,26 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 -- name: add_key
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
-        :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char)
+        :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
-       creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char
+       creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char,
+       replaces, replaced_by, replaced_at, metadata, external_id
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
-            :disabled_at::bigint[], :revision::bigint[], :key_char::text[])
+            :disabled_at::bigint[], :revision::bigint[], :key_char::text[],
+            :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
-           description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char)
+           description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
+           replaces, replaced_by, replaced_at, metadata, external_id)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -148,7 +157,8 @@ LIMIT :most
 -- name: put_key
 UPDATE keyfob.keys
 SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
-    ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision
+    ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
+    replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -175,7 +185,8 @@ DELETE FROM keyfob.sessions WHERE key_id = $1
 DELETE FROM keyfob.sign_in_links WHERE key_id = $1
 
 -- name: leave_tombstone
-UPDATE keyfob.keys SET deleted_at = $1, revision = $2, permissions = '[]', ip_allow = '[]', description = NULL
+UPDATE keyfob.keys SET deleted_at = $1, revision = $2, permissions = '[]', ip_allow = '[]', description = NULL,
+    metadata = '{}', external_id = NULL
 WHERE id = $3 AND deleted_at IS NULL
 
 -- name: signing_keys
@@ -311,7 +322,7 @@ LEFT JOIN keyfob.audit_events e ON e.seq = (
 WHERE k.id > $1 ORDER BY k.id LIMIT $2
 
 -- name: audited_teams
-SELECT e.detail, t.id, t.name, t.plan, t.created_at
+SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id
 FROM keyfob.teams t
 LEFT JOIN keyfob.audit_events e ON e.seq = (
     SELECT max(seq) FROM keyfob.audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.postgres.connections import ConnectionsPerLoop, Purpose
-from keyfob.store.postgres.listing import FEW, event_listing, key_listing, key_search
+from keyfob.store.postgres.listing import FEW, event_listing, key_count, key_listing, key_search
 from keyfob.store.postgres.migrations import SCHEMA
 from keyfob.store.postgres.statements import SQL, bound, holds_nul
 from keyfob.store.postgres.transaction import PostgresTransaction
@@ -73,6 +73,12 @@ class PostgresStore(StatementStore):
         found = await self.read(*key_listing(query, among))
         with rows.decoding():
             return [rows.view_of(row) for row in found]
+
+    async def count(self, query: KeyQuery) -> int:
+        """How many keys *query* asks for in all."""
+        among = await self._few(query.q) if query.q and needs_search(query.q) else None
+        ((count,),) = await self.read(*key_count(query, among))
+        return int(count)
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing, for people."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from keyfob.store.contract import NEVER
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from keyfob.store.contract import KeyQuery
 
@@ -17,6 +19,7 @@ EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, ke
 INDEXED = 3  # letters that an index of trigrams needs to be of use
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
+EXPIRY = f"coalesce(k.expires_at, {NEVER})"  # as the indexes of expiries have it
 _EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
 
 
@@ -47,9 +50,29 @@ def states(suspended: str) -> Mapping[str, str]:
     }
 
 
+def conditions(query: KeyQuery) -> list[str]:
+    """What every engine writes alike of what *query* asks for."""
+    asked = {
+        "k.key_type = :key_type": query.key_type is not None,
+        "u.last_used_at < :unused_since AND k.created_at <= :unused_since": query.unused_since is not None,
+        "u.last_used_at = 0": query.never_used,
+        f"{EXPIRY} < :expires_before": query.expires_before is not None,
+        f"{EXPIRY} > :expires_after": query.expires_after is not None,
+        "k.creator_id = :created_by": query.created_by is not None,
+        "k.external_id = :external_id": query.external_id is not None,
+        "k.replaced_by IS NULL": query.replaced is False,
+        "k.replaced_by IS NOT NULL": query.replaced is True,
+    }
+    return [condition for condition, wanted in asked.items() if wanted]
+
+
 def lacking(query: KeyQuery) -> list[str]:
     """Each key type that a plan lacks, behind the plan's name."""
     return [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
 
 
 def parameters(query: KeyQuery) -> dict[str, object]:
@@ -61,7 +84,11 @@ def parameters(query: KeyQuery) -> dict[str, object]:
         "q_folded": folded(query.q or ""),
         "key_type": query.key_type,
         "permission": query.permission,
-        "unused_since": None if query.unused_since is None else micros(query.unused_since),
+        "unused_since": _micros(query.unused_since),
+        "expires_before": _micros(query.expires_before),
+        "expires_after": _micros(query.expires_after),
+        "created_by": query.created_by,
+        "external_id": query.external_id,
         "after_id": query.after[1] if query.after else None,
         "limit": query.limit,
     }

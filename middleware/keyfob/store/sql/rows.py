@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from keyfob.audit import ChainedEvent, Event, canonical
 from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
-from keyfob.keys.record import Creator, KeyRecord, LastUse, Team
+from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, Team
 from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from keyfob.keys.record import MetadataValue
 
 Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
 
@@ -51,6 +54,10 @@ def _moment_or_none(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
 
 
+def _metadata(text: str) -> Mapping[str, MetadataValue]:
+    return NO_METADATA if text == "{}" else MappingProxyType(json.loads(text))
+
+
 def folded(text: str) -> str:
     """*text* as it is compared where the case of letters doesn't count."""
     return text.casefold()
@@ -75,6 +82,13 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         deleted_at=_moment_or_none(row[15]),
         revision=row[16],
         key_char=row[17],
+        replaces=row[18],
+        replaced_by=row[19],
+        replaced_at=_moment_or_none(row[20]),
+        metadata=_metadata(row[21]),
+        external_id=row[22],
+        team_metadata=_metadata(row[23]),
+        team_external_id=row[24],
     )
 
 
@@ -98,6 +112,11 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "disabled_at": _micros_or_none(record.disabled_at),
         "revision": revision,
         "key_char": record.key_char,
+        "replaces": record.replaces,
+        "replaced_by": record.replaced_by,
+        "replaced_at": _micros_or_none(record.replaced_at),
+        "metadata": json.dumps(dict(record.metadata)),
+        "external_id": record.external_id,
     }
 
 
@@ -113,8 +132,14 @@ def view_of(row: Sequence[Row]) -> KeyView:
 
 
 def team_of(row: Sequence[Row]) -> Team:
-    """The team in a row of ``id, name, plan, created_at``."""
-    return Team(row[0], row[1], row[2], moment(row[3]))
+    """The team in a row of ``id, name, plan, created_at, metadata, external_id``."""
+    return Team(row[0], row[1], row[2], moment(row[3]), metadata=_metadata(row[4]), external_id=row[5])
+
+
+def values_of_team(team: Team) -> tuple[str | int | None, ...]:
+    """The parameters of ``put_team``."""
+    created_at = micros(team.created_at)
+    return team.id, team.name, team.plan, created_at, json.dumps(dict(team.metadata)), team.external_id
 
 
 def mark_of(row: Sequence[Row]) -> SigningKeyRecord:

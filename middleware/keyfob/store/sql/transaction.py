@@ -52,7 +52,7 @@ class StatementTransaction(ABC):
     async def put_team(self, team: Team) -> None:
         """Insert the team or change it."""
         await self.next_revision()
-        await self.run("put_team", (team.id, team.name, team.plan, rows.micros(team.created_at)))
+        await self.run("put_team", rows.values_of_team(team))
 
     async def key(self, key_id: str) -> KeyRecord | None:
         """Read a key, or its tombstone."""
@@ -62,6 +62,11 @@ class StatementTransaction(ABC):
     async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
         """The team's keys of one type that are not deleted, oldest first."""
         return [rows.record_of(row) for row in await self.run("live_keys", (team_id, key_type))]
+
+    async def count_live_keys(self, team_id: str, key_type: str) -> int:
+        """How many of the team's keys of one type are neither deleted nor replaced."""
+        ((count,),) = await self.run("count_live_keys", (team_id, key_type))
+        return int(count)
 
     async def root_keys(self) -> list[KeyRecord]:
         """All admin keys that hold ``*`` and are not deleted, whatever their state."""

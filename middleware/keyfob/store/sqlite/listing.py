@@ -6,7 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.sql.listing import EVENT_COLUMNS, INDEXED, lacking, parameters, search_statement, states
+from keyfob.store.sql.listing import (
+    EVENT_COLUMNS,
+    EXPIRY,
+    INDEXED,
+    conditions,
+    lacking,
+    parameters,
+    search_statement,
+    states,
+)
 from keyfob.store.sql.rows import folded, micros
 from keyfob.store.sqlite.transaction import SQL
 
@@ -23,6 +32,7 @@ WINDOW = 1_000  # keys that are looked at in their order before any index is ask
 _ORDERS = {
     "created_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.created_at", "k.id", "k.team"),
     "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
+    "expires_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", EXPIRY, "k.id", "k.team"),
     "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
 }
 _OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
@@ -76,12 +86,20 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 
 
 def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
-    conditions = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *_beyond(query)]
+    wanted = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *_beyond(query)]
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)} {_in_order(query)} LIMIT :limit"
+        f"WHERE {' AND '.join(wanted)} {_in_order(query)} LIMIT :limit"
     )
     return statement, _parameters(query)
+
+
+def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
+    """The statement that counts what `key_listing` would list if it had no end."""
+    tables = "keys k CROSS JOIN key_usage u ON u.key_id = k.id" if among is None else _AMONG
+    where = " AND ".join(["k.deleted_at IS NULL", *_conditions(query, "k.team")])
+    statement = f"SELECT count(*) FROM {tables} JOIN teams t ON t.id = k.team WHERE {where}"  # noqa: S608 (constants)
+    return statement, {**_parameters(query), "among": json.dumps(among)}
 
 
 def _in_order(query: KeyQuery) -> str:
@@ -104,11 +122,10 @@ def _conditions(query: KeyQuery, team: str) -> list[str]:
     asked = {
         f"{team} = :team": query.team is not None,
         "(instr(k.name_folded, :q_folded) > 0 OR instr(k.id, :q) > 0)": query.q is not None,
-        "k.key_type = :key_type": query.key_type is not None,
         "EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = :permission)": query.permission is not None,
-        "u.last_used_at < :unused_since": query.unused_since is not None,
+        "k.id IN (SELECT value FROM json_each(:ids))": query.ids is not None,
     }
-    chosen = [condition for condition, wanted in asked.items() if wanted]
+    chosen = [*(condition for condition, wanted in asked.items() if wanted), *conditions(query)]
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
@@ -118,6 +135,7 @@ def _parameters(query: KeyQuery) -> dict[str, object]:
         **parameters(query),
         "suspended": json.dumps(lacking(query)),
         "plans": json.dumps(list(query.suspended_types)),
+        "ids": json.dumps(list(query.ids or ())),
         "after_value": (folded(after_value) if isinstance(after_value, str) else after_value) or 0,  # 0: never used
     }
 
@@ -133,10 +151,10 @@ def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
         "at >= ?": None if query.since is None else micros(query.since),
         f"seq {beyond} ?": query.bound,
     }
-    conditions = {condition: value for condition, value in asked.items() if value is not None}
-    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    wanted = {condition: value for condition, value in asked.items() if value is not None}
+    where = f"WHERE {' AND '.join(wanted)} " if wanted else ""
     statement = (
         f"SELECT {EVENT_COLUMNS} FROM audit_events {where}"  # noqa: S608 (constants)
         f"ORDER BY seq {direction} LIMIT ?"
     )
-    return statement, [*conditions.values(), query.limit]
+    return statement, [*wanted.values(), query.limit]

@@ -2,7 +2,8 @@
 
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
-k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char
+k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
+k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -46,10 +47,10 @@ FROM keys k JOIN teams t ON t.id = k.team JOIN key_usage u ON u.key_id = k.id WH
 SELECT day, admitted, denied FROM key_use_days WHERE key_id = ? AND day >= ? ORDER BY day
 
 -- name: team
-SELECT id, name, plan, created_at FROM teams WHERE id = ?
+SELECT id, name, plan, created_at, metadata, external_id FROM teams WHERE id = ?
 
 -- name: teams
-SELECT id, name, plan, created_at FROM teams ORDER BY id
+SELECT id, name, plan, created_at, metadata, external_id FROM teams ORDER BY id
 
 -- name: idempotency_record
 SELECT body_digest, key_id, at FROM idempotency WHERE scope = ?
@@ -64,8 +65,9 @@ UPDATE meta SET revision = revision + 1
 SELECT revision FROM meta
 
 -- name: put_team
-INSERT INTO teams (id, name, plan, created_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan
+INSERT INTO teams (id, name, plan, created_at, metadata, external_id) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan, metadata = excluded.metadata,
+    external_id = excluded.external_id
 
 -- name: stamp_team_keys
 UPDATE keys SET revision = ? WHERE team = ? AND deleted_at IS NULL
@@ -78,6 +80,9 @@ SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team WHERE k.id = ?
 SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
 WHERE k.team = ? AND k.key_type = ? AND k.deleted_at IS NULL ORDER BY +k.created_at, +k.id
 
+-- name: count_live_keys
+SELECT count(*) FROM keys WHERE team = ? AND key_type = ? AND deleted_at IS NULL AND replaced_by IS NULL
+
 -- name: root_keys
 SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
 WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = '*')
@@ -85,9 +90,11 @@ ORDER BY k.id
 
 -- name: add_key
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
-                  description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char)
+                  description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
+                  replaces, replaced_by, replaced_at, metadata, external_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
-        :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char)
+        :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -138,7 +145,8 @@ SELECT id FROM key_search WHERE instr(name_folded, :q_folded) OR instr(id, :q) L
 
 -- name: put_key
 UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
-                ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision
+                ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
+                replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -161,7 +169,8 @@ DELETE FROM sessions WHERE key_id = ?
 DELETE FROM sign_in_links WHERE key_id = ?
 
 -- name: leave_tombstone
-UPDATE keys SET deleted_at = ?, revision = ?, permissions = '[]', ip_allow = '[]', description = NULL
+UPDATE keys SET deleted_at = ?, revision = ?, permissions = '[]', ip_allow = '[]', description = NULL,
+    metadata = '{}', external_id = NULL
 WHERE id = ? AND deleted_at IS NULL
 
 -- name: signing_keys
@@ -287,7 +296,7 @@ LEFT JOIN audit_events e ON e.seq = (
 WHERE k.id > ? ORDER BY k.id LIMIT ?
 
 -- name: audited_teams
-SELECT e.detail, t.id, t.name, t.plan, t.created_at
+SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id
 FROM teams t
 LEFT JOIN audit_events e ON e.seq = (
     SELECT max(seq) FROM audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'

@@ -16,7 +16,7 @@ from keyfob.store.sql.store import StatementStore
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
-from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_listing, key_search
+from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_count, key_listing, key_search
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
@@ -79,6 +79,12 @@ class SQLiteStore(StatementStore):
             found = await self.read(*key_listing(query, among))
         with rows.decoding():
             return [rows.view_of(row) for row in found]
+
+    async def count(self, query: KeyQuery) -> int:
+        """How many keys *query* asks for in all."""
+        among = await self._few(query.q) if query.q and needs_search(query.q) else None
+        ((count,),) = await self.read(*key_count(query, among))
+        return int(count)
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one statement that changes nothing."""

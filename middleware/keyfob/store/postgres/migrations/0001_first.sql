@@ -24,7 +24,9 @@ CREATE TABLE keyfob.teams (
     id         text COLLATE "C" PRIMARY KEY,
     name       text NOT NULL,
     plan       text NOT NULL,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL,
+    metadata    text NOT NULL DEFAULT '{}',
+    external_id text COLLATE "C"
 );
 
 CREATE TABLE keyfob.keys (
@@ -45,12 +47,22 @@ CREATE TABLE keyfob.keys (
     disabled_at     bigint,
     deleted_at      bigint,
     revision        bigint NOT NULL,
-    key_char        text NOT NULL DEFAULT ''  -- which entry of the keyring tagged it
+    key_char        text NOT NULL DEFAULT '',  -- which entry of the keyring tagged it
+    replaces        text,
+    replaced_by     text,
+    replaced_at     bigint,
+    metadata        text NOT NULL DEFAULT '{}',  -- JSON, but as text: jsonb would write its numbers anew
+    external_id     text COLLATE "C"
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_name ON keyfob.keys (team, name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_type ON keyfob.keys (team, key_type) WHERE deleted_at IS NULL;
+-- A key that never expires comes after all that do.
+CREATE INDEX keys_by_team_and_expiry ON keyfob.keys (team, coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_expiry ON keyfob.keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_external_id ON keyfob.keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE INDEX keys_by_creator ON keyfob.keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
 CREATE INDEX keys_by_age ON keyfob.keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keyfob.keys (name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keyfob.keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;

@@ -23,7 +23,9 @@ CREATE TABLE teams (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
     plan       TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    metadata    TEXT NOT NULL DEFAULT '{}',
+    external_id TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE keys (
@@ -44,12 +46,22 @@ CREATE TABLE keys (
     disabled_at     INTEGER,
     deleted_at      INTEGER,
     revision        INTEGER NOT NULL,
-    key_char        TEXT NOT NULL DEFAULT ''  -- which entry of the keyring tagged it
+    key_char        TEXT NOT NULL DEFAULT '',  -- which entry of the keyring tagged it
+    replaces        TEXT,
+    replaced_by     TEXT,
+    replaced_at     INTEGER,
+    metadata        TEXT NOT NULL DEFAULT '{}',
+    external_id     TEXT
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_name ON keys (team, name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_type ON keys (team, key_type) WHERE deleted_at IS NULL;
+-- A key that never expires comes after all that do.
+CREATE INDEX keys_by_team_and_expiry ON keys (team, coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_expiry ON keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_external_id ON keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
+CREATE INDEX keys_by_creator ON keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
 CREATE INDEX keys_by_age ON keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keys (name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;

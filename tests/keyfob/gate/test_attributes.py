@@ -1,0 +1,71 @@
+"""What an application is told of the key beside its permissions, and the end of a replaced key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob.gate.key_cache import Entry
+from keyfob.gate.verdict import Reason
+from keyfob.keys.record import Creator, KeyRecord
+
+if TYPE_CHECKING:
+    from typing import Any
+
+NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
+KEY = KeyRecord("7Qx2mB9tKd03LpWz", "CI", "api", "a", "paid", (), NOON, Creator("cli", None, "ada"))
+
+
+def entry(**changes: Any) -> Entry:
+    return Entry(b"digest", replace(KEY, **changes), key_char="a", suspended=False, as_of=1)
+
+
+def test_the_keys_metadata_lies_over_its_teams() -> None:
+    """What both name is the key's, and the application cannot change either."""
+    grant = entry(metadata={"a": 1}, team_metadata={"a": 2, "b": True}).grant
+
+    assert ({"a": 1, "b": True}, "paid") == (dict(grant.metadata), grant.plan)
+    with pytest.raises(TypeError):
+        grant.metadata["a"] = 3  # type: ignore[index]
+    with pytest.raises(TypeError):
+        entry().grant.metadata["a"] = 3  # type: ignore[index]
+
+
+def test_the_external_id_is_the_keys_or_else_its_teams() -> None:
+    """One id reaches the application."""
+    found = [
+        entry(external_id=own, team_external_id=teams).grant.external_id
+        for own, teams in [("k", "t"), ("k", None), (None, "t"), (None, None)]
+    ]
+
+    assert ["k", "k", "t", None] == found
+
+
+def test_a_key_that_ended_when_it_was_replaced_is_dead_by_every_clock() -> None:
+    """A worker whose clock is behind refuses it, too; one with an overlap lives until its end."""
+    behind = (NOON - timedelta(hours=1)).timestamp()
+    ended = entry(replaced_by="x", replaced_at=NOON, expires_at=NOON)
+    overlapping = entry(replaced_by="x", replaced_at=NOON, expires_at=NOON + timedelta(hours=1))
+
+    why = ended.why_invalid(behind)
+    assert why is not None
+    assert Reason.EXPIRED == why.reason
+    assert overlapping.why_invalid(behind) is None
+    assert ended.ends < behind
+
+
+def test_only_a_replaced_key_is_announced() -> None:
+    """Deprecation is a structured date, Sunset an HTTP date; without an end there is no Sunset."""
+    deprecated = (b"deprecation", b"@%d" % NOON.timestamp())
+    replaced = {"replaced_by": "x", "replaced_at": NOON}
+
+    assert entry(expires_at=NOON).granted.announcement is None
+    assert (deprecated,) == entry(**replaced).granted.announcement
+    assert (deprecated, (b"sunset", b"Mon, 05 May 2031 12:00:00 GMT")) == (
+        entry(**replaced, expires_at=NOON + timedelta(days=1)).granted.announcement
+    )
+    silent = Entry(b"d", replace(KEY, **replaced), key_char="a", suspended=False, as_of=1, announces=False)  # type: ignore[arg-type]
+    assert silent.granted.announcement is None
