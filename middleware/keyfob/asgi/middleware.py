@@ -19,7 +19,7 @@ from keyfob.connections.response import OpenResponse
 from keyfob.connections.servers import spoil
 from keyfob.connections.websocket import OpenSocket
 from keyfob.errors import ConfigError
-from keyfob.gate.credentials import without_ours
+from keyfob.gate.credentials import CredentialReader, without_ours
 from keyfob.gate.verdict import Admission, Denied, Granted, Reason
 from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
@@ -73,6 +73,7 @@ class APIKeyMiddleware:
             settings.rules if runtime is None else options["rules"],
             router=router_behind(self.app, self._app_prefix),
             path_parameters=True,
+            credentials=_credentials_beside(runtime, options),
         )
         report_overlaps(self.gate.rules)
         self._refusals = DenialResponses(settings.realm)
@@ -165,9 +166,16 @@ class APIKeyMiddleware:
         return self._observes
 
 
+def _credentials_beside(runtime: Runtime | None, options: Options) -> CredentialReader | None:
+    """Where a key may be, if it is not where the *runtime* says: the admin API has its own places."""
+    if runtime is None or "credential_headers" not in options:
+        return None
+    return CredentialReader(runtime.prefix, headers=options["credential_headers"])
+
+
 def _check_shared(config: object, options: Mapping[str, object]) -> None:
     """Raise ConfigError unless *options* are what may stand beside a runtime: the rules, which have no default."""
-    beside = sorted({*options, *(() if config is None else ("config",))} - {"rules"})
+    beside = sorted({*options, *(() if config is None else ("config",))} - {"rules", "credential_headers"})
     if beside:
         raise ConfigError(
             f"runtime takes rules alone beside it, not {', '.join(beside)}: the rest is the runtime's own"

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from starlette.types import Scope
+
+    from keyfob.asgi.refusal import Refusal
     from keyfob.gate.verdict import Denied
 
 
@@ -41,4 +44,7 @@ class Options(TypedDict, total=False):
     encoded_slash: Literal["refuse", "allow"]
     path_parameters: Literal["refuse", "allow"]
     app_prefix: str
+    credential_headers: Sequence[str]
+    authorization_schemes: Sequence[str]
     on_denied: Callable[[Denied], object]
+    on_refusal: Callable[[Refusal, Scope], object]

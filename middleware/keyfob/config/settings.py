@@ -73,7 +73,10 @@ class Settings:
     encoded_slash: str = "refuse"  # or "allow"
     path_parameters: str = "refuse"  # or "allow", which forward-auth does not follow
     app_prefix: str = ""  # what the application takes off paths by itself; "": what can be seen of it
+    credential_headers: tuple[str, ...] = ("authorization", "x-api-key")
+    authorization_schemes: tuple[str, ...] = ("bearer",)
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
+    on_refusal: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)

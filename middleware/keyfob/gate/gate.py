@@ -60,7 +60,7 @@ class Gate:
         path_parameters: bool = False,
         allow_preflight: bool = False,
         forward_credential: bool = False,
-        prefix: str = "kf",  # what keys begin with
+        credentials: CredentialReader | None = None,  # None: as by default
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
         self._targets = Targets(rules, router=router, encoded_slash=encoded_slash, path_parameters=path_parameters)
@@ -73,7 +73,8 @@ class Gate:
         self._stats = stats
         self._allow_preflight = allow_preflight
         self._forwards_credential = forward_credential
-        self._credentials = CredentialReader(prefix)
+        self._credentials = credentials or CredentialReader()
+        self._bearer_header = AUTHORIZATION if self._credentials.takes_bearer else None
         self._now = now
 
     @property
@@ -97,7 +98,7 @@ class Gate:
         if len(sensitive) != 1 or (raw_path is not None and PERCENT in raw_path) or scope["type"] != "http":
             return self._judge_in_full(scope, sensitive)
         name, value = sensitive[0]
-        if name != AUTHORIZATION or value[:7] != BEARER or not self._freshness.is_current():
+        if name != self._bearer_header or value[:7] != BEARER or not self._freshness.is_current():
             return self._judge_in_full(scope, sensitive)
         match = self._matches.get((scope["method"], scope["path"], scope.get("root_path", "")))
         known = self._key_cache.get(value[7:])

@@ -15,6 +15,7 @@ from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
 from keyfob.gate.authenticator import Authenticator
 from keyfob.gate.client_address import ClientAddress
+from keyfob.gate.credentials import CredentialReader
 from keyfob.gate.gate import Gate
 from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
@@ -133,10 +134,12 @@ class Runtime:
         *,
         router: Router = UNKNOWN_ROUTER,
         path_parameters: bool = False,
+        credentials: CredentialReader | None = None,
     ) -> Gate:
         """A gate with *rules* of its own, and its own trust in proxies, over what is known here.
 
-        Path parameters pass only if both the setting and *path_parameters* let them. Raises ConfigError.
+        Path parameters pass only if both the setting and *path_parameters* let them. Without *credentials*, the
+        settings say where a key may be. Raises ConfigError.
         """
         table = compile_rules(
             rules,
@@ -156,7 +159,13 @@ class Runtime:
             path_parameters=path_parameters and self.settings.path_parameters == "allow",
             allow_preflight=self.settings.allow_preflight,
             forward_credential=self.settings.forward_credential,
-            prefix=self.settings.prefix,
+            credentials=credentials or self._build_credentials(),
+        )
+
+    def _build_credentials(self) -> CredentialReader:
+        settings = self.settings
+        return CredentialReader(
+            settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
         )
 
     # -- what the admin API and the command line ask for
