@@ -12,7 +12,7 @@ from keyfob.asgi.forwarded import ForwardedScheme
 from keyfob.asgi.lifespan import Lifespan
 from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
-from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, router_behind
+from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, report_shared, router_behind
 from keyfob.asgi.wrapped import is_starlette
 from keyfob.config.settings import load_settings
 from keyfob.connections.response import OpenResponse
@@ -76,6 +76,7 @@ class APIKeyMiddleware:
             credentials=_credentials_beside(runtime, options),
         )
         report_overlaps(self.gate.rules)
+        report_shared(self.gate.rules)
         self._refusals = DenialResponses(settings.realm)
         self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"

@@ -16,7 +16,7 @@ from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
-from keyfob.gate.target import PERCENT, Targets, needs_key
+from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
 from keyfob.gate.verdict import Admission, Denied, Granted, Public, Reason, admission_of
 from keyfob.keys.format import KeyText
 from keyfob.rules.readings import UNKNOWN_ROUTER
@@ -124,7 +124,7 @@ class Gate:
     ) -> Admission | Awaitable[Admission]:
         """Judge an ordinary request whose key was not found to satisfy the rule before."""
         target = match or self._targets.of(scope)
-        if not needs_key(target):
+        if not needs_key(target) or is_shared(target):
             return self._judge_in_full(scope, sensitive)
         match = target if isinstance(target, Match) else None
         text = sensitive[0][1][7:]
@@ -154,7 +154,9 @@ class Gate:
         if needs_key(target) and not (self._allow_preflight and _is_preflight(scope)):
             text, carrier = self._credentials.read(sensitive)
             client_ip = self._addresses.of(scope)
-            if carrier is None or isinstance(text, Reason):
+            if is_shared(target) and self._credentials.is_foreign(sensitive):
+                carrier = None  # whatever the headers hold, the application is to see it
+            elif carrier is None or isinstance(text, Reason):
                 verdict = Denied(text if isinstance(text, Reason) else Reason.MISSING)
             else:
                 verdict = await self._judge_text(text, carrier, key, match, client_ip)

@@ -73,7 +73,7 @@ class Granted:
 
 
 class Public(NamedTuple):
-    """The request may pass without a key: on a public path, or as a preflight."""
+    """The request may pass without a key: on a public path, as a preflight, or for the application to judge."""
 
 
 class Denied(NamedTuple):
