@@ -10,6 +10,7 @@ from keyfob.asgi.caching import varying
 from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.forwarded import ForwardedScheme
 from keyfob.asgi.lifespan import Lifespan
+from keyfob.asgi.refusal import ApplicationForm
 from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
 from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, report_shared, router_behind
@@ -77,7 +78,9 @@ class APIKeyMiddleware:
         )
         report_overlaps(self.gate.rules)
         report_shared(self.gate.rules)
-        self._refusals = DenialResponses(settings.realm)
+        on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
+        form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
+        self._refusals = DenialResponses(settings.realm, form=form)
         self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
@@ -167,6 +170,9 @@ class APIKeyMiddleware:
         return self._observes
 
 
+_BESIDE_RUNTIME = frozenset(("rules", "credential_headers", "on_refusal"))
+
+
 def _credentials_beside(runtime: Runtime | None, options: Options) -> CredentialReader | None:
     """Where a key may be, if it is not where the *runtime* says: the admin API has its own places."""
     if runtime is None or "credential_headers" not in options:
@@ -176,7 +182,7 @@ def _credentials_beside(runtime: Runtime | None, options: Options) -> Credential
 
 def _check_shared(config: object, options: Mapping[str, object]) -> None:
     """Raise ConfigError unless *options* are what may stand beside a runtime: the rules, which have no default."""
-    beside = sorted({*options, *(() if config is None else ("config",))} - {"rules", "credential_headers"})
+    beside = sorted({*options, *(() if config is None else ("config",))} - _BESIDE_RUNTIME)
     if beside:
         raise ConfigError(
             f"runtime takes rules alone beside it, not {', '.join(beside)}: the rest is the runtime's own"

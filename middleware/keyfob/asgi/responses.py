@@ -7,6 +7,7 @@ middleware is built; only the messages around them are new each time, because ou
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from starlette.types import Message, Scope, Send
 
     from keyfob.gate.verdict import Denied
+
+
+Form = Callable[["Denied", "Scope", "Message", "Message"], "tuple[Message, Message]"]
+"""Takes what is denied, the scope, and the two messages of the answer; gives those that are sent."""
 
 
 class _Answer(NamedTuple):
@@ -97,15 +102,18 @@ def status_of(reason: Reason) -> int:
 class DenialResponses:
     """Every answer to a refused request, under one *realm*."""
 
-    __slots__ = ("_answers", "_lacking", "_realm")
+    __slots__ = ("_answers", "_form", "_lacking", "_realm")
 
-    def __init__(self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None) -> None:
+    def __init__(
+        self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None, form: Form | None = None
+    ) -> None:
         """Make the answers.
 
         Args:
             realm: of the challenge; it must be able to stand in a header (RFC 9110, section 5.6.4).
             passed_on: the statuses that whoever asks hands on to the client; every other becomes 403, with
                 ``X-Keyfob-Reason``. None: all.
+            form: gives an answer the application's own form. None: it stays as it is.
 
         Raises:
             ConfigError: *realm* is not printable ASCII.
@@ -116,6 +124,7 @@ class DenialResponses:
         self._realm = f'Bearer realm="{escaped}"'
         self._answers = {reason: _made(_handed(kind, passed_on), self._realm) for reason, kind in _KINDS.items()}
         self._lacking: dict[tuple[str, ...], _Answer] = {}
+        self._form = form
 
     def prepare(self, needed: tuple[str, ...]) -> None:
         """Make the answer to a key that lacks one of *needed* ahead of the first such request."""
@@ -134,6 +143,8 @@ class DenialResponses:
         elsewhere it is closed before it is accepted, which clients see as 403.
         """
         start, body = self.response(denied)
+        if self._form is not None:
+            start, body = self._form(denied, scope, start, body)
         if scope["type"] == "websocket":
             if "websocket.http.response" not in (scope.get("extensions") or ()):
                 await send({"type": "websocket.close", "code": 1008, "reason": ""})
