@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Unpack
 
 from keyfob.asgi.caching import varying
@@ -22,6 +23,7 @@ from keyfob.connections.websocket import OpenSocket
 from keyfob.errors import ConfigError
 from keyfob.gate.credentials import CredentialReader, without_ours
 from keyfob.gate.verdict import Admission, Denied, Granted, Reason
+from keyfob.in_process import Management
 from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
 
@@ -92,6 +94,11 @@ class APIKeyMiddleware:
             log.warning(
                 "keyfob only observes: every request passes, whatever key it carries", extra={"event": "observe_mode"}
             )
+
+    @cached_property
+    def management(self) -> Management:
+        """Keys and teams of this installation, for the application itself: the verbs of `keyfob.open`."""
+        return Management(self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - the hot path, where a coroutine more costs 0.1 µs
         """Answer one connection, as ASGI 3 asks."""

@@ -36,6 +36,11 @@ class CreatedKey:
     secret: str | None = field(repr=False)
     replayed: bool = False
 
+    @property
+    def key(self) -> KeyRecord:
+        """What is stored of it."""
+        return self.view.record
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRequest:

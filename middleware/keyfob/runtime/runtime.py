@@ -13,7 +13,7 @@ from keyfob.config.keyring_source import keyring_of
 from keyfob.connections.outage import close_when_lease_expires
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
-from keyfob.gate.authenticator import Authenticator
+from keyfob.gate.authenticator import Authenticator, require_asyncio
 from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.credentials import CredentialReader
 from keyfob.gate.gate import Gate
@@ -213,6 +213,16 @@ class Runtime:
             return found
         reason = found.why_invalid(time.time())
         return found.granted if reason is None else Denied(reason, found.key_id)
+
+    async def ready(self) -> None:
+        """Know what the database says of the keyring, before something is changed, with or without a start.
+
+        Raises ConfigError if the keyring is not the one the database knows, and StoreUnavailable.
+        """
+        require_asyncio()
+        self._open()
+        await self.freshness.ensure()
+        self._changes.check_keyring()
 
     # -- start and stop
 
