@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
+from keyfob.gate.credentials import CREDENTIAL_HEADERS
 from keyfob_admin.api import TABLE, Endpoint, log_failure
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
@@ -46,7 +47,10 @@ def build_admin(
         routes=routes,
         middleware=[
             Middleware(PublicPrefix, url=runtime.settings.admin.url, own=own),
-            Middleware(APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE)),
+            # The admin API takes a key where it always does, whatever the settings say for the application.
+            Middleware(
+                APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE), credential_headers=CREDENTIAL_HEADERS
+            ),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},

@@ -78,6 +78,9 @@ def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) ->
         if WEBSOCKET in rule.methods:
             fix = 'a gateway asks for a handshake as the GET that it is: write "GET /path"'
             raise ConfigError(f'{where}: "{rule.text}" can never match; {fix}')
+        if rule.otherwise_app:
+            fix = "a gateway cannot tell the application that no key was there: leave out otherwise"
+            raise ConfigError(f'{where}: "{rule.text}" leaves the judging to the application; {fix}')
 
 
 class Family(NamedTuple):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from keyfob.asgi.middleware import APIKeyMiddleware
+from keyfob.asgi.refusal import Refusal
 from keyfob.errors import ConfigError, KeyfobError, StoreUnavailable
 from keyfob.gate.verdict import Denied, Grant, Granted, Reason
+from keyfob.in_process import open as open  # noqa: A004 - not in __all__: `import *` must not hide the builtin
 from keyfob.keys.format import KeyText, parse_key
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "KeyText",
     "KeyfobError",
     "Reason",
+    "Refusal",
     "StoreUnavailable",
     "parse_key",
 ]

@@ -89,6 +89,10 @@ def _rules(settings: Settings) -> Iterator[Finding]:
             "nothing, if a path that both match shall need what both need; else make one template lie inside the other"
         )
         yield Finding(WARN, "rules", f"{pair} overlap", fix)
+    shared = [f'"{rule.text}"' for rule in table.rules if rule.otherwise_app]
+    if shared:
+        fix = "nothing, if each of these routes asks who is signed in; else take out otherwise"
+        yield Finding(WARN, "rules", f"without a key, the application judges by itself: {', '.join(shared)}", fix)
     idle = [name for name in catalogue.permissions if name not in named]
     if idle:
         fix = "take them out of [permissions], unless your application asks for them itself"

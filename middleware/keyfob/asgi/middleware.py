@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Unpack
 
 from keyfob.asgi.announcement import announcing
@@ -11,17 +12,19 @@ from keyfob.asgi.caching import varying
 from keyfob.asgi.denial_log import DenialLog
 from keyfob.asgi.forwarded import ForwardedScheme
 from keyfob.asgi.lifespan import Lifespan
+from keyfob.asgi.refusal import ApplicationForm
 from keyfob.asgi.request_user import put_user
 from keyfob.asgi.responses import DenialResponses
-from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, router_behind
+from keyfob.asgi.rule_report import compare_with_routes, report_overlaps, report_shared, router_behind
 from keyfob.asgi.wrapped import is_starlette
 from keyfob.config.settings import load_settings
 from keyfob.connections.response import OpenResponse
 from keyfob.connections.servers import spoil
 from keyfob.connections.websocket import OpenSocket
 from keyfob.errors import ConfigError
-from keyfob.gate.credentials import without_ours
+from keyfob.gate.credentials import CredentialReader, without_ours
 from keyfob.gate.verdict import Denied, Granted, Public, Reason
+from keyfob.in_process import Management
 from keyfob.keys.redaction import redact_logs
 from keyfob.runtime.runtime import Runtime
 
@@ -72,9 +75,13 @@ class APIKeyMiddleware:
             settings.rules if runtime is None else options["rules"],
             router=router_behind(self.app, self._app_prefix),
             path_parameters=True,
+            credentials=_credentials_beside(runtime, options),
         )
         report_overlaps(self.gate.rules)
-        self._refusals = DenialResponses(settings.realm)
+        report_shared(self.gate.rules)
+        on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
+        form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
+        self._refusals = DenialResponses(settings.realm, form=form)
         self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
@@ -87,7 +94,12 @@ class APIKeyMiddleware:
                 "keyfob only observes: every request passes, whatever key it carries", extra={"event": "observe_mode"}
             )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912 - the hot path, where a coroutine more costs 0.1 µs
+    @cached_property
+    def management(self) -> Management:
+        """Keys and teams of this installation, for the application itself: the verbs of `keyfob.open`."""
+        return Management(self.runtime)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot path, where a coroutine more costs 0.1 µs
         """Answer one connection, as ASGI 3 asks."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - two comparisons are quicker than a set
@@ -163,9 +175,19 @@ class APIKeyMiddleware:
         compare_with_routes(self.app, self.gate, self._app_prefix)
 
 
+_BESIDE_RUNTIME = frozenset(("rules", "credential_headers", "on_refusal"))
+
+
+def _credentials_beside(runtime: Runtime | None, options: Options) -> CredentialReader | None:
+    """Where a key may be, if it is not where the *runtime* says: the admin API has its own places."""
+    if runtime is None or "credential_headers" not in options:
+        return None
+    return CredentialReader(runtime.prefix, headers=options["credential_headers"])
+
+
 def _check_shared(config: object, options: Mapping[str, object]) -> None:
     """Raise ConfigError unless *options* are what may stand beside a runtime: the rules, which have no default."""
-    beside = sorted({*options, *(() if config is None else ("config",))} - {"rules"})
+    beside = sorted({*options, *(() if config is None else ("config",))} - _BESIDE_RUNTIME)
     if beside:
         raise ConfigError(
             f"runtime takes rules alone beside it, not {', '.join(beside)}: the rest is the runtime's own"

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from starlette.types import Scope
+
+    from keyfob.asgi.refusal import Refusal
     from keyfob.gate.verdict import Denied
 
 
@@ -42,4 +45,7 @@ class Options(TypedDict, total=False):
     path_parameters: Literal["refuse", "allow"]
     app_prefix: str
     announce_replacement: bool
+    credential_headers: Sequence[str]
+    authorization_schemes: Sequence[str]
     on_denied: Callable[[Denied], object]
+    on_refusal: Callable[[Refusal, Scope], object]

@@ -7,6 +7,7 @@ middleware is built; only the messages around them are new each time, because ou
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from starlette.types import Message, Scope, Send
 
     from keyfob.gate.verdict import Denied
+
+
+Form = Callable[["Denied", "Scope", "Message", "Message"], "tuple[Message, Message]"]
+"""Takes what is denied, the scope, and the two messages of the answer; gives those that are sent."""
 
 
 class _Answer(NamedTuple):
@@ -97,15 +102,18 @@ def status_of(reason: Reason) -> int:
 class DenialResponses:
     """Every answer to a refused request, under one *realm*."""
 
-    __slots__ = ("_answers", "_lacking", "_realm")
+    __slots__ = ("_answers", "_form", "_lacking", "_realm")
 
-    def __init__(self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None) -> None:
+    def __init__(
+        self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None, form: Form | None = None
+    ) -> None:
         """Make the answers.
 
         Args:
             realm: of the challenge; it must be able to stand in a header (RFC 9110, section 5.6.4).
             passed_on: the statuses that whoever asks hands on to the client; every other becomes 403, with
                 ``X-Keyfob-Reason``. None: all.
+            form: gives an answer the application's own form. None: it stays as it is.
 
         Raises:
             ConfigError: *realm* is not printable ASCII.
@@ -116,6 +124,7 @@ class DenialResponses:
         self._realm = f'Bearer realm="{escaped}"'
         self._answers = {reason: _made(_handed(kind, passed_on), self._realm) for reason, kind in _KINDS.items()}
         self._lacking: dict[tuple[str, ...], _Answer] = {}
+        self._form = form
 
     def prepare(self, needed: tuple[str, ...]) -> None:
         """Make the answer to a key that lacks one of *needed* ahead of the first such request."""
@@ -133,15 +142,16 @@ class DenialResponses:
         A WebSocket gets the same answer where the server can send one (the extension ``websocket.http.response``);
         elsewhere it is closed before it is accepted, which clients see as 403.
         """
-        start, part = "http.response.start", "http.response.body"
+        start, body = self.response(denied)
+        if self._form is not None:
+            start, body = self._form(denied, scope, start, body)
         if scope["type"] == "websocket":
             if "websocket.http.response" not in (scope.get("extensions") or ()):
                 await send({"type": "websocket.close", "code": 1008, "reason": ""})
                 return
-            start, part = "websocket.http.response.start", "websocket.http.response.body"
-        status, headers, body = self._answer(denied)
-        await send({"type": start, "status": status, "headers": list(headers)})
-        await send({"type": part, "body": body})
+            start["type"], body["type"] = "websocket.http.response.start", "websocket.http.response.body"
+        await send(start)
+        await send(body)
 
     def _answer(self, denied: Denied) -> _Answer:
         if not denied.needed or denied.reason is not Reason.PERMISSION:

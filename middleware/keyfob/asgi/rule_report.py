@@ -37,6 +37,17 @@ def report_overlaps(rules: Collection[Rule]) -> None:
         )
 
 
+def report_shared(rules: Iterable[Rule]) -> None:
+    """Name the *rules* under which requests without a key are the application's to judge."""
+    shared = [f'"{rule.text}"' for rule in rules if rule.otherwise_app]
+    if shared:
+        log.warning(
+            "requests without a key pass to the application, which must judge them itself: %s",
+            _named(shared),
+            extra={"event": "otherwise_app"},
+        )
+
+
 def compare_with_routes(app: object, gate: Gate, app_prefix: str) -> None:
     """Judge for the application as it is now that it has started, and name the rules that do not fit its routes."""
     from keyfob.asgi.route_order import misplaced_routes  # noqa: PLC0415 - as above

@@ -117,6 +117,24 @@ def proxies() -> Kind:
     return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
 
 
+def lower_names(pattern: str, example: str) -> Kind:
+    """Accept one or more different names that match *pattern*, and use them in lower case."""
+    shape = re.compile(pattern)
+
+    def check(value: object) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+            raise InvalidValue(_must_be(f"a list of names, for example {example}", value))
+        for item in value:
+            if not isinstance(item, str) or shape.fullmatch(item) is None:
+                raise InvalidValue(f"holds a wrong entry: {item!r}; it is a list such as {example}")
+        names = tuple(name.lower() for name in value)
+        if len(set(names)) != len(names):
+            raise InvalidValue("names something twice; keep one of them")
+        return names
+
+    return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
+
+
 def argon2() -> Kind:
     """Accept a table of memory_kib (8 to 65,536) and time (1 to 10); what it leaves out stays at the default.
 

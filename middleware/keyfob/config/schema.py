@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _PREFIX = a.text_like(r"[a-z][a-z0-9]{1,15}", "2 to 16 of a-z and 0-9, a letter first")
 _HEADER = a.text_like(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", 'the name of a header, for example "x-forwarded-for"')
 _APP_PREFIX = a.text_like(r"(/[^/\\%?#;\x00-\x20\x7f{}]+)*", 'the beginning of paths, for example "/auth"')
+_SCHEME = r"[A-Za-z][A-Za-z0-9._~+-]{0,63}"  # of a credential (RFC 9110, section 11.1)
 _REALM = a.text_like(r"[ -~]{1,200}", "1 to 200 printable ASCII characters")
 
 STORE: Mapping[str, Kind] = {"url": a.store_url(), "keyring": a.file_path()}
@@ -46,6 +47,8 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "path_parameters": a.word("refuse", "allow"),
     "app_prefix": _APP_PREFIX,
     "announce_replacement": a.switch(),
+    "credential_headers": a.lower_names(r"[A-Za-z][A-Za-z0-9-]{0,99}", '["authorization", "x-api-key"]'),
+    "authorization_schemes": a.lower_names(_SCHEME, '["bearer", "basic"]'),
 }
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),

@@ -74,7 +74,10 @@ class Settings:
     path_parameters: str = "refuse"  # or "allow", which forward-auth does not follow
     app_prefix: str = ""  # what the application takes off paths by itself; "": what can be seen of it
     announce_replacement: bool = True  # responses to a replaced key carry Deprecation and Sunset
+    credential_headers: tuple[str, ...] = ("authorization", "x-api-key")
+    authorization_schemes: tuple[str, ...] = ("bearer",)
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
+    on_refusal: Callable[..., object] | None = field(default=None, repr=False)
 
     admin: AdminSettings = field(default_factory=AdminSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Sections = dict[str, dict[str, object]]
 
 _PREFIX = "KEYFOB_"
-_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "keyring_data", "on_denied"})
+_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "keyring_data", "on_denied", "on_refusal"})
 _KEYRING_SETTINGS = ("KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA", "KEYFOB_STORE_KEYRING")
 
 
@@ -188,8 +188,8 @@ def _with_keyring(sections: Sections, environ: Mapping[str, str]) -> Sections:
 
 def _loose(keyword: str, value: object) -> object:
     """Check as much of *value* as can be said before the rules and the catalogue are read."""
-    if keyword == "on_denied" and not callable(value):
-        raise ConfigError("on_denied must be a function that takes what was refused")
+    if keyword in {"on_denied", "on_refusal"} and not callable(value):
+        raise ConfigError(f"{keyword} must be a function that takes what was refused")
     if keyword == "keyring_data" and not isinstance(value, str):
         raise ConfigError("keyring_data must be the text of a keyring")
     return _check(table(), value, keyword) if keyword in {"rules", "key_types", "plans"} else value

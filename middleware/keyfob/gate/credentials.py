@@ -1,14 +1,17 @@
 """From the headers of a request to the one key that it presents.
 
-A key comes as ``Authorization: Bearer <key>`` (RFC 6750, section 2.1) or as ``X-API-Key: <key>``. A request that
-could be read in two ways is refused, never guessed at: what a proxy in front reads must be what is read here.
+A key comes as ``Authorization: Bearer <key>`` (RFC 6750, section 2.1) or as ``X-API-Key: <key>``, unless the settings
+``credential_headers`` and ``authorization_schemes`` name others. A request that could be read in two ways is refused,
+never guessed at: what a proxy in front reads must be what is read here.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from binascii import Error, a2b_base64, b2a_base64
+from typing import TYPE_CHECKING, Final
 
+from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Reason
 
 if TYPE_CHECKING:
@@ -16,9 +19,12 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes]
 
-AUTHORIZATION = b"authorization"
-BEARER = b"Bearer "  # as nearly everybody writes it; the scheme may be in any case (RFC 9110, section 11.1)
-_API_KEY = b"x-api-key"
+AUTHORIZATION: Final = b"authorization"
+BEARER: Final = b"Bearer "  # as nearly everybody writes it; the scheme may be in any case (RFC 9110, section 11.1)
+CREDENTIAL_HEADERS: Final = ("authorization", "x-api-key")
+AUTHORIZATION_SCHEMES: Final = ("bearer",)
+_API_KEY: Final = b"x-api-key"
+_BASIC: Final = b"basic"
 _OURS = b"x-keyfob-"
 _X = (b"x", b"X")
 _MOST = 256  # headers that are not ordinary; more are refused where a key is looked for
@@ -31,9 +37,11 @@ _PLAIN = frozenset(
     traceparent tracestate transfer-encoding upgrade upgrade-insecure-requests user-agent via
     x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-request-id""".split(),
 )
-
-# One line that holds two credentials, as an intermediary makes it that joins repeated headers.
-_JOINED = re.compile(rb",[ \t]*bearer(?:[ \t]|\Z)", re.IGNORECASE)
+# Names that something else than the application reads, or that browsers, proxies and CORS give a meaning of their own.
+_TAKEN = re.compile(
+    r"x[-_]keyfob[-_].*|x-forwarded-.*|x-original-.*|sec-.*|access-control-.*|content-.*|if-.*|forwarded|set-cookie"
+    r"|destination|expect|trailer|www-authenticate|.*_.*"
+)
 
 
 def split_headers(headers: Iterable[Header]) -> tuple[list[Header], list[Header]]:
@@ -51,11 +59,37 @@ def split_headers(headers: Iterable[Header]) -> tuple[list[Header], list[Header]
 class CredentialReader:
     """Finds the one credential of a request."""
 
-    def __init__(self, prefix: str = "kf") -> None:
-        """*prefix* is what our keys begin with: a Bearer text that begins otherwise may be the application's own."""
+    def __init__(
+        self,
+        prefix: str = "kf",
+        *,
+        headers: Sequence[str] = CREDENTIAL_HEADERS,
+        schemes: Sequence[str] = AUTHORIZATION_SCHEMES,
+    ) -> None:
+        """*prefix* is what our keys begin with: a Bearer text that begins otherwise may be the application's own.
+
+        Args:
+            prefix: the prefix of keys, without the underscore.
+            headers: the names, in lower case, of the headers that may carry a key.
+            schemes: the schemes of Authorization, in lower case, that may carry one. With ``basic`` the key is the user
+                name with an empty password, or the password (RFC 7617).
+
+        Raises:
+            ConfigError: one of *headers* means something else already.
+        """
+        for name in headers:
+            if name.encode() in _PLAIN or _TAKEN.fullmatch(name):
+                raise ConfigError(f'credential_headers: {name} cannot carry a key; name another, such as "x-api-key"')
+        self._headers = frozenset(name.encode() for name in headers) | {AUTHORIZATION}  # which always comes once
+        self._schemes = frozenset(name.encode() for name in schemes if "authorization" in headers)
+        self.takes_bearer: Final = BEARER.strip().lower() in self._schemes
+        """Whether ``Authorization: Bearer`` may carry a key."""
         self._prefix = f"{prefix}_".encode("ascii")
         body = rb"[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}"
         self._whole_key = re.compile(re.escape(self._prefix) + body)
+        # One line that holds two credentials, as an intermediary makes it that joins repeated headers.
+        named = b"|".join(map(re.escape, sorted(self._schemes))) or rb"(?!)"
+        self._joined = re.compile(rb",[ \t]*(?:" + named + rb")(?:[ \t]|\Z)", re.IGNORECASE)
 
     def read(self, headers: Sequence[Header]) -> tuple[bytes | Reason, Header | None]:
         """Return the presented text and the header that carried it. The ordinary headers may be left out.
@@ -66,50 +100,107 @@ class CredentialReader:
         if len(headers) > _MOST:
             return Reason.AMBIGUOUS, None
         authorization: Header | None = None
-        api_key: Header | None = None
+        bare: Header | None = None
+        has_stray = False  # a key of ours where, by the settings, none is looked for
         for header in headers:
             name = header[0].lower()
             if name == AUTHORIZATION:
                 if authorization is not None:
                     return Reason.AMBIGUOUS, None
                 authorization = header
-            elif name == _API_KEY:
-                if api_key is not None:
+            elif name in self._headers:
+                if bare is not None:
                     return Reason.AMBIGUOUS, None
-                api_key = header
-        return self._choose(authorization, api_key)
+                bare = header
+            elif name == _API_KEY and self._whole_key.search(header[1]):
+                has_stray = True
+        text, carrier = self._choose(authorization, bare)
+        return (text, carrier) if carrier is None or not has_stray else (Reason.AMBIGUOUS, None)
 
-    def _choose(self, authorization: Header | None, api_key: Header | None) -> tuple[bytes | Reason, Header | None]:
+    def is_foreign(self, headers: Sequence[Header]) -> bool:
+        """Whether what `read` found in *headers* is no key in our written form, but the application's own, or nothing.
+
+        What cannot be read in one way, or holds a key of ours anywhere, is not.
+        """
+        text, carrier = self.read(headers)
+        if text is Reason.AMBIGUOUS:
+            return False
+        if isinstance(text, bytes) and carrier is not None:
+            if not self._is_basic(carrier):
+                text = one_key(text, carrier)
+            if isinstance(text, Reason) or self._begins_ours(text):
+                return False
+        looked_at = self._headers | {_API_KEY}
+        return not any(self._holds_ours(value) for name, value in headers if name.lower() in looked_at)
+
+    def _choose(self, authorization: Header | None, bare: Header | None) -> tuple[bytes | Reason, Header | None]:
         if authorization is not None:
-            bearer = _bearer(authorization[1])
-            if bearer is not None and api_key is None:
-                return bearer, authorization
-            if bearer is None and _JOINED.search(authorization[1]):
+            presented = self._presented(authorization[1])
+            if presented is Reason.AMBIGUOUS:
                 return Reason.AMBIGUOUS, None
-            if api_key is not None and self._is_ours(authorization, bearer):
+            if isinstance(presented, bytes) and bare is None:
+                return presented, authorization
+            if presented is None and self._joined.search(authorization[1]):
                 return Reason.AMBIGUOUS, None
-        return (Reason.MISSING, None) if api_key is None else (api_key[1], api_key)
+            if bare is not None and self._is_ours(authorization, presented):
+                return Reason.AMBIGUOUS, None
+        return (Reason.MISSING, None) if bare is None else (bare[1], bare)
 
-    def _is_ours(self, authorization: Header, bearer: bytes | None) -> bool:
-        """Whether an Authorization beside an X-API-Key may be meant for us; otherwise it is the application's own."""
+    def _is_ours(self, authorization: Header, presented: bytes | Reason | None) -> bool:
+        """Whether an Authorization beside another header with a key may be meant for us, not for the application."""
         if self._whole_key.search(authorization[1]):
             return True
-        if bearer is None:
+        if not isinstance(presented, bytes):
             return False
-        text = one_key(bearer, authorization)
-        return isinstance(text, Reason) or text.startswith(self._prefix)
+        if self._is_basic(authorization):
+            return self._begins_ours(presented)
+        text = one_key(presented, authorization)
+        return isinstance(text, Reason) or self._begins_ours(text)
+
+    def _begins_ours(self, text: bytes) -> bool:
+        return text.startswith(self._prefix)
+
+    def _holds_ours(self, value: bytes) -> bool:
+        """Whether some word of *value*, in whatever scheme, begins as our keys do, or one is anywhere in it."""
+        return any(map(self._begins_ours, _WORDS.findall(value))) or self._whole_key.search(value) is not None
+
+    def _presented(self, authorization: bytes) -> bytes | Reason | None:
+        """What follows a scheme that may carry a key, or None if the scheme is another."""
+        if authorization[:7] == BEARER and self.takes_bearer:
+            return authorization[7:]
+        scheme, text = _parted(authorization)
+        if scheme not in self._schemes:
+            return None
+        return self._in_basic(text.strip(b" \t")) if scheme == _BASIC else text
+
+    def _is_basic(self, carrier: Header) -> bool:
+        return _BASIC in self._schemes and carrier[0].lower() == AUTHORIZATION and _parted(carrier[1])[0] == _BASIC
+
+    def _in_basic(self, text: bytes) -> bytes | Reason:
+        """The key in the credentials of Basic: what no other program may read differently, if it is one of ours."""
+        try:
+            decoded = a2b_base64(text + b"==")  # as leniently as the most lenient program
+        except Error:
+            return text
+        user, colon, password = decoded.partition(b":")
+        key = password or user
+        if not self._holds_ours(decoded):
+            return key
+        is_exact = b2a_base64(decoded, newline=False) == text and colon and key == key.strip()
+        is_one = is_exact and self._begins_ours(key) and not (password and self._holds_ours(user))
+        return key if is_one else Reason.AMBIGUOUS
 
 
 def one_key(text: bytes, carrier: Header) -> bytes | Reason:
     """The one key in what *carrier* presents.
 
-    A Bearer value holds neither space nor comma (RFC 6750, section 2.1); whitespace behind it is no part of a field's
-    value (RFC 9110, section 5.5). In X-API-Key a comma is how a proxy joins repeated headers; a space makes it only a
-    bad key.
+    What follows a scheme holds neither space nor comma (RFC 6750, section 2.1); whitespace behind it is no part of a
+    field's value (RFC 9110, section 5.5). In other headers a comma is how a proxy joins repeated ones; a space makes it
+    only a bad key.
     """
-    is_bearer = len(carrier[0]) != len(_API_KEY)
-    text = text.rstrip(b" \t").lstrip(b" " if is_bearer else b" \t")
-    if not text or b"," in text or (is_bearer and (b" " in text or b"\t" in text)):
+    has_scheme = carrier[0].lower() == AUTHORIZATION
+    text = text.rstrip(b" \t").lstrip(b" " if has_scheme else b" \t")
+    if not text or b"," in text or (has_scheme and (b" " in text or b"\t" in text)):
         return Reason.AMBIGUOUS
     return text
 
@@ -137,11 +228,12 @@ def _is_ours(name: bytes) -> bool:
     return name.startswith(_X) and name.lower().replace(b"_", b"-").startswith(_OURS)
 
 
-def _bearer(authorization: bytes) -> bytes | None:
-    """What follows the scheme Bearer, or None if the scheme is another."""
-    if authorization[:7] == BEARER:
-        return authorization[7:]
-    value = authorization.lstrip(b" \t")
-    if value[:6].lower() == b"bearer" and value[6:7] in b" \t":  # nothing at all is in it, too
-        return value[6:]
-    return None
+_WORDS = re.compile(rb"""[^ \t,;="':]+""")
+_SCHEME = re.compile(rb"[ \t]*([^ \t]*)")
+
+
+def _parted(authorization: bytes) -> tuple[bytes, bytes]:
+    """The scheme of *authorization*, in lower case, and what follows it."""
+    found = _SCHEME.match(authorization)
+    scheme = b"" if found is None else found[1]
+    return scheme.lower(), authorization[found.end() if found else 0 :]

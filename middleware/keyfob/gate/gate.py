@@ -16,7 +16,7 @@ from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
-from keyfob.gate.target import PERCENT, Targets, needs_key
+from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
 from keyfob.gate.verdict import Denied, Granted, Public, Reason
 from keyfob.keys.format import KeyText
 from keyfob.rules.readings import UNKNOWN_ROUTER
@@ -61,7 +61,7 @@ class Gate:
         path_parameters: bool = False,
         allow_preflight: bool = False,
         forward_credential: bool = False,
-        prefix: str = "kf",  # what keys begin with
+        credentials: CredentialReader | None = None,  # None: as by default
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
         self._targets = Targets(rules, router=router, encoded_slash=encoded_slash, path_parameters=path_parameters)
@@ -74,7 +74,8 @@ class Gate:
         self._stats = stats
         self._allow_preflight = allow_preflight
         self._forwards_credential = forward_credential
-        self._credentials = CredentialReader(prefix)
+        self._credentials = credentials or CredentialReader()
+        self._bearer_header = AUTHORIZATION if self._credentials.takes_bearer else None
         self._now = now
 
     @property
@@ -100,7 +101,7 @@ class Gate:
         if len(sensitive) != 1 or (raw_path is not None and PERCENT in raw_path) or scope["type"] != "http":
             return self._judge_in_full(scope, sensitive)
         name, value = sensitive[0]
-        if name != AUTHORIZATION or value[:7] != BEARER or not self._freshness.is_current():
+        if name != self._bearer_header or value[:7] != BEARER or not self._freshness.is_current():
             return self._judge_in_full(scope, sensitive)
         match = self._matches.get((scope["method"], scope["path"], scope.get("root_path", "")))
         known = self._key_cache.get(value[7:])
@@ -119,7 +120,7 @@ class Gate:
     def _judge_keyless(self, scope: Scope, plain: list[Header]) -> Admission:
         """Judge a request without a sensitive header: it carries no key, and is no preflight."""
         target = self._targets.of(scope)
-        if needs_key(target):
+        if needs_key(target) and not is_shared(target):
             return _MISSING, plain, target if isinstance(target, Match) else None, self._addresses.of(scope), None
         if isinstance(target, Match):
             return PUBLIC, plain, target, None, None
@@ -135,7 +136,7 @@ class Gate:
     ) -> Admission | Awaitable[Admission]:
         """Judge an ordinary request whose key was not found to satisfy the rule before."""
         target = match or self._targets.of(scope)
-        if not needs_key(target):
+        if not needs_key(target) or is_shared(target):
             return self._judge_in_full(scope, sensitive)
         match = target if isinstance(target, Match) else None
         text = sensitive[0][1][7:]
@@ -165,7 +166,9 @@ class Gate:
         if needs_key(target) and not (self._allow_preflight and _is_preflight(scope)):
             text, carrier = self._credentials.read(sensitive)
             client_ip = self._addresses.of(scope)
-            if carrier is None or isinstance(text, Reason):
+            if is_shared(target) and self._credentials.is_foreign(sensitive):
+                carrier = None  # whatever the headers hold, the application is to see it
+            elif carrier is None or isinstance(text, Reason):
                 verdict = Denied(text if isinstance(text, Reason) else Reason.MISSING)
             else:
                 verdict = await self._judge_text(text, carrier, key, match, client_ip)

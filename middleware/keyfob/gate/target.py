@@ -77,6 +77,11 @@ class Targets:
         self.matches[request] = match
 
 
+def is_shared(target: Match | Reason) -> bool:
+    """Whether the application judges requests for *target* that carry no key of ours."""
+    return isinstance(target, Match) and target.rule.otherwise_app
+
+
 def needs_key(target: Match | Reason) -> bool:
     """Whether only a key lets pass what *target* says: not a public rule, and not a request that nobody can judge."""
     return not target.rule.public if isinstance(target, Match) else target is Reason.NO_RULE

@@ -81,7 +81,7 @@ class Granted:
 
 @final
 class Public(NamedTuple):
-    """The request may pass without a key: on a public path, or as a preflight."""
+    """The request may pass without a key: on a public path, as a preflight, or for the application to judge."""
 
 
 @final

@@ -39,6 +39,11 @@ class CreatedKey:
     replayed: bool = False
     replaced: KeyRecord | None = None  # the key whose place it took, as it is now
 
+    @property
+    def key(self) -> KeyRecord:
+        """What is stored of it."""
+        return self.view.record
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRequest:

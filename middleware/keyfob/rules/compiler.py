@@ -17,7 +17,7 @@ from keyfob.suggestions import did_you_mean
 
 __all__ = ["FIELDS", "Match", "Rule", "RuleTable", "compile_rules", "permissions_named"]
 
-FIELDS = ("public", "permission", "all_of", "any_of", "key_types", "team")
+FIELDS = ("public", "permission", "all_of", "any_of", "key_types", "team", "otherwise")
 """What a rule that is a mapping may say."""
 
 
@@ -29,6 +29,7 @@ class _Demand(NamedTuple):
     any_of: tuple[str, ...] = ()
     key_types: tuple[str, ...] = ("api",)
     team: str | None = None
+    otherwise_app: bool = False
 
 
 def compile_rules(raw: Mapping[str, object], *, known: Collection[str] | None, key_types: Collection[str]) -> RuleTable:
@@ -76,6 +77,7 @@ def _compile(text: str, written: object, known: Collection[str] | None, key_type
         any_of=demand.any_of,
         key_types=frozenset(demand.key_types),
         team_parameter=_team_parameter(text, demand.team, target),
+        otherwise_app=demand.otherwise_app,
     )
 
 
@@ -119,7 +121,15 @@ def _read_needs(text: str, needs: Mapping[str, object]) -> _Demand:
     team = needs.get("team")
     if "team" in needs and not isinstance(team, str):
         reject(text, 'team must be text that names a parameter of the path, such as "{team}"')
-    return _Demand(all_of=all_of, any_of=any_of, key_types=key_types, team=team if isinstance(team, str) else None)
+    if needs.get("otherwise", "app") != "app":
+        reject(text, 'otherwise must be "app": requests without a key of ours are the application\'s to judge')
+    return _Demand(
+        all_of=all_of,
+        any_of=any_of,
+        key_types=key_types,
+        team=team if isinstance(team, str) else None,
+        otherwise_app="otherwise" in needs,
+    )
 
 
 def _texts(text: str, where: str, values: object) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Rule:
     any_of: tuple[str, ...] = ()
     key_types: frozenset[str] = frozenset({"api"})
     team_parameter: str | None = None
+    otherwise_app: bool = False  # whether the application judges requests without a key of ours
     slash: bool = False  # whether it is written with a slash at the end
 
     @property
@@ -122,6 +123,7 @@ class Combinations:
                 all_of=tuple(dict.fromkeys(name for part in parts for name in part.all_of)),
                 key_types=frozenset.intersection(*(part.key_types for part in parts)),
                 team_parameter=_TEAM if any(part.team_parameter for part in parts) else None,
+                otherwise_app=all(part.otherwise_app for part in parts),
                 parts=parts,
             )
         return made

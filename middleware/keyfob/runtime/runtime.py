@@ -13,8 +13,9 @@ from keyfob.config.keyring_source import keyring_of
 from keyfob.connections.outage import close_when_lease_expires
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
-from keyfob.gate.authenticator import Authenticator
+from keyfob.gate.authenticator import Authenticator, require_asyncio
 from keyfob.gate.client_address import ClientAddress
+from keyfob.gate.credentials import CredentialReader
 from keyfob.gate.gate import Gate
 from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
@@ -133,10 +134,12 @@ class Runtime:
         *,
         router: Router = UNKNOWN_ROUTER,
         path_parameters: bool = False,
+        credentials: CredentialReader | None = None,
     ) -> Gate:
         """A gate with *rules* of its own, and its own trust in proxies, over what is known here.
 
-        Path parameters pass only if both the setting and *path_parameters* let them. Raises ConfigError.
+        Path parameters pass only if both the setting and *path_parameters* let them. Without *credentials*, the
+        settings say where a key may be. Raises ConfigError.
         """
         table = compile_rules(
             rules,
@@ -156,7 +159,13 @@ class Runtime:
             path_parameters=path_parameters and self.settings.path_parameters == "allow",
             allow_preflight=self.settings.allow_preflight,
             forward_credential=self.settings.forward_credential,
-            prefix=self.settings.prefix,
+            credentials=credentials or self._build_credentials(),
+        )
+
+    def _build_credentials(self) -> CredentialReader:
+        settings = self.settings
+        return CredentialReader(
+            settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
         )
 
     # -- what the admin API and the command line ask for
@@ -203,6 +212,16 @@ class Runtime:
         if isinstance(found, Denied):
             return found
         return found.why_invalid(time.time()) or found.granted
+
+    async def ready(self) -> None:
+        """Know what the database says of the keyring, before something is changed, with or without a start.
+
+        Raises ConfigError if the keyring is not the one the database knows, and StoreUnavailable.
+        """
+        require_asyncio()
+        self._open()
+        await self.freshness.ensure()
+        self._changes.check_keyring()
 
     # -- start and stop
 

@@ -82,3 +82,24 @@ async def test_the_admin_api_beside_it_stays_guarded(gateway: Gateway) -> None:
 
     for path in ("/v1/forward-auth", "/v1/forward-authx/billing", "/v1/teams", "/v1/nothing"):
         assert 401 == (await gateway.send(path, headers)).status_code, path
+
+
+async def test_a_gateway_cannot_leave_the_judging_to_the_application(here: Installation) -> None:
+    """Behind a gateway nobody could tell the application that no key was there, so the rule is refused at start."""
+    with pytest.raises(
+        ConfigError, match=r'\[forward_auth.billing.rules\]: "/a" leaves the judging to the application'
+    ):
+        build_admin(configured(here, POLICY + '"/a" = { permission = "a:read", otherwise = "app" }'))
+
+
+async def test_a_gateway_sends_the_key_where_the_settings_say(here: Installation) -> None:
+    """The named headers hold for forward-auth, and the admin API keeps its own."""
+    runtime = configured(here, POLICIES, credential_headers=["x-acme-key"])
+    gateway = Gateway(build_admin(runtime), runtime, here)
+    key, admin = await here.issue("invoices:read"), await here.issue("keys:read", key_type="admin")
+
+    assert 200 == (await gateway.ask("/invoices", headers=[("X-Acme-Key", key.text)])).status_code
+    assert 401 == (await gateway.ask("/invoices", key)).status_code
+    bearer = ("Authorization", f"Bearer {admin.text}")
+    assert 200 == (await gateway.send("/v1/teams/default/keys", [bearer])).status_code
+    await runtime.stop()
