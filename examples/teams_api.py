@@ -1,6 +1,6 @@
 """A small Teams API that Keyfob protects: the application of ``keyfob demo``, and one to copy from.
 
-By itself: ``python examples/teams_api.py > keyfob.toml`` prints a configuration with the catalogue and the rules below; then
+On its own: ``python examples/teams_api.py > keyfob.toml`` prints a configuration with this catalogue and these rules; then
 ``keyfob init`` and ``uvicorn examples.teams_api:app --no-proxy-headers``. Nothing here knows about keys but `RULES`. A
 handler that wants to know who calls reads ``scope["keyfob"]``.
 """

@@ -1,4 +1,4 @@
-"""A key and a team as the store keeps them: facts, and the questions that the facts alone answer."""
+"""Keys and teams as the store keeps them, and the properties that follow from them alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """What a key is shown as. The first that applies, in this order, wins."""
+    """The state that is shown for a key. The first one that applies, in this order, wins."""
 
     DISABLED = "disabled"
     SUSPENDED = "suspended"
@@ -21,7 +21,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """Who made a key: an admin key, somebody at the command line, or Keyfob itself."""
+    """The creator of a key: an admin key, a command line user, or Keyfob itself."""
 
     kind: str  # "key", "cli" or "system"
     id: str | None
@@ -30,7 +30,7 @@ class Creator:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Those who hold keys together; *plan* decides which types of key they may have."""
+    """A group that holds keys; *plan* decides which types of key it may have."""
 
     id: str
     name: str
@@ -40,7 +40,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One key without its secret. *revision* is that of the last change to the key or its team's plan."""
+    """One key without its secret. *revision* is the one of the last change to the key or its team's plan."""
 
     id: str
     name: str
@@ -57,24 +57,24 @@ class KeyRecord:
     disabled_at: datetime | None = None
     deleted_at: datetime | None = None
     revision: int = 0
-    key_char: str = ""  # which entry of the keyring tagged it
+    key_char: str = ""  # the character of the signing key that tagged it
 
     @property
     def is_disabled(self) -> bool:
-        """Whether somebody switched the key off."""
+        """Whether somebody disabled the key."""
         return self.disabled_at is not None
 
     @property
     def is_deleted(self) -> bool:
-        """Whether only the tombstone is left."""
+        """Whether only a tombstone remains."""
         return self.deleted_at is not None
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether the key ran out, at or before *now*."""
+        """Whether the key expired at or before *now*."""
         return self.expires_at is not None and self.expires_at <= now
 
     def state(self, now: datetime, *, suspended: bool) -> State:
-        """What the key is shown as at *now*; *suspended* is whether its team's plan lacks its type."""
+        """The state to show at *now*; *suspended* is whether its team's plan lacks its type."""
         if self.is_disabled:
             return State.DISABLED
         if suspended:

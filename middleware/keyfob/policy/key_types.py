@@ -1,4 +1,4 @@
-"""Key types and plans: what they are, and those that are there unless configuration says otherwise."""
+"""Key types and plans, with their defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADMIN = "admin"
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """One type of key. *per_team* is 1 or None, for many; *permissions* is None where they are chosen."""
+    """One type of key. *per_team* is 1, or None for many; *permissions* is None if they are chosen per key."""
 
     name: str
     label: str
