@@ -1,8 +1,8 @@
 """The audit log's hash chain: the MAC of each event covers its number and the MAC of the event before it.
 
-A MAC is HMAC-SHA-256 (RFC 2104) under a key derived from the keyring, which is never in the database. Whoever can write
-the database but lacks the keyring cannot change, insert, remove or reorder an event without breaking the chain. Events
-cut off at the end break nothing: to notice that, keep the chain's head (``keyfob audit head``) outside the database.
+A MAC is HMAC-SHA-256 (RFC 2104) under a key derived from the keyring, which is never in the database. Without the
+keyring nobody can change, insert, remove or reorder an event without breaking the chain. Events cut off at the end
+leave a valid chain: to detect that, keep the chain's head (``keyfob audit head``) outside the database.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ ACTIONS = (
     "installation.created",
 )
 
-FIRST_LINK = bytes(32)  # what the first event has for "the MAC before"
+FIRST_LINK = bytes(32)  # in place of a MAC before the first event
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Who did what to which key or team. *detail* holds only what JSON can say, and never a secret."""
+    """Who did what to which key or team. *detail* is JSON data, and never holds a secret."""
 
     at: datetime
     actor_kind: str  # "key", "cli" or "system"
@@ -62,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ChainedEvent:
-    """An event in its place in the log. *key_char* names the signing key behind its MAC."""
+    """An event at its position in the log. *key_char* names the signing key of its MAC."""
 
     seq: int
     event: Event
@@ -72,19 +72,19 @@ class ChainedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the log, and at which sequence number."""
+    """A fault of the log, and its sequence number."""
 
     seq: int
     what: str
 
 
 def canonical(value: object) -> str:
-    """The one JSON text (RFC 8259) of *value*. Raises ValueError or TypeError for what JSON cannot say."""
+    """The canonical JSON text (RFC 8259) of *value*. Raises ValueError or TypeError for anything that is not JSON."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
-    """Compute the MAC of *event* as number *seq* behind the event whose MAC is *previous*."""
+    """Compute the MAC of *event* as number *seq*, after the event whose MAC is *previous*."""
     said = {
         "seq": seq,
         "previous": previous.hex(),
@@ -103,7 +103,7 @@ def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the log ended at some moment: how many events it had, and the MAC of the last."""
+    """The end of the log at some moment: the number of events, and the MAC of the last one."""
 
     count: int
     mac: bytes
@@ -125,10 +125,10 @@ _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})", re.ASCII)
 
 
 class ChainVerifier:
-    """Checks a log event by event, oldest first, and keeps nothing of it but the link that it has reached."""
+    """Checks a log event by event, oldest first, and keeps only the link that it has reached."""
 
     def __init__(self, keys: Mapping[str, bytes], *kept: Head) -> None:
-        """*keys* maps a key character to the key that MACs with it; *kept* are heads that the log must contain."""
+        """*keys* maps key characters to MAC keys; *kept* are heads that the log must contain."""
         self._keys = keys
         self._link = _Link()
         self._kept: dict[int, list[Head]] = {}
@@ -151,7 +151,7 @@ class ChainVerifier:
         self._link = _Link(chained.seq, chained.mac)
 
     def faults_at_end(self, *, count: int, head: bytes) -> Iterator[Fault]:
-        """Check, behind the last event, that the log has *count* events and ends with the MAC *head*."""
+        """Check, after the last event, that the log has *count* events and ends with the MAC *head*."""
         if self._link.seq < count:
             yield Fault(self._link.seq + 1, f"cut off: events {self._link.seq + 1} to {count} are missing")
         elif self._link.seq == count and not hmac.compare_digest(self._link.mac, head):
@@ -164,13 +164,13 @@ class ChainVerifier:
 def verify_chain(
     events: Iterable[ChainedEvent], *, count: int, head: bytes, keys: Mapping[str, bytes]
 ) -> Iterator[Fault]:
-    """Find every place where the log is not what was written.
+    """Find every place where the log differs from what was written.
 
     Args:
         events: the whole log, oldest first.
-        count: how many events there should be.
-        head: the MAC that the last of them should have.
-        keys: key character → the key that it MACs with.
+        count: the expected number of events.
+        head: the expected MAC of the last event.
+        keys: MAC keys by key character.
     """
     verifier = ChainVerifier(keys)
     for chained in events:
@@ -186,7 +186,7 @@ BEHIND_END = "appended behind the log's end"
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """The place in the chain that has been reached."""
+    """The position in the chain that has been reached."""
 
     seq: int = 0
     mac: bytes = FIRST_LINK

@@ -1,8 +1,8 @@
-"""Everything Keyfob raises on purpose, in one flat list.
+"""All exceptions that Keyfob raises, in one flat list.
 
-A refused *request* is never an exception, it is a `keyfob.gate.verdict.Denied`. Exceptions are for what cannot
-be answered (`StoreUnavailable`) and for what a caller of the lifecycle may not do (`Refused` and its kinds).
-Each edge maps them once: the admin API to a status, the command line to an exit code.
+A denied *request* is never an exception but a `keyfob.gate.verdict.Denied`. Exceptions mean that Keyfob cannot decide
+(`StoreUnavailable`), or that a management call is refused (`Refused` and its subclasses). Each edge maps them once: the
+admin API to a status, the command line to an exit code.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class KeyfobError(Exception):
-    """The root of all that Keyfob raises."""
+    """The base class of all exceptions that Keyfob raises."""
 
 
 class ConfigError(KeyfobError):
@@ -19,23 +19,23 @@ class ConfigError(KeyfobError):
 
 
 class StoreUnavailable(KeyfobError):
-    """The store cannot say. The request is answered 503, never 401 and never 200."""
+    """The store cannot answer. The request gets 503, never 401 and never 200."""
 
 
 class Saturated(StoreUnavailable):
-    """Too many Argon2id checks are waiting already. The request is answered 503."""
+    """Too many Argon2id checks are queued. The request gets 503."""
 
 
 class NotMigrated(StoreUnavailable):
-    """The database has not got the schema that this code works with."""
+    """The database does not have the schema that this code needs."""
 
 
 class Outdated(StoreUnavailable):
-    """The database belongs to a newer Keyfob, which this code would misunderstand."""
+    """The database belongs to a newer Keyfob, and this code could misread it."""
 
 
 class Refused(KeyfobError):
-    """A lifecycle call that may not happen; `code` is what the admin API answers."""
+    """A management call that is refused; `code` is the code of the admin API."""
 
     code: ClassVar[str] = "refused"
 
@@ -85,7 +85,7 @@ class PlanRequired(Refused):
 
 
 class ExceedsOwnPermissions(Refused):
-    """The caller would hand on more than it holds; *missing* lists what it lacks."""
+    """The caller would grant more than it holds; *missing* lists the permissions that it lacks."""
 
     code = "exceeds_own_permissions"
 
@@ -95,7 +95,7 @@ class ExceedsOwnPermissions(Refused):
 
 
 class ExceedsOwnLimits(Refused):
-    """The caller's own key expires or is bound to addresses, and what it hands on would outlive or out-reach it."""
+    """The caller's key expires or is restricted to addresses, and the key it grants would outlive or out-reach it."""
 
     code = "exceeds_own_limits"
 
@@ -129,19 +129,19 @@ class KeyNotDisabled(Refused):
 
 
 class LastAdmin(Refused):
-    """After this, no admin key that can do everything would be left."""
+    """The change would leave no admin key that can do everything."""
 
     code = "last_admin"
 
 
 class TeamExists(Refused):
-    """A team with this id is there already."""
+    """A team with this id exists already."""
 
     code = "team_exists"
 
 
 class AlreadyInstalled(Refused):
-    """The database holds an installation; a second first key is not to be had."""
+    """The database already holds an installation, so no first admin key is created."""
 
     code = "already_installed"
 
@@ -153,12 +153,12 @@ class PreconditionFailed(Refused):
 
 
 class IdempotencyMismatch(Refused):
-    """This Idempotency-Key was used with another body."""
+    """This Idempotency-Key was used with a different body."""
 
     code = "idempotency_mismatch"
 
 
 class IdempotencyInProgress(Refused):
-    """The first request with this Idempotency-Key is still under way."""
+    """The first request with this Idempotency-Key is still running."""
 
     code = "idempotency_in_progress"

@@ -1,4 +1,4 @@
-"""For FastAPI: a route says in its own words which permissions it needs, and its OpenAPI document tells them.
+"""FastAPI integration: a route declares the permissions it needs, and the OpenAPI document shows them.
 
 ::
 
@@ -8,8 +8,8 @@
     @app.post("/items")
     async def add(grant: Annotated[Grant, require("items:write")]): ...
 
-`keyfob.APIKeyMiddleware` goes around the application as always; its rules come first, and this asks for more.
-FastAPI is not installed with Keyfob.
+`keyfob.APIKeyMiddleware` wraps the application as always. Its rules come first; a route can only require more. Keyfob
+does not install FastAPI.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyRefused", "api_key", "require"]
 
-_HANDLERS = "starlette.exception_handlers"  # where Starlette keeps those of the application
+_HANDLERS = "starlette.exception_handlers"  # where Starlette keeps the application's handlers
 
 
 class KeyRefused(HTTPException):
-    """A route refused a request: 401 without a key, 403 for a key that lacks a permission.
+    """A route denied a request: 401 without a key, 403 for a key that lacks a permission.
 
-    The answer is the middleware's own, problem and all, unless the application has an exception handler for this class
-    or for the status.
+    The response equals the middleware's, including the problem, unless the application has an exception handler for
+    this class or for the status.
     """
 
     def __init__(self, denied: Denied, refusals: DenialResponses) -> None:
-        """*denied* says why, *refusals* what is answered."""
+        """*denied* holds the reason, *refusals* the responses."""
         status, headers, problem = refusal_of(denied, refusals)
         super().__init__(status, detail=problem["detail"], headers=headers)
         self.denied = denied
@@ -54,20 +54,20 @@ class KeyRefused(HTTPException):
 
 
 class _Answer(Response):
-    """What the middleware would have answered, over HTTP and before a WebSocket is accepted."""
+    """The response that the middleware would send, over HTTP and before a WebSocket is accepted."""
 
     def __init__(self, refused: KeyRefused) -> None:
         super().__init__(status_code=refused.status_code, headers=refused.headers)
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         del receive
         await self._refused.refusals.refuse(self._refused.denied, scope, send)
 
 
 class _BearerKey(SecurityBase):
-    """How a key is sent, for the OpenAPI document. It reads nothing: the middleware took the header away."""
+    """Describes in the OpenAPI document how to send a key. Reads nothing: the middleware removed the header."""
 
     def __init__(self) -> None:
         self.model = HTTPBearer(description="An API key, sent as `Authorization: Bearer <key>`.")
@@ -80,17 +80,17 @@ class _BearerKey(SecurityBase):
 async def api_key(
     connection: HTTPConnection, security: SecurityScopes, _: Annotated[None, Depends(_BearerKey())]
 ) -> Grant:
-    """Give the grant of the request. This is what `require` depends on, for ``app.dependency_overrides``.
+    """Return the grant of the request. `require` depends on this; override it with ``app.dependency_overrides``.
 
     Raises:
-        KeyRefused: there is no key, or it lacks one of the permissions that were required on the way here.
+        KeyRefused: there is no key, or it lacks a permission that the route or its routers require.
         ConfigError: no `keyfob.APIKeyMiddleware` is around the application.
 
     """
     found = check_route(connection.scope, needed_of(security.scopes))
     if isinstance(found, Denied):
-        # A dependency can answer with nothing but an exception, and what FastAPI answers to one differs from ours. So
-        # this one brings its handler along. Where Starlette keeps them elsewhere, status and challenge are still right.
+        # A dependency can answer only with an exception, and FastAPI's response to one differs from ours. So this
+        # registers its own handler. If Starlette keeps handlers elsewhere, status and challenge are still right.
         if _HANDLERS in connection.scope:
             handlers, _by_status = connection.scope[_HANDLERS]
             handlers.setdefault(KeyRefused, _answer)
@@ -103,20 +103,20 @@ async def _answer(_: HTTPConnection, refused: KeyRefused) -> Response:
 
 
 class _Requirement(Security):
-    """A ``Security`` that may itself be what another ``Security`` or ``Depends`` depends on."""
+    """A ``Security`` that another ``Security`` or ``Depends`` can depend on."""
 
     @property
     def __signature__(self) -> Signature:
-        """The one parameter by which FastAPI finds this again where it is wrapped."""
+        """The parameter through which FastAPI finds this dependency when it is wrapped."""
         return Signature([Parameter("grant", Parameter.KEYWORD_ONLY, default=self, annotation=Grant)])
 
     async def __call__(self, *, grant: Grant) -> Grant:
-        """Hand on what the dependency gave."""
+        """Return the grant from the dependency."""
         return grant
 
 
 def require(*permissions: str) -> Any:  # noqa: ANN401 - as FastAPI's own Security(), so that it can be a default value
-    """Make a ``Security`` dependency on a key that holds all *permissions*, or on any valid key. It gives the `Grant`.
+    """Return a ``Security`` dependency on a key that covers all *permissions*, or any valid key. It yields the `Grant`.
 
     Raises:
         ConfigError: one of them is not a permission, or is a wildcard.

@@ -1,4 +1,4 @@
-"""For Litestar: a guard, so that a handler, a controller or a router says which permissions it needs.
+"""Litestar integration: a guard with which a handler, a controller or a router requires permissions.
 
 ::
 
@@ -6,7 +6,7 @@
     async def items(request: Request) -> ...: ...
 
 `keyfob.APIKeyMiddleware` is one of the application's middlewares, ``DefineMiddleware(APIKeyMiddleware, …)``. Its rules
-come first, and this asks for more. Litestar is not installed with Keyfob.
+come first; a guard can only require more. Keyfob does not install Litestar.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ OPENAPI_COMPONENTS: Final = Components(
         )
     }
 )
-"""How a key is sent, for ``OpenAPIConfig(components=…, security=[{"Keyfob": []}])``."""
+"""Describes how to send a key, for ``OpenAPIConfig(components=…, security=[{"Keyfob": []}])``."""
 
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 
 class _Refused(ProblemDetailsException):
-    """A refusal, which Litestar's ``ProblemDetailsPlugin`` sends as the middleware would."""
+    """A denial, which Litestar's ``ProblemDetailsPlugin`` sends as the middleware would."""
 
     def __init__(self, denied: Denied, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         status, headers, problem = refusal_of(denied, refusals_of(connection.scope))
@@ -56,7 +56,7 @@ class _Refused(ProblemDetailsException):
 
 
 class KeyMissing(_Refused, NotAuthorizedException):
-    """The handler needs a key, and a public rule let the request in without one: 401."""
+    """The handler needs a key, but a public rule admitted the request without one: 401."""
 
 
 class KeyLacksPermission(_Refused, PermissionDeniedException):
@@ -64,7 +64,7 @@ class KeyLacksPermission(_Refused, PermissionDeniedException):
 
 
 def requires(*permissions: str) -> Guard:
-    """Make a guard that passes keys which hold all *permissions*, or any valid key where none is named.
+    """Return a guard that admits keys which cover all *permissions*, or any valid key if none is given.
 
     A WebSocket is closed before it is accepted, which clients see as 403.
 

@@ -1,14 +1,14 @@
-"""The test kit: a real installation in a folder, and keys for it, without a command line or an admin API.
+"""The test kit: a real installation in a folder and keys for it, without the command line or the admin API.
 
 ::
 
     async with installation(tmp_path) as here:
         issued = await here.issue("orders:read")
         app = APIKeyMiddleware(my_app, **here.options, rules={"GET /orders": "orders:read"})
-        # … request it with {"Authorization": f"Bearer {issued.text}"}
+        # … send requests with {"Authorization": f"Bearer {issued.text}"}
 
-Everything is real: the keyring, the database, the hashes. Only Argon2id is made cheap, which no installation
-outside tests may be.
+The keyring, the database and the hashes are real. Only the Argon2id parameters are cheap; never use such an
+installation outside tests.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CHEAP = Argon2Parameters(memory_kib=8, time=1)
 
 
 class Origin(TypedDict):
-    """Where an installation is: what a middleware needs besides its rules."""
+    """The location of an installation: the settings that a middleware needs besides its rules."""
 
     store: str
     keyring: Path
@@ -47,14 +47,14 @@ class Origin(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A key made for a test."""
+    """A key created for a test."""
 
     text: str = field(repr=False)
     record: KeyRecord
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request sends to present it."""
+        """The headers that present the key."""
         return {"Authorization": f"Bearer {self.text}"}
 
 
@@ -70,14 +70,14 @@ class Installation:
 
     @property
     def options(self) -> Origin:
-        """The settings that lead a middleware here."""
+        """The keywords for a middleware on this installation."""
         return {"store": self.url or _beside(self.folder), "keyring": self.folder / "keyfob.keyring"}
 
     async def issue(self, *permissions: str, key_type: str = "api", **fields: Any) -> Issued:  # noqa: ANN401
-        """Make a key that holds *permissions* (the fixed ones, for a type that has some).
+        """Create a key that holds *permissions* (or the fixed ones of its type).
 
         Args:
-            permissions: what the key may do.
+            permissions: the permissions of the key.
             key_type: ``api``, ``computer``, ``scim`` or ``admin``.
             fields: any other field of `keyfob.keys.record.KeyRecord`, for example ``team`` or ``expires_at``.
 
@@ -89,7 +89,7 @@ class Installation:
         return await issue_test_key(self.store, *permissions, issuer=issuer, key_type=key_type, **fields)
 
     async def change(self, issued: Issued, **fields: Any) -> KeyRecord:  # noqa: ANN401
-        """Give a key other *fields*, for example ``disabled_at``, in one transaction like every change."""
+        """Change *fields* of a key, for example ``disabled_at``, in one transaction."""
 
         async def work(transaction: Transaction) -> KeyRecord:
             record = await transaction.key(issued.record.id)
@@ -102,11 +102,11 @@ class Installation:
         return await self.store.change(work)
 
     async def disable(self, issued: Issued) -> None:
-        """Switch a key off."""
+        """Disable a key."""
         await self.change(issued, disabled_at=datetime.now(UTC))
 
     async def enable(self, issued: Issued) -> None:
-        """Switch a key on again."""
+        """Enable a key again."""
         await self.change(issued, disabled_at=None)
 
 
@@ -117,7 +117,7 @@ async def issue_test_key(
     key_type: str = "api",
     **fields: Any,  # noqa: ANN401
 ) -> Issued:
-    """Issue a key and put it into *store*, past every rule of the lifecycle."""
+    """Issue a key and put it into *store*, without the checks of the management layer."""
     created = await issuer.issue(key_type)
     fixed = DEFAULT_KEY_TYPES[key_type].permissions if key_type in DEFAULT_KEY_TYPES else None
     record = KeyRecord(
@@ -146,7 +146,7 @@ async def issue_test_key(
 
 @asynccontextmanager
 async def installation(folder: Path, *, url: str | None = None) -> AsyncIterator[Installation]:
-    """Make a keyring in *folder*, which must exist, and a database there or in the empty one at *url*."""
+    """Create a keyring in the existing *folder*, and a database there, or use the empty one at *url*."""
     now = datetime.now(UTC)
     keyring = Keyring.new(now)
     entry = keyring.newest

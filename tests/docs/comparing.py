@@ -20,6 +20,7 @@ _VARYING = [
     (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "<day>"),
     (re.compile(r"\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b"), "<hex>"),
     (re.compile(r"\b[0-9A-Za-z]{16}\b"), "<id>"),
+    (re.compile(r"\b[\w.-]+ \(cli\)"), "<person> (cli)"),
     (re.compile(r'(?<=etag: ")\d+(?=")|(?<="\\")\d+(?=\\"")'), "1"),
     (re.compile(r'(?<="seq": )\d+|(?<="seq":)\d+'), "1"),
 ]

@@ -1,4 +1,4 @@
-"""The server's start and stop, shared between Keyfob and the application inside it."""
+"""The ASGI lifespan, shared between Keyfob and the application that it wraps."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ log = logging.getLogger("keyfob")
 
 
 class StartsAndStops(Protocol):
-    """What runs beside the requests."""
+    """Something that runs beside the requests."""
 
     async def start(self) -> None:
-        """Begin. Raises ConfigError if it may not."""
+        """Start. Raises ConfigError if it must not."""
         ...
 
     async def stop(self) -> None:
-        """Write what is left, and end."""
+        """Write pending data, and stop."""
         ...
 
 
 class Lifespan:
     """One run of the lifespan protocol: Keyfob starts before the application and stops after it.
 
-    Where the application does not know the protocol (Django's does not), Keyfob answers in its place, so that it still
-    learns of the shutdown and can write the last uses.
+    If the application does not support the protocol (Django does not), Keyfob answers in its place, so that it is
+    notified of the shutdown and can write the last uses.
     """
 
     def __init__(self, app: ASGIApp, inner: StartsAndStops, on_started: Callable[[], None]) -> None:
-        """*inner* is started before *app*, and *on_started* called when both have."""
+        """*inner* starts before *app*; *on_started* is called when both have started."""
         self._app = app
         self._inner = inner
         self._on_started = on_started
@@ -46,7 +46,7 @@ class Lifespan:
         self._failed = False
 
     async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak the protocol to the end."""
+        """Run the protocol to its end."""
         try:
             await self._app(scope, self._receiving(receive), self._sending(send))
         except ConfigError as wrong:
@@ -95,7 +95,7 @@ class Lifespan:
         await self._inner.start()
 
     async def _stand_in(self, receive: Receive, send: Send) -> None:
-        """Answer for an application that left."""
+        """Answer in place of an application that has returned."""
         if not self._has_begun:
             await receive()
             try:

@@ -1,7 +1,7 @@
-"""What a refused caller is told, and no more than that.
+"""The responses to denied requests.
 
-Every answer is a problem (RFC 9457) with a challenge after RFC 6750, section 3. They are made once, when the
-middleware is built; only the messages around them are new each time, because outer middleware writes into those.
+Every response is a problem (RFC 9457) with a challenge (RFC 6750, section 3). They are built once, with the middleware;
+only the messages around them are new each time, because outer middleware modifies them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Form = Callable[["Denied", "Scope", "Message", "Message"], "tuple[Message, Messa
 
 
 class _Answer(NamedTuple):
-    """One answer, whole."""
+    """One complete response."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -35,14 +35,14 @@ class _Answer(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """One row of the table of answers; *error* is the challenge's, None where there is no challenge."""
+    """One row of the table of responses; *error* is the challenge's, None if there is no challenge."""
 
     status: HTTPStatus
     code: str
     detail: str
     error: str | None = None
     retry: bool = False
-    tells_code: bool = False  # in a header, too, where the status does not say it
+    tells_code: bool = False  # in a header, too, if the status does not reveal it
 
 
 _MISSING = _Kind(HTTPStatus.UNAUTHORIZED, "missing_key", "This needs an API key.", "")
@@ -90,17 +90,17 @@ _KINDS: Final = {
 
 
 def code_of(reason: Reason) -> str:
-    """The code that a caller is told for *reason*."""
+    """The code that the client gets for *reason*."""
     return _KINDS[reason].code
 
 
 def status_of(reason: Reason) -> int:
-    """The HTTP status that a caller is told for *reason*."""
+    """The HTTP status that the client gets for *reason*."""
     return int(_KINDS[reason].status)
 
 
 class DenialResponses:
-    """Every answer to a refused request, under one *realm*."""
+    """Every response to a denied request, under one *realm*."""
 
     __slots__ = ("_answers", "_form", "_lacking", "_realm")
 
@@ -127,11 +127,11 @@ class DenialResponses:
         self._form = form
 
     def prepare(self, needed: tuple[str, ...]) -> None:
-        """Make the answer to a key that lacks one of *needed* ahead of the first such request."""
+        """Prepare the response to a key that lacks one of *needed*, before the first such request."""
         self._lacking[needed] = _made(_FORBIDDEN, self._realm, needed)
 
     def response(self, denied: Denied) -> tuple[Message, Message]:
-        """Return the two messages that answer *denied* over HTTP: the caller's own, to alter."""
+        """Return the two messages that answer *denied* over HTTP. The caller may modify them."""
         status, headers, body = self._answer(denied)
         start = {"type": "http.response.start", "status": status, "headers": list(headers)}
         return start, {"type": "http.response.body", "body": body}
@@ -139,8 +139,8 @@ class DenialResponses:
     async def refuse(self, denied: Denied, scope: Scope, send: Send) -> None:
         """Answer *denied* on a connection that is HTTP, or a WebSocket that is not accepted yet.
 
-        A WebSocket gets the same answer where the server can send one (the extension ``websocket.http.response``);
-        elsewhere it is closed before it is accepted, which clients see as 403.
+        A WebSocket gets the same response if the server supports the extension ``websocket.http.response``; otherwise
+        it is closed before it is accepted, which clients see as 403.
         """
         start, body = self.response(denied)
         if self._form is not None:
@@ -156,13 +156,13 @@ class DenialResponses:
     def _answer(self, denied: Denied) -> _Answer:
         if not denied.needed or denied.reason is not Reason.PERMISSION:
             return self._answers[denied.reason]
-        if denied.needed not in self._lacking:  # named by rules and routes alone, so as few as these
+        if denied.needed not in self._lacking:  # only rules and routes name them, so there are few
             self.prepare(denied.needed)
         return self._lacking[denied.needed]
 
 
 def _handed(kind: _Kind, passed_on: Collection[int] | None) -> _Kind:
-    """Give *kind* a status that is handed on."""
+    """Give *kind* a status that the gateway passes on."""
     if passed_on is None or kind.status in passed_on:
         return kind
     return kind._replace(status=HTTPStatus.FORBIDDEN, tells_code=True)

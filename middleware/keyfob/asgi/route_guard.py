@@ -1,7 +1,7 @@
-"""What a route asks of the key by itself, beyond the rule that let the request in.
+"""Checks the permissions that a route requires, beyond the rule that admitted the request.
 
-`keyfob.fastapi` and `keyfob.litestar` put the question in their framework's words; here it is answered. The key was
-verified by the middleware around the application: all that is read is the grant that the middleware left.
+`keyfob.fastapi` and `keyfob.litestar` adapt this to their framework. The middleware around the application has verified
+the key; only the grant that it left is read here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
-_without_middleware = lru_cache(maxsize=1)(DenialResponses)  # in tests that put a grant into the scope by themselves
+_without_middleware = lru_cache(maxsize=1)(DenialResponses)  # in tests that put a grant into the scope themselves
 
 
 class DenialParts(NamedTuple):
-    """A denial in the parts that frameworks ask for: *headers* are those that do not describe the body."""
+    """A denial in the parts that frameworks need; *headers* excludes those that describe the body."""
 
     status: int
     headers: dict[str, str]
@@ -34,7 +34,7 @@ class DenialParts(NamedTuple):
 
 
 def needed_of(permissions: Iterable[object]) -> tuple[str, ...]:
-    """Give *permissions* without repeats, in their order. Raises ConfigError for what no rule could name, either."""
+    """Return *permissions* in order, without repeats. Raises ConfigError for any that no rule could name."""
     return tuple(dict.fromkeys(map(_permission, permissions)))
 
 
@@ -45,9 +45,9 @@ def _permission(named: object) -> str:
 
 
 def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | Denied:
-    """Give the grant of the request if it covers all that is *needed*.
+    """Return the grant of the request if it covers all of *needed*.
 
-    Raises ConfigError if no `keyfob.APIKeyMiddleware` is around the route, so that nobody has looked at the key.
+    Raises ConfigError if no `keyfob.APIKeyMiddleware` is around the route, so that nothing has verified the key.
     """
     if "keyfob" not in scope:
         raise ConfigError(
@@ -71,13 +71,13 @@ def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | De
 
 
 def refusals_of(scope: Mapping[str, Any]) -> DenialResponses:
-    """Give the answers of the middleware that judged the request, whose realm they name."""
+    """Return the responses of the middleware that judged the request, with its realm."""
     refusals: DenialResponses | None = scope.get("keyfob.refusals")
     return refusals or _without_middleware()
 
 
 def refusal_of(denied: Denied, refusals: DenialResponses) -> DenialParts:
-    """Take apart what *refusals* answer to *denied*."""
+    """Split the response of *refusals* to *denied* into its parts."""
     start, body = refusals.response(denied)
     headers = {name.decode("ascii"): value.decode("ascii") for name, value in start["headers"]}
     return DenialParts(

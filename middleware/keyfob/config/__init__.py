@@ -1,1 +1,1 @@
-"""Settings, from the configuration file, the environment and keywords. Start at `settings`."""
+"""Settings from the configuration file, the environment and keywords. Start at `settings`."""

@@ -1,4 +1,4 @@
-"""Where the keyring comes from: its file, or its contents in the settings."""
+"""Loads the keyring, from its file or from its contents in the settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITTEN_OUT = (r"\r\n", r"\n")  # a keyring has no backslash of its own
 
 
 def _with_line_ends(text: str) -> str:
-    """Read a line end that was written out as backslash and n, because not every environment takes real ones."""
+    """Turn a literal backslash and n into a line break, because some environments cannot hold real ones."""
     for written in _WRITTEN_OUT:
         text = text.replace(written, "\n")
     return text

@@ -1,7 +1,7 @@
-"""What each kind of setting may be, wherever it was written.
+"""The kinds of settings and their allowed values, whatever the source.
 
-A `Kind` checks a value and gives it in the form that Keyfob uses; for the environment it first reads the value out
-of text.
+A `Kind` checks a value and returns it in the form that Keyfob uses. A value from the environment is first parsed from
+text.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 
 
 class InvalidValue(ValueError):
-    """A setting can't have this value; the message continues the setting's name: "max_staleness" + "must be …"."""
+    """A setting cannot have this value; the message continues the setting's name: "max_staleness" + "must be …"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of setting: *check* takes what was written, *from_text* reads an environment value first."""
+    """One kind of setting: *check* validates a value, *from_text* first parses one from the environment."""
 
     check: Callable[[object], object]
     from_text: Callable[[str], object] = str
@@ -90,7 +90,7 @@ def word(*allowed: str) -> Kind:
 
 
 def text_like(pattern: str, what: str) -> Kind:
-    """Accept a text that matches *pattern* as a whole; *what* tells people its shape."""
+    """Accept a text that matches *pattern* as a whole; *what* describes its shape to people."""
     shape = re.compile(pattern)
 
     def check(value: object) -> str:
@@ -102,7 +102,7 @@ def text_like(pattern: str, what: str) -> Kind:
 
 
 def lower(kind: Kind) -> Kind:
-    """Accept what *kind* does, and use it in lower case."""
+    """Accept the values of *kind*, and convert them to lower case."""
     return Kind(lambda value: str(kind.check(value)).lower(), kind.from_text)
 
 
@@ -136,9 +136,9 @@ def lower_names(pattern: str, example: str) -> Kind:
 
 
 def argon2() -> Kind:
-    """Accept a table of memory_kib (8 to 65,536) and time (1 to 10); what it leaves out stays at the default.
+    """Accept a table of memory_kib (8 to 65,536) and time (1 to 10); omitted values keep their defaults.
 
-    The upper bounds are those beyond which a stored hash is refused before it is computed.
+    A stored hash beyond the upper bounds is refused before it is computed.
     """
     parts = {"memory_kib": whole(8, 65_536), "time": whole(1, 10)}
 
@@ -158,7 +158,7 @@ def argon2() -> Kind:
 
 
 def file_path() -> Kind:
-    """Accept a path; it becomes a `Path`, still relative to where it was written."""
+    """Accept a path and return a `Path`, still relative to its source."""
 
     def check(value: object) -> Path:
         if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
@@ -191,7 +191,7 @@ def web_url() -> Kind:
 
 
 def table() -> Kind:
-    """Accept a table, whose entries somebody else checks."""
+    """Accept a table; other code checks its entries."""
 
     def check(value: object) -> object:
         if not isinstance(value, Mapping):
@@ -238,7 +238,7 @@ def _plain(text: str) -> bool:
 
 
 def _read(reader: Callable[[str], object], text: str) -> object:
-    """Read *text*, or leave it as it is for the check to complain of."""
+    """Parse *text*, or return it unchanged so that the check reports it."""
     try:
         return reader(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Every setting there is: its section, its name and its kind. The names are those of `keyfob.APIKeyMiddleware`."""
+"""All settings: section, name and kind. The names are those of `keyfob.APIKeyMiddleware`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting, with its default, as one value: the file, overridden by the environment, overridden by keywords."""
+"""All settings with their defaults as one value. The environment overrides the file; keywords override both."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
-    """The admin API and the console."""
+    """Settings of the admin API and the console."""
 
     session_hours: float = 8
-    url: str | None = None  # what links and the Origin check use; without a slash at its end
+    url: str | None = None  # for links and the Origin check; without a trailing slash
     insecure_cookies: bool = False  # True lets the console sign in over plain http beyond localhost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardAuthSettings:
-    """One policy for a gateway. What has no safe default must be said."""
+    """One policy for a gateway. Settings without a safe default are required."""
 
     headers: str  # "x-forwarded" or "x-original", never both
-    trusted_proxies: tuple[str, ...]  # only these may say method, path and client address
+    trusted_proxies: tuple[str, ...]  # only these may send method, path and client address
     rules: Mapping[str, object]
-    status_map: str = "full"  # or "nginx", which knows no 429 and 503
+    status_map: str = "full"  # or "nginx", for a gateway that cannot pass on 429 and 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +45,22 @@ class Settings:
     path: Path | None = None  # the file that was read
     store: str | None = field(default=None, repr=False)
     keyring: Path | None = None
-    keyring_data: str | None = field(default=None, repr=False)  # the keyring's contents, in place of its path
+    keyring_data: str | None = field(default=None, repr=False)  # the keyring's contents, instead of its path
     prefix: str = "kf"
 
-    permissions: Mapping[str, str] | Sequence[str] | None = None  # None: what the rules name
+    permissions: Mapping[str, str] | Sequence[str] | None = None  # None: the permissions in the rules
     rules: Mapping[str, object] = field(default_factory=dict)
     key_types: Mapping[str, object] = field(default_factory=dict)
     plans: Mapping[str, object] = field(default_factory=dict)
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"
-    forwarded_scheme: bool | None = None  # None: where there are trusted proxies
+    forwarded_scheme: bool | None = None  # None: on if there are trusted proxies
     max_staleness: float = 2.0  # seconds; the longest that a revoked key can pass on another host
-    max_stale_on_outage: float = 0.0  # seconds on top while the store can't say
+    max_stale_on_outage: float = 0.0  # seconds added while the store cannot be read
     usage_interval: float = 1.0  # seconds; the most usage that a killed process loses
     cache_size: int = 100_000  # keys; 0 turns the cache off
-    argon2_threads: int | None = None  # None: as many as suit the machine
+    argon2_threads: int | None = None  # None: depends on the machine
     argon2: Mapping[str, int] = field(default_factory=lambda: dict(ARGON2_DEFAULTS))
     realm: str = "keyfob"
     forward_credential: bool = False
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def shown_store(self) -> str | None:
-        """The store's URL without its password, for people."""
+        """The store's URL without its password, for messages."""
         return None if self.store_url is None else self.store_url.shown
 
     @property
@@ -101,12 +101,12 @@ class Settings:
 def load_settings(
     path: str | Path | None = None, *, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING
 ) -> Settings:
-    """Read all settings there are.
+    """Read all settings.
 
     Args:
-        path: the file; None takes the one that ``KEYFOB_CONFIG`` in *environ* names, or does without.
+        path: the file; None uses the one that ``KEYFOB_CONFIG`` in *environ* names, if any.
         environ: ``KEYFOB_<SECTION>_<KEY>`` overrides the file.
-        overrides: settings by keyword override both; None stands for "not given".
+        overrides: settings by keyword, which override both; None means "not given".
 
     Raises:
         ConfigError: names the setting as it was written, and how to fix it.
@@ -120,7 +120,7 @@ def load_settings(
 
 
 def _override(sections: Sections, source: Sections) -> None:
-    """Lay *source* over *sections*. A keyring's path and a keyring's contents replace each other."""
+    """Merge *source* over *sections*. A keyring's path and a keyring's contents replace each other."""
     if "keyring" in source.get("store", {}):
         sections.get("", {}).pop("keyring_data", None)
     if "keyring_data" in source.get("", {}):

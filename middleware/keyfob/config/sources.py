@@ -1,7 +1,7 @@
-"""Where settings are written: the file, the environment, and keywords.
+"""The sources of settings: the file, the environment, and keywords.
 
-Each gives settings by section and name. What has no section, or is one whose entries users name, stands under "".
-A path is relative to where it was written: in the file to the file's folder, elsewhere to the working directory.
+Each returns settings by section and name. Settings without a section, and sections whose entries users name, are under
+"". A path in the file is relative to the file's folder; elsewhere it is relative to the working directory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _variable(section: str, key: str) -> str:
     return f"{_PREFIX}{section}_{key}".upper()
 
 
-# Written as if there were no sections. "KEYFOB_KEYRING" is a setting, "KEYFOB_URL" may well be somebody's own.
+# Settings that may be written without a section. "KEYFOB_KEYRING" is one; "KEYFOB_URL" may belong to other software.
 _WITHOUT_SECTION = {
     f"{_PREFIX}{name}".upper(): _variable(section, key)
     for name, (section, key) in {
@@ -43,7 +43,7 @@ _WITHOUT_SECTION = {
 
 
 def read_file(path: Path) -> Sections:
-    """Read *path* and check every section but those whose entries users name. Raises ConfigError."""
+    """Read *path* and check every section except those whose entries users name. Raises ConfigError."""
     raw = _parsed(path)
     folder = path.parent
     sections: Sections = {"": {}}
@@ -62,8 +62,8 @@ def read_file(path: Path) -> Sections:
 def read_environment(environ: Mapping[str, str]) -> Sections:
     """Read ``KEYFOB_<SECTION>_<KEY>``, and the keyring's path or contents. Raises ConfigError, never with a value.
 
-    A name close to a setting's is taken for a slip and refused; others are somebody's own (``KEYFOB_ADMIN_KEY``
-    for a script), because an environment, unlike a file, is shared.
+    A name close to a setting's is refused as a typo. Others are ignored, because the environment is shared, unlike a
+    file: ``KEYFOB_ADMIN_KEY`` may belong to a script.
     """
     sections: Sections = {}
     for variable in sorted(name for name in environ if name.startswith(_PREFIX)):
@@ -83,7 +83,7 @@ def _split(variable: str) -> tuple[str, str]:
 
 
 def _meant(variable: str, section: str, key: str) -> list[str]:
-    """Give the names one of which was meant: its section or key is misspelt, or the section was left out."""
+    """Return the names that were possibly meant: the section or key is misspelt, or the section is missing."""
     if variable in _WITHOUT_SECTION:
         return [_WITHOUT_SECTION[variable]]
     near = section if section in SECTIONS else nearest(section, SECTIONS)
@@ -93,7 +93,7 @@ def _meant(variable: str, section: str, key: str) -> list[str]:
 
 
 def read_keywords(keywords: Mapping[str, object]) -> Sections:
-    """Read settings given in code; None stands for "not given". Raises ConfigError."""
+    """Read settings given in code; None means "not given". Raises ConfigError."""
     sections: Sections = {}
     for keyword, value in keywords.items():
         if value is None:
@@ -141,7 +141,7 @@ def _unknown_section(name: str, entries: object) -> str:
 
 
 def _home(name: str) -> str | None:
-    """Give the section that *name* belongs to, if there is one."""
+    """Return the section that *name* belongs to, if any."""
     if name in TABLES:
         return f"[{name}]"
     return next((f"[{section}]" for section, known in SECTIONS.items() if name in known), None)

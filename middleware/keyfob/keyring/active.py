@@ -1,4 +1,4 @@
-"""The keyring that this process works with: the entries of the file, in the states that the database gives them."""
+"""The keyring that this process uses: the entries of the file, with their states from the database."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ _FORGED = (
     "the states of the signing keys in the database were not written by a holder of this keyring, so they are refused; "
     "`keyfob audit verify` names what differs from the audit log: put that back, or restore a backup"
 )
-_RELOAD_AT_MOST_EVERY = 1.0  # seconds, so that junk with unknown characters does not read the file all day
+_RELOAD_AT_MOST_EVERY = 1.0  # seconds, so that junk with unknown characters does not cause constant reads of the file
 
 
 class TagCheck(Enum):
-    """What the tag of a presented key says."""
+    """The result of checking a presented key's tag."""
 
     VALID = "valid"
     FORGED = "forged"
-    RETIRED = "retired"  # made under a signing key that is refused by now
-    UNCHECKED = "unchecked"  # the signing key is lost, so that only Argon2id can tell
+    RETIRED = "retired"  # made under a signing key that has been retired
+    UNCHECKED = "unchecked"  # the signing key is lost, so only Argon2id can decide
 
 
 class ActiveKeyring:
-    """Decides whether a key's tag is ours, with what a key is digested, and with what new keys are signed."""
+    """Checks tags, provides the digest keys, and selects the key that signs new keys."""
 
     def __init__(self, load: Callable[[], Keyring], clock: Callable[[], float]) -> None:
-        """*load* reads the keyring anew and raises ConfigError; *clock* gives seconds that only go forward."""
+        """*load* rereads the keyring and raises ConfigError; *clock* returns monotonic seconds."""
         self._load = load
         self._clock = clock
         self._keyring = load()
         self._loaded_at = clock()
-        self._marks: dict[str, SigningKeyRecord] = {}  # what is judged by
-        self._sealed: dict[str, SigningKeyRecord] = {}  # what the last valid seal covered
-        self._said: list[tuple[SigningKeyRecord, str, str]] = []  # what the database said last, with its seal
+        self._marks: dict[str, SigningKeyRecord] = {}  # the states in effect
+        self._sealed: dict[str, SigningKeyRecord] = {}  # the states under the last valid seal
+        self._said: list[
+            tuple[SigningKeyRecord, str, str]
+        ] = []  # the last states read from the database, with their seal
         self._is_sealed = False
 
     def apply(self, marks: Iterable[SigningKeyRecord]) -> bool:
-        """Take over what the database says, if its seal holds. Returns whether anything is different now.
+        """Apply the states from the database if their seal is valid. Returns whether anything changed.
 
-        States whose seal does not hold can only refuse: what was active or lost by a valid seal stays so only while
-        the database repeats it, and what is new is refused.
+        States with an invalid seal can only refuse: a key that was active or lost under a valid seal stays so only
+        while the database repeats that, and a new one is refused.
         """
         said = tuple(marks)
         is_news = [(mark, mark.sealed_by, mark.seal) for mark in said] != self._said
         self._said = [(mark, mark.sealed_by, mark.seal) for mark in said]
-        # The file may be handed to this host later than the entry was activated; so it is looked at until it fits.
+        # The file may reach this host after the entry was activated, so it is reread until it matches.
         self._take_over(said)
         is_reloaded = not self._fits() and self._reload(immediately=is_news)
         if is_reloaded:
@@ -82,7 +84,7 @@ class ActiveKeyring:
         return said[0].sealed_by if said else ""
 
     def check(self) -> None:
-        """Raise ConfigError unless every active character is here with its fingerprint, and the seal holds."""
+        """Raise ConfigError unless every active entry is in the file with its fingerprint, and the seal is valid."""
         if not self._marks:
             msg = "the database knows no signing key; run `keyfob init` or `keyfob keyring activate`"
             raise ConfigError(msg)
@@ -105,7 +107,7 @@ class ActiveKeyring:
             raise ConfigError(msg)
 
     def check_tag(self, key: KeyText) -> TagCheck:
-        """Whether *key* can be one of ours, by the signing key that its text names."""
+        """Check the tag of *key* under the signing key that its text names."""
         char = key.key_char
         mark = self._marks.get(char)
         if mark is not None and mark.state is not SigningKeyState.ACTIVE:
@@ -157,7 +159,7 @@ class ActiveKeyring:
         return [mark for mark in self._marks.values() if mark.state is SigningKeyState.ACTIVE]
 
     def _reload(self, *, immediately: bool = False) -> bool:
-        """Read the file again, unless that was done just now. Answers whether it holds another keyring."""
+        """Reread the file, unless it was just read. Returns whether it holds a different keyring."""
         now = self._clock()
         if now - self._loaded_at < _RELOAD_AT_MOST_EVERY and not immediately:
             return False
@@ -171,7 +173,7 @@ class ActiveKeyring:
 
 
 def _restricted(sealed: dict[str, SigningKeyRecord], said: dict[str, SigningKeyRecord]) -> dict[str, SigningKeyRecord]:
-    """Combine what was *sealed* with what is *said* without a valid seal, so that nothing more than before passes."""
+    """Combine the *sealed* states with the *said* ones, whose seal is invalid, so that no further key passes."""
     combined = {}
     for char in sealed.keys() | said.keys():
         before, now = sealed.get(char), said.get(char)

@@ -1,4 +1,4 @@
-"""The keyring's file: refused if others can read it, and written atomically."""
+"""The keyring's file. It is refused if others can read it, and written atomically."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SHARED = (
 
 
 def is_private(found: os.stat_result) -> bool:
-    """Whether nobody but this process, its group and root can read a file with this status, and no group can write it.
+    """Whether only this process, its group and root can read a file with this status, and no group can write it.
 
-    0600 and stricter is. So is 0440 where the group is one of this process's, and root or this process owns the file:
-    that is how Kubernetes mounts a secret with ``fsGroup``.
+    Mode 0600 or stricter is private. So is 0440 if the process is in the file's group, and root or the process owns the
+    file, as Kubernetes mounts a secret with ``fsGroup``.
     """
     mode = stat.S_IMODE(found.st_mode)
     if not mode & _OPEN_TO_OTHERS:
@@ -50,13 +50,13 @@ def load_keyring(path: str | PathLike[str]) -> Keyring:
 
 
 def write_keyring(path: str | PathLike[str], keyring: Keyring, *, replaces: Keyring | None = None) -> None:
-    """Write *keyring* to *path*, with mode 0600 whatever the umask; on return it is on the disk.
+    """Write *keyring* to *path*, with mode 0600 whatever the umask; on return it is on disk.
 
-    Without *replaces* the file must not be there yet. With it, the file must still hold that keyring, so that
-    an entry which somebody else has just added is not lost.
+    Without *replaces* the file must not exist. With it, the file must still hold that keyring, so that an entry which
+    somebody else has just added is not lost.
 
     Raises:
-        ConfigError: the file is there, or is not what *replaces* says, or cannot be written.
+        ConfigError: the file exists, does not hold *replaces*, or cannot be written.
 
     """
     target = Path(os.path.realpath(path))  # a link stays a link
@@ -73,7 +73,7 @@ def write_keyring(path: str | PathLike[str], keyring: Keyring, *, replaces: Keyr
 def _read_private(path: str | PathLike[str]) -> str:
     try:
         with Path(path).open("rb") as file:
-            found = os.fstat(file.fileno())  # of the open file, whatever the path leads to by now
+            found = os.fstat(file.fileno())  # of the open file, because the path may lead elsewhere by now
             if not is_private(found):
                 mode = stat.S_IMODE(found.st_mode)
                 _refuse(
@@ -93,8 +93,8 @@ def _read_private(path: str | PathLike[str]) -> str:
 
 
 def _write_beside(target: Path, content: bytes, *, create: bool) -> None:
-    """Write a file beside *target*, then give it that name in one step."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # 0600 from its first moment
+    """Write a file beside *target*, then rename it atomically."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # created with mode 0600
     beside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -103,7 +103,7 @@ def _write_beside(target: Path, content: bytes, *, create: bool) -> None:
             file.flush()
             os.fsync(descriptor)
         if create:
-            target.hardlink_to(beside)  # unlike a rename, it fails where there is a file
+            target.hardlink_to(beside)  # unlike a rename, it fails if the file exists
         else:
             beside.replace(target)
     finally:

@@ -1,4 +1,4 @@
-"""The keyring: the server's own keys, each known by one character. They are never in the database.
+"""The keyring: the server's signing keys, each named by one character. They are never in the database.
 
 The file is TOML, one table for each character::
 
@@ -6,8 +6,8 @@ The file is TOML, one table for each character::
     key = "64 hexadecimal digits"
     created_at = 2026-01-31T12:00:00Z
 
-The key of an entry makes tags, and from it one sub-key is derived for each other purpose, so that what one of them
-signs can never be taken for what another one signs.
+The key of an entry makes tags. For every other purpose a sub-key is derived from it, so that a MAC made for one purpose
+is never valid for another.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from keyfob.keys.format import KeyText
 
 KEY_BYTES = 32
-TAG_BYTES = 10  # 80 bits: a guess is right once in 10**24, and right or not it admits nobody
-CHARS = ALPHABET[36:] + ALPHABET[10:36] + ALPHABET[:10]  # in the order in which they are taken: a-z, A-Z, 0-9
+TAG_BYTES = 10  # 80 bits: a guess is right once in 10**24, and even a right one admits nobody
+CHARS = ALPHABET[36:] + ALPHABET[10:36] + ALPHABET[:10]  # in the order of use: a-z, A-Z, 0-9
 
 _HEX_KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}\Z")
 
@@ -45,21 +45,21 @@ class SigningKey:
     key: bytes = field(repr=False)
     created_at: datetime
 
-    _tag_state: hmac.HMAC = field(init=False, repr=False, compare=False)  # keyed once: that is half of the work
+    _tag_state: hmac.HMAC = field(init=False, repr=False, compare=False)  # keyed once, which saves half of the work
 
     def __post_init__(self) -> None:
-        """Key the state that every tag is made from."""
+        """Prepare the keyed state from which every tag is made."""
         object.__setattr__(self, "_tag_state", hmac.new(self.key, b"keyfob/tag/v1\0", "sha256"))
 
     def tag(self, tagged: str) -> str:
-        """The tag of a key text, made over everything before it: 80 bits of HMAC-SHA-256 (RFC 2104) in base 62."""
+        """The tag over *tagged*, the text before it: 80 bits of HMAC-SHA-256 (RFC 2104) in base 62."""
         return base62(int.from_bytes(self._tag_bytes(tagged), "big"), TAG_LENGTH)
 
     def verifies(self, key: KeyText) -> bool:
-        """Whether this entry made the tag that *key* carries. Takes as long for a wrong tag as for a right one."""
+        """Whether this entry made the tag of *key*. Compares in constant time."""
         try:
             presented = from_base62(key.tag).to_bytes(TAG_BYTES, "big")
-        except (ValueError, OverflowError):  # no digits of ours; and 14 of them can say a little more than 80 bits
+        except (ValueError, OverflowError):  # not our digits, or more than 80 bits: 14 digits can hold a little more
             return False
         return hmac.compare_digest(self._tag_bytes(key.tagged), presented)
 
@@ -69,11 +69,11 @@ class SigningKey:
         return state.digest()[:TAG_BYTES]
 
     def digest_state(self) -> hashlib.blake2b:
-        """A fresh keyed BLAKE2b-256 (RFC 7693): ``copy()`` it, feed it a whole key, and its digest is the digest."""
+        """A fresh keyed BLAKE2b-256 (RFC 7693). Update a ``copy()`` with a whole key to get the key's digest."""
         return hashlib.blake2b(digest_size=32, key=self.digest_key)
 
     def digest(self, text: str) -> bytes:
-        """What recognises the whole key *text* without Argon2id; worthless to whoever lacks the keyring."""
+        """The digest that verifies the whole key *text* without Argon2id; useless without the keyring."""
         state = self.digest_state()
         state.update(text.encode())
         return state.digest()
@@ -95,17 +95,17 @@ class SigningKey:
 
     @property
     def states_key(self) -> bytes:
-        """The sub-key that seals what the database says of the keyring."""
+        """The sub-key that seals the states of the signing keys in the database."""
         return self._derived(b"keyfob/states/v1\0")
 
     @property
     def browser_key(self) -> bytes:
-        """The sub-key under which the database stores what a browser or a link holds."""
+        """The sub-key for the HMACs of session cookies and link tokens in the database."""
         return self._derived(b"keyfob/browser/v1\0")
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits by which the database knows the key; they tell nothing of it."""
+        """16 hexadecimal digits that identify the key in the database; they reveal nothing about it."""
         return self._derived(b"keyfob/fingerprint/v1\0").hex()[:16]
 
     def _derived(self, purpose: bytes) -> bytes:
@@ -114,22 +114,22 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """All entries, in the order in which they were written. Every one verifies; the database says which one signs."""
+    """All entries, in the order of the file. Every one verifies; the database determines which one signs."""
 
     entries: Mapping[str, SigningKey]
 
     @classmethod
     def of(cls, keys: Iterable[SigningKey]) -> Keyring:
-        """A keyring that nobody can change of *keys*."""
+        """An immutable keyring of *keys*."""
         return cls(MappingProxyType({key.char: key for key in keys}))
 
     @classmethod
     def new(cls, now: datetime) -> Keyring:
-        """A keyring of one fresh entry."""
+        """A keyring with one new entry."""
         return cls.of(()).added(now)
 
     def added(self, now: datetime, taken: Collection[str] = ()) -> Keyring:
-        """This keyring and one fresh entry, under the next character that is neither here nor in *taken*.
+        """This keyring plus one new entry, under the next character that is neither here nor in *taken*.
 
         Raises:
             ConfigError: all 62 characters are used up.
@@ -144,7 +144,7 @@ class Keyring:
 
     @property
     def newest(self) -> SigningKey:
-        """The entry that was made last."""
+        """The entry that was created last."""
         return max(reversed([*self.entries.values()]), key=lambda entry: entry.created_at)
 
     def digest_states(self) -> dict[str, hashlib.blake2b]:
@@ -156,7 +156,7 @@ class Keyring:
         """Read a keyring as `dump` writes it.
 
         Raises:
-            ConfigError: it is not such a text; the message holds no key.
+            ConfigError: the text is malformed; the message holds no key.
 
         """
         try:

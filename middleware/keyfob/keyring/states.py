@@ -1,8 +1,8 @@
-"""What the database says of the keyring's signing keys, and the seal that shows who said it.
+"""The states of the signing keys in the database, and the seal that authenticates them.
 
-The rows of ``signing_keys`` decide which keys are refused and which pass without a tag. So the whole table carries one
-seal: HMAC-SHA-256 (RFC 2104) under a key of the keyring, which is never in the database. Whoever can write the database
-but lacks the keyring cannot change, add or remove a state without breaking the seal.
+The rows of ``signing_keys`` decide which keys are refused and which pass without a tag. So one seal covers the whole
+table: HMAC-SHA-256 (RFC 2104) under a key of the keyring, which is never in the database. Without the keyring nobody
+can change, add or remove a state without breaking the seal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SigningKeyState(StrEnum):
-    """What the database says of a key character."""
+    """The state of a signing key."""
 
     ACTIVE = "active"
     RETIRED = "retired"  # keys that carry it are refused
@@ -30,7 +30,7 @@ class SigningKeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRecord:
-    """One character of the keyring as the database knows it. The newest active one issues.
+    """The database's record of one signing key. The newest active one signs new keys.
 
     *seal* covers all records of the table together; *sealed_by* is the character of the signing key that made it.
     """
@@ -51,7 +51,7 @@ def sealed(records: Iterable[SigningKeyRecord], entry: SigningKey) -> tuple[Sign
 
 
 def is_sealed(records: Iterable[SigningKeyRecord], entries: Mapping[str, SigningKey]) -> bool:
-    """Whether *records* are exactly what the holder of one of *entries* sealed. An empty table is never sealed."""
+    """Whether one of *entries* sealed exactly these *records*. An empty table is never sealed."""
     whole = tuple(records)
     seals = {(record.sealed_by, record.seal) for record in whole}
     if len(seals) != 1:
@@ -62,7 +62,7 @@ def is_sealed(records: Iterable[SigningKeyRecord], entries: Mapping[str, Signing
 
 
 def newest_active(records: Iterable[SigningKeyRecord], entries: Mapping[str, SigningKey]) -> SigningKey | None:
-    """Return the entry that signs: the newest active one that is in *entries*."""
+    """Return the entry that signs new keys: the newest active one in *entries*."""
     active = [r for r in records if r.state is SigningKeyState.ACTIVE and r.char in entries]
     return entries[max(active, key=lambda record: record.activated_at).char] if active else None
 

@@ -1,1 +1,1 @@
-"""What a key is: its written form, its record, and the hash of its secret."""
+"""Keys: their written form, their record, and the hash of their secret."""

@@ -5,19 +5,19 @@
     kf _ api _ 7Qx2mB9tKd03LpWz _ <43 characters> a <14 characters> <6 characters>
     │    │     │                  │               │ │               │
     │    │     │                  │               │ │               └ checksum: CRC-32 of everything before it.
-    │    │     │                  │               │ │                 Tells a typo from a key without a server
-    │    │     │                  │               │ └ tag: 80 bits of HMAC-SHA-256, under the keyring key, of everything
-    │    │     │                  │               │   before it. A forged key is refused without a database read.
-    │    │     │                  │               │   It only ever refuses: what admits is the secret
-    │    │     │                  │               └ entry: which entry of the keyring made the tag, 1 character
-    │    │     │                  └ secret: 256 bits of the operating system's randomness; only a hash is stored
-    │    │     └ id: 16 random characters, public and never reused; what logs, pages and paths show
-    │    └ type: what kind of key it is, [a-z][a-z0-9]{1,15}
-    └ prefix: whose keys these are, for people and for secret scanners, [a-z][a-z0-9]{1,15}
+    │    │     │                  │               │ │                 Distinguishes a typo from a key, offline
+    │    │     │                  │               │ └ tag: 80 bits of HMAC-SHA-256 under the signing key, over all
+    │    │     │                  │               │   that precedes it. Rejects a forged key without a database read.
+    │    │     │                  │               │   It can only reject; only the secret admits
+    │    │     │                  │               └ entry: the character of the signing key that made the tag
+    │    │     │                  └ secret: 256 bits from the operating system; only a hash is stored
+    │    │     └ id: 16 random characters, public and never reused; shown in logs, pages and paths
+    │    └ type: the type of the key, [a-z][a-z0-9]{1,15}
+    └ prefix: identifies the issuer to people and secret scanners, [a-z][a-z0-9]{1,15}
 
-(The blanks are the drawing's; a key has none. The four parts after the last ``_`` are its body, 64 characters.)
-All digits and letters are ``0-9A-Za-z``; numbers are in base 62, zero-padded. Every character counts: another case,
-quotes, an escape or an invisible character make it another text, which is no key.
+(A key has no spaces; the drawing adds them. The four parts after the last ``_`` are its body, 64 characters.)
+All digits and letters are ``0-9A-Za-z``; numbers are in base 62, zero-padded. Every character counts: a change of case,
+quotes, an escape or an invisible character makes the text invalid.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LONGEST = 16 + 1 + 16 + 1 + ID_LENGTH + 1 + BODY_LENGTH
 _WORD = "[a-z][a-z0-9]{1,15}"
 _ID = f"[0-9A-Za-z]{{{ID_LENGTH}}}"
 _BODY = f"[0-9A-Za-z]{{{BODY_LENGTH}}}"
-WORD = re.compile(rf"{_WORD}\Z")  # what a prefix or a key type may be called
+WORD = re.compile(rf"{_WORD}\Z")  # a prefix or a key type
 KEY_ID = re.compile(rf"{_ID}\Z")
 _KEY = re.compile(rf"({_WORD})_({_WORD})_({_ID})_({_BODY})\Z")
 _DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
@@ -53,7 +53,7 @@ _DISPLAY = re.compile(rf"({_WORD})_{_WORD}_({_ID})(?:_{_BODY})?\Z")
 
 @dataclass(slots=True)  # not frozen: a flood of junk makes many, and freezing is most of what one costs
 class KeyText:
-    """A key, taken apart. Its shape and checksum are right; nothing more is known of it."""
+    """A parsed key. Its shape and checksum are right; nothing else has been checked."""
 
     prefix: str
     key_type: str
@@ -62,27 +62,27 @@ class KeyText:
 
     @property
     def secret(self) -> str:
-        """What only the key's holder knows."""
+        """The part that only the key's holder knows."""
         return self.text[-BODY_LENGTH:KEY_CHAR_AT]
 
     @property
     def key_char(self) -> str:
-        """Which entry of the keyring made the tag."""
+        """The character of the signing key that made the tag."""
         return self.text[KEY_CHAR_AT]
 
     @property
     def tag(self) -> str:
-        """What the server's keyring says of everything before it."""
+        """The MAC over everything before it, under the signing key."""
         return self.text[KEY_CHAR_AT + 1 : -CHECKSUM_LENGTH]
 
     @property
     def checksum(self) -> str:
-        """What everybody can tell of everything before it."""
+        """The CRC-32 of everything before it, which needs no secret."""
         return self.text[-CHECKSUM_LENGTH:]
 
     @property
     def tagged(self) -> str:
-        """What the tag covers: everything before it."""
+        """The part that the tag covers: everything before it."""
         return self.text[: -(TAG_LENGTH + CHECKSUM_LENGTH)]
 
     @property
@@ -92,13 +92,13 @@ class KeyText:
 
 
 def parse_key(text: str, *, prefix: str = "kf") -> KeyText | None:
-    """Take a key apart if its shape, *prefix* and checksum are right, else None. Needs no server and no keyring."""
+    """Parse a key. Returns None if its shape, *prefix* or checksum is wrong. Needs no server and no keyring."""
     if len(text) > LONGEST:  # first, so that a header of 200 KB costs nothing
         return None
     match = _KEY.match(text)
     if match is None or match[1] != prefix:
         return None
-    # Read, not written: a flood of junk gets as far as here, and to read a number is the cheaper of the two.
+    # Decode the checksum instead of encoding one: decoding is cheaper, and a flood of junk reaches this line.
     if from_base62(text[-CHECKSUM_LENGTH:]) != zlib.crc32(text[:-CHECKSUM_LENGTH].encode()):
         return None
     return KeyText(match[1], match[2], match[3], text)
@@ -112,17 +112,17 @@ def checksum(text: str) -> str:
 def compose(
     *, key_type: str, key_id: str, secret: str, key_char: str, tag: Callable[[str], str], prefix: str = "kf"
 ) -> KeyText:
-    """Write a key; *tag* is asked for the tag of everything before it.
+    """Compose a key; *tag* computes the tag of everything before it.
 
     Raises:
-        ValueError: a field does not have its shape.
+        ValueError: a field is malformed.
 
     """
     tagged = f"{prefix}_{key_type}_{key_id}_{secret}{key_char}"
     summed = tagged + tag(tagged)
     text = summed + checksum(summed)
     if _KEY.match(text) is None or len(key_char) != 1:
-        raise ValueError("a field of the key does not have its shape")
+        raise ValueError("a field of the key is malformed")
     return KeyText(prefix, key_type, key_id, text)
 
 
@@ -142,7 +142,7 @@ def display(key_type: str, key_id: str, prefix: str = "kf") -> str:
 
 
 def key_id_of(text: str, prefix: str = "kf") -> str | None:
-    """The id in *text*: an id alone, a displayed key, or a whole key (mistyped or not); None in all else."""
+    """The id in *text*: an id alone, a displayed key, or a whole key (mistyped or not); otherwise None."""
     if len(text) > LONGEST:
         return None
     if KEY_ID.match(text):

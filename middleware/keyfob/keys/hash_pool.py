@@ -1,9 +1,9 @@
-"""A few threads of their own for Argon2id, with a bound on how much may wait for them.
+"""A bounded thread pool and queue for Argon2id.
 
-Argon2id costs tens of milliseconds and 19 MiB, so it must neither hold up the event loop nor pile up. A slot is
-counted from admission until the *thread* is done, or until the work was taken back before a thread touched it: it is
-released in the callback of the executor's future. A caller that goes away while its hash is computed frees nothing,
-so callers that come and go cannot make more work than the threads can do.
+Argon2id costs tens of milliseconds and 19 MiB, so it must neither block the event loop nor queue without bound. A call
+holds its slot until its *thread* is done, or until it was cancelled before a thread started it: the callback of the
+executor's future releases the slot. A caller that disconnects during its hash frees nothing, so reconnecting clients
+cannot create more work than the threads can do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NICENESS = 10  # above the process's own: the event loop goes first
 
 
 class Argon2Pool:
-    """Runs hashes beside the event loop. Serves any number of loops, at once or one after the other."""
+    """Runs hashes off the event loop. Serves any number of loops, in parallel or in sequence."""
 
     def __init__(self, threads: int | None = None, queue: int | None = None) -> None:
         """Compute on *threads* threads (half the cores, at most four); let *queue* more wait (32 for each thread)."""
@@ -52,22 +52,22 @@ class Argon2Pool:
 
     @property
     def computed(self) -> int:
-        """How many calls the threads have finished."""
+        """The number of calls that the threads have finished."""
         return self._computed
 
     @property
     def admitted(self) -> int:
-        """How many calls are waiting or being computed now."""
+        """The number of calls that are queued or running."""
         return self._admitted
 
     async def run(self, fn: Callable[[*Ts], T], *args: *Ts, key_id: str | None = None) -> T:
-        """Call *fn* on a thread and wait for what it returns.
+        """Call *fn* on a thread and return its result.
 
-        At most two calls for one *key_id* are admitted at once. A third is turned away rather than queued: calls for
-        the same key text share one check, so a third is somebody guessing secrets, and must not fill the queue.
+        At most two calls for one *key_id* are admitted at a time. A third is rejected instead of queued: calls for the
+        same key text share one check, so a third comes from somebody who guesses secrets, and must not fill the queue.
 
         Raises:
-            Saturated: too many calls wait already, in all or for this key, or the pool is closed.
+            Saturated: the queue is full, in total or for this key, or the pool is closed.
 
         """
         future = self._admit(fn, args, key_id)
@@ -79,7 +79,7 @@ class Argon2Pool:
             raise
 
     def open(self) -> None:
-        """Serve again after `close`. Nothing happens to a pool that is open."""
+        """Serve again after `close`. Does nothing if the pool is open."""
         with self._lock:
             if self._closed:
                 self._executor = self._new_executor()
@@ -89,7 +89,7 @@ class Argon2Pool:
         return ThreadPoolExecutor(self._threads, "keyfob-argon2", initializer=_step_back)
 
     def close(self) -> None:
-        """Drop what waits, and wait for the threads to end (as long as one hash takes). Can be called again."""
+        """Cancel queued calls and wait for the threads to end (the duration of one hash). Can be called again."""
         with self._lock:
             self._closed = True
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -104,7 +104,7 @@ class Argon2Pool:
             self._admitted += 1
             if key_id is not None:
                 self._of_key[key_id] += 1
-        # Outside the lock: if the thread is done already, the callback runs here and now.
+        # Outside the lock: if the thread is done already, the callback runs immediately, in this thread.
         future.add_done_callback(lambda done: self._release(done, key_id))
         return future
 
@@ -119,19 +119,19 @@ class Argon2Pool:
 
 
 def _is_cancelled() -> bool:
-    """Whether it is the running task itself that was cancelled, not what it waited for."""
+    """Whether the running task itself was cancelled, rather than the future it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def _cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _step_back() -> None:
-    """Make the calling thread yield to all others. Linux alone gives each thread its own niceness."""
+    """Lower the priority of the calling thread. Only Linux has a niceness per thread."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        with suppress(OSError):  # a sandbox may forbid it: then the hashes are only less polite
+        with suppress(OSError):  # a sandbox may forbid it; then hashes run at normal priority
             os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS))

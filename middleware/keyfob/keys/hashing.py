@@ -1,7 +1,7 @@
 """Argon2id (RFC 9106), the hash of record of a key's secret, as PHC strings.
 
-What a row asks for is judged before it is computed: whoever can write to the database must not be able to make
-the server spend gigabytes or minutes on one check.
+The parameters in a stored hash are checked before it is computed: write access to the database must not be enough to
+make the server spend gigabytes or minutes on one check.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ SALT_BYTES = 16
 HASH_BYTES = 32
 
 _NUMBER = "([1-9][0-9]{0,9})"
-_BASE64 = "([A-Za-z0-9+/]{22,86})"  # unpadded, 16 to 64 bytes: what is written here has 16 of salt and 32 of hash
+_BASE64 = "([A-Za-z0-9+/]{22,86})"  # unpadded, 16 to 64 bytes; Keyfob writes a salt of 16 and a hash of 32
 _PHC = re.compile(rf"\$argon2id\$v=19\$m={_NUMBER},t={_NUMBER},p={_NUMBER}\${_BASE64}\${_BASE64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Argon2Parameters:
-    """What one hash costs: *memory_kib* KiB of memory, *time* passes, *parallelism* lanes.
+    """The cost of one hash: *memory_kib* KiB of memory, *time* passes, *parallelism* lanes.
 
     Raises:
-        ConfigError: more than 65536 KiB, 10 passes or 4 lanes, or less than Argon2 can do.
+        ConfigError: more than 65536 KiB, 10 passes or 4 lanes, or less than Argon2 allows.
 
     """
 
@@ -45,7 +45,7 @@ class Argon2Parameters:
     parallelism: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what `verify` would refuse to compute."""
+        """Reject parameters that `verify` would refuse to compute."""
         complaint = _complaint(self.memory_kib, self.time, self.parallelism)
         if complaint is not None:
             raise ConfigError(f"argon2: {complaint}")
@@ -74,10 +74,10 @@ def hash_secret(secret: str, parameters: Argon2Parameters) -> str:
 
 
 def verify(phc: str, secret: str) -> bool:
-    """Whether *secret* is what *phc* was made of. A hash that `why_refused` objects to is False, uncomputed.
+    """Whether *phc* is the hash of *secret*. If `why_refused` rejects the hash, returns False without computing it.
 
     Raises:
-        Saturated: there is not enough memory to tell.
+        Saturated: there is not enough memory for the check.
 
     """
     if why_refused(phc) is not None:
@@ -91,7 +91,7 @@ def verify(phc: str, secret: str) -> bool:
 
 
 def why_refused(phc: str) -> str | None:
-    """Why a stored hash is not even computed, in words fit for a log; None if it may be."""
+    """The reason, for a log, why a stored hash must not be computed; None if it may be."""
     match = _PHC.match(phc)
     if match is None:
         return "the stored hash is not a PHC string of Argon2id"
@@ -101,7 +101,7 @@ def why_refused(phc: str) -> str | None:
 
 
 def needs_rehash(phc: str, parameters: Argon2Parameters) -> bool:
-    """Whether *phc* was made with other parameters than *parameters*."""
+    """Whether *phc* was computed with parameters other than *parameters*."""
     match = _PHC.match(phc)
     return match is None or _cost(match) != (parameters.memory_kib, parameters.time, parameters.parallelism)
 
@@ -111,7 +111,7 @@ def _cost(match: re.Match[str]) -> tuple[int, int, int]:
 
 
 def _is_base64(text: str) -> bool:
-    """Whether *text* is what encoding some bytes gives, so that the library cannot fail on it."""
+    """Whether *text* is a canonical base 64 encoding, so that the library cannot fail on it."""
     with suppress(binascii.Error):
         return b64encode(b64decode(text + "=" * (-len(text) % 4))).decode().rstrip("=") == text
     return False

@@ -1,4 +1,4 @@
-"""A key and a team as the store keeps them: facts, and the questions that the facts alone answer."""
+"""Keys and teams as the store keeps them, and the properties that follow from them alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
 
 
 class State(StrEnum):
-    """What a key is shown as. The first that applies, in this order, wins."""
+    """The state that is shown for a key. The first one that applies, in this order, wins."""
 
     DISABLED = "disabled"
     SUSPENDED = "suspended"
@@ -26,7 +26,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """Who made a key: an admin key, somebody at the command line, or Keyfob itself."""
+    """The creator of a key: an admin key, a command line user, or Keyfob itself."""
 
     kind: str  # "key", "cli" or "system"
     id: str | None
@@ -35,7 +35,7 @@ class Creator:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Those who hold keys together; *plan* decides which types of key they may have."""
+    """A group that holds keys; *plan* decides which types of key it may have."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One key without its secret. *revision* is that of the last change to the key or its team's plan."""
+    """One key without its secret. *revision* is the one of the last change to the key or its team's plan."""
 
     id: str
     name: str
@@ -75,12 +75,12 @@ class KeyRecord:
 
     @property
     def is_disabled(self) -> bool:
-        """Whether somebody switched the key off."""
+        """Whether somebody disabled the key."""
         return self.disabled_at is not None
 
     @property
     def is_deleted(self) -> bool:
-        """Whether only the tombstone is left."""
+        """Whether only a tombstone remains."""
         return self.deleted_at is not None
 
     def is_expired(self, now: datetime) -> bool:
@@ -99,7 +99,7 @@ class KeyRecord:
         return ended is not None and replaced is not None and ended <= replaced
 
     def state(self, now: datetime, *, suspended: bool) -> State:
-        """What the key is shown as at *now*; *suspended* is whether its team's plan lacks its type."""
+        """The state to show at *now*; *suspended* is whether its team's plan lacks its type."""
         if self.is_disabled:
             return State.DISABLED
         if suspended:

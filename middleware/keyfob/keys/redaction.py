@@ -1,4 +1,4 @@
-"""Whole keys do not reach a log: a client may put one into a path or a query, where everybody writes it down."""
+"""Keeps whole keys out of logs: a client may put one into a path or a query, which most software logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _formatter = logging.Formatter()
 
 
 def redact(text: str) -> str:
-    """Cut every key in *text*, whole or broken off, to the form that may be shown: ``kf_api_7Qx2mB9tKd03LpWz_…``."""
+    """Cut every key in *text*, whole or truncated, to the form that may be shown: ``kf_api_7Qx2mB9tKd03LpWz_…``."""
     return _WHOLE_KEY.sub(r"\1_…", text)
 
 
@@ -21,7 +21,7 @@ class RedactKeys(logging.Filter):
     """Redacts the message and the traceback of each record that passes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, without keys."""
+        """Redact the record; never drop it."""
         said = record.getMessage()
         shown = redact(said)
         if shown != said:
@@ -35,7 +35,7 @@ class RedactKeys(logging.Filter):
 
 
 def redact_logs(*names: str) -> None:
-    """Redact what is logged under each of *names*. A logger asks its own filters alone, not those of its parents."""
+    """Redact records of the loggers *names*. Loggers apply only their own filters, not those of their parents."""
     for name in names:
         logger = logging.getLogger(name)
         if not any(isinstance(each, RedactKeys) for each in logger.filters):

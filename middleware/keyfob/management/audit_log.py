@@ -1,4 +1,4 @@
-"""Reading the audit log: who did what, as far as the reader may know."""
+"""Reads the audit log, limited to the events that the actor may see."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _LISTING = "audit"
 
 @dataclass(frozen=True, slots=True)
 class EventSearch:
-    """Which events to read; numbers and times may still be the text of a query string.
+    """Which events to read. Numbers and times may still be text from a query string.
 
-    *key* is an id or a display form. *actor* is the id or the name of who acted.
+    *key* is an id or a display form. *actor* is the id or the name of the one who acted.
     """
 
     team: str | None = None
@@ -49,14 +49,14 @@ class EventSearch:
 
 
 class AuditLog:
-    """Shows events, newest first: those of the actor's own team, or all of them to who acts in every team."""
+    """Returns events, newest first: those of the actor's team, or of all teams if the actor acts in every team."""
 
     def __init__(self, store: KeyStore, *, prefix: str = "kf") -> None:
         self._store = store
         self._prefix = prefix
 
     async def events(self, search: EventSearch, *, actor: Actor) -> Page[ChainedEvent]:
-        """One page. Raises Forbidden without ``audit:read``, and Invalid with the parameter as pointer."""
+        """Return one page. Raises Forbidden without ``audit:read``, and Invalid with the parameter as pointer."""
         query = self._query(search, actor)
         if query is None:
             return Page((), None)
@@ -65,7 +65,7 @@ class AuditLog:
         return Page(shown, write_token(_LISTING, shown[-1].seq) if len(found) > query.limit else None)
 
     def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[ChainedEvent]:
-        """All pages, one after the other, in bounded memory. Raises as `events`, before the first event."""
+        """Stream all pages in bounded memory. Raises like `events`, before the first event."""
         return self._pages(self._query(replace(search, page_size=LARGEST_PAGE), actor))
 
     async def _pages(self, query: EventQuery | None) -> AsyncIterator[ChainedEvent]:
@@ -76,7 +76,7 @@ class AuditLog:
             query = replace(query, bound=found[-1].seq) if len(found) == query.limit else None
 
     def _query(self, search: EventSearch, actor: Actor) -> EventQuery | None:
-        """Give the query, or None where the answer is empty: another's team has no events, like one that never was."""
+        """Return the query, or None if the result is empty: teams that the actor cannot see have no events."""
         actor.demand("audit:read")
         query = EventQuery(
             team=None if search.team is None else read_text(search.team, "team"),

@@ -1,6 +1,6 @@
-"""Creating once, however often the request arrives (the Idempotency-Key header).
+"""Creates a key only once, however often the request arrives (the Idempotency-Key header).
 
-The record commits in the same transaction as the key that it stands for, so neither is ever there without the other.
+The record commits in the same transaction as its key, so neither exists without the other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """One request's claim to be the same as another: *scope* says which request, *body_digest* what it said."""
+    """Identifies a repeated request: *scope* names the request, *body_digest* its content."""
 
     scope: str
     body_digest: bytes
@@ -44,10 +44,10 @@ class IdempotencyKey:
         return cls(hashlib.sha256(scope.encode()).hexdigest(), hashlib.sha256(body).digest())
 
     def answered_by(self, earlier: IdempotencyRecord | None, now: datetime) -> str | None:
-        """Give the id of the key that this request made already, or None if it must make one.
+        """Return the id of the key that this request has created already, or None if it must create one.
 
         Raises:
-            IdempotencyMismatch: *earlier* was another request.
+            IdempotencyMismatch: *earlier* was a different request.
         """
         if earlier is None or earlier.at <= now - KEPT:
             return None
@@ -57,17 +57,17 @@ class IdempotencyKey:
 
 
 class UnderWay:
-    """The requests that this process is working on. Between processes the transaction decides."""
+    """The requests that this process is handling. Between processes the transaction decides."""
 
     def __init__(self) -> None:
         self._scopes: set[str] = set()
 
     @contextmanager
     def claim(self, key: IdempotencyKey | None) -> Iterator[None]:
-        """Work on *key* alone. Without a key nothing is claimed.
+        """Handle *key* exclusively. Without a key nothing is claimed.
 
         Raises:
-            IdempotencyInProgress: somebody works on it already.
+            IdempotencyInProgress: another request with this key is running.
         """
         if key is None:
             yield

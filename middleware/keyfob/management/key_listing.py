@@ -1,4 +1,4 @@
-"""Looking at keys: one, many, and how much one is used."""
+"""Reads one key, lists many, and reports the usage of one."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ MOST_DAYS = 365
 
 @dataclass(frozen=True, slots=True)
 class KeySearch:
-    """Which keys to list; numbers and times may still be the text of a query string.
+    """Which keys to list. Numbers and times may still be text from a query string.
 
-    *q* finds by name and id. *order_by* is one of `ORDERS`, with ``-`` before it for descending. Without *team*
+    *q* searches names and ids. *order_by* is one of `ORDERS`, with ``-`` before it for descending. Without *team*
     all teams that the actor can see are searched.
     """
 
@@ -65,7 +65,7 @@ class KeySearch:
 
 
 class KeyListing:
-    """What is there to be seen of keys; never any part of a secret or its hash."""
+    """Reads keys for people; never any part of a secret or its hash."""
 
     def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime], prefix: str) -> None:
         self._store = store
@@ -74,11 +74,11 @@ class KeyListing:
         self._prefix = prefix
 
     async def one(self, team_id: str, key_id: str, *, actor: Actor, needed: str) -> KeyView:
-        """Look at one key. *key_id* may be its display form.
+        """Return one key. *key_id* may be its display form.
 
         Raises:
             Forbidden: the actor lacks *needed*.
-            NotFound: no such key, or it is another team's.
+            NotFound: the key does not exist, or belongs to another team.
         """
         actor.demand(needed)
         plain = key_id_of(key_id, self._prefix)
@@ -112,7 +112,7 @@ class KeyListing:
         await self._plans(team_id, actor)
 
     async def usage(self, team_id: str, key_id: str, days: int | str, *, actor: Actor) -> list[UseDay]:
-        """Give every one of the last *days* (1–365) in UTC, today last, with what the key did. Raises as `one`."""
+        """Return the usage on each of the last *days* (1–365) in UTC, today last. Raises like `one`."""
         view = await self.one(team_id, key_id, actor=actor, needed="keys:read")
         today = self._now().astimezone(UTC).date()
         first = today - timedelta(days=read_number(days, "days", most=MOST_DAYS) - 1)
@@ -120,7 +120,7 @@ class KeyListing:
         return [used.get(day, UseDay(day, 0, 0)) for day in _days(first, today)]
 
     async def _plans(self, team_id: str | None, actor: Actor) -> set[str]:
-        """Every plan that the keys listed may be under."""
+        """Return every plan that the listed keys may be under."""
         if team_id is None:
             return {team.plan for team in await self._store.teams()}
         team = await self._store.team(team_id) if actor.may_see(team_id) else None
@@ -161,7 +161,7 @@ class KeyListing:
         return key_id_of(created_by, self._prefix) or read_text(created_by, "created_by")
 
     def _sought(self, q: str) -> str | None:
-        """Cut a key to its id: it was pasted here by mistake, and must not reach a log or the database."""
+        """Cut a whole key to its id: it was pasted by mistake, and must not reach a log or the database."""
         text = unicodedata.normalize("NFC", read_text(q, "q")).strip()
         return key_id_of(text, self._prefix) or text or None
 

@@ -1,4 +1,4 @@
-"""What callers write into a query: sizes, times and page tokens. Complaints point at the parameter's name."""
+"""Parses query parameters: sizes, times and page tokens. Errors point at the parameter's name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST = 2**63  # what a column of either store can hold
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some of many, and the token to ask for those after them; None when these are the last."""
+    """One page of items, and the token for the next page; None on the last page."""
 
     items: tuple[T, ...]
     next_token: str | None
@@ -52,29 +52,29 @@ def read_moment(value: datetime | str, name: str) -> datetime:
 
 
 def read_text(value: str, name: str, *, most: int = 200) -> str:
-    """Read a text that a store can compare: not longer than *most*, no NUL, no lone surrogate. Raises Invalid."""
+    """Read a text that a store can compare: at most *most* characters, no NUL, no lone surrogate. Raises Invalid."""
     if len(value) <= most and is_storable(value):
         return value
     raise Invalid((f"/{name}", f"This must be a text of {most} characters or fewer, without control characters"))
 
 
 def is_storable(value: object) -> bool:
-    """Whether *value* is a text or number that both stores can take as a parameter."""
+    """Whether *value* is a text or number that both stores accept as a parameter."""
     if isinstance(value, str):
         return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
     return isinstance(value, int) and not isinstance(value, bool) and -_LARGEST <= value < _LARGEST
 
 
 def write_token(*place: str | int) -> str:
-    """Write a place in a listing as a text without meaning to anybody else."""
+    """Encode a position in a listing as an opaque text."""
     return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def read_token(token: str, *, listing: str, kinds: tuple[type, ...]) -> list[str | int]:
-    """Undo `write_token`: the parts after the first, which must be *listing*, each of its kind.
+    """Decode a token of `write_token`: return the parts after the first, which must be *listing*, each of its kind.
 
     Raises:
-        Invalid: nobody wrote this token for this listing.
+        Invalid: the token was not made for this listing.
     """
     place = _decoded(token)
     fits = place[:1] == [listing] and tuple(map(type, place[1:])) == kinds and all(map(is_storable, place))
@@ -84,7 +84,7 @@ def read_token(token: str, *, listing: str, kinds: tuple[type, ...]) -> list[str
 
 
 def _decoded(token: str) -> list[str | int]:
-    """Give what `write_token` was given, or nothing."""
+    """Return the arguments of `write_token`, or an empty list."""
     if len(token) > _LONGEST_TOKEN or not token.isascii():
         return []
     try:

@@ -1,13 +1,13 @@
-"""What can be granted, which types of key there are, and which plan may hold which type.
+"""The permissions that can be granted, the types of key, and the types that each plan includes.
 
-Three lists of permissions, kept apart on purpose:
+Three separate lists of permissions:
 
-- the *catalogue*: what people choose from when they make a key;
-- *fixed* permissions: what keys of one type always hold, and no other key is ever offered;
-- *admin* permissions: what Keyfob's own admin API asks for; only keys of type ``admin`` may hold them.
+- the *catalogue*: people choose from it when they create a key;
+- *fixed* permissions: keys of one type always hold them, and no other key can;
+- *admin* permissions: Keyfob's own admin API requires them; only keys of type ``admin`` may hold them.
 
-A rule may name any of them. A permission that the catalogue names and a key type fixes stays fixed: rules know it,
-nobody is offered it.
+A rule may name any of them. A permission that is both in the catalogue and fixed by a key type stays fixed: rules can
+name it, but nobody can choose it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that can be granted: permission to label, name to key type, plan to the types that it may hold."""
+    """Permissions with labels, key types by name, and the types that each plan includes."""
 
     permissions: Mapping[str, str]
     key_types: Mapping[str, KeyType]
@@ -41,15 +41,15 @@ class Catalogue:
         return key_type != ADMIN and key_type not in self.plans.get(plan, ())
 
     def allows(self, plan: str, key_type: str) -> bool:
-        """Whether a team with *plan* may make keys of *key_type*."""
+        """Whether a team with *plan* may create keys of *key_type*."""
         return key_type in self.key_types and not self.suspends(plan, key_type)
 
     def suspended_types(self) -> dict[str, tuple[str, ...]]:
-        """Each plan with the key types that it lacks."""
+        """The key types that each plan lacks."""
         return {plan: tuple(name for name in self.key_types if self.suspends(plan, name)) for plan in self.plans}
 
     def grantable(self, key_type: str) -> tuple[str, ...]:
-        """Give the permissions, without wildcards, that a key of *key_type* may hold. Raises KeyError."""
+        """Return the permissions, without wildcards, that a key of *key_type* may hold. Raises KeyError."""
         fixed = self.key_types[key_type].permissions
         if fixed is not None:
             return fixed
@@ -63,16 +63,16 @@ class Catalogue:
         return [grant for grant in permissions if not _is_on_offer(grant, known)]
 
     def fixed_permissions(self) -> tuple[str, ...]:
-        """Give every permission that some key type fixes."""
+        """Return every permission that a key type fixes."""
         return tuple(name for key_type in self.key_types.values() for name in key_type.permissions or ())
 
     def known_to_rules(self) -> frozenset[str]:
-        """Give every permission that a rule may name."""
+        """Return every permission that a rule may name."""
         return frozenset((*self.permissions, *self.fixed_permissions(), *ADMIN_PERMISSIONS))
 
 
 def _is_on_offer(grant: str, known: tuple[str, ...]) -> bool:
-    """Whether *grant* is known, or is a wildcard that covers something known. ``*`` is always on offer."""
+    """Whether *grant* is known, or is a wildcard that covers something known. ``*`` is always grantable."""
     if grant == _EVERYTHING or grant in known:
         return True
     held = Held((grant,))
@@ -82,7 +82,7 @@ def _is_on_offer(grant: str, known: tuple[str, ...]) -> bool:
 def build_catalogue(
     *, permissions: object = None, key_types: object = None, plans: object = None, rules_named: Iterable[str] = ()
 ) -> Catalogue:
-    """Merge what is configured over the defaults.
+    """Merge the configuration over the defaults.
 
     Args:
         permissions: name to label, or a list of names; None takes *rules_named* less fixed and admin permissions.

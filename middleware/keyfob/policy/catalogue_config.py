@@ -1,7 +1,7 @@
-"""Reading the catalogue: ``[permissions]``, ``[key_types.*]`` and ``[plans.*]`` over the defaults.
+"""Reads ``[permissions]``, ``[key_types.*]`` and ``[plans.*]`` over the defaults.
 
-An entry with the name of a default changes only what it says: ``[key_types.computer] label = "Laptop key"`` stays
-one per team. ``per_team = "many"`` and ``permissions = "chosen"`` undo a default's limit.
+An entry with the name of a default changes only the fields that it has: ``[key_types.computer] label = "Laptop key"``
+stays one per team. ``per_team = "many"`` and ``permissions = "chosen"`` undo a default's limit.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def read_labels(raw: object) -> dict[str, str]:
 
 
 def read_key_types(raw: object) -> dict[str, KeyType]:
-    """Read tables by name, each laid over the default of that name. Raises ConfigError."""
+    """Read tables by name, each merged over the default of that name. Raises ConfigError."""
     tables = _table(raw, "[key_types]")
     return {name: _key_type(name, table, DEFAULT_KEY_TYPES.get(name)) for name, table in tables.items()}
 
 
 def read_plans(raw: object, types: Collection[str]) -> dict[str, frozenset[str]]:
-    """Read the types that each plan may hold, out of *types*. Raises ConfigError."""
+    """Read the types that each plan includes, out of *types*. Raises ConfigError."""
     return {name: _plan(name, plan, types) for name, plan in _table(raw, "[plans]").items()}
 
 

@@ -1,6 +1,6 @@
-"""An address or a range of addresses as people write it: ``203.0.113.7``, ``10.0.0.0/8``, ``2001:db8::/32``.
+"""Addresses and address ranges as people write them: ``203.0.113.7``, ``10.0.0.0/8``, ``2001:db8::/32``.
 
-The narrow reading on purpose: no netmasks, no zone ids, no host bits that a reader could take for the range's own.
+Deliberately strict: no netmasks, no zone ids, and no host bits, which could be mistaken for part of the range.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _MAPPED_BITS = 96  # ::ffff:0:0/96 holds the IPv4 addresses (RFC 4291, section 2
 
 
 def parse_range(text: str) -> tuple[Network, str]:
-    """Read *text* and give the network and how it is written for short; IPv4-mapped IPv6 becomes IPv4.
+    """Parse *text* and return the network and its short form; IPv4-mapped IPv6 becomes IPv4.
 
     Raises:
-        ValueError: it is neither an address nor a range, or the address lies inside the range that it names.
+        ValueError: *text* is neither an address nor a range, or has host bits.
     """
     if _SHAPE.fullmatch(text) is None:
         raise ValueError(_not_a_range(text))

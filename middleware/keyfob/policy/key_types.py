@@ -1,4 +1,4 @@
-"""Key types and plans: what they are, and those that are there unless configuration says otherwise."""
+"""Key types and plans, with their defaults."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a key holds, and the one question about it: does it cover what is needed?
+"""Permissions, and whether the ones that a key holds cover a needed one.
 
-A permission is ``resource:action`` in lower case, with as many parts as one likes (``items:parts:read``).
+A permission is ``resource:action`` in lower case, with any number of parts (``items:parts:read``).
 A grant is a permission, ``prefix:*`` for everything under ``prefix:``, or ``*`` for everything.
 Parts are compared whole: ``items:*`` covers ``items:read``, never ``itemsx:read``. Only a wildcard covers a wildcard.
 """
@@ -39,25 +39,25 @@ def is_grant(text: str) -> bool:
 
 
 def covers(held: Collection[str], needed: str) -> bool:
-    """Whether *held* has *needed*, by itself or through a wildcard."""
+    """Whether *held* includes *needed*, directly or through a wildcard."""
     return Held(held).covers(needed)
 
 
 def missing(held: Collection[str], wanted: Iterable[str]) -> tuple[str, ...]:
-    """Those of *wanted* that *held* does not cover, in their order, without repeats."""
+    """The permissions in *wanted* that *held* does not cover, in order, without repeats."""
     prepared = Held(held)
     return tuple(grant for grant in dict.fromkeys(wanted) if not prepared.covers(grant))
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Held:
-    """A set of grants, prepared once so that `covers` is quick for every request after."""
+    """A set of grants, prepared once so that `covers` is fast on every request."""
 
     exact: frozenset[str]
-    prefixes: tuple[str, ...]  # of the wildcards, less the star: "items:", and "" for "*"
+    prefixes: tuple[str, ...]  # of the wildcards, without the star: "items:", and "" for "*"
 
     def __init__(self, grants: Collection[str]) -> None:
-        """Prepare *grants*. A bare string is a TypeError: it would be taken letter by letter."""
+        """Prepare *grants*. A bare string raises TypeError, because it would be read letter by letter."""
         if isinstance(grants, str):
             raise TypeError("grants are a collection of strings, not one string")
         object.__setattr__(self, "exact", frozenset(grants))
@@ -65,5 +65,5 @@ class Held:
         object.__setattr__(self, "prefixes", tuple(sorted({grant[:-1] for grant in wildcards})))
 
     def covers(self, needed: str) -> bool:
-        """Whether these grants have *needed*, by itself or through a wildcard."""
+        """Whether these grants include *needed*, directly or through a wildcard."""
         return needed in self.exact or needed.startswith(self.prefixes)

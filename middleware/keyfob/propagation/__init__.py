@@ -1,1 +1,1 @@
-"""How a change reaches every worker: freshness, leases, the list of workers, acknowledgements."""
+"""Propagation of changes to every worker: freshness, leases, the list of workers, acknowledgements."""

@@ -1,7 +1,7 @@
 """Waits until every worker has acknowledged a change, or its lease has run out.
 
-No other process's clock is read. A worker relies on what it read for as long as its lease, and what it read before the
-change it read before this wait began; so once the wait has lasted as long as the lease, it serves nothing from before.
+No other process's clock is read. A worker relies on a read for at most its lease, and every read that missed the change
+began before this wait. So once the wait has lasted as long as the lease, the worker can no longer serve the old state.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from keyfob.store.workers import Worker, WorkerList
 
-INTERVAL = 0.05  # seconds between two reads of the list
-GRACE = 0.2  # seconds beyond its lease in which a worker that has just read may still say so
+INTERVAL = 0.05  # seconds between reads of the list
+GRACE = 0.2  # seconds beyond its lease in which a worker that has just read may still acknowledge
 _LOOK_LIMIT = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One worker's acknowledgement. Without *confirmed_at* it has stopped, or its lease has run out."""
+    """One worker's acknowledgement. Without *confirmed_at* the worker has stopped, or its lease has run out."""
 
     id: str
     host: str
@@ -41,7 +41,7 @@ class AcknowledgementWait:
         self,
         workers: WorkerList,
         *,
-        lease: float,  # seconds that a worker of this installation may rely on what it read last
+        lease: float,  # seconds for which a worker of this installation may rely on its last read
         now: Callable[[], datetime],
         clock: Callable[[], float] = boot_clock,
     ) -> None:
@@ -51,7 +51,7 @@ class AcknowledgementWait:
         self._clock = clock
 
     async def wait_for(self, revision: int) -> tuple[Answer, ...]:
-        """Return when each worker has confirmed *revision*, which is committed, or its lease has run out since.
+        """Return when each worker has confirmed the committed *revision*, or its lease has run out since.
 
         Raises:
             StoreUnavailable: the list of workers could not be read.
@@ -63,7 +63,7 @@ class AcknowledgementWait:
         while True:
             waited = self._clock() - began
             for worker in present or ():
-                known.setdefault(worker.id, worker)  # also one that came back meanwhile, with what it knew before
+                known.setdefault(worker.id, worker)  # also a worker that returned with an old state meanwhile
                 if worker.revision >= revision:
                     confirmed.setdefault(worker.id, self._now())
             silent = [worker for worker in known.values() if worker.id not in confirmed]
@@ -93,7 +93,7 @@ class AcknowledgementWait:
         return None
 
     async def _deregister(self, silent: Sequence[Worker]) -> None:
-        """Deregister workers that said nothing, so that nobody else waits for them. One that is alive enters again."""
+        """Deregister workers that did not answer, so that nobody waits for them again. A live one registers again."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_LOOK_LIMIT):
                 for worker in silent:

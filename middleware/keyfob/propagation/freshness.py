@@ -1,12 +1,12 @@
-"""May a cached answer still be given?
+"""Decides whether a cached answer may still be used.
 
-Two things must hold. The *lease*: all changes were read, in one snapshot, by a poll that began at most
-``max_staleness`` seconds ago; so a change committed at *c* is missed by no allow after *c* + ``max_staleness``,
-whatever stalls, and however notifications get lost. The *change signal*: its number is the one that was seen before
-the last poll; so on one host a change is in force as soon as the call that made it has returned.
+Two conditions must hold. The *lease*: all changes were read, in one snapshot, by a poll that began at most
+``max_staleness`` seconds ago. So no request admitted after *c* + ``max_staleness`` misses a change committed at *c*,
+through stalls and lost notifications. The *change signal*: its number is the one that was read before the last poll. So
+on one host a change is in force as soon as its call has returned.
 
-The order inside `Freshness._read` makes this correct: look at the change signal and the clock, then read the store in a
-snapshot that begins after that look, then merge, and only then record what was seen.
+The order in `Freshness._read` makes this correct: read the change signal and the clock, then read the store in a
+snapshot that begins later, then merge, and only then record the signal and the clock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
-# A monotonic clock that includes suspend: a laptop wakes without a lease.
+# A monotonic clock that includes suspend, so that a laptop wakes up without a lease.
 boot_clock: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 )
@@ -37,19 +37,19 @@ _SLOWEST_READ = 2.0  # seconds; a store that takes longer is answered 503
 
 
 class Merging(Protocol):
-    """Where changes go. Neither method may await, so that no request sees half of them."""
+    """Applies changes. Neither method may await, so that no request sees only part of them."""
 
     def merge(self, changes: Changes) -> None:
-        """Replace what is older."""
+        """Replace older states."""
         ...
 
     def forget(self) -> None:
-        """The history is another one: drop every answer, good or bad."""
+        """Drop every cached answer, because the database has another history."""
         ...
 
 
 class Freshness:
-    """Knows up to which revision this process has seen the store, and how long that may be relied on."""
+    """Tracks the revision that this process has read, and how long it may rely on it."""
 
     def __init__(
         self,
@@ -76,18 +76,18 @@ class Freshness:
         self.epoch: str | None = None
 
     def is_current(self) -> bool:
-        """Whether a cached answer is still good. The two comparisons that every request pays for."""
-        # A clock that went back would stretch the lease; so its beginning is looked at, too.
+        """Whether a cached answer is still valid. Every request makes these two comparisons."""
+        # A clock that went back would extend the lease, so the start of the lease is checked, too.
         return self._change_signal[0] == self._seen and self._began <= self._clock() <= self._until
 
     def may_serve(self) -> bool:
-        """Whether a cached answer may be given: it is current, or stale within the allowance for an outage."""
+        """Whether a cached answer may be used: it is current, or stale within the allowance for an outage."""
         return self.is_current() or self._may_serve_stale()
 
     def lease_remaining(self) -> float:
-        """How many seconds open connections may stay open if the store does not answer again; 0 or less: not at all.
+        """The seconds for which connections may stay open if the store does not answer again; 0 or less: none.
 
-        A changed signal alone ends nothing, because a read will follow. But it ends the allowance for an outage.
+        A changed signal alone closes nothing, because a read will follow. But it ends the allowance for an outage.
         """
         now = self._clock()
         if now < self._began:
@@ -96,15 +96,15 @@ class Freshness:
         return self._until + (0.0 if is_changed else self._outage_allowance) - now
 
     def believed_until(self) -> float:
-        """Until when, by this clock, a refusal that was read now may be repeated without a new read."""
+        """Until when, on this clock, a refusal that was read now may be reused without a new read."""
         return self._clock() + self._max_staleness
 
     def believes(self, until: float) -> bool:
-        """Whether *until* is still to come."""
+        """Whether *until* is in the future."""
         return 0 < until - self._clock() <= self._max_staleness
 
     async def ensure(self) -> None:
-        """Return once cached answers may be given. Raises StoreUnavailable."""
+        """Return once cached answers may be used. Raises StoreUnavailable."""
         for _ in range(_ROUNDS):
             if self.may_serve():
                 return
@@ -118,7 +118,7 @@ class Freshness:
             raise StoreUnavailable(msg)
 
     async def refresh(self) -> None:
-        """Read what changed. Callers that come while a read is under way share it."""
+        """Read the changes. Concurrent callers share one read."""
         flight = self._flight
         if flight is None or flight.done() or flight.get_loop() is not asyncio.get_running_loop():
             flight = self._flight = asyncio.create_task(self._read())
@@ -183,6 +183,6 @@ class Freshness:
 
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:
-    # The callers may all have left; asyncio would otherwise report an exception that was never retrieved.
+    # If all callers were cancelled, asyncio would report an exception that was never retrieved.
     if not flight.cancelled():
         flight.exception()

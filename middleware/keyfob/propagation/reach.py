@@ -1,7 +1,7 @@
-"""Which workers a change reaches immediately, asked of the list of workers and never assumed.
+"""Finds the workers that a change does not reach immediately, from the list of workers.
 
-A worker enters the list before it reads what it judges by, and says there which change signal it reads. So whoever has
-committed and published a change finds in the list every worker that may not have been reached.
+A worker registers before it reads what it will rely on, and records which change signal it reads. So after committing
+and publishing a change, the list contains every worker that may not have noticed it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 async def unreached(store: KeyStore) -> Sequence[Worker]:
-    """The workers that do not read the change signal of this process. Raises StoreUnavailable."""
+    """Return the workers that do not read this process's change signal. Raises StoreUnavailable."""
     own = store.workers.signal_id
     return [worker for worker in await store.workers.all() if not own or worker.signal != own]
 
 
 async def seconds_until_effective(store: KeyStore, max_staleness: float) -> float:
-    """How long a worker may still act on what was before a change that has just been published; 0 if none does."""
+    """Return how long a worker may still use the state before a change that was just published; 0 if none does."""
     try:
         waited_for = await unreached(store)
     except StoreUnavailable:
@@ -35,7 +35,7 @@ async def seconds_until_effective(store: KeyStore, max_staleness: float) -> floa
 
 
 async def signal_problems(store: KeyStore) -> list[str]:
-    """What keeps changes from being immediate on this host, without names of hosts. Raises StoreUnavailable."""
+    """Return why changes are not immediate on this host, without host names. Raises StoreUnavailable."""
     own = store.workers.signal_id
     if own is None:
         return []

@@ -1,9 +1,9 @@
-"""Keeps this process in the store's list of workers, and acknowledges a revision there when somebody waits for it.
+"""Keeps this process in the store's list of workers, and acknowledges a revision when somebody waits for it.
 
-It stands between `keyfob.propagation.freshness` and the store, and keeps one rule: **register, then read**. A process
-that begins to serve registers, and only then reads what it will rely on. So a process that changes a key and reads the
-list afterwards finds every worker that may still rely on what was before. One that was silent for as long as its lease
-may have been deregistered; it registers again while it reads, because requests wait for the read.
+It sits between `keyfob.propagation.freshness` and the store, and follows one rule: **register, then read**. A process
+registers before it reads what it will rely on. So a process that changes a key and then reads the list finds every
+worker that may still rely on the old state. A worker that was silent for as long as its lease may have been
+deregistered; it registers again during its next read, because requests wait for that read.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob")
 
 HEARTBEAT = 60.0  # seconds between writes that only show that this worker is alive
-PAUSE = 1.0  # seconds until a failed write is tried again
-_ENTRY_LIMIT = 0.4  # seconds that a read waits for the registration before it; together they must stay below two
-_ENTRY_SHARE = 0.25  # and at most that share of a short lease: requests are answered in what is left of it
+PAUSE = 1.0  # seconds before a failed write is retried
+_ENTRY_LIMIT = 0.4  # seconds that a read waits for its registration; both together must stay below two
+_ENTRY_SHARE = 0.25  # and at most this share of a short lease, because requests need the rest of it
 _WRITE_LIMIT = 5.0  # seconds
 
 
@@ -44,11 +44,11 @@ class WorkerRegistry:
         feed: ChangeFeed,
         workers: WorkerList,
         *,
-        lease: float,  # seconds that this process may rely on what it read last
+        lease: float,  # seconds for which this process may rely on its last read
         clock: Callable[[], float] = boot_clock,
         fingerprints: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """*fingerprints* returns those of the signing keys that this process has now."""
+        """*fingerprints* returns the fingerprints of this process's current signing keys."""
         self._feed = feed
         self._workers = workers
         self._lease = lease
@@ -72,11 +72,11 @@ class WorkerRegistry:
 
     @property
     def change_signal(self) -> Counter:
-        """The store's."""
+        """The store's change signal."""
         return self._feed.change_signal
 
     async def changes(self, since: int | None) -> Changes:
-        """Read what changed; a process that begins to serve registers first."""
+        """Read the changes; a process that begins to serve registers first."""
         began = self._clock()
         was_silent = self._read_at is not None and not 0 <= began - self._read_at <= self._lease
         if self._serves and was_silent:
@@ -91,8 +91,8 @@ class WorkerRegistry:
         return changes
 
     def serve(self) -> None:
-        """From now on this process answers requests. Can be called again."""
-        if self._pid != os.getpid():  # what was forked is a worker of its own
+        """Mark that this process answers requests from now on. Can be called again."""
+        if self._pid != os.getpid():  # a forked process is another worker
             self._pid, self._id, self._is_entered = os.getpid(), secrets.token_hex(8), False
         self._serves = True
 
@@ -103,7 +103,7 @@ class WorkerRegistry:
             self._say()
 
     async def leave(self) -> None:
-        """Deregister: this process serves no more."""
+        """Deregister, because this process stops serving."""
         flight, self._flight = self._flight, None
         if flight is not None and flight.get_loop() is asyncio.get_running_loop():
             await asyncio.gather(flight, return_exceptions=True)
@@ -129,7 +129,7 @@ class WorkerRegistry:
         return self._told[1] < self._requested_revision <= self._applied[1]
 
     async def _enter(self) -> None:
-        """Try once to register before the next read; a process that cannot write there serves all the same."""
+        """Try once to register before the next read; a process that cannot write serves nevertheless."""
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(self._entry_limit):
                 await self._put()
@@ -148,7 +148,7 @@ class WorkerRegistry:
             self._failed = False
 
     async def _put(self) -> None:
-        self._is_entered = True  # also if it is unknown whether it was written
+        self._is_entered = True  # even if the write may have failed
         epoch, revision = self._applied
         signal, keyring = self._workers.signal_id, tuple(self._fingerprints())
         now = datetime.now(UTC)
@@ -158,7 +158,7 @@ class WorkerRegistry:
         self._beat_at = self._clock() + HEARTBEAT
 
     async def _deregister_the_dead(self) -> None:
-        """Once in its life a worker deregisters those that were silent since it started and whose lease has run out."""
+        """Deregister, once per process, workers that have been silent since it started and whose lease has run out."""
         now = self._clock()
         if self._others is None:
             self._others, self._others_at = await self._workers.all(), now

@@ -1,4 +1,4 @@
-"""Where keys are stored. `contract` says what Keyfob asks of a store; each engine has a package of its own."""
+"""Stores for keys. `contract` defines what Keyfob needs from a store; each engine has its own package."""
 
 from __future__ import annotations
 

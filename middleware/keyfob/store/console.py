@@ -1,7 +1,7 @@
-"""What the console asks of a store: sessions, one-time links, drafts, failed sign-ins, and figures for its charts.
+"""The console's store contract: sessions, one-time links, drafts, failed sign-ins, and data for charts.
 
-What a browser or a link holds is a secret; the store is only ever given its HMAC under the keyring. Each row carries a
-MAC over what it says, so that nobody who lacks the keyring can write a row that signs in.
+Session cookies and link tokens are secrets; the store only gets their HMACs under the keyring. Each row carries a MAC
+over its contents, so that nobody can write a row that signs in without the keyring.
 """
 
 from __future__ import annotations
@@ -42,31 +42,31 @@ class SignInLink:
 
 @dataclass(frozen=True, slots=True)
 class UsedDraft:
-    """A form that was sent already, and the key that it made, if it did and the key is still there."""
+    """A form that was already sent, and the key that it created, if that key still exists."""
 
     key_id: str | None
 
 
 class ConsoleStore(Protocol):
-    """Every method may raise StoreUnavailable. Whatever is said to happen once happens once, over all processes."""
+    """Every method may raise StoreUnavailable. "Once" means once across all processes."""
 
     async def session(self, id_hash: bytes) -> Session | None:
         """Read a session, expired or not."""
         ...
 
     async def add_session(self, session: Session, event: Event) -> bool:
-        """Keep a session, and *event* in the audit log; False if its key has been disabled or deleted by now.
+        """Save a session, and *event* in the audit log; False if its key has been disabled or deleted since.
 
-        Sessions that have expired go.
+        Deletes expired sessions.
         """
         ...
 
     async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
-        """Forget a session and its drafts; *event* goes to the audit log if the session was still there."""
+        """Delete a session and its drafts; *event* goes to the audit log if the session still existed."""
         ...
 
     async def add_link(self, link: SignInLink, event: Event) -> None:
-        """Keep a link, and *event* in the audit log; links that have expired go."""
+        """Save a link, and *event* in the audit log. Deletes expired links."""
         ...
 
     async def link(self, link_hash: bytes) -> SignInLink | None:
@@ -74,15 +74,15 @@ class ConsoleStore(Protocol):
         ...
 
     async def use_link(self, link_hash: bytes, at: datetime) -> bool:
-        """Mark the link as used. False if it is used already, has expired, or never was."""
+        """Mark the link as used. False if it was already used, has expired, or does not exist."""
         ...
 
     async def claim_draft(self, token_hash: bytes, session: bytes, at: datetime) -> UsedDraft | None:
-        """Mark the form as sent. None if this is the first time; else what the first time led to."""
+        """Mark the form as sent. None the first time; afterwards the result of the first time."""
         ...
 
     async def settle_draft(self, token_hash: bytes, key_id: str | None) -> None:
-        """Note the key that the form made; None gives the form back, because it made none."""
+        """Record the key that the form created; None makes the form usable again, because it created none."""
         ...
 
     async def blocked_until(self, bucket: str, at: datetime, *, failures: int) -> datetime | None:
@@ -90,7 +90,7 @@ class ConsoleStore(Protocol):
         ...
 
     async def note_failure(self, bucket: str, at: datetime, *, until: datetime, failures: int) -> None:
-        """Count one more failure. The first of a row is counted until *until*, and the one that makes it *failures*."""
+        """Count one more failure. The first one starts a period that ends at *until*, and so does the *failures*-th."""
         ...
 
     async def forget_failures(self, bucket: str) -> None:
@@ -98,9 +98,9 @@ class ConsoleStore(Protocol):
         ...
 
     async def uses(self, key_ids: Sequence[str], since: date) -> Mapping[str, Mapping[date, int]]:
-        """How often each of the keys was used on each day with any use."""
+        """The number of uses of each key on each day with any use."""
         ...
 
     async def holders(self, team: str) -> Mapping[str, int]:
-        """How many keys of the team hold each permission pattern; a wildcard counts as itself."""
+        """The number of the team's keys that hold each permission pattern; a wildcard counts as itself."""
         ...

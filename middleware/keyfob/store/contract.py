@@ -1,4 +1,4 @@
-"""What Keyfob asks of a store. The siblings in this folder are interchangeable and do not know each other."""
+"""The contract of a store. The engines in this folder are interchangeable and do not know each other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """What is kept to verify a key: the Argon2id hash of record, and the digest that saves computing it."""
+    """The stored data that verifies a key: the Argon2id hash of record, and the digest that avoids computing it."""
 
     hash: str = field(repr=False)
     digest: bytes | None = field(default=None, repr=False)
@@ -32,7 +32,7 @@ class StoredSecret:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A key row, or its absence, with the revision and epoch of the snapshot that it was read in."""
+    """A key row, or None, with the revision and epoch of the snapshot in which it was read."""
 
     record: KeyRecord | None
     secret: StoredSecret | None
@@ -42,19 +42,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All that changed after a revision, tombstones included, read in one snapshot."""
+    """All changes after a revision, tombstones included, read in one snapshot."""
 
     revision: int
     epoch: str
     records: tuple[KeyRecord, ...]
     keyring: tuple[SigningKeyRecord, ...]
-    too_many: bool = False  # more keys changed than are worth reading: whatever is known of any must be read anew
+    too_many: bool = False  # too many keys changed to read them: drop every cached key
     requested_revision: int = 0  # the revision that workers are asked to acknowledge
 
 
 @dataclass(slots=True)
 class Use:
-    """What one flush says of one key. Days are UTC; the counts are increments."""
+    """The usage of one key in one flush. Days are UTC; the counts are increments."""
 
     last_at: datetime | None = None
     ip: str | None = None
@@ -64,7 +64,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class UseDay:
-    """One key's day."""
+    """The usage of one key on one day."""
 
     day: date
     admitted: int
@@ -73,13 +73,13 @@ class UseDay:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key with when it was last used, for people."""
+    """A key with its last use, for people."""
 
     record: KeyRecord
     last_used: LastUse | None
 
     def place(self, order_by: str) -> tuple[str | int, str]:
-        """Where this key stands in a listing by *order_by*: pass it as `KeyQuery.after` to read what follows."""
+        """The key's position in a listing by *order_by*: pass it as `KeyQuery.after` to read the next keys."""
         if order_by == "name":
             return self.record.name.casefold(), self.record.id
         if order_by == "expires_at":
@@ -90,15 +90,15 @@ class KeyView:
 
 
 def _micros(moment: datetime) -> int:
-    """Whole microseconds since 1970-01-01 UTC, which is what both engines sort by."""
+    """Whole microseconds since 1970-01-01 UTC, by which both engines sort."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Which keys to list, and from where. *after* is (sort value, id) of the last row already seen.
+    """Which keys to list, and where to start. *after* is (sort value, id) of the last row already seen.
 
-    *suspended_types* maps each plan to the key types that it lacks, so that the store can tell states apart.
+    *suspended_types* maps each plan to the key types that it lacks, so that the store can compute states.
     """
 
     team: str | None
@@ -138,7 +138,7 @@ class EventQuery:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """The answer that an Idempotency-Key led to: a digest of the request's body, and the key it made."""
+    """The result under an Idempotency-Key: a digest of the request's body, and the key that it created."""
 
     body_digest: bytes
     key_id: str
@@ -146,16 +146,16 @@ class IdempotencyRecord:
 
 
 class Counter(Protocol):
-    """The change signal as a reader has it. Only whether what it gives is the same as before has a meaning."""
+    """The change signal for readers. Only whether its value differs from before has a meaning."""
 
     def __getitem__(self, index: int, /) -> object:
-        """Whatever stands there now."""
+        """The current value."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedKey:
-    """A key's row and the detail of the newest audit event about it; None where there is none."""
+    """A key's row and the detail of the newest audit event about it; None if there is none."""
 
     record: KeyRecord
     detail: Mapping[str, object] | None
@@ -163,14 +163,14 @@ class AuditedKey:
 
 @dataclass(frozen=True, slots=True)
 class AuditedTeam:
-    """A team's row and the detail of the newest audit event about it; None where there is none."""
+    """A team's row and the detail of the newest audit event about it; None if there is none."""
 
     team: Team
     detail: Mapping[str, object] | None
 
 
 class AuditedStore(Protocol):
-    """What comparing the rows with the audit log asks of a store. Every method may raise StoreUnavailable."""
+    """The part of a store that the comparison with the audit log needs. Every method may raise StoreUnavailable."""
 
     def keys(self) -> AsyncIterator[AuditedKey]:
         """Every key, tombstones included, in bounded memory."""
@@ -181,44 +181,44 @@ class AuditedStore(Protocol):
         ...
 
     async def missing(self, key_ids: Collection[str]) -> set[str]:
-        """Which of *key_ids* have no row at all, not even a tombstone."""
+        """The *key_ids* without any row, not even a tombstone."""
         ...
 
     async def claim_check(self, at: datetime, *, not_since: datetime) -> bool:
-        """Whether the caller is to compare the rows now: nobody has begun to after *not_since*."""
+        """Whether the caller should compare the rows now: no process has begun to after *not_since*."""
         ...
 
 
 class KeyLookup(Protocol):
-    """All that the hot path asks of a store, and only when it has not seen a key before."""
+    """The part of a store that the hot path needs, only for keys that are not cached."""
 
     async def find(self, key_id: str) -> Found:
         """Read one key and the revision in one snapshot. Raises StoreUnavailable."""
         ...
 
     async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        """Keep *secret* if the key still has *checked_hash* and is not deleted; one statement."""
+        """Store *secret* if the key still has *checked_hash* and is not deleted; one statement."""
         ...
 
 
 class ChangeFeed(Protocol):
-    """All that freshness asks of a store."""
+    """The part of a store that freshness needs."""
 
     @property
     def change_signal(self) -> Counter:
-        """Differs from before after every change on this host (``change_signal[0]``)."""
+        """``change_signal[0]`` differs from before after every change on this host."""
         ...
 
     async def changes(self, since: int | None) -> Changes:
-        """Read all that changed after *since* in one snapshot; None asks for the revision alone.
+        """Read all changes after *since* in one snapshot; None reads only the revision.
 
-        Also looks whether the files are still the ones that are open, and opens them anew if not.
+        Also checks that the open files are still the current ones, and reopens them if not.
         """
         ...
 
 
 class UsageSink(Protocol):
-    """All that usage asks of a store."""
+    """The part of a store that usage needs."""
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         """Write a batch in one transaction. Last use never moves back; no row of ``keys`` is touched."""
@@ -226,11 +226,11 @@ class UsageSink(Protocol):
 
 
 class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
-    """A whole store. Every method may raise StoreUnavailable."""
+    """A complete store. Every method may raise StoreUnavailable."""
 
     @property
     def is_immediate(self) -> bool:
-        """Whether `change` publishes to all who read this process's signal (`workers` tells who does)."""
+        """Whether `change` publishes to all readers of this process's signal (`workers` lists them)."""
         ...
 
     @property
@@ -240,7 +240,7 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
 
     @property
     def audited(self) -> AuditedStore:
-        """The rows that decide something, beside what the audit log says of them."""
+        """The rows that affect decisions, with the audit events about them."""
         ...
 
     async def wait_for_changes(self, timeout_s: float) -> None:
@@ -250,12 +250,12 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run *work* in one transaction, publish its revision, and return what *work* returned.
 
-        A cancelled caller leaves no transaction open: the work is finished all the same.
+        If the caller is cancelled, the work is still finished, so that no transaction stays open.
         """
         ...
 
     async def view(self, key_id: str) -> KeyView | None:
-        """A key that is not deleted, with its last use."""
+        """A key, unless it is deleted, with its last use."""
         ...
 
     async def views(self, query: KeyQuery) -> list[KeyView]: ...
@@ -276,13 +276,13 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
         ...
 
     async def audit_head(self) -> tuple[int, bytes]:
-        """How many events there should be, and the MAC of the last."""
+        """The expected number of events, and the MAC of the last one."""
         ...
 
     async def close(self) -> None:
-        """Write what is queued and close every connection. Until `open`, every call raises StoreUnavailable."""
+        """Finish queued writes and close every connection. Until `open`, every call raises StoreUnavailable."""
         ...
 
     def open(self) -> None:
-        """Serve again after `close`; a store that was never closed is open."""
+        """Serve again after `close`; a new store is open."""
         ...

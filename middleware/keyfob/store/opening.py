@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, audit_key: Callable[[], SigningKey] | None = None, create: bool = False) -> KeyStore:
-    """Open the store at *url*; connections are made when they are first needed.
+    """Open the store at *url*; connections are opened on first use.
 
     Args:
         url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db`` or ``postgresql://user@host/db``.
-        audit_key: gives the signing key that MACs audit events; without it nothing can be appended to the log.
-        create: make the database if it is missing and bring it to the present schema.
+        audit_key: returns the signing key that MACs audit events; without it the log cannot be appended to.
+        create: create the database if it is missing, and migrate it to the current schema.
 
     Raises:
-        ConfigError: nothing can be opened by such an address, or the database's schema is not one for this code.
+        ConfigError: the URL is not supported, or this code cannot work with the database's schema.
     """
     try:
         where = StoreURL.parse(url)
@@ -41,7 +41,7 @@ def _open_sqlite(path: Path, *, audit_key: Callable[[], SigningKey] | None, crea
     from keyfob.store.sqlite.migrations import check_schema_now, create_or_migrate  # noqa: PLC0415 (likewise)
     from keyfob.store.sqlite.store import SQLiteStore  # noqa: PLC0415 (only who uses SQLite loads its driver)
 
-    file = path.absolute()  # the process may change its folder later
+    file = path.absolute()  # the process may change its working directory later
     refuse_second_name(file)
     if create:
         create_or_migrate(file)

@@ -1,4 +1,4 @@
-"""What a change to the keys may do inside its transaction, on every engine."""
+"""The operations of a change inside its transaction, on every engine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 
 class Transaction(Protocol):
-    """One change: every statement runs under the single writer, and is undone if the work raises."""
+    """One change: every statement runs under the single writer, and is rolled back if the work raises."""
 
     async def next_revision(self) -> int:
-        """The revision of this change; taken once, the same at every call of one transaction."""
+        """The revision of this change; the same for every call in one transaction."""
         ...
 
-    async def team(self, team_id: str) -> Team | None: ...
+    async def team(self, team_id: str) -> Team | None:
+        """Read a team."""
+        ...
+
     async def put_team(self, team: Team) -> None:
-        """Insert the team or change it."""
+        """Insert or update the team."""
         ...
 
     async def stamp_team_keys(self, team_id: str) -> None:
         """Give every key of the team this change's revision, tombstones excepted."""
         ...
 
-    async def key(self, key_id: str) -> KeyRecord | None: ...
+    async def key(self, key_id: str) -> KeyRecord | None:
+        """Read a key, or its tombstone."""
+        ...
+
     async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
         """The team's keys of one type that are not deleted."""
         ...
@@ -49,7 +55,7 @@ class Transaction(Protocol):
         ...
 
     async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:
-        """Insert many new keys, stamped with a *revision* that is in force already: so no poll reads them."""
+        """Insert many new keys with a *revision* that is already in force, so that no poll reads them."""
         ...
 
     async def put_key(self, record: KeyRecord) -> None:
@@ -57,19 +63,25 @@ class Transaction(Protocol):
         ...
 
     async def erase_key(self, key_id: str, at: datetime) -> None:
-        """Leave a tombstone; secrets, usage and open drafts of the key are gone."""
+        """Leave a tombstone, and delete the key's secrets, usage and drafts."""
         ...
 
-    async def signing_keys(self) -> list[SigningKeyRecord]: ...
+    async def signing_keys(self) -> list[SigningKeyRecord]:
+        """Read the states of the signing keys, oldest first."""
+        ...
+
     async def put_signing_key(self, mark: SigningKeyRecord, *, seal_with: SigningKey | None = None) -> None:
-        """Insert or change a state, and seal the whole table with *seal_with*, or with what MACs the audit log."""
+        """Insert or update a state, and seal the table with *seal_with* (default: the key that MACs the audit log)."""
         ...
 
-    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None: ...
+    async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
+        """Read an idempotency record."""
+        ...
+
     async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
-        """Keep an idempotency record; records older than 24 hours go."""
+        """Save an idempotency record; delete those older than 24 hours."""
         ...
 
     async def append(self, event: Event) -> None:
-        """Add to the audit log, chained to the event before."""
+        """Append to the audit log, chained to the event before."""
         ...

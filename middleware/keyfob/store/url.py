@@ -1,8 +1,8 @@
-"""The grammar of a store URL, parsed once: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or PostgreSQL.
+"""Parses store URLs: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or PostgreSQL.
 
-A PostgreSQL URL is a connection URI of libpq (PostgreSQL manual, 34.1.1.2) with one parameter of Keyfob's own,
-``listen=off``. The driver takes every parameter that it does not know for a setting of the server, which then refuses
-each connection without a word of the URL. So each of libpq's parameters is either understood here or refused by name.
+A PostgreSQL URL is a libpq connection URI (PostgreSQL manual, 34.1.1.2) with one additional parameter, ``listen=off``.
+The driver sends every unknown parameter to the server as a setting, and the server then refuses each connection without
+naming the URL. So each libpq parameter is either supported here or refused by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WANTED = 'must be a URL like "sqlite:///keyfob.db", "sqlite:////var/lib/keyfob.
 
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _ANY = None
-# What the driver understands, and which values; None allows any.
+# Parameters that the driver supports, with their values; None allows any.
 _DRIVER: dict[str, tuple[str, ...] | None] = {
     "host": _ANY,
     "port": _ANY,
@@ -43,13 +43,13 @@ _DRIVER: dict[str, tuple[str, ...] | None] = {
     "ssl_min_protocol_version": _TLS_VERSIONS,
     "ssl_max_protocol_version": _TLS_VERSIONS,
 }
-# What Keyfob answers for itself: these values change nothing, and the driver must not see them.
+# Parameters that Keyfob handles: these values change nothing, and are not passed to the driver.
 _SETTLED: dict[str, tuple[str, ...]] = {
     "target_session_attrs": ("any", "read-write", "primary"),  # Keyfob always asks for the primary
     "channel_binding": ("disable", "prefer"),
     "gssencmode": ("disable", "prefer"),
     "client_encoding": ("auto", "UTF8", "utf8", "UTF-8", "utf-8"),
-    "keepalives": ("0", "1"),  # every statement has a time limit of its own
+    "keepalives": ("0", "1"),  # every statement has its own time limit
 }
 _REFUSED = {
     "channel_binding": "channel_binding=require, which the driver asyncpg cannot do; "
@@ -68,18 +68,18 @@ _LARGEST_PORT = 65_535
 
 
 class InvalidURL(ValueError):
-    """A store URL cannot be read. The message continues "store url", and repeats no value."""
+    """A store URL is malformed. The message continues "store url", and repeats no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreURL:
-    """Where the keys are kept. Its repr and *shown* hold no password."""
+    """The location of a store. Its repr and *shown* hold no password."""
 
     text: str = field(repr=False)  # as it was written
     shown: str
     path: Path | None = None  # of the SQLite file; None for PostgreSQL
-    dsn: str = field(default="", repr=False)  # what the driver of PostgreSQL is given
-    listens: bool = True  # whether a connection of its own waits for notifications
+    dsn: str = field(default="", repr=False)  # for the PostgreSQL driver
+    listens: bool = True  # whether a dedicated connection listens for notifications
     connect_timeout: float | None = None  # seconds; None leaves it to Keyfob
 
     @classmethod
@@ -95,7 +95,7 @@ class StoreURL:
         return _postgres(text, f"{_POSTGRES[0]}{text.removeprefix(scheme)}")
 
     def under(self, folder: Path) -> StoreURL:
-        """The same, with the relative path of a SQLite file resolved against *folder*."""
+        """Return this URL with a relative SQLite path resolved against *folder*."""
         return self if self.path is None else StoreURL.parse(f"{SQLITE}{folder / self.path}")
 
 
@@ -129,7 +129,7 @@ def _postgres(text: str, dsn: str) -> StoreURL:
         shown=f"{_POSTGRES[0]}{credentials.partition(':')[0]}{at}{hosts}{parts.path}",
         dsn=f"{dsn.partition('?')[0]}{'?' if rest else ''}{rest}",
         listens=given.get("listen") != "off",
-        connect_timeout=float(timeout) if timeout > 0 else None,  # zero is libpq's "wait for ever"
+        connect_timeout=float(timeout) if timeout > 0 else None,  # zero means "wait indefinitely" in libpq
     )
 
 
@@ -156,7 +156,7 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
 
 
 def _check(name: str, value: str) -> None:
-    """Raise InvalidURL unless the parameter *name* is understood and may have this *value*."""
+    """Raise InvalidURL unless the parameter *name* is supported and may have this *value*."""
     if name in _REFUSED and value not in _SETTLED.get(name, ()):
         raise InvalidURL(f"has the parameter {_REFUSED[name]}")
     if name == "listen" and value not in {"on", "off"}:

@@ -1,8 +1,8 @@
 """The list of the processes that answer requests, so that a change can wait until all of them have applied it.
 
 A worker registers before it reads what it will rely on. So a process that commits a change and then reads the list
-finds every worker that may still rely on what was before. No clock is compared with another one: a row that changes
-shows that its worker is alive, and the lease says how long it may go on without reading.
+finds every worker that may still rely on the old state. No clocks are compared: a changing row shows that its worker is
+alive, and the lease limits how long it may continue without reading.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ NOTHING = -1  # the revision of a worker that has applied none
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process that answers requests, as it reported last."""
+    """A process that answers requests, as in its last report."""
 
     id: str  # random
     host: str
-    lease: float  # seconds that it may rely on what it read last
+    lease: float  # seconds for which it may rely on its last read
     epoch: str
-    revision: int  # what it has applied; `NOTHING`, read back, if that was in another history
-    seen_at: datetime  # by its own clock; compared for being the same, and never for being later
-    signal: str = ""  # which change signal it reads; empty if it reads none
-    keyring: tuple[str, ...] = ()  # the fingerprints of the signing keys that it has
+    revision: int  # the last one applied; reads as `NOTHING` if that was in another history
+    seen_at: datetime  # on its own clock; only compared for equality
+    signal: str = ""  # the change signal that it reads; empty if none
+    keyring: tuple[str, ...] = ()  # the fingerprints of its signing keys
 
 
 class WorkerList(Protocol):

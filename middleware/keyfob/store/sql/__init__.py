@@ -1,1 +1,1 @@
-"""What the SQL engines share: rows, named statements, transactions, listings, migrations."""
+"""Code shared by the SQL engines: rows, named statements, transactions, listings, migrations."""

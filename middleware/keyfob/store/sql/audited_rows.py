@@ -1,4 +1,4 @@
-"""The rows that decide something, beside what the audit log says of them, in whichever engine."""
+"""Reads the rows that affect decisions, with the audit events about them, on any engine."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _AT_ONCE = 500
 
 
 class Database(Protocol):
-    """All that is asked of the store that the rows are in."""
+    """The part of the store that this needs."""
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run *work* in one transaction."""
         ...
 
     async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
-        """Run one statement that changes nothing. Raises StoreUnavailable."""
+        """Run one read-only statement. Raises StoreUnavailable."""
         ...
 
 
@@ -56,12 +56,12 @@ class AuditedRows:
             after = page[-1][1]
 
     async def missing(self, key_ids: Collection[str]) -> set[str]:
-        """Which of *key_ids* have no row at all, not even a tombstone."""
+        """The *key_ids* without any row, not even a tombstone."""
         wanted = json.dumps(sorted(key_ids))
         return set(key_ids) - {row[0] for row in await self._database.read(self._statements["known_keys"], (wanted,))}
 
     async def claim_check(self, at: datetime, *, not_since: datetime) -> bool:
-        """Whether the caller is to compare the rows now: nobody has begun to after *not_since*."""
+        """Whether the caller should compare the rows now: no process has begun to after *not_since*."""
 
         async def work(transaction: Transaction) -> bool:
             run = cast("Named", transaction).run

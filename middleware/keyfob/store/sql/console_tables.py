@@ -1,6 +1,6 @@
-"""What the console keeps, in whichever engine: both name these statements alike and take the same values.
+"""The console's tables, on any engine: both use the same statement names and values.
 
-Nothing here is a change to a key, so no revision is taken.
+Nothing here changes a key, so no revision is taken.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """All that is asked of the store that the console's tables are in."""
+    """The part of the store that this needs."""
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run *work* in one transaction."""
         ...
 
     async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
-        """Run one statement that changes nothing. Raises StoreUnavailable."""
+        """Run one read-only statement. Raises StoreUnavailable."""
         ...
 
 
 class Named(Protocol):
-    """All that is asked of a transaction: it knows its engine's statements by name."""
+    """The part of a transaction that this needs: it runs its engine's statements by name."""
 
     async def run(self, name: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
         """Run the statement *name* and return all its rows."""
@@ -55,9 +55,9 @@ class ConsoleTables:
         return _session(found[0]) if found else None
 
     async def add_session(self, session: Session, event: Event) -> bool:
-        """Keep a session, and *event* in the audit log; False if its key has been disabled or deleted by now.
+        """Save a session, and *event* in the audit log; False if its key has been disabled or deleted since.
 
-        Sessions that have expired go.
+        Deletes expired sessions.
         """
         began = rows.micros(session.created_at)
         values = (session.id_hash, session.key_id, session.mac, session.ip, began, rows.micros(session.expires_at))
@@ -66,7 +66,7 @@ class ConsoleTables:
             key = await transaction.key(session.key_id)
             if (
                 key is None or key.is_deleted or key.is_disabled
-            ):  # it was revoked after the check, and its sessions with it
+            ):  # the key was revoked after the check, and its sessions with it
                 return False
             await _run(transaction, ("forget_sessions", (began,)), ("add_session", values))
             await transaction.append(event)
@@ -75,7 +75,7 @@ class ConsoleTables:
         return await self._database.change(work)
 
     async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
-        """Forget a session and its drafts; *event* goes to the audit log if the session was still there."""
+        """Delete a session and its drafts; *event* goes to the audit log if the session still existed."""
 
         async def work(transaction: Transaction) -> None:
             if await _run(transaction, ("end_session", (id_hash,))) and event is not None:
@@ -84,7 +84,7 @@ class ConsoleTables:
         await self._database.change(work)
 
     async def add_link(self, link: SignInLink, event: Event) -> None:
-        """Keep a link, and *event* in the audit log; links that have expired go."""
+        """Save a link, and *event* in the audit log. Deletes expired links."""
         began = rows.micros(link.created_at)
         values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac)
 
@@ -100,19 +100,19 @@ class ConsoleTables:
         return _link(found[0]) if found else None
 
     async def use_link(self, link_hash: bytes, at: datetime) -> bool:
-        """Mark the link as used. False if it is used already, has expired, or never was."""
+        """Mark the link as used. False if it was already used, has expired, or does not exist."""
         used = await self._write(("use_link", (rows.micros(at), link_hash, rows.micros(at))))
         return bool(used)
 
     async def claim_draft(self, token_hash: bytes, session: bytes, at: datetime) -> UsedDraft | None:
-        """Mark the form as sent. None if this is the first time; else what the first time led to."""
+        """Mark the form as sent. None the first time; afterwards the result of the first time."""
         if await self._write(("claim_draft", (token_hash, session, rows.micros(at), rows.micros(at)))):
             return None
         found = await self._read("draft", (token_hash,))
         return UsedDraft(found[0][0] if found else None)
 
     async def settle_draft(self, token_hash: bytes, key_id: str | None) -> None:
-        """Note the key that the form made; None gives the form back, because it made none."""
+        """Record the key that the form created; None makes the form usable again, because it created none."""
         if key_id is None:
             await self._write(("give_back_draft", (token_hash,)))
         else:
@@ -124,7 +124,7 @@ class ConsoleTables:
         return rows.moment(found[0][0]) if found else None
 
     async def note_failure(self, bucket: str, at: datetime, *, until: datetime, failures: int) -> None:
-        """Count one more failure. The first of a row is counted until *until*, and the one that makes it *failures*."""
+        """Count one more failure. The first one starts a period that ends at *until*, and so does the *failures*-th."""
         over = ("forget_throttles", (rows.micros(at),))
         await self._write(over, ("note_failure", (bucket, rows.micros(until), failures)))
 
@@ -134,14 +134,14 @@ class ConsoleTables:
             await self._write(("forget_failures", (bucket,)))
 
     async def uses(self, key_ids: Sequence[str], since: date) -> Mapping[str, Mapping[date, int]]:
-        """How often each of the keys was used on each day with any use."""
+        """The number of uses of each key on each day with any use."""
         found: dict[str, dict[date, int]] = {}
         for key_id, day, count in await self._read("uses", (json.dumps(list(key_ids)), since.toordinal())):
             found.setdefault(key_id, {})[date.fromordinal(day)] = count
         return found
 
     async def holders(self, team: str) -> Mapping[str, int]:
-        """How many keys of the team hold each permission pattern; a wildcard counts as itself."""
+        """The number of the team's keys that hold each permission pattern; a wildcard counts as itself."""
         found = await self._read("holders", (team,))
         return {row[0]: row[1] for row in found}
 
@@ -149,7 +149,7 @@ class ConsoleTables:
         return await self._database.read(self._statements[name], parameters)
 
     async def _write(self, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
-        """Run *statements* in one transaction, and return what the last of them returned."""
+        """Run *statements* in one transaction, and return the result of the last one."""
 
         async def work(transaction: Transaction) -> list[Sequence[Any]]:
             return await _run(transaction, *statements)

@@ -1,4 +1,4 @@
-"""What the lists of every engine have in common; how a statement is written is the engine's."""
+"""Listing code shared by all engines; each engine writes its own statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC"
 
-INDEXED = 3  # letters that an index of trigrams needs to be of use
+INDEXED = 3  # characters that a trigram index needs
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
 EXPIRY = f"coalesce(k.expires_at, {NEVER})"  # as the indexes of expiries have it
@@ -24,16 +24,16 @@ _EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
 
 
 def needs_search(q: str) -> bool:
-    """Whether to look for the ids that match *q* before the keys are walked through.
+    """Whether to look up the ids that match *q* before scanning the keys.
 
-    Not for one or two letters that ids are made of: ids are random, so that in each 250 one has both in a row, and a
-    walk in the order asked for meets a page of them soon. The index could not tell either.
+    Not for one or two characters that ids can contain: ids are random, so one in 250 has both in a row, and a scan in
+    the requested order soon fills a page. The index cannot find them either.
     """
     return len(q) >= INDEXED or not _IN_IDS.fullmatch(q)
 
 
 def search_statement(q: str) -> str:
-    """The name of the statement that looks for *q*: by the index of trigrams, or that of signs, where one can tell."""
+    """The name of the statement that finds *q*: by the trigram index, by the character index, or by a scan."""
     sought = folded(q)
     if min(len(q), len(sought)) >= INDEXED:
         return "search"
@@ -41,7 +41,7 @@ def search_statement(q: str) -> str:
 
 
 def states(suspended: str) -> Mapping[str, str]:
-    """The condition for each state that a key can be in; *suspended* is the one for its plan."""
+    """The SQL condition of each state; *suspended* is the one for the plan."""
     return {
         "disabled": "k.disabled_at IS NOT NULL",
         "suspended": f"k.disabled_at IS NULL AND {suspended}",
@@ -67,7 +67,7 @@ def conditions(query: KeyQuery) -> list[str]:
 
 
 def lacking(query: KeyQuery) -> list[str]:
-    """Each key type that a plan lacks, behind the plan's name."""
+    """Each key type that a plan lacks, after the plan's name."""
     return [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
 
 
@@ -76,7 +76,7 @@ def _micros(moment: datetime | None) -> int | None:
 
 
 def parameters(query: KeyQuery) -> dict[str, object]:
-    """What every engine binds as it is."""
+    """The parameters that every engine binds unchanged."""
     return {
         "team": query.team,
         "now": micros(query.now),

@@ -1,4 +1,4 @@
-"""What the migrations of every engine have in common; how a step is taken is the engine's."""
+"""Migration code shared by all engines; each engine applies its own steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file of a folder of migrations."""
+    """One migration file."""
 
     number: int
     name: str
@@ -24,22 +24,22 @@ class Step:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the step, by which a changed file is noticed."""
+        """SHA-256 of the step, to detect a changed file."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def steps_in(package: str) -> list[Step]:
-    """All steps that *package* holds, in their order."""
+    """All steps in *package*, in order."""
     found = [entry for entry in files(package).iterdir() if entry.name.endswith(".sql")]
     read = [Step(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8")) for entry in found]
     return sorted(read, key=attrgetter("number"))
 
 
 def missing_steps(known: Sequence[Step], applied: Mapping[int, str], database: object) -> list[Step]:
-    """Those of *known* that *database* has not taken; *applied* holds the checksums of those it has.
+    """Return the *known* steps that are not yet applied to *database*; *applied* holds checksums by number.
 
     Raises:
-        ConfigError: it has taken others than these.
+        ConfigError: the database has steps that differ from the known ones.
 
     """
     for step in known:

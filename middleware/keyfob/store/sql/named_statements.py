@@ -1,6 +1,6 @@
-"""Reads a file of statements, each under a line ``-- name: …``.
+"""Reads a file of SQL statements, each after a line ``-- name: …``.
 
-``{key_columns}`` in a statement stands for the one of that name, and so for every other name.
+``{key_columns}`` in a statement inserts the statement of that name; the same holds for every other name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _INSERTED = re.compile(r"\{(\w+)\}")
 
 
 def read_statements(package: str) -> dict[str, str]:
-    """Name → statement, of the file ``queries.sql`` in *package*."""
+    """The statements of ``queries.sql`` in *package*, by name."""
     text = files(package).joinpath("queries.sql").read_text(encoding="utf-8")
     _, *parts = _NAME.split(text)
     statements = {name: statement.strip() for name, statement in zip(parts[::2], parts[1::2], strict=True)}

@@ -1,4 +1,4 @@
-"""Converts between rows and what they stand for. Times are whole microseconds since 1970-01-01 UTC."""
+"""Converts between rows and records. Times are whole microseconds since 1970-01-01 UTC."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
 
-MOST_CHANGES = 20_000  # keys in one poll; to read more, as after the plan of a vast team changed, takes too long
+MOST_CHANGES = 20_000  # keys in one poll; reading more, as after a plan change of a huge team, takes too long
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,7 +29,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Raise StoreUnavailable for a row that cannot be read. The message quotes nothing of it."""
+    """Raise StoreUnavailable for a row that cannot be read. The message quotes none of it."""
     try:
         yield
     except (ValueError, TypeError, LookupError) as error:
@@ -59,7 +59,7 @@ def _metadata(text: str) -> Mapping[str, MetadataValue]:
 
 
 def folded(text: str) -> str:
-    """*text* as it is compared where the case of letters doesn't count."""
+    """*text* in the form for case-insensitive comparison."""
     return text.casefold()
 
 
@@ -121,7 +121,7 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
 
 
 def columns_of(values: Sequence[Mapping[str, str | int | None]]) -> Mapping[str, list[str | int | None]]:
-    """The same values of many keys, one list for each name. *values* must not be empty."""
+    """The same values of many keys, one list per name. *values* must not be empty."""
     return {name: [one[name] for one in values] for name in values[0]}
 
 

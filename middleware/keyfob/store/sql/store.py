@@ -1,4 +1,4 @@
-"""What a key store does alike on every engine: read, by named statements that each engine has under the same names."""
+"""The key store code shared by all engines, which use the same statement names."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BEYOND_REVISIONS = 2**63 - 1
-_ROWS_AT_ONCE = 500  # rows turned into records before other work gets its turn on the loop
-_KEY_COLUMNS = 6  # where they begin in a row of ``changes``
+_ROWS_AT_ONCE = 500  # rows converted before other tasks get their turn on the event loop
+_KEY_COLUMNS = 6  # the index of the first key column in a row of ``changes``
 
 
 class Connections(Protocol):
-    """What a store holds open, for each event loop."""
+    """The open connections of a store, per event loop."""
 
     def open(self) -> None:
-        """Let connections be made again."""
+        """Allow new connections again."""
         ...
 
     async def close(self) -> None:
-        """Close the running loop's connections; until `open`, none is made."""
+        """Close the running loop's connections; until `open`, none is opened."""
         ...
 
 
 class StatementStore(ABC):
-    """All of `keyfob.store.contract.KeyStore` that is the same in every engine. How a statement is run is not."""
+    """The engine-independent part of `keyfob.store.contract.KeyStore`. Each engine runs its own statements."""
 
     schema: int  # the number of the newest migration that this code knows
 
@@ -66,18 +66,18 @@ class StatementStore(ABC):
 
     @abstractmethod
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
-        """Run one statement that changes nothing, for people. Raises StoreUnavailable."""
+        """Run one read-only statement for management. Raises StoreUnavailable."""
 
     @abstractmethod
     async def note(self, sql: str, parameters: Sequence[object]) -> None:
-        """Run one small statement as a transaction of its own; nothing that decides whether a key is valid."""
+        """Run one small statement in its own transaction; nothing that affects whether a key is valid."""
 
     @abstractmethod
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
-        """Run the statement *name*, which requests wait for.
+        """Run the statement *name*, for which requests wait.
 
         Returns:
-            The rows, and what tells this copy of the database from another with the same epoch; "" if nothing does.
+            The rows, and an id of this copy of the database, because copies have the same epoch; "" if there is none.
         """
 
     @abstractmethod
@@ -103,7 +103,7 @@ class StatementStore(ABC):
             return Found(record, secret, revision, epoch + copy)
 
     async def changes(self, since: int | None) -> Changes:
-        """Read all that changed after *since* in one snapshot; None asks for the revision alone."""
+        """Read all changes after *since* in one snapshot; None reads only the revision."""
         after = BEYOND_REVISIONS if since is None else since
         found, copy = await self._ask("changes", after, rows.MOST_CHANGES + 1)
         with rows.decoding():
@@ -119,11 +119,11 @@ class StatementStore(ABC):
             )
 
     async def save_digest(self, key_id: str, checked_hash: str, secret: StoredSecret) -> None:
-        """Keep *secret* if the key still has *checked_hash* and is not deleted."""
+        """Store *secret* if the key still has *checked_hash* and is not deleted."""
         await self.note(self._statements["save_digest"], (secret.hash, secret.digest, key_id, checked_hash))
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
-        """Write a batch, finished even if the caller is cancelled. One that fails can be written again."""
+        """Write a batch, even if the caller is cancelled. A failed batch can be written again."""
         if uses:
             await self._finished(self._write_usage(uses))
 
@@ -132,7 +132,7 @@ class StatementStore(ABC):
         return await self._finished(self._write_change(work))
 
     async def view(self, key_id: str) -> KeyView | None:
-        """A key that is not deleted, with its last use."""
+        """A key, unless it is deleted, with its last use."""
         return await self._one(rows.view_of, "view", key_id)
 
     async def usage(self, key_id: str, since: date) -> list[UseDay]:
@@ -148,7 +148,7 @@ class StatementStore(ABC):
         return await self._each(rows.team_of, "teams")
 
     async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
-        """What was made under an Idempotency-Key."""
+        """The record of an Idempotency-Key."""
         return await self._one(rows.idempotency_record_of, "idempotency_record", scope)
 
     async def events(self, query: EventQuery) -> list[ChainedEvent]:
@@ -166,7 +166,7 @@ class StatementStore(ABC):
             bound = page[-1].seq
 
     async def audit_head(self) -> tuple[int, bytes]:
-        """How many events there should be, and the MAC of the last."""
+        """The expected number of events, and the MAC of the last one."""
         ((count, head),) = await self.read(self._statements["audit_head"])
         return count, bytes(head)
 
@@ -175,7 +175,7 @@ class StatementStore(ABC):
         self._pool.open()
 
     async def close(self) -> None:
-        """Finish the changes under way on this loop and close its connections."""
+        """Finish the running changes of this event loop and close its connections."""
         own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]
         await asyncio.gather(*own, return_exceptions=True)
         await self._pool.close()
@@ -190,7 +190,7 @@ class StatementStore(ABC):
             return [decode(row) for row in found]
 
     async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run *work* to its end, also if the caller is cancelled."""
+        """Run *work* to its end, even if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -199,7 +199,7 @@ class StatementStore(ABC):
 
 
 async def _records(found: Sequence[Sequence[Any]]) -> tuple[KeyRecord, ...]:
-    """The keys in rows of ``changes``; a single row without a key says that nothing changed."""
+    """The keys in rows of ``changes``; a single row without a key means that nothing changed."""
     records: list[KeyRecord] = []
     for start in range(0, len(found), _ROWS_AT_ONCE):
         chunk = (row[_KEY_COLUMNS:] for row in found[start : start + _ROWS_AT_ONCE])
@@ -215,6 +215,6 @@ def _demand_primary(in_recovery: object) -> None:
 
 
 def _mark_retrieved(task: asyncio.Task[Any]) -> None:
-    """Retrieve the exception of a change whose caller has left, so that asyncio does not report it as forgotten."""
+    """Retrieve the exception of a change whose caller was cancelled, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""What a change to the keys does in the same statements on every engine. How one is run is the engine's."""
+"""The transaction code shared by all engines. Each engine runs its own statements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IDEMPOTENCY_LASTS = timedelta(hours=24)
 class StatementTransaction(ABC):
     """Verbs of `keyfob.store.transaction`, written in statements that each engine has under the same names."""
 
-    traces: ClassVar[tuple[str, ...]]  # the statements that erase all of a key but its row
+    traces: ClassVar[tuple[str, ...]]  # the statements that erase everything of a key except its row
 
     def __init__(self, audit_key: Callable[[], SigningKey] | None) -> None:
         self._audit_key = audit_key
@@ -42,7 +42,7 @@ class StatementTransaction(ABC):
 
     @abstractmethod
     async def next_revision(self) -> int:
-        """The revision of this change; taken once."""
+        """The revision of this change; the same for every call."""
 
     async def team(self, team_id: str) -> Team | None:
         """Read a team."""
@@ -50,7 +50,7 @@ class StatementTransaction(ABC):
         return rows.team_of(found[0]) if found else None
 
     async def put_team(self, team: Team) -> None:
-        """Insert the team or change it."""
+        """Insert or update the team."""
         await self.next_revision()
         await self.run("put_team", rows.values_of_team(team))
 
@@ -80,24 +80,24 @@ class StatementTransaction(ABC):
         await self.run("add_usage_row", (record.id, record.team))
 
     async def put_key(self, record: KeyRecord) -> None:
-        """Change a key's row, stamped with this change's revision. Switching it off ends its sessions for good."""
+        """Change a key's row, stamped with this change's revision. Disabling it deletes its sessions."""
         if record.is_disabled:
             await self.run("erase_sessions", (record.id,))
             await self.run("erase_links", (record.id,))
         await self.run("put_key", rows.values_of(record, await self.next_revision()))
 
     async def erase_key(self, key_id: str, at: datetime) -> None:
-        """Leave a tombstone; the key's secrets, usage, sessions and drafts are gone."""
+        """Leave a tombstone, and delete the key's secrets, usage, sessions and drafts."""
         for trace in self.traces:
             await self.run(trace, (key_id,))
         await self.run("leave_tombstone", (rows.micros(at), await self.next_revision(), key_id))
 
     async def signing_keys(self) -> list[SigningKeyRecord]:
-        """What the database knows of the keyring, oldest first."""
+        """The states of the signing keys, oldest first."""
         return [rows.mark_of(row) for row in await self.run("signing_keys")]
 
     async def put_signing_key(self, mark: SigningKeyRecord, *, seal_with: SigningKey | None = None) -> None:
-        """Insert the mark or change it, and seal the whole table with *seal_with*, or with what MACs the audit log."""
+        """Insert or update a state, and seal the table with *seal_with* (default: the key that MACs the audit log)."""
         await self.next_revision()
         await self.run(
             "put_signing_key", (mark.char, mark.fingerprint, str(mark.state), rows.micros(mark.activated_at))
@@ -108,17 +108,17 @@ class StatementTransaction(ABC):
             await self.run("seal_signing_keys", (first.sealed_by, first.seal))
 
     async def idempotency_record(self, scope: str) -> IdempotencyRecord | None:
-        """What was made under an Idempotency-Key."""
+        """The record of an Idempotency-Key."""
         found = await self.run("idempotency_record", (scope,))
         return rows.idempotency_record_of(found[0]) if found else None
 
     async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
-        """Keep an idempotency record; records older than 24 hours go."""
+        """Save an idempotency record; delete those older than 24 hours."""
         await self.run("forget_old", (rows.micros(what.at - _IDEMPOTENCY_LASTS),))
         await self.run("save_idempotency_record", (scope, what.body_digest, what.key_id, rows.micros(what.at)))
 
     async def append(self, event: Event) -> None:
-        """Add to the audit log, chained to the event before. Raises ConfigError without a keyring to MAC with."""
+        """Append to the audit log, chained to the event before. Raises ConfigError without a keyring."""
         if self._audit_key is None:
             raise ConfigError("the audit log needs the keyring; set store keyring or KEYFOB_KEYRING")
         signing_key = self._audit_key()

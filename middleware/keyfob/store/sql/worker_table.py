@@ -1,4 +1,4 @@
-"""The list of workers, for every engine: all have these statements under the same names, with the same values."""
+"""The list of workers, on any engine: all use the same statement names and values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Database(Protocol):
-    """All that is asked of the store that the table is in. Both methods raise StoreUnavailable."""
+    """The part of the store that this needs. Both methods raise StoreUnavailable."""
 
     @property
     def signal_id(self) -> str | None:
@@ -22,11 +22,11 @@ class Database(Protocol):
         ...
 
     async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
-        """Run one statement that changes nothing."""
+        """Run one read-only statement."""
         ...
 
     async def note(self, sql: str, parameters: Sequence[object]) -> None:
-        """Run one small statement that is a transaction of its own, and no change to a key."""
+        """Run one small statement in its own transaction; it changes no key."""
         ...
 
 
@@ -68,7 +68,7 @@ class WorkerTable:
 
 def _worker(row: Sequence[Any]) -> Worker:
     present, worker_id, host, lease, epoch, revision, seen_at, signal, keyring = row
-    # A worker's own epoch may say more than the database's: in SQLite it also names the file.
+    # A worker's epoch may be more specific than the database's: on SQLite it also names the file.
     applied = revision if f"{epoch}-".startswith(f"{present}-") else NOTHING
     fingerprints = tuple(keyring.split())
     return Worker(worker_id, host, lease / 1000, epoch, applied, rows.moment(seen_at), signal, fingerprints)
