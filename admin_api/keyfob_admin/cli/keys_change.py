@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -104,20 +105,29 @@ def edit(
         "external_id": (external_id is not None, external_id or None),
     }
     patch: dict[str, object] = {field: value for field, (is_given, value) in options.items() if is_given}
+    run_with_context(partial(_edit, key_id, patch, add, remove, as_json=as_json))
 
-    async def work(context: CliContext) -> None:
-        before = (await context.key(key_id)).record
-        if add or remove:
-            patch["permissions"] = edited(before.permissions, add, remove)
-        view = await context.keys.update(
-            before.team, before.id, patch, actor=context.actor, if_match=before.revision if add or remove else None
-        )
-        shown = context.shown().key(view)
-        if as_json:
-            print_json(shown)
-        elif view.record.revision == before.revision:
-            say(f"{shown.display} ({shown.name}) is that already; nothing was changed.")
-        else:
-            say(f"{shown.display} ({shown.name}) was changed.")
 
-    run_with_context(work)
+async def _edit(
+    key_id: str,
+    patch: dict[str, object],
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    context: CliContext,
+    *,
+    as_json: bool,
+) -> None:
+    """Apply *patch* and the changes to the permissions, and say what came of it."""
+    before = (await context.key(key_id)).record
+    if add or remove:
+        patch["permissions"] = edited(before.permissions, add, remove)
+    view = await context.keys.update(
+        before.team, before.id, patch, actor=context.actor, if_match=before.revision if add or remove else None
+    )
+    shown = context.shown().key(view)
+    if as_json:
+        print_json(shown)
+    elif view.record.revision == before.revision:
+        say(f"{shown.display} ({shown.name}) is that already; nothing was changed.")
+    else:
+        say(f"{shown.display} ({shown.name}) was changed.")

@@ -61,9 +61,8 @@ def list_(
     """List keys, oldest first unless --order-by says so; without --team those of all teams."""
 
     async def work(context: CliContext) -> None:
-        of_team = None if team is None else await context.team_or_only(team)
         sought = KeySearch(
-            team=of_team,
+            team=None if team is None else await context.team_or_only(team),
             q=None if search is None else _without_secret(search, context.settings.prefix),
             state=state,
             key_type=key_type,

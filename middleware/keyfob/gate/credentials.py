@@ -168,13 +168,17 @@ class CredentialReader:
         """What follows a scheme that may carry a key, or None if the scheme is another."""
         if authorization[:7] == BEARER and self.takes_bearer:
             return authorization[7:]
-        scheme, text = _parted(authorization)
+        scheme, text = _scheme_and_text(authorization)
         if scheme not in self._schemes:
             return None
         return self._in_basic(text.strip(b" \t")) if scheme == _BASIC else text
 
     def _is_basic(self, carrier: Header) -> bool:
-        return _BASIC in self._schemes and carrier[0].lower() == AUTHORIZATION and _parted(carrier[1])[0] == _BASIC
+        return (
+            _BASIC in self._schemes
+            and carrier[0].lower() == AUTHORIZATION
+            and _scheme_and_text(carrier[1])[0] == _BASIC
+        )
 
     def _in_basic(self, text: bytes) -> bytes | Reason:
         """The key in the credentials of Basic: what no other program may read differently, if it is one of ours."""
@@ -232,7 +236,7 @@ _WORDS = re.compile(rb"""[^ \t,;="':]+""")
 _SCHEME = re.compile(rb"[ \t]*([^ \t]*)")
 
 
-def _parted(authorization: bytes) -> tuple[bytes, bytes]:
+def _scheme_and_text(authorization: bytes) -> tuple[bytes, bytes]:
     """The scheme of *authorization*, in lower case, and what follows it."""
     found = _SCHEME.match(authorization)
     scheme = b"" if found is None else found[1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord, MetadataValue, Team
     from keyfob.policy.catalogue import Catalogue
+    from keyfob.policy.key_types import KeyType
 
 
 class Absent(Enum):
@@ -80,13 +81,8 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         fields["expires_at"] = draft.expires_at
     given = {} if draft.permissions is None else {"permissions": draft.permissions}
     clean = clean_fields({**fields, **given}, now=now)
-    if draft.key_type not in catalogue.key_types:
-        suggestion = did_you_mean(draft.key_type, catalogue.key_types)
-        raise Invalid(("/type", f"There is no type of key called {draft.key_type[:60]}{suggestion}"))
-    if not catalogue.allows(plan, draft.key_type):
-        raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[draft.key_type].label}")
+    key_type = _allowed_type(draft.key_type, plan, catalogue)
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
-    key_type = catalogue.key_types[draft.key_type]
     expires_at = (
         cast("datetime | None", clean["expires_at"]) if "expires_at" in clean else default_expiry(key_type, now)
     )
@@ -103,6 +99,14 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         metadata=merged(NO_METADATA, draft.metadata),
         external_id=cast("str | None", clean["external_id"]),
     )
+
+
+def _allowed_type(name: str, plan: str, catalogue: Catalogue) -> KeyType:
+    if name not in catalogue.key_types:
+        raise Invalid(("/type", f"There is no type of key called {name[:60]}{did_you_mean(name, catalogue.key_types)}"))
+    if not catalogue.allows(plan, name):
+        raise PlanRequired(f"the plan {plan} does not include the type {catalogue.key_types[name].label}")
+    return catalogue.key_types[name]
 
 
 def copy_of(source: KeyRecord, overrides: Mapping[str, object], *, now: datetime) -> KeyDraft:

@@ -1,7 +1,4 @@
-"""Everything that can happen to a key, whoever asks: the admin API, the console or the command line.
-
-Each change is one transaction: the policy is judged inside it, and its audit event commits with it.
-"""
+"""All verbs of a key. Each change is one transaction, which judges the policy and appends the audit event."""
 
 from __future__ import annotations
 
