@@ -13,6 +13,7 @@ from tests.end_to_end.gateways.conftest import ELSEWHERE, headers_of
 if TYPE_CHECKING:
     from tests.end_to_end.gateways.conftest import Front
 
+EMPTY = {"x-keyfob-external-id": "", "x-keyfob-metadata": ""}  # nginx hands no empty header on
 FORGED = tuple(
     f"{name}: forged"
     for name in (
@@ -22,6 +23,9 @@ FORGED = tuple(
         "X-Keyfob-Team",
         "X-Keyfob-Permissions",
         "X-Keyfob-Permissions-Omitted",
+        "X-Keyfob-External-Id",
+        "X-Keyfob-Plan",
+        "X-Keyfob-Metadata",
         "x-keyfob-team",
         "X_Keyfob_Team",
     )
@@ -101,12 +105,15 @@ def test_the_application_is_told_of_the_key_and_not_the_key(front: Front, reader
         "x-keyfob-key-type": "api",
         "x-keyfob-team": "default",
         "x-keyfob-permissions": "items:read",
-    } == headers_of(seen, "x-keyfob-")
+        "x-keyfob-external-id": "",
+        "x-keyfob-plan": "enterprise",
+        "x-keyfob-metadata": "",
+    } == {**EMPTY, **headers_of(seen, "x-keyfob-")}
     assert {} == headers_of(seen, "authorization") == headers_of(seen, "x-api-key") == headers_of(seen, "x_keyfob")
 
 
 def test_on_a_public_path_no_claim_of_the_client_gets_through(front: Front) -> None:
-    """Without a key the five headers are empty or absent, whatever the client sent."""
+    """Without a key the headers are empty or absent, whatever the client sent."""
     answer, seen = front.send("/open", *FORGED)
 
     assert 200 == answer.status
@@ -139,7 +146,7 @@ def test_a_client_cannot_say_what_it_asks_for(front: Front, reader: tuple[str, s
 def test_ip_05_a_client_cannot_have_the_gateways_words_taken_away(front: Front, reader: tuple[str, str]) -> None:
     """What a client names in Connection is the client's own: it takes nothing from what the gateway adds."""
     names = ["X-Forwarded-Method", "X-Forwarded-Uri", "X-Original-Method", "X-Original-Uri", "X-Forwarded-For"]
-    names += ["X-Keyfob-Key-Id", "X-Keyfob-Team", "X-Keyfob-Permissions"]
+    names += ["X-Keyfob-Key-Id", "X-Keyfob-Team", "X-Keyfob-Permissions", "X-Keyfob-Plan"]
 
     taken = f"Connection: {', '.join(names)}"
 
@@ -149,7 +156,7 @@ def test_ip_05_a_client_cannot_have_the_gateways_words_taken_away(front: Front, 
     assert (answer.status, seen is None) in {(200, False), (400, True)}
     if seen is not None:
         assert reader[0] == headers_of(seen, "x-keyfob-")["x-keyfob-key-id"]
-        assert 5 == len(headers_of(seen, "x-keyfob-"))
+        assert 8 == len({**EMPTY, **headers_of(seen, "x-keyfob-")})
 
 
 @pytest.mark.parametrize("target", READ_DIFFERENTLY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,12 @@ class Steps:
         finally:
             sys.settrace(before)
         pytest.fail("it waited")
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """A framework that another test ran may have turned the log lines of denials on."""
+    caplog.set_level(logging.WARNING, "keyfob")
 
 
 def steps_of(app: Any, path: str, headers: list[tuple[bytes, bytes]]) -> Steps:

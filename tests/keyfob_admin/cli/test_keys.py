@@ -83,7 +83,8 @@ def test_lists_are_filtered(home: Home) -> None:
     assert ["studio"] == names("--state", "disabled")
     assert ["studio"] == names("--type", "computer")
     asyncio.run(use(home, computer))
-    assert ["admin", "reader", "theirs"] == names("--unused", "1h")
+    assert [] == names("--unused", "1h")  # every key is younger than that
+    assert ["admin", "reader", "theirs"] == names("--never-used")
     assert ["admin", "reader", "studio", "theirs"] == names("--unused", "2099-01-01T00:00:00Z")
     assert 4 == typed("keys", "list", "--team", "nobody").code
     assert 2 == typed("keys", "list", "--type", "nothing").code

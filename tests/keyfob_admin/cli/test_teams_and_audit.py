@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 SECRET = re.compile(r"kf_[a-z]+_[0-9A-Za-z]{16}_[0-9A-Za-z]+")
 
 
+BARE: dict[str, object] = {"metadata": {}, "external_id": None}  # of a team that another system knows nothing of
+
+
 def test_teams_are_made_and_listed(home: Home) -> None:
     """A team is made with a name and a plan, or with its id and the plan enterprise."""
     assert "plain" == typed("teams", "create", "plain", "--json").data["name"]
     assert 0 == typed("teams", "create", "acme", "--name", "Acme Ltd", "--plan", "teams").code
     listed = {team["id"]: team for team in typed("teams", "list", "--json").data["teams"]}
 
-    assert {"id": "acme", "name": "Acme Ltd", "plan": "teams"} == listed["acme"]
+    assert {"id": "acme", "name": "Acme Ltd", "plan": "teams", **BARE} == listed["acme"]
     assert "enterprise" == listed["plain"]["plan"]
     assert "Acme Ltd" in typed("teams", "list").out
 
@@ -31,7 +34,7 @@ def test_teams_are_renamed(home: Home) -> None:
     """A team gets another name and keeps its id and plan."""
     renamed = typed("teams", "rename", "default", "Acme Inc", "--json").data
 
-    assert {"id": "default", "name": "Acme Inc", "plan": "enterprise"} == renamed
+    assert {"id": "default", "name": "Acme Inc", "plan": "enterprise", **BARE} == renamed
     assert "is called Acme Ltd now" in typed("teams", "rename", "default", "Acme Ltd").err
 
 

@@ -61,7 +61,6 @@ def test_the_list_is_searched_and_filtered(visitor: Visitor, live: LiveConsole) 
         "state=disabled": ["beta"],
         "type=computer": ["robot"],
         "permission=users:read": ["Alpha"],
-        "unused=90&type=api": ["beta"],
     }
     for query, expected in asked.items():
         answer = visitor.get(f"/keys?{query}")

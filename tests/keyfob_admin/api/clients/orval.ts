@@ -40,7 +40,7 @@ const disabled = there(await disableKey(TEAM, id, {}, undefined, options), 200);
 const enabled = there(await enableKey(TEAM, id, {}, options), 200);
 const copy = there(await duplicateKey(TEAM, id, {}, options), 201);
 await disableKey(TEAM, copy.key.id, {}, undefined, options);
-const deleted = await deleteKey(TEAM, copy.key.id, options);
+const deleted = await deleteKey(TEAM, copy.key.id, {}, options);
 const gone = await getKey(TEAM, copy.key.id, options);
 const renamed = there(await updateTeam(TEAM, { name: "Renamed" }, options), 200);
 
