@@ -259,8 +259,10 @@ def _until(found: Callable[[], T | None], process: subprocess.Popen[str]) -> T:
 
 
 def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+    """Whether the gateway serves its routes: Traefik listens before it has read them, and answers 404 until then."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as wire:
+        wire.sendall(b"GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return wire.recv(64)[9:12] not in {b"404", b""}
     return False
 
 
