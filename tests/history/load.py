@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import signal
 import time
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Self
 
 from tests.history.checker import Event, What
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterable, Iterator
 
     from keyfob.testing import Installation, Issued
 
@@ -20,6 +23,19 @@ CONNECTIONS = 2  # to each worker
 _KEYS = 8
 _TO_THE_VICTIM = 0.7  # of all requests; the rest go to the other keys, so that all of them stay warm
 _MOST_CONNECTIONS = 400  # tried, until every worker has taken enough
+
+
+@contextmanager
+def _paused(pids: Iterable[int]) -> Iterator[None]:
+    """Stop the processes *pids* meanwhile: the kernel may give one of several waiting workers every connection."""
+    stopped = tuple(pids)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Caller:
@@ -129,8 +145,11 @@ class Load:
         """Open connections until every worker has its share, and one for changes."""
         by_worker: dict[int, list[Caller]] = {}
         for _ in range(_MOST_CONNECTIONS):
-            caller = await Caller.connected(self._port)
+            with _paused(pid for pid, callers in by_worker.items() if len(callers) > CONNECTIONS):
+                caller = await Caller.connected(self._port)
             by_worker.setdefault(caller.worker, []).append(caller)
             if len(by_worker) == self._workers and min(map(len, by_worker.values())) > CONNECTIONS:
                 return by_worker
-        raise AssertionError(f"not every worker takes connections: {by_worker}")
+        for caller in set().union(*by_worker.values()):
+            await caller.close()
+        raise AssertionError(f"not every worker takes connections: { {pid: len(of) for pid, of in by_worker.items()} }")
