@@ -208,6 +208,11 @@ async def ask(random: Random, setting: Setting, asked: Asked, holder: Holder, fi
         status = 599
         findings.counts[f"raised {type(error).__name__}"] += 1
     findings.counts[str(status)] += 1
+    judge_what_ran(setting, holder, shown, findings)
+
+
+def judge_what_ran(setting: Setting, holder: Holder, shown: str, findings: Findings) -> None:
+    """Ask the oracle about every handler that ran for the request of *holder* that is *shown*."""
     findings.counts["ran"] += bool(setting.ran.handlers)
     for whole_template, method, whole_path in setting.ran.handlers:
         template, path = (text.removeprefix(setting.in_routes) or "/" for text in (whole_template, whole_path))
