@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, key_routes, meta, teams, verify
+from keyfob_admin.api import audit, find, key_routes, meta, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 TABLE: Final[tuple[Route[Call], ...]] = (
     *key_routes.ROUTES,
     *verify.ROUTES,
+    *find.ROUTES,
     *teams.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,

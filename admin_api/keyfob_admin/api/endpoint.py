@@ -77,7 +77,7 @@ class Endpoint:
 
 
 async def _read(request: Request, route: Route[Call], shape: type[msgspec.Struct]) -> msgspec.Struct:
-    raw = await read_body(request, media_types=route.media_types)
+    raw = await read_body(request, media_types=route.media_types, limit=route.longest_body)
     return check_body({} if is_blank(raw) and not route.body_required else parse(raw), shape)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from keyfob_admin.wire.body import MAX_BODY
 from keyfob_admin.wire.media_types import JSON, MERGE_PATCH
 from keyfob_admin.wire.requests import NoQuery
 
@@ -35,6 +36,7 @@ class Route(Generic[C]):
     any_of: tuple[str, ...] = ()  # permissions, one of which is needed; empty: any admin key
     body: type[msgspec.Struct] | None = None
     body_required: bool = True
+    longest_body: int = MAX_BODY  # bytes
     query: type[msgspec.Struct] = NoQuery
     status: int = 200
     answer: type[msgspec.Struct] | None = None

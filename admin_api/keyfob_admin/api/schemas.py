@@ -75,6 +75,10 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "CreateTeam": {"id": TEAM, "name": "Acme Ltd"},
     "PatchTeam": {"name": "Acme Limited"},
     "VerifyKey": {"key": _SECRET, "permissions": ["items:read"], "ip": "203.0.113.7"},
+    "FindKeys": {"text": f'203.0.113.7 "GET /items?key={_SECRET} HTTP/1.1" 401'},
+    "FoundKeys": {
+        "matches": [{"kind": "key", "key": _KEY, "where": {"line": 1, "column": 29}, "secret_checked": True}]
+    },
     "Key": _KEY,
     "NewKey": {"key": {**_KEY, "last_used": None}, "secret": _SECRET},
     "ChangedKey": {**_KEY, "etag": '"4"', "effective_by": _AT},

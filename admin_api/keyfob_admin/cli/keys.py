@@ -11,7 +11,8 @@ from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys_change import edit, rotate
 from keyfob_admin.cli.keys_check import check
-from keyfob_admin.cli.keys_list import list_, show
+from keyfob_admin.cli.keys_find import find
+from keyfob_admin.cli.keys_list import expiring, list_, show
 from keyfob_admin.cli.keys_state import delete, disable, enable
 from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
 from keyfob_admin.cli.output import say
@@ -29,7 +30,7 @@ def keys() -> None:
     """Create, find, check, disable and delete keys."""
 
 
-for _command in (list_, show, edit, rotate, disable, enable, delete, check):
+for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find):
     keys.add_command(_command)
 
 

@@ -12,6 +12,7 @@ from keyfob.management.key_listing import ORDERS
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob_admin.cli.context import WHOLE_KEY, run_with_context
+from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, as_json_option, team_option
 from keyfob_admin.cli.output import moment, moment_cell, named, print_fields, print_json, print_table
 from keyfob_admin.cli.times import moment_option
@@ -83,6 +84,35 @@ def list_(
             print_table(_HEAD, map(_row, shown), whole=whole, drop=("permissions", "last used", "team", "expires"))
 
     run_with_context(work)
+
+
+@click.command(cls=Command)
+@team_option
+@click.option(
+    "--within", callback=moment_option(), default="14d", show_default=True, metavar="14d", help="How soon they run out."
+)
+@as_json_option
+def expiring(*, team: str | None, within: datetime, as_json: bool) -> None:
+    """List active keys that run out soon, the next one first. Exit code 3 if there are any, for a daily job."""
+    found: list[Key] = []
+
+    async def work(context: CliContext) -> None:
+        sought = KeySearch(
+            team=None if team is None else await context.team_or_only(team),
+            state="active",
+            expires_before=within,
+            order_by="expires_at",
+            page_size=LARGEST_PAGE,
+        )
+        found.extend(context.shown().key(view) for view in await context.all_keys(sought))
+        if as_json:
+            print_json({"keys": found})
+        else:
+            print_table(_HEAD, map(_row, found), whole=("state", "expires"), drop=("permissions", "last used", "team"))
+
+    run_with_context(work)
+    if found:
+        click.get_current_context().exit(Exit.CHECK_FAILED)
 
 
 def _without_secret(search: str, prefix: str) -> str:

@@ -12,6 +12,7 @@ import click
 
 from keyfob.errors import KeyNotDisabled
 from keyfob_admin.cli.context import run_with_context
+from keyfob_admin.cli.keys_find import STDIN, confirm_at_terminal, keys_in, read_text
 from keyfob_admin.cli.options import Command, as_json_option, confirm, yes_option
 from keyfob_admin.cli.output import moment, print_json, print_table, say
 
@@ -42,12 +43,20 @@ async def _records(context: CliContext, key_ids: Iterable[str]) -> list[KeyRecor
 @_ids_argument
 @click.option("--wait", is_flag=True, help="Wait until every worker has confirmed it, and show which have.")
 @_reason_option
+@yes_option
 @as_json_option
-def disable(key_ids: tuple[str, ...], *, wait: bool, reason: str | None, as_json: bool) -> None:
-    """Disable the keys named by ID. `enable` undoes it."""
+def disable(key_ids: tuple[str, ...], *, wait: bool, reason: str | None, yes: bool, as_json: bool) -> None:
+    """Disable the keys named by ID; with `-` every key in the text on stdin, after asking. `enable` undoes it."""
+    if STDIN in key_ids and len(key_ids) > 1:
+        raise click.UsageError("name keys, or say `-` and send a text to stdin; not both")
+    text = read_text() if key_ids == (STDIN,) else None
 
     async def work(context: CliContext) -> None:
-        for record in await _records(context, key_ids):
+        records = await (_records(context, key_ids) if text is None else keys_in(context, text))
+        if text is not None:
+            names = ", ".join(f"{context.display(record)} ({record.name}, team {record.team})" for record in records)
+            confirm_at_terminal(f"Disable {names}?", yes=yes)
+        for record in records:
             changed = await context.keys.disable(record.team, record.id, actor=context.actor, reason=reason)
             if not (wait and as_json):
                 _tell_change(context, changed, "disabled", as_json=as_json)

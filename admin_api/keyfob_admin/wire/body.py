@@ -17,23 +17,23 @@ MAX_BODY: Final = 64 * 1024  # bytes
 _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", ""})
 
 
-async def read_body(request: Request, *, media_types: Collection[str] = (JSON,)) -> bytes:
-    """Return the body's bytes. Without a body, what the headers say about one does not matter.
+async def read_body(request: Request, *, media_types: Collection[str] = (JSON,), limit: int = MAX_BODY) -> bytes:
+    """Return the body's bytes, at most *limit*. Without a body, what the headers say about one does not matter.
 
     Raises:
         Problem: 415 for another content type, before the body is read; 413 as soon as it is too long.
     """
     if _declared_length(request) > 0:
         _check_media_type(request, media_types)
-    if _declared_length(request) > MAX_BODY:
-        raise _too_large()
+    if _declared_length(request) > limit:
+        raise _too_large(limit)
     body = bytearray()
     async for chunk in request.stream():
         if chunk and not body:
             _check_media_type(request, media_types)
         body += chunk
-        if len(body) > MAX_BODY:
-            raise _too_large()
+        if len(body) > limit:
+            raise _too_large(limit)
     return bytes(body)
 
 
@@ -58,8 +58,8 @@ def _declared_length(request: Request) -> int:
         return 0
 
 
-def _too_large() -> Problem:
-    return Problem(413, "content_too_large", f"The body can have at most {MAX_BODY:,} bytes.")
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "content_too_large", f"The body can have at most {limit:,} bytes.")
 
 
 def _unsupported(media_types: Collection[str]) -> Problem:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, overload
 
 import msgspec
+from msgspec import UNSET
 
 from keyfob.keys.format import display
 from keyfob.management.key_state import state_of
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from keyfob.audit import ChainedEvent
     from keyfob.gate.verdict import Grant
-    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.keys.record import Creator, KeyRecord, Team
+    from keyfob.management.key_finder import Match
     from keyfob.management.keys import Acknowledged, Changed, CreatedKey
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyView, UseDay
@@ -58,6 +60,17 @@ class KeyPresenter:
         at, workers = acknowledged.effective_at, shown_workers(acknowledged)
         return msgspec.structs.replace(shown, effective_at=at, workers=workers)
 
+    def found(self, match: Match) -> views.FoundKey:
+        """Show what was found in a text; nothing of the text is in it."""
+        gone, view = match.deletion, match.view
+        return views.FoundKey(
+            kind=match.kind,
+            key=UNSET if view is None else self.key(view),
+            deleted=UNSET if gone is None else views.Deletion(gone.at, _creator(gone.by), gone.name, gone.team),
+            where=views.Place(match.mention.line, match.mention.column),
+            secret_checked=match.is_checked,
+        )
+
     def _members(self, view: KeyView) -> dict[str, object]:
         record, used = view.record, view.last_used
         return {
@@ -71,9 +84,7 @@ class KeyPresenter:
             "permissions": list(record.permissions),
             "ip_allow": list(record.ip_allow),
             "created_at": record.created_at,
-            "created_by": views.CreatedBy(
-                cast("views.ActorKind", record.created_by.kind), record.created_by.id, record.created_by.name
-            ),
+            "created_by": _creator(record.created_by),
             "duplicated_from": record.duplicated_from,
             "expires_at": record.expires_at,
             "last_used": views.LastUsed(used.at, used.ip) if used else None,
@@ -88,6 +99,16 @@ class KeyPresenter:
 
     def _state(self, record: KeyRecord) -> views.State:
         return state_of(record, self.catalogue, self.now).value
+
+
+@overload
+def _creator(creator: Creator) -> views.CreatedBy: ...
+@overload
+def _creator(creator: Creator | None) -> views.CreatedBy | None: ...
+def _creator(creator: Creator | None) -> views.CreatedBy | None:
+    if creator is None:
+        return None
+    return views.CreatedBy(cast("views.ActorKind", creator.kind), creator.id, creator.name)
 
 
 def shown_workers(acknowledged: Acknowledged) -> list[views.Worker]:

@@ -136,6 +136,12 @@ class VerifyKey(Struct, forbid_unknown_fields=True, kw_only=True):
     ip: Address | None = None
 
 
+class FindKeys(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Any text that keys may stand in: a line of a log, a page, a message. It is neither stored nor logged."""
+
+    text: Annotated[str, Meta(description="At most 64 KiB in UTF-8.")]
+
+
 class NoQuery(Struct):
     """No parameters."""
 

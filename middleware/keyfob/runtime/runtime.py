@@ -21,11 +21,12 @@ from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
-from keyfob.gate.verdict import Denied
+from keyfob.gate.verdict import Denied, Reason
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.log_format import install_fallback
 from keyfob.management.audit_log import AuditLog
+from keyfob.management.key_finder import KeyFinder, Proof
 from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
@@ -50,6 +51,11 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore
 
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
+
+_PROOFS = {
+    **dict.fromkeys((Reason.DISABLED, Reason.SUSPENDED, Reason.EXPIRED), Proof.RIGHT),
+    **dict.fromkeys((Reason.FORGED, Reason.MALFORMED, Reason.MISMATCH), Proof.FOREIGN),
+}
 
 
 class Runtime:
@@ -188,6 +194,11 @@ class Runtime:
         return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
 
     @cached_property
+    def finder(self) -> KeyFinder:
+        """Finds keys in pasted texts."""
+        return KeyFinder(self.store, self._prove, prefix=self.settings.prefix, now=self.now)
+
+    @cached_property
     def teams(self) -> Teams:
         """What can be done with teams."""
         return Teams(self.store, self.catalogue, self.now)
@@ -212,6 +223,10 @@ class Runtime:
         if isinstance(found, Denied):
             return found
         return found.why_invalid(time.time()) or found.granted
+
+    async def _prove(self, text: str) -> Proof:
+        verdict = await self.inspect(text)
+        return _PROOFS.get(verdict.reason, Proof.NOTHING) if isinstance(verdict, Denied) else Proof.RIGHT
 
     async def ready(self) -> None:
         """Know what the database says of the keyring, before something is changed, with or without a start.

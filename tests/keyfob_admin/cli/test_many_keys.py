@@ -64,3 +64,17 @@ def test_lists_are_searched(home: Home) -> None:
 def test_unused_takes_dates_and_lengths(home: Home, unused: str) -> None:
     """A date or a length of time says since when a key was not used."""
     assert 0 == typed("keys", "list", "--unused", unused).code
+
+
+def test_keys_that_run_out_soon_are_listed(home: Home) -> None:
+    """The next one first; exit code 3 tells a daily job that there are any, and disabled keys need no attention."""
+    for name, lifetime in (("in ten days", "10d"), ("tomorrow", "1d"), ("later", "90d"), ("off", "2d")):
+        home.make(name, *READ, "--expires", lifetime)
+    off = next(key for key in typed("keys", "list", "--json").data["keys"] if key["name"] == "off")
+    typed("keys", "disable", off["id"])
+
+    soon = typed("keys", "expiring", "--json")
+
+    assert (3, ["tomorrow", "in ten days"]) == (soon.code, [key["name"] for key in soon.data["keys"]])
+    assert 3 == typed("keys", "expiring", "--within", "5d").code
+    assert 0 == typed("keys", "expiring", "--within", "1h").code

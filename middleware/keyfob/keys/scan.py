@@ -1,0 +1,69 @@
+"""Finds everything in a text that names a key: whole keys in any surroundings, display forms, and bare ids."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from keyfob.keys.format import BODY_LENGTH, ID_LENGTH, parse_key
+
+_UNDERSCORE: Final = r"(?:_|%(?:25)*5[fF])"  # as it is, or percent-encoded any number of times
+_WORD: Final = r"[a-z][a-z0-9]{1,15}"
+_ID: Final = rf"[0-9A-Za-z]{{{ID_LENGTH}}}"
+_MENTION = re.compile(
+    rf"(?P<prefix>{_WORD}){_UNDERSCORE}(?P<type>{_WORD}){_UNDERSCORE}(?P<id>{_ID})"
+    rf"(?:{_UNDERSCORE}(?P<body>[0-9A-Za-z]{{{BODY_LENGTH}}})|(?![0-9A-Za-z]))"
+    rf"|(?<![0-9A-Za-z])(?P<bare>{_ID})(?![0-9A-Za-z])"
+)
+
+
+class Form(Enum):
+    """How a text names a key."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"  # a whole key whose checksum is wrong
+    DISPLAY = "display"
+    BARE = "bare"  # 16 characters that may be an id
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place at which a text names a key. *line* and *column* count from 1, the column in characters."""
+
+    form: Form
+    key_id: str
+    line: int
+    column: int
+    is_ours: bool  # whether it begins with our prefix, or needs none
+    text: str | None = field(default=None, repr=False)  # a whole key
+
+
+def mentions(text: str, *, prefix: str = "kf") -> list[Mention]:
+    """Every mention in *text*, in its order. What begins otherwise than with *prefix* counts only as a whole key."""
+    found = []
+    line, line_start = 1, 0
+    for match in _MENTION.finditer(text):
+        begin = match.start()
+        named = match["prefix"]
+        is_ours = named is None or named.endswith(prefix)
+        if named is not None and is_ours:  # "xkf_api_…": the key begins where our prefix does
+            begin += len(named) - len(prefix)
+        line += text.count("\n", line_start, begin)
+        line_start = max(line_start, text.rfind("\n", 0, begin) + 1)
+        mention = _mention(match, prefix if is_ours else named, (line, begin - line_start + 1), is_ours=is_ours)
+        if mention is not None:
+            found.append(mention)
+    return found
+
+
+def _mention(match: re.Match[str], prefix: str, place: tuple[int, int], *, is_ours: bool) -> Mention | None:
+    if match["bare"] is not None:
+        return Mention(Form.BARE, match["bare"], *place, is_ours=True)
+    if match["body"] is None:
+        return Mention(Form.DISPLAY, match["id"], *place, is_ours=True) if is_ours else None
+    text = f"{prefix}_{match['type']}_{match['id']}_{match['body']}"
+    if parse_key(text, prefix=prefix) is not None:
+        return Mention(Form.WHOLE, match["id"], *place, is_ours=is_ours, text=text)
+    return Mention(Form.DAMAGED, match["id"], *place, is_ours=True) if is_ours else None
