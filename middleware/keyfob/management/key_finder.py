@@ -26,7 +26,7 @@ _PORTION: Final = 500  # ids in one statement
 Kind = Literal["key", "deleted", "foreign", "damaged"]
 
 
-class Proof(Enum):
+class SecretCheck(Enum):
     """What a look at a whole key's tag and secret brought."""
 
     RIGHT = "right"  # it is the key's secret
@@ -61,14 +61,14 @@ class KeyFinder:
     def __init__(
         self,
         store: KeyStore,
-        prove: Callable[[str], Awaitable[Proof]],
+        check_secret: Callable[[str], Awaitable[SecretCheck]],
         *,
         prefix: str,
         now: Callable[[], datetime],
     ) -> None:
-        """*prove* verifies a whole key; it raises StoreUnavailable or Saturated if it cannot."""
+        """*check_secret* verifies a whole key; it raises StoreUnavailable or Saturated if it cannot."""
         self._store = store
-        self._prove = prove
+        self._check_secret = check_secret
         self._prefix = prefix
         self._now = now
 
@@ -90,12 +90,12 @@ class KeyFinder:
         checks = 0
         for mention in named:
             view, deletion = live.get(mention.key_id), deleted.get(mention.key_id)
-            proof = None
+            checked = None
             # What is out of sight is not verified: the time that takes would tell that it exists.
             if mention.text is not None and mention.is_ours and (view or deletion) and checks < MOST_CHECKED:
-                proof = await self._prove(mention.text)
+                checked = await self._check_secret(mention.text)
                 checks += 1
-            match = _match(mention, view, deletion, proof)
+            match = _match(mention, view, deletion, checked)
             if match is not None:
                 found.append(match)
         return found
@@ -125,15 +125,17 @@ class KeyFinder:
         return Deletion(at, by, record.name, record.team)
 
 
-def _match(mention: Mention, view: KeyView | None, deletion: Deletion | None, proof: Proof | None) -> Match | None:
+def _match(
+    mention: Mention, view: KeyView | None, deletion: Deletion | None, checked: SecretCheck | None
+) -> Match | None:
     if mention.form is Form.DAMAGED:
         return Match("damaged", mention)
-    if not mention.is_ours or proof is Proof.FOREIGN or (view is None and deletion is None):
+    if not mention.is_ours or checked is SecretCheck.FOREIGN or (view is None and deletion is None):
         # An id that names nothing is any word of 16 letters; and a name is given to nobody who may not see it.
         return None if mention.form is Form.BARE else Match("foreign", mention)
     if view is None:
         return Match("deleted", mention, deletion=deletion)
-    return Match("key", mention, view=view, is_checked=proof is Proof.RIGHT)
+    return Match("key", mention, view=view, is_checked=checked is SecretCheck.RIGHT)
 
 
 def _each_once(found: Sequence[Mention]) -> list[Mention]:

@@ -26,7 +26,7 @@ from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.log_format import install_fallback
 from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_finder import KeyFinder, Proof
+from keyfob.management.key_finder import KeyFinder, SecretCheck
 from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
 
-_PROOFS = {
-    **dict.fromkeys((Reason.DISABLED, Reason.SUSPENDED, Reason.EXPIRED), Proof.RIGHT),
-    **dict.fromkeys((Reason.FORGED, Reason.MALFORMED, Reason.MISMATCH), Proof.FOREIGN),
+_SECRET_CHECKS = {
+    **dict.fromkeys((Reason.DISABLED, Reason.SUSPENDED, Reason.EXPIRED), SecretCheck.RIGHT),
+    **dict.fromkeys((Reason.FORGED, Reason.MALFORMED, Reason.MISMATCH), SecretCheck.FOREIGN),
 }
 
 
@@ -196,7 +196,7 @@ class Runtime:
     @cached_property
     def finder(self) -> KeyFinder:
         """Finds keys in pasted texts."""
-        return KeyFinder(self.store, self._prove, prefix=self.settings.prefix, now=self.now)
+        return KeyFinder(self.store, self._check_secret, prefix=self.settings.prefix, now=self.now)
 
     @cached_property
     def teams(self) -> Teams:
@@ -224,9 +224,13 @@ class Runtime:
             return found
         return found.why_invalid(time.time()) or found.granted
 
-    async def _prove(self, text: str) -> Proof:
+    async def _check_secret(self, text: str) -> SecretCheck:
         verdict = await self.inspect(text)
-        return _PROOFS.get(verdict.reason, Proof.NOTHING) if isinstance(verdict, Denied) else Proof.RIGHT
+        return (
+            _SECRET_CHECKS.get(verdict.reason, SecretCheck.NOTHING)
+            if isinstance(verdict, Denied)
+            else SecretCheck.RIGHT
+        )
 
     async def ready(self) -> None:
         """Know what the database says of the keyring, before something is changed, with or without a start.
