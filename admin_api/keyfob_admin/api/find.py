@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
-from keyfob_admin.wire import views
+from keyfob_admin.wire.found_keys import FoundKeys
 from keyfob_admin.wire.requests import FindKeys
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LONGEST_BODY: Final = 512 * 1024  # bytes: JSON writes one character of the text
 async def find(call: Call) -> Response:
     """Say which keys the text holds. It goes nowhere else."""
     found = await call.runtime.finder.find(call.sent(FindKeys).text, actor=call.actor)
-    return answer(views.FoundKeys([call.shown.found(match) for match in found]))
+    return answer(FoundKeys([call.shown.found(match) for match in found]))
 
 
 ROUTES: Final[tuple[Route[Call], ...]] = (
@@ -32,6 +32,6 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=("keys:read",),
         body=FindKeys,
         longest_body=LONGEST_BODY,
-        answer=views.FoundKeys,
+        answer=FoundKeys,
     ),
 )

@@ -15,7 +15,8 @@ from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import print_json, print_table, say
-from keyfob_admin.wire import views
+from keyfob_admin.wire.found_keys import Deletion, FoundKey, FoundKeys
+from keyfob_admin.wire.views import Key
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
@@ -46,7 +47,7 @@ def find(source: tuple[str, ...], *, as_json: bool) -> None:
         found.extend(await context.runtime.finder.find(text, actor=context.actor))
         shown = [context.shown().found(match) for match in found]
         if as_json:
-            print_json(views.FoundKeys(shown))
+            print_json(FoundKeys(shown))
         else:
             print_table(("where", "found", "key", "name", "team", "state", "secret"), map(_row, shown), whole=("key",))
 
@@ -85,13 +86,13 @@ def confirm_at_terminal(question: str, *, yes: bool) -> None:
     raise click.UsageError("there is no terminal to ask at; add --yes to confirm")
 
 
-def _row(found: views.FoundKey) -> tuple[str, ...]:
+def _row(found: FoundKey) -> tuple[str, ...]:
     where = f"{found.where.line}:{found.where.column}"
     secret = "right" if found.secret_checked else ""
-    if isinstance(found.key, views.Key):
+    if isinstance(found.key, Key):
         key = found.key
         return where, found.kind, key.display, key.name, key.team, key.state, secret
-    if isinstance(found.deleted, views.Deletion):
+    if isinstance(found.deleted, Deletion):
         gone = found.deleted
         by = "" if gone.by is None else f" by {gone.by.name}"
         return where, found.kind, "", gone.name, gone.team, f"deleted {gone.at:%Y-%m-%d}{by}", secret

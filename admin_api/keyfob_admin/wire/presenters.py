@@ -11,6 +11,7 @@ from msgspec import UNSET
 from keyfob.keys.format import display
 from keyfob.management.key_state import state_of
 from keyfob_admin.wire import views
+from keyfob_admin.wire.found_keys import Deletion, FoundKey, Position
 from keyfob_admin.wire.preconditions import etag
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ class KeyPresenter:
         at, workers = acknowledged.effective_at, shown_workers(acknowledged)
         return msgspec.structs.replace(shown, effective_at=at, workers=workers)
 
-    def found(self, match: Match) -> views.FoundKey:
+    def found(self, match: Match) -> FoundKey:
         """Show what was found in a text; nothing of the text is in it."""
         gone, view = match.deletion, match.view
-        return views.FoundKey(
+        return FoundKey(
             kind=match.kind,
             key=UNSET if view is None else self.key(view),
-            deleted=UNSET if gone is None else views.Deletion(gone.at, _creator(gone.by), gone.name, gone.team),
-            where=views.Place(match.mention.line, match.mention.column),
+            deleted=UNSET if gone is None else Deletion(gone.at, _creator(gone.by), gone.name, gone.team),
+            where=Position(match.mention.line, match.mention.column),
             secret_checked=match.is_checked,
         )
 

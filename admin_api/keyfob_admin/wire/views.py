@@ -145,42 +145,6 @@ class DisabledKeys(Struct, frozen=True):
     keys: list[Key]
 
 
-class Place(Struct, frozen=True):
-    """Where in a text something begins. Both count from 1, the column in characters."""
-
-    line: Count
-    column: Count
-
-
-class Deletion(Struct, frozen=True):
-    """A key that was deleted, when and by whom."""
-
-    at: Moment
-    by: CreatedBy | None
-    name: str
-    team: str
-
-
-class FoundKey(Struct, frozen=True, kw_only=True):
-    """One key of a text.
-
-    `foreign` is well formed and not of this installation, or of a team that the caller cannot see; `damaged` has a
-    wrong checksum. `secret_checked` says whether the secret in the text was verified.
-    """
-
-    kind: Literal["key", "deleted", "foreign", "damaged"]
-    key: Key | UnsetType = UNSET
-    deleted: Deletion | UnsetType = UNSET
-    where: Place
-    secret_checked: bool
-
-
-class FoundKeys(Struct, frozen=True):
-    """Every key of a text, each once, in the order of their first places."""
-
-    matches: list[FoundKey]
-
-
 class UsageDay(Struct, frozen=True):
     """One day, in UTC. `denied` counts 403, and refusals of the key itself when its secret was right."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -21,12 +20,11 @@ from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
-from keyfob.gate.verdict import Denied, Reason
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.log_format import install_fallback
 from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_finder import KeyFinder, SecretCheck
+from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.teams import Teams
@@ -37,6 +35,7 @@ from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
+from keyfob.runtime.inspection import check_secret, inspect
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -46,16 +45,11 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from keyfob.config.settings import Settings
-    from keyfob.gate.verdict import Granted
+    from keyfob.gate.verdict import Denied, Granted
     from keyfob.rules.readings import Router
     from keyfob.store.contract import KeyStore
 
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
-
-_SECRET_CHECKS = {
-    **dict.fromkeys((Reason.DISABLED, Reason.SUSPENDED, Reason.EXPIRED), SecretCheck.RIGHT),
-    **dict.fromkeys((Reason.FORGED, Reason.MALFORMED, Reason.MISMATCH), SecretCheck.FOREIGN),
-}
 
 
 class Runtime:
@@ -196,7 +190,8 @@ class Runtime:
     @cached_property
     def finder(self) -> KeyFinder:
         """Finds keys in pasted texts."""
-        return KeyFinder(self.store, self._check_secret, prefix=self.settings.prefix, now=self.now)
+        check = partial(check_secret, self.authenticator)
+        return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now)
 
     @cached_property
     def teams(self) -> Teams:
@@ -219,18 +214,7 @@ class Runtime:
 
     async def inspect(self, text: str) -> Granted | Denied:
         """What a presented key is good for; not counted as use. Raises StoreUnavailable."""
-        found = await self.authenticator.authenticate(text.encode("utf-8", "surrogatepass"))
-        if isinstance(found, Denied):
-            return found
-        return found.why_invalid(time.time()) or found.granted
-
-    async def _check_secret(self, text: str) -> SecretCheck:
-        verdict = await self.inspect(text)
-        return (
-            _SECRET_CHECKS.get(verdict.reason, SecretCheck.NOTHING)
-            if isinstance(verdict, Denied)
-            else SecretCheck.RIGHT
-        )
+        return await inspect(self.authenticator, text)
 
     async def ready(self) -> None:
         """Know what the database says of the keyring, before something is changed, with or without a start.
