@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from keyfob.gate.verdict import Grant, Verdict
     from keyfob.keys.record import MetadataValue
     from keyfob.policy.catalogue import Catalogue
+    from keyfob.rules.table import Match
     from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")
@@ -110,16 +111,16 @@ class ForwardAuth:
         self._gate = runtime.gate(policy.rules, self._addresses)
         self._responses = DenialResponses(settings.realm)
         self._nginx = DenialResponses(settings.realm, passed_on=NGINX) if policy.status_map == "nginx" else None
-        self._denial_log = DenialLog(runtime.stats, self._addresses, settings.on_denied)
+        self._denial_log = DenialLog(runtime.stats, runtime.usage, self._addresses, settings.on_denied)
         self._stats = runtime.stats
         self._warned: set[Reason] = set()
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Answer for one request that the gateway holds back."""
         asked = self._asked(scope)
-        verdict = asked if isinstance(asked, Denied) else await self._judge(asked)
+        verdict, match = (asked, None) if isinstance(asked, Denied) else await self._judge(asked)
         if isinstance(verdict, Denied):
-            start, body = self._denial(verdict, scope if isinstance(asked, Denied) else asked)
+            start, body = self._denial(verdict, scope if isinstance(asked, Denied) else asked, match)
             start["headers"] += verdict.announcement or ()
         else:
             start, body = _permission(verdict.grant if isinstance(verdict, Granted) else None)
@@ -127,13 +128,14 @@ class ForwardAuth:
             self._stats.admitted += isinstance(verdict, Granted)
         await _answer(start, body, scope, send)
 
-    async def _judge(self, asked: Scope) -> Verdict:
+    async def _judge(self, asked: Scope) -> tuple[Verdict, Match | None]:
         admission = self._gate.judge(asked)
-        return (admission if isinstance(admission, tuple) else await admission)[0]
+        verdict, _, match, *_ = admission if isinstance(admission, tuple) else await admission
+        return verdict, match
 
-    def _denial(self, denied: Denied, scope: Scope) -> tuple[Message, Message]:
+    def _denial(self, denied: Denied, scope: Scope, match: Match | None) -> tuple[Message, Message]:
         self._warn_once(denied.reason, scope)
-        self._denial_log.tell(denied, scope)
+        denied = self._denial_log.tell(denied, scope, match)
         start, body = self._responses.response(denied)
         if self._nginx is None:
             return start, body

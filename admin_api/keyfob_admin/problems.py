@@ -70,7 +70,7 @@ class ProblemError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of every error. Those of the gate carry no `request_id`."""
+    """The body of every error. Of those of the gate, only the 403 carries a `request_id`."""
 
     type: str = msgspec.field(default_factory=lambda: "about:blank")  # a factory, so that it is always written
     title: str

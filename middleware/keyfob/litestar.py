@@ -49,7 +49,7 @@ class _Refused(ProblemDetailsException):
             detail=problem["detail"],
             status_code=status,
             headers=headers,
-            extra={"code": problem["code"]},
+            extra={name: problem[name] for name in ("code", "request_id") if name in problem},
             type_=problem["type"],
             title=problem["title"],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, find, key_routes, meta, teams, verify
+from keyfob_admin.api import audit, explain, find, key_routes, meta, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
@@ -15,6 +15,7 @@ TABLE: Final[tuple[Route[Call], ...]] = (
     *key_routes.ROUTES,
     *verify.ROUTES,
     *find.ROUTES,
+    *explain.ROUTES,
     *teams.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,

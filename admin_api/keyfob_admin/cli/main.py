@@ -16,6 +16,7 @@ from keyfob_admin.cli.database import db
 from keyfob_admin.cli.demo import demo
 from keyfob_admin.cli.doctor import doctor
 from keyfob_admin.cli.exit_codes import Exit, exit_of, sentence
+from keyfob_admin.cli.explain import explain
 from keyfob_admin.cli.init import init
 from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
@@ -72,5 +73,20 @@ def main() -> None:
     """
 
 
-for _command in (init, demo, serve, console, keys, teams, permissions, audit, keyring, db, doctor, log_config, bench):
+for _command in (
+    init,
+    demo,
+    serve,
+    console,
+    keys,
+    teams,
+    permissions,
+    explain,
+    audit,
+    keyring,
+    db,
+    doctor,
+    log_config,
+    bench,
+):
     main.add_command(_command)

@@ -142,6 +142,16 @@ class FindKeys(Struct, forbid_unknown_fields=True, kw_only=True):
     text: Annotated[str, Meta(description="At most 64 KiB in UTF-8.")]
 
 
+class Explain(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request: `key`, `method` (`WS` for a WebSocket), `path` and perhaps `ip`; or else `request_id` alone."""
+
+    key: UnsetType | str = UNSET
+    method: UnsetType | str = UNSET
+    path: UnsetType | str = UNSET
+    ip: UnsetType | Address = UNSET
+    request_id: UnsetType | str = UNSET
+
+
 class NoQuery(Struct):
     """No parameters."""
 

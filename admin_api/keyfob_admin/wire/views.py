@@ -194,6 +194,29 @@ class Verification(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What became, or would become, of one request."""
+
+    outcome: Annotated[
+        Literal["admitted", "refused", "public"], Meta(description="`public`: the path needs no key, and none is read.")
+    ]
+    reason: Annotated[str | None, Meta(description="Why it is refused, as in the log; null where it is not.")]
+    rule: Annotated[str | None, Meta(description="The rule, as it is written; null where none names the path.")]
+    needed: Annotated[list[str], Meta(description="Every permission that the rule names.")]
+    held: Grants
+    missing: Annotated[list[str], Meta(description="Those that the key lacks, or some of which it lacks.")]
+    changes: Annotated[list[str], Meta(description="What would let it pass, one sentence for each obstacle.")]
+    key_id: KeyId
+    display: Display
+    name: Name
+    team: Slug
+    state: State
+    method: str
+    path: str
+    ip: str | None
+    refused_at: Annotated[Moment | None, Meta(description="null where no request was sent.")]
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """The key that this call was made with."""
 

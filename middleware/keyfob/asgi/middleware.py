@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from keyfob.gate.credentials import Header
     from keyfob.gate.stats import Stats
     from keyfob.gate.verdict import Admission
+    from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
 
@@ -83,8 +84,8 @@ class APIKeyMiddleware:
         report_shared(self.gate.rules)
         on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
         form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
-        self._refusals = DenialResponses(settings.realm, form=form)
-        self._denial_log = DenialLog(self.stats, self.runtime.addresses, settings.on_denied)
+        self._denial_log = DenialLog(self.stats, self.runtime.usage, self.runtime.addresses, settings.on_denied)
+        self._refusals = DenialResponses(settings.realm, form=form, route_log=self._denial_log.tell_route)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
         self._sets_user = is_starlette(app) if settings.starlette_user == "auto" else bool(settings.starlette_user)
@@ -135,7 +136,7 @@ class APIKeyMiddleware:
             else:
                 await self._hand_on(admission, scope, receive, send)
         else:
-            await self._answer_without_key(verdict, headers, scope, receive, send)
+            await self._answer_without_key(verdict, headers, match, scope, receive, send)
         if self.runtime.settles_each_call:
             await self.runtime.settle()
 
@@ -152,12 +153,18 @@ class APIKeyMiddleware:
         else:
             await self.app(scope, receive, sends)
 
-    async def _answer_without_key(
-        self, verdict: Public | Denied, headers: list[Header], scope: Scope, receive: Receive, send: Send
+    async def _answer_without_key(  # noqa: PLR0917 - an ASGI call's three, and what was judged
+        self,
+        verdict: Public | Denied,
+        headers: list[Header],
+        match: Match | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Refuse a request, or let it pass without a grant."""
         if type(verdict) is Denied:
-            self._denial_log.tell(verdict, scope)
+            verdict = self._denial_log.tell(verdict, scope, match)
             if not self._observes:
                 # Sending can fail, too, when a client breaks off; and a refused key may be a good one.
                 scope["headers"] = headers

@@ -1,7 +1,7 @@
 """The responses to denied requests.
 
 Every response is a problem (RFC 9457) with a challenge (RFC 6750, section 3). They are built once, with the middleware;
-only the messages around them are new each time, because outer middleware modifies them.
+only the messages around them are new each time, because outer middleware modifies them, and the id of a 403.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.types import Message, Scope, Send
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Form = Callable[["Denied", "Scope", "Message", "Message"], "tuple[Message, Message]"]
 """Takes what is denied, the scope, and the two messages of the answer; gives those that are sent."""
+
+RouteLog = Callable[["Denied", "Mapping[str, Any]"], "Denied"]
+"""Records a denial by a route and its scope; returns the denial with its request id."""
 
 
 class _Answer(NamedTuple):
@@ -102,10 +105,15 @@ def status_of(reason: Reason) -> int:
 class DenialResponses:
     """Every response to a denied request, under one *realm*."""
 
-    __slots__ = ("_answers", "_form", "_lacking", "_realm")
+    __slots__ = ("_answers", "_form", "_lacking", "_realm", "route_log")
 
     def __init__(
-        self, realm: str = "keyfob", *, passed_on: Collection[int] | None = None, form: Form | None = None
+        self,
+        realm: str = "keyfob",
+        *,
+        passed_on: Collection[int] | None = None,
+        form: Form | None = None,
+        route_log: RouteLog | None = None,
     ) -> None:
         """Make the answers.
 
@@ -114,6 +122,7 @@ class DenialResponses:
             passed_on: the statuses that whoever asks hands on to the client; every other becomes 403, with
                 ``X-Keyfob-Reason``. None: all.
             form: gives an answer the application's own form. None: it stays as it is.
+            route_log: records what a route denies (`keyfob.asgi.route_guard`). None: it is only logged.
 
         Raises:
             ConfigError: *realm* is not printable ASCII.
@@ -125,6 +134,7 @@ class DenialResponses:
         self._answers = {reason: _made(_handed(kind, passed_on), self._realm) for reason, kind in _KINDS.items()}
         self._lacking: dict[tuple[str, ...], _Answer] = {}
         self._form = form
+        self.route_log = route_log
 
     def prepare(self, needed: tuple[str, ...]) -> None:
         """Prepare the response to a key that lacks one of *needed*, before the first such request."""
@@ -133,6 +143,9 @@ class DenialResponses:
     def response(self, denied: Denied) -> tuple[Message, Message]:
         """Return the two messages that answer *denied* over HTTP. The caller may modify them."""
         status, headers, body = self._answer(denied)
+        if denied.request_id is not None:
+            body = body[:-1] + b',"request_id":"%b"}' % denied.request_id.encode("ascii")
+            headers = ((b"content-length", b"%d" % len(body)), *headers[1:])
         start = {"type": "http.response.start", "status": status, "headers": list(headers)}
         return start, {"type": "http.response.body", "body": body}
 
@@ -172,8 +185,8 @@ def _made(kind: _Kind, realm: str, needed: tuple[str, ...] = ()) -> _Answer:
     problem = {"type": "about:blank", "title": kind.status.phrase, "status": kind.status, "detail": kind.detail}
     body = json.dumps({**problem, "code": kind.code}, separators=(",", ":")).encode()
     headers = [
+        (b"content-length", str(len(body)).encode()),  # first, because a request_id changes it
         (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]
     if kind.error is not None:

@@ -58,6 +58,9 @@ def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | De
     if grant is not None and all(map(grant.covers, needed)):
         return grant
     denied = Denied(Reason.MISSING) if grant is None else Denied(Reason.PERMISSION, grant.key_id, needed)
+    record = refusals_of(scope).route_log
+    if record is not None:
+        return record(denied, scope)
     log.info(
         "refused %d %s by the route: %s %a, key %s",
         status_of(denied.reason),

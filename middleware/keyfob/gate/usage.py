@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.contract import Use
+from keyfob.store.refusals import MOST
 
 if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.store.contract import UsageSink
+    from keyfob.store.refusals import RefusedRequest
 
 log = logging.getLogger("keyfob")
 
@@ -63,6 +67,7 @@ class Usage:
         self._stats = stats
         self._pending: dict[str, _Pending] = {}
         self._unwritten: dict[str, Use] = {}
+        self._refused: deque[RefusedRequest] = deque(maxlen=MOST)
         self._failed = False
         self._flight: asyncio.Task[None] | None = None
 
@@ -88,6 +93,10 @@ class Usage:
         """The key was proved but refused: it counts, and its last use stays what it was."""
         self._of_day(key_id, now).denied += 1
 
+    def keep_refused(self, refused: RefusedRequest) -> None:
+        """Write *refused* with the next batch, unless `MOST` come after it."""
+        self._refused.append(refused)
+
     def _of_day(self, key_id: str, now: float) -> _Pending:
         day = int(now // _DAY)
         pending = self._pending.get(key_id)
@@ -102,6 +111,7 @@ class Usage:
         # Taken out before any await, so that two flushes never write the same increments.
         pending, self._pending = self._pending, {}
         unwritten, self._unwritten = self._unwritten, {}
+        refused, self._refused = self._refused, deque(maxlen=MOST)
         ids = sorted(pending.keys() | unwritten.keys())  # neighbours in the tables are written together
         try:
             for start in range(0, len(ids), PORTION):
@@ -115,8 +125,13 @@ class Usage:
                     unwritten |= portion
                     raise
                 self._stats.usage_writes += len(portion)
+            while refused:
+                await sink.refusals.add(list(islice(refused, PORTION)))
+                for _ in range(min(PORTION, len(refused))):
+                    refused.popleft()
         finally:
             self._take_back(unwritten, pending)
+            self._refused = deque((*refused, *self._refused), maxlen=MOST)
 
     def _take_back(self, unwritten: dict[str, Use], pending: dict[str, _Pending]) -> None:
         """Keep for the next flush what this one has not come to, beside what other flushes have kept meanwhile."""

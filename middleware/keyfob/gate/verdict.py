@@ -92,6 +92,7 @@ class Denied(NamedTuple):
     key_id: str | None = None
     needed: tuple[str, ...] = ()
     announcement: tuple[Header, ...] | None = None  # headers of the response to a replaced key that is valid
+    request_id: str | None = None  # of a 403, in its body and in the log: what `keyfob explain` takes
 
 
 Verdict = Granted | Public | Denied

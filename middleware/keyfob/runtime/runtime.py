@@ -35,6 +35,7 @@ from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
+from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret, inspect
 from keyfob.store.opening import open_store
 
@@ -141,13 +142,8 @@ class Runtime:
         Path parameters pass only if both the setting and *path_parameters* let them. Without *credentials*, the
         settings say where a key may be. Raises ConfigError.
         """
-        table = compile_rules(
-            rules,
-            known=self.catalogue.known_to_rules(),
-            key_types=self.catalogue.key_types,
-        )
         return Gate(
-            rules=table,
+            rules=compile_rules(rules, known=self.catalogue.known_to_rules(), key_types=self.catalogue.key_types),
             addresses=addresses or self.addresses,
             key_cache=self.key_cache,
             freshness=self.freshness,
@@ -202,6 +198,11 @@ class Runtime:
     def audit_log(self) -> AuditLog:
         """What was done."""
         return AuditLog(self.store, prefix=self.settings.prefix)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Why a request was refused, or would be."""
+        return Explainer(self.store, self.catalogue, self.settings, self.now)
 
     @staticmethod
     def now() -> datetime:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
+    from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
     from keyfob.store.workers import WorkerList
 
@@ -222,6 +223,11 @@ class UsageSink(Protocol):
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         """Write a batch in one transaction. Last use never moves back; no row of ``keys`` is touched."""
+        ...
+
+    @property
+    def refusals(self) -> RefusalTable:
+        """Where refused requests are kept for an hour."""
         ...
 
 

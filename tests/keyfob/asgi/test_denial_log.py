@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from keyfob.keys.redaction import redact
-from tests.keyfob.conftest import ask
+from tests.keyfob.conftest import ask, on_both_stores
 
 if TYPE_CHECKING:
     import pytest
@@ -106,3 +108,46 @@ async def test_ff_50_a_log_line_is_no_longer_than_it_needs(guard: Guard, caplog:
         await ask(guard(), "/", method="X" * 50_000)
 
     assert max(map(len, caplog.messages)) < 4_000
+
+
+async def test_a_403_has_an_id_in_its_body_in_the_log_and_in_the_callback(
+    here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is refused can name the request to whoever can explain it; a 401 of the gate stays without."""
+    heard: list[Denied] = []
+    app = guard(on_denied=heard.append)
+    issued = await here.issue("items:read")
+    with caplog.at_level(logging.INFO, "keyfob"):
+        forbidden = await ask(app, "/items", issued.headers, method="POST")
+        unknown = await ask(app, "/items", {"X-API-Key": "nothing"})
+
+    request_id = json.loads(forbidden.body)["request_id"]
+    assert 16 == len(request_id)
+    assert str(len(forbidden.body)) == forbidden.headers["content-length"]
+    assert [request_id, None] == [denied.request_id for denied in heard]
+    assert caplog.messages[0].endswith(f", request {request_id}")
+    assert "request_id" not in json.loads(unknown.body)
+
+
+@on_both_stores
+async def test_a_refusal_is_kept_with_what_its_rule_demanded(here: Installation, guard: Guard) -> None:
+    """The next batch writes it; a key in the path is cut as in the log."""
+    app = guard()
+    issued = await here.issue("items:read")
+    refused = [
+        await ask(app, "/items", issued.headers, method="POST"),
+        await ask(app, f"/{issued.text}", issued.headers),
+    ]
+    await app.runtime.stop()
+
+    ids = [json.loads(answer.body)["request_id"] for answer in refused]
+    kept = [await here.store.refusals.find(one, since=datetime.now(UTC) - timedelta(hours=1)) for one in ids]
+    assert [("POST", "/items", "permission"), ("GET", f"/{redact(issued.text)}", "no_rule")] == [
+        (one.method, one.path, one.reason) for one in kept if one is not None
+    ]
+    first, second = kept
+    assert first is not None
+    assert first.demands is not None
+    assert (issued.record.id, "203.0.113.9", "POST /items") == (first.key_id, first.ip, first.demands["rule"])
+    assert second is not None
+    assert second.demands is None

@@ -14,16 +14,33 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import PORTION, Usage
 from keyfob.keys.record import LastUse
 from keyfob.store.contract import Use, UseDay
+from keyfob.store.refusals import MOST, RefusedRequest
 from tests.keyfob.conftest import ask, until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = date(2026, 11, 20)
+
+
+class Refusals:
+    """Takes refused requests, or cannot."""
+
+    def __init__(self) -> None:
+        self.kept: list[RefusedRequest] = []
+        self.broken = False
+
+    async def add(self, refused: Sequence[RefusedRequest]) -> None:
+        if self.broken:
+            raise StoreUnavailable("the disk is full")
+        self.kept += refused
+
+    async def find(self, request_id: str, *, since: datetime) -> RefusedRequest | None:
+        return next((one for one in self.kept if one.request_id == request_id and one.at >= since), None)
 
 
 class Sink:
@@ -34,6 +51,7 @@ class Sink:
         self.broken = False
         self.gate: asyncio.Event | None = None
         self.wrote = asyncio.Event()
+        self.refusals = Refusals()
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         if self.gate is not None:
@@ -242,3 +260,24 @@ async def test_ip_08_many_uses_are_few_writes(here: Installation, guard: Guard) 
     assert view is not None
     assert isinstance(view.last_used, LastUse)
     assert ("10.0.3.249", 1) == (view.last_used.ip, app.stats.usage_writes)
+
+
+def refused(number: int) -> RefusedRequest:
+    return RefusedRequest(f"{number:016x}", NOON, "k", "GET", "/items", None, "permission", None)
+
+
+async def test_refusals_wait_for_the_next_batch_and_the_newest_are_kept() -> None:
+    """What cannot be written is written later, in its order; a flood never holds more than the table does."""
+    usage, sink = Usage(Stats()), Sink()
+    for number in range(MOST + 5):
+        usage.keep_refused(refused(number))
+    sink.refusals.broken = True
+    with pytest.raises(StoreUnavailable):
+        await usage.flush(sink)
+    usage.keep_refused(refused(MOST + 5))
+    sink.refusals.broken = False
+
+    await usage.flush(sink)
+    await usage.flush(sink)
+
+    assert [refused(number) for number in range(6, MOST + 6)] == sink.refusals.kept

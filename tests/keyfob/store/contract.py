@@ -6,9 +6,12 @@ from tests.keyfob.store.audit_contract import AuditContract
 from tests.keyfob.store.change_contract import ChangeContract
 from tests.keyfob.store.key_contract import KeyContract
 from tests.keyfob.store.listing_contract import ListingContract
+from tests.keyfob.store.refusal_contract import RefusalContract
 from tests.keyfob.store.usage_contract import UsageContract
 from tests.keyfob.store.worker_contract import WorkerContract
 
 
-class StoreContract(KeyContract, ChangeContract, UsageContract, ListingContract, AuditContract, WorkerContract):
+class StoreContract(
+    KeyContract, ChangeContract, UsageContract, RefusalContract, ListingContract, AuditContract, WorkerContract
+):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

@@ -20,11 +20,12 @@ READ_ONLY = ("keys:read", "teams:read", "audit:read")
 GUARDED = [row for row in TABLE if row.is_guarded]
 
 
-def body_for(row: Row[Call]) -> dict[str, Any]:
+def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
     """A body that the call could take, so that nothing but the key decides."""
     bodies: dict[str, object] = {
         "create_key": {"name": "a", "permissions": []},
         "verify_key": {"key": "x"},
+        "explain_request": {"key": key_id, "method": "GET", "path": "/items"},
         "create_team": {"id": "new"},
     }
     return {"json": bodies.get(row.name, {})} if row.body else {}
@@ -49,10 +50,10 @@ def test_aa_01_every_route_asks_for_an_admin_key_that_may(standing_admin: LiveAd
     path = row.path.format(team=TEAM, key=made.id)
     before = standing_admin.call("GET", made.path).json()
 
-    nobody = standing_admin.client.request(row.method, standing_admin.url + path, **body_for(row))
-    api_key = standing_admin.call(row.method, path, made.secret, **body_for(row))
-    dead = standing_admin.call(row.method, path, disabled.secret, **body_for(row))
-    read_only = standing_admin.call(row.method, path, reader.secret, **body_for(row))
+    nobody = standing_admin.client.request(row.method, standing_admin.url + path, **body_for(row, made.id))
+    api_key = standing_admin.call(row.method, path, made.secret, **body_for(row, made.id))
+    dead = standing_admin.call(row.method, path, disabled.secret, **body_for(row, made.id))
+    read_only = standing_admin.call(row.method, path, reader.secret, **body_for(row, made.id))
 
     assert (401, 'Bearer realm="keyfob"') == (nobody.status_code, nobody.headers["www-authenticate"])
     assert (403, "insufficient_scope") == (api_key.status_code, api_key.json()["code"])

@@ -52,6 +52,19 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (key_id,
 JOIN keyfob.key_usage u ON u.key_id = n.key_id
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied
 
+-- name: add_refusals
+INSERT INTO keyfob.refused_requests (request_id, at, key_id, method, path, ip, reason, demands)
+SELECT value->>0, (value->>1)::bigint, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
+FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS n (value, place) ORDER BY place
+
+-- name: forget_refusals
+DELETE FROM keyfob.refused_requests
+WHERE at < $1 OR seq <= (SELECT max(seq) FROM keyfob.refused_requests) - $2::bigint
+
+-- name: refusal
+SELECT request_id, at, key_id, method, path, ip, reason, demands
+FROM keyfob.refused_requests WHERE request_id = $1 AND at >= $2
+
 -- name: view
 SELECT u.last_used_at, u.last_used_ip, {key_columns}
 FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team JOIN keyfob.key_usage u ON u.key_id = k.id

@@ -12,6 +12,7 @@ from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
 from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
+from keyfob.store.sql.refusal_table import RefusalRows
 from keyfob.store.sql.worker_table import WorkerTable
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class StatementStore(ABC):
         self._audit_key = audit_key
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, statements)
+        self.refusals = RefusalRows(self, statements)
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
 

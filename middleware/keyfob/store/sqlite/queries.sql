@@ -39,6 +39,19 @@ SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), j
 FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied
 
+-- name: add_refusals
+INSERT INTO refused_requests (request_id, at, key_id, method, path, ip, reason, demands)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]')
+FROM json_each(?) ORDER BY key
+
+-- name: forget_refusals
+DELETE FROM refused_requests WHERE at < ? OR seq <= (SELECT max(seq) FROM refused_requests) - ?
+
+-- name: refusal
+SELECT request_id, at, key_id, method, path, ip, reason, demands
+FROM refused_requests WHERE request_id = ? AND at >= ?
+
 -- name: view
 SELECT u.last_used_at, u.last_used_ip, {key_columns}
 FROM keys k JOIN teams t ON t.id = k.team JOIN key_usage u ON u.key_id = k.id WHERE k.id = ? AND k.deleted_at IS NULL

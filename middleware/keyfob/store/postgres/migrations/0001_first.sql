@@ -233,3 +233,18 @@ CREATE TABLE keyfob.acknowledgement_request (
     revision bigint NOT NULL
 );
 INSERT INTO keyfob.acknowledgement_request VALUES (1, 0);
+
+-- Requests that were refused although their key was accepted, to be explained for an hour.
+CREATE TABLE keyfob.refused_requests (
+    seq        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request_id text COLLATE "C" NOT NULL,
+    at         bigint NOT NULL,
+    key_id     text COLLATE "C" NOT NULL,
+    method     text NOT NULL,
+    path       text NOT NULL,
+    ip         text,
+    reason     text NOT NULL,
+    demands    text             -- what the rule demands, as JSON; NULL: there was no rule
+);
+CREATE INDEX refused_requests_by_id ON keyfob.refused_requests (request_id);
+CREATE INDEX refused_requests_by_time ON keyfob.refused_requests (at);

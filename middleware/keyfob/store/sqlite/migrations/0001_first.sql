@@ -203,3 +203,18 @@ CREATE VIEW key_terms AS SELECT NULL AS term WHERE false;
 
 CREATE INDEX keys_by_last_character ON keys (substr(name_folded, -1)) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_last_two_characters ON keys (substr(name_folded, -2)) WHERE deleted_at IS NULL;
+
+-- Requests that were refused although their key was accepted, to be explained for an hour.
+CREATE TABLE refused_requests (
+    seq        INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    key_id     TEXT NOT NULL,
+    method     TEXT NOT NULL,
+    path       TEXT NOT NULL,
+    ip         TEXT,
+    reason     TEXT NOT NULL,
+    demands    TEXT             -- what the rule demands, as JSON; NULL: there was no rule
+);
+CREATE INDEX refused_requests_by_id ON refused_requests (request_id);
+CREATE INDEX refused_requests_by_time ON refused_requests (at);
