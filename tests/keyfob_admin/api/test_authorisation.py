@@ -25,6 +25,7 @@ def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
     bodies: dict[str, object] = {
         "create_key": {"name": "a", "permissions": []},
         "verify_key": {"key": "x"},
+        "find_keys": {"text": "nothing"},
         "explain_request": {"key": key_id, "method": "GET", "path": "/items"},
         "create_team": {"id": "new"},
     }
