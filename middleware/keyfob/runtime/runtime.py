@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from keyfob.config.keyring_source import keyring_of
@@ -23,11 +22,7 @@ from keyfob.gate.usage import Usage
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.log_format import install_fallback
-from keyfob.management.audit_log import AuditLog
-from keyfob.management.key_finder import KeyFinder
-from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
-from keyfob.management.keys import KeyLifecycle
-from keyfob.management.teams import Teams
+from keyfob.management.key_issuer import argon2_parameters
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
@@ -35,8 +30,8 @@ from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
-from keyfob.runtime.explanation import Explainer
-from keyfob.runtime.inspection import check_secret, inspect
+from keyfob.runtime.inspection import inspect
+from keyfob.runtime.services import ManagementServices
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -53,7 +48,7 @@ if TYPE_CHECKING:
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
 
 
-class Runtime:
+class Runtime(ManagementServices):
     """The modules of one process, wired."""
 
     def __init__(self, settings: Settings) -> None:
@@ -163,51 +158,6 @@ class Runtime:
         return CredentialReader(
             settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
         )
-
-    # -- what the admin API and the command line ask for
-
-    @property
-    def prefix(self) -> str:
-        """What keys begin with."""
-        return self.settings.prefix
-
-    @cached_property
-    def issuer(self) -> KeyIssuer:
-        """Makes new keys as the settings say."""
-        return KeyIssuer.of(self.settings, signing=self.keyring.signing, pool=self.pool)
-
-    @cached_property
-    def lifecycle(self) -> KeyLifecycle:
-        """What can be done with keys."""
-        settings = self.settings
-        staleness = settings.max_staleness + settings.max_stale_on_outage
-        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
-
-    @cached_property
-    def finder(self) -> KeyFinder:
-        """Finds keys in pasted texts."""
-        check = partial(check_secret, self.authenticator)
-        return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now)
-
-    @cached_property
-    def teams(self) -> Teams:
-        """What can be done with teams."""
-        return Teams(self.store, self.catalogue, self.now)
-
-    @cached_property
-    def audit_log(self) -> AuditLog:
-        """What was done."""
-        return AuditLog(self.store, prefix=self.settings.prefix)
-
-    @cached_property
-    def explainer(self) -> Explainer:
-        """Why a request was refused, or would be."""
-        return Explainer(self.store, self.catalogue, self.settings, self.now)
-
-    @staticmethod
-    def now() -> datetime:
-        """The time, in UTC."""
-        return datetime.now(UTC)
 
     def client_ip(self, scope: Scope) -> str | None:
         """Where a request came from, trusted proxies considered."""

@@ -1,0 +1,77 @@
+"""What the admin API, the console and the command line ask of a process, made when it is first asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from keyfob.management.audit_log import AuditLog
+from keyfob.management.key_finder import KeyFinder
+from keyfob.management.key_issuer import KeyIssuer
+from keyfob.management.keys import KeyLifecycle
+from keyfob.management.teams import Teams
+from keyfob.runtime.explanation import Explainer
+from keyfob.runtime.inspection import check_secret
+
+if TYPE_CHECKING:
+    from keyfob.config.settings import Settings
+    from keyfob.gate.authenticator import Authenticator
+    from keyfob.keyring.active import ActiveKeyring
+    from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyStore
+
+
+class ManagementServices:
+    """The services of `keyfob.management` over the parts that a `keyfob.runtime.runtime.Runtime` has wired."""
+
+    settings: Settings
+    store: KeyStore
+    keyring: ActiveKeyring
+    catalogue: Catalogue
+    pool: Argon2Pool
+    authenticator: Authenticator
+
+    @property
+    def prefix(self) -> str:
+        """What keys begin with."""
+        return self.settings.prefix
+
+    @cached_property
+    def issuer(self) -> KeyIssuer:
+        """Makes new keys as the settings say."""
+        return KeyIssuer.of(self.settings, signing=self.keyring.signing, pool=self.pool)
+
+    @cached_property
+    def lifecycle(self) -> KeyLifecycle:
+        """What can be done with keys."""
+        settings = self.settings
+        staleness = settings.max_staleness + settings.max_stale_on_outage
+        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
+
+    @cached_property
+    def finder(self) -> KeyFinder:
+        """Finds keys in pasted texts."""
+        check = partial(check_secret, self.authenticator)
+        return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now)
+
+    @cached_property
+    def teams(self) -> Teams:
+        """What can be done with teams."""
+        return Teams(self.store, self.catalogue, self.now)
+
+    @cached_property
+    def audit_log(self) -> AuditLog:
+        """What was done."""
+        return AuditLog(self.store, prefix=self.settings.prefix)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Why a request was refused, or would be."""
+        return Explainer(self.store, self.catalogue, self.settings, self.now)
+
+    @staticmethod
+    def now() -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
