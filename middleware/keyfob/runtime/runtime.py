@@ -31,7 +31,7 @@ from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
 from keyfob.runtime.inspection import inspect
-from keyfob.runtime.services import ManagementServices
+from keyfob.runtime.management import ManagedRuntime
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
 
 
-class Runtime(ManagementServices):
+class Runtime(ManagedRuntime):
     """The modules of one process, wired."""
 
     def __init__(self, settings: Settings) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore
 
 
-class ManagementServices:
+class ManagedRuntime:
     """The services of `keyfob.management` over the parts that a `keyfob.runtime.runtime.Runtime` has wired."""
 
     settings: Settings
