@@ -27,7 +27,7 @@ _DEMO = "scripts/demo"
 _SERVES = re.compile(r"(scripts/demo|keyfob demo|keyfob serve|uvicorn)\b")
 _PASTED = re.compile(r"(\w+)=kf_\w*…")
 _OURS = ("KEYFOB_", "CURL_", "COVERAGE_")  # the last: what documents run is measured by tests of its own
-_PATIENCE = 30.0  # seconds for a server to answer
+_PATIENCE = 60.0  # seconds for a server to answer
 
 
 class Terminal:

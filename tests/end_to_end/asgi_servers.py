@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 APP = "tests.end_to_end.long_lived:app"
 STALENESS = 0.4  # seconds
-_PATIENCE = 60.0  # seconds for starting and for ending
+_PATIENCE = 100.0  # seconds for starting and for ending
 
 SERVERS: dict[str, Callable[[int], list[str]]] = {
     "uvicorn-h11": lambda port: ["uvicorn", APP, f"--port={port}", "--http=h11", "--loop=asyncio"],
@@ -61,7 +61,7 @@ class AnyServer:
                 return
             time.sleep(0.02)
         self.kill()
-        raise RuntimeError(self.printed())
+        raise TimeoutError(self.printed() or "the server takes no connections")
 
     def wire(self) -> Wire:
         """A new connection."""

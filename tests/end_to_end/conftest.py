@@ -202,12 +202,18 @@ def alone(logs: Callable[[], Path]) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="module")
 def serve(place: Origin, logs: Callable[[], Path]) -> Iterator[Callable[..., AnyServer]]:
-    """Starts servers of any kind over `tests.end_to_end.long_lived`, one of each wiring, and ends them."""
+    """Starts servers of any kind over `tests.end_to_end.long_lived`, one at a time, and ends them.
+
+    Tests that use the same server follow each other, so that not fifty of them run side by side.
+    """
     started: dict[str, AnyServer] = {}
 
     def start(kind: str, **wiring: Any) -> AnyServer:
         name = repr((kind, wiring))
         if name not in started:
+            for server in started.values():
+                server.kill()
+            started.clear()
             started[name] = AnyServer(kind, place.here, logs(), wiring)
         return started[name]
 

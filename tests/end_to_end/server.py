@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PORT = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 _STARTED = "Application startup complete."
 _LOOPS = {"h11": "asyncio", "httptools": "auto"}  # pure Python throughout, or whatever is the fastest here
-_PATIENCE = 60.0  # seconds for starting and for ending
+_PATIENCE = 100.0  # seconds for starting and for ending
 
 
 def _arguments(http: str, workers: int, *, is_verbose: bool) -> list[str]:

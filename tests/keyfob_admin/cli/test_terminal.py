@@ -77,7 +77,8 @@ LONG_NAMES = ["x" * 100, "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 100, "e\N{COMBINING 
 @pytest.mark.parametrize("columns", [200, 100, 80, 60, 30])
 def test_ff_44_tables_fit_the_terminal(home: Home, columns: int) -> None:
     """No line is wider than the terminal, whatever keys are called; what was cut ends in an ellipsis."""
-    typed("teams", "create", "t" * 40)
+    made = typed("teams", "create", "t" * 40)
+    assert 0 == made.code, made.err
     for name in LONG_NAMES:
         home.make(name, *READ, "--team", "default")
     home.make("theirs", *READ, "--team", "t" * 40)

@@ -129,7 +129,7 @@ async def test_sf_16_without_the_database_no_key_passes_for_long(
 
 async def test_sf_11_what_a_stopped_host_answered_is_written(here: Installation, hosts: AsyncExitStack) -> None:
     """A stop writes every use, however long the interval."""
-    app = host(hosts, here, str(here.url))
+    app = host(hosts, here, str(here.url), max_staleness=60)
     issued = await here.issue("items:read")
     for _ in range(30):
         assert 200 == await status(app, issued)
