@@ -1,15 +1,4 @@
-"""The test kit: a real installation in a folder and keys for it, without the command line or the admin API.
-
-::
-
-    async with installation(tmp_path) as here:
-        issued = await here.issue("orders:read")
-        app = APIKeyMiddleware(my_app, **here.options, rules={"GET /orders": "orders:read"})
-        # … send requests with {"Authorization": f"Bearer {issued.text}"}
-
-The keyring, the database and the hashes are real. Only the Argon2id parameters are cheap; never use such an
-installation outside tests.
-"""
+"""A real installation in a folder, and keys for it, without the command line or the admin API."""
 
 from __future__ import annotations
 

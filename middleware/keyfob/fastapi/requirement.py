@@ -1,21 +1,9 @@
-"""FastAPI integration: a route declares the permissions it needs, and the OpenAPI document shows them.
-
-::
-
-    @app.get("/items", dependencies=[require("items:read")])
-    async def items(): ...
-
-    @app.post("/items")
-    async def add(grant: Annotated[Grant, require("items:write")]): ...
-
-`keyfob.APIKeyMiddleware` wraps the application as always. Its rules come first; a route can only require more. Keyfob
-does not install FastAPI.
-"""
+"""A dependency that requires a key and its permissions; it shows both in the OpenAPI document."""
 
 from __future__ import annotations
 
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, HTTPException
 from fastapi.openapi.models import HTTPBearer
@@ -33,8 +21,7 @@ if TYPE_CHECKING:
 
     from keyfob.asgi.responses import DenialResponses
 
-__all__ = ["KeyRefused", "api_key", "require"]
-
+SCHEME = "Keyfob"  # the name of the security scheme in the document
 _HANDLERS = "starlette.exception_handlers"  # where Starlette keeps the application's handlers
 
 
@@ -66,19 +53,19 @@ class _Answer(Response):
         await self._refused.refusals.refuse(self._refused.denied, scope, send)
 
 
-class _BearerKey(SecurityBase):
+class BearerKey(SecurityBase):
     """Describes in the OpenAPI document how to send a key. Reads nothing: the middleware removed the header."""
 
     def __init__(self) -> None:
         self.model = HTTPBearer(description="An API key, sent as `Authorization: Bearer <key>`.")
-        self.scheme_name = "Keyfob"
+        self.scheme_name = SCHEME
 
     async def __call__(self) -> None:
         """Do nothing."""
 
 
 async def api_key(
-    connection: HTTPConnection, security: SecurityScopes, _: Annotated[None, Depends(_BearerKey())]
+    connection: HTTPConnection, security: SecurityScopes, _: Annotated[None, Depends(BearerKey())]
 ) -> Grant:
     """Return the grant of the request. `require` depends on this; override it with ``app.dependency_overrides``.
 
@@ -102,7 +89,7 @@ async def _answer(_: HTTPConnection, refused: KeyRefused) -> Response:
     return _Answer(refused)
 
 
-class _Requirement(Security):
+class Requirement(Security):
     """A ``Security`` that another ``Security`` or ``Depends`` can depend on."""
 
     @property
@@ -113,13 +100,3 @@ class _Requirement(Security):
     async def __call__(self, *, grant: Grant) -> Grant:
         """Return the grant from the dependency."""
         return grant
-
-
-def require(*permissions: str) -> Any:  # noqa: ANN401 - as FastAPI's own Security(), so that it can be a default value
-    """Return a ``Security`` dependency on a key that covers all *permissions*, or any valid key. It yields the `Grant`.
-
-    Raises:
-        ConfigError: one of them is not a permission, or is a wildcard.
-
-    """
-    return _Requirement(api_key, scopes=needed_of(permissions))
