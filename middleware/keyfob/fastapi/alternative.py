@@ -106,7 +106,7 @@ def _route_of(otherwise: Callable[..., Any]) -> APIRoute:
 
     endpoint.__annotations__ = {"connection": HTTPConnection, "found": Any, "return": Response}
     route = APIRoute("/", endpoint, methods=["GET"], dependency_overrides_provider=_Overrides())
-    route.methods.clear()  # it is asked whatever the method of the request is
+    route.methods = set()  # it is asked whatever the method of the request is
     return route
 
 

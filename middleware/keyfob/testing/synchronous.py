@@ -67,7 +67,7 @@ class SyncInstallation:
             raise LookupError("no APIKeyMiddleware was added to this application with add_middleware")
         for entry in found:
             self._undo.callback(partial(setattr, entry, "kwargs", entry.kwargs))
-            entry.kwargs = {**entry.kwargs, **self.options}
+            entry.kwargs = {**entry.kwargs, **self.options}  # type: ignore[assignment]  # of whatever class it is
         self._undo.callback(partial(setattr, app, "middleware_stack", None))
         app.middleware_stack = None  # Starlette makes it anew, with the first request
 
