@@ -82,7 +82,7 @@ class SignIn:
         key = await self._good_key(verdict.grant.key_id, ip)
         if key is None:
             return None
-        self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip)
+        self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip, "console")
         return await self._open(key, ip, by="key")
 
     async def link(self, token: str) -> SignInLink | None:

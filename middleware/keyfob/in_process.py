@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.gate.verdict import Denied, Granted
     from keyfob.keys.record import Team
+    from keyfob.management.key_usage import UsageRow
     from keyfob.management.keys import Changed, CreatedKey
     from keyfob.management.pagination import Page
     from keyfob.store.contract import KeyView, UseDay
@@ -132,7 +133,12 @@ class Keys:
     async def usage(self, *, team: str, key: str, actor: By, days: int = 30) -> Sequence[UseDay]:
         """Give each of the last *days* (1–365, UTC), today last."""
         await self._runtime.ready()
-        return await self._runtime.lifecycle.usage(team, key, days, actor=_actor(actor))
+        return await self._runtime.lifecycle.usage.days(team, key, days, actor=_actor(actor))
+
+    async def usage_by(self, by: str, *, team: str, key: str, actor: By, days: int = 30) -> Sequence[UsageRow]:
+        """Group the requests of the last *days* by ``rule``, ``address`` or ``reason``, the most frequent first."""
+        await self._runtime.ready()
+        return await self._runtime.lifecycle.usage.rows(team, key, by, days, actor=_actor(actor))
 
     async def update(self, *, team: str, key: str, actor: By, if_match: int | None = None, **changes: Any) -> KeyView:  # noqa: ANN401
         """Change fields, if the key still has the revision *if_match*; None clears one. Raises PreconditionFailed."""

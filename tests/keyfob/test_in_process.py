@@ -53,6 +53,7 @@ async def test_a_key_is_made_used_and_ended_without_the_admin_api(here: Installa
         with pytest.raises(NotFound):
             await kf.keys.get(team="acme", key=key, actor="billing")
         assert 30 == len(await kf.keys.usage(team="acme", key=copy.key.id, actor="billing"))
+        assert [] == await kf.keys.usage_by("rule", team="acme", key=copy.key.id, actor="billing")
 
 
 async def test_who_acted_is_in_the_audit_log(here: Installation) -> None:

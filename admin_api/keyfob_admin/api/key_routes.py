@@ -9,6 +9,7 @@ from keyfob_admin.api import keys
 from keyfob_admin.api.keys import KEYS
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
+from keyfob_admin.wire.key_usage import Usage
 from keyfob_admin.wire.requests import (
     CreateKey,
     DisableKeys,
@@ -193,6 +194,6 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         tag="Keys",
         any_of=_READ,
         query=UsageQuery,
-        answer=views.Usage,
+        answer=Usage,
     ),
 )

@@ -14,7 +14,7 @@ from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
-from keyfob_admin.wire.presenters import shown_day
+from keyfob_admin.wire.key_usage import shown_days, shown_rows
 from keyfob_admin.wire.requests import (
     CreateKey,
     DisableKeys,
@@ -187,9 +187,12 @@ async def delete(call: Call) -> Response:
 
 
 async def usage(call: Call) -> Response:
-    """Show how often a key was admitted and denied, day by day."""
-    days = await call.runtime.lifecycle.usage(call.team, call.key_id, call.asked(UsageQuery).days, actor=call.actor)
-    return answer(views.Usage([shown_day(day) for day in days]))
+    """Show how often a key was admitted and denied, day by day or by what `by` names."""
+    asked, usage = call.asked(UsageQuery), call.runtime.lifecycle.usage
+    if asked.by is msgspec.UNSET:
+        return answer(shown_days(await usage.days(call.team, call.key_id, asked.days, actor=call.actor)))
+    rows = await usage.rows(call.team, call.key_id, asked.by, asked.days, actor=call.actor)
+    return answer(shown_rows(asked.by, rows))
 
 
 def _show(call: Call, view: KeyView) -> Response:

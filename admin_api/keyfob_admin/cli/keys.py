@@ -14,6 +14,7 @@ from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.keys_find import find
 from keyfob_admin.cli.keys_list import expiring, list_, show
 from keyfob_admin.cli.keys_state import delete, disable, enable
+from keyfob_admin.cli.keys_usage import usage
 from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
 from keyfob_admin.cli.output import say
 from keyfob_admin.cli.reveal import POWERLESS, edited, metadata_option, reveal_key
@@ -30,7 +31,7 @@ def keys() -> None:
     """Create, find, check, disable and delete keys."""
 
 
-for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find):
+for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find, usage):
     keys.add_command(_command)
 
 

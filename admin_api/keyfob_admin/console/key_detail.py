@@ -38,7 +38,7 @@ class PermissionChange:
 async def show_overview(page_request: PageRequest) -> Response:
     """Show what the key is, and its last thirty days."""
     view = await _seen(page_request)
-    days = await page_request.runtime.lifecycle.usage(
+    days = await page_request.runtime.lifecycle.usage.days(
         page_request.team.id, page_request.key_id, _DAYS, actor=page_request.actor
     )
     return await _page(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_finder import Match
     from keyfob.management.keys import Acknowledged, Changed, CreatedKey
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyView, UseDay
+    from keyfob.store.contract import KeyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,6 @@ def shown_workers(acknowledged: Acknowledged) -> list[views.Worker]:
 def shown_team(team: Team) -> views.Team:
     """Show a team."""
     return views.Team(team.id, team.name, team.plan, dict(team.metadata), team.external_id)
-
-
-def shown_day(day: UseDay) -> views.UsageDay:
-    """Show one day of a key."""
-    return views.UsageDay(day.day, day.admitted, day.denied)
 
 
 def shown_event(chained: ChainedEvent) -> views.AuditEvent:

@@ -22,6 +22,7 @@ from keyfob_admin.wire.fields import (
     Slug,
     TypeName,
 )
+from keyfob_admin.wire.key_usage import Grouping
 
 
 class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -204,9 +205,10 @@ class DisableQuery(Struct, kw_only=True):
 
 
 class UsageQuery(Struct, kw_only=True):
-    """How far back."""
+    """How far back, and by what; without `by` day by day."""
 
     days: Annotated[int, Meta(ge=1, le=365)] = 30
+    by: Grouping | UnsetType = UNSET
 
 
 class AuditQuery(Struct, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -143,20 +142,6 @@ class DisabledKeys(Struct, frozen=True):
     """The keys that were asked for, as they are now; with `dry_run`, as they would be found."""
 
     keys: list[Key]
-
-
-class UsageDay(Struct, frozen=True):
-    """One day, in UTC. `denied` counts 403, and refusals of the key itself when its secret was right."""
-
-    date: date
-    admitted: Count
-    denied: Count
-
-
-class Usage(Struct, frozen=True):
-    """A key's days, oldest first, none left out."""
-
-    days: list[UsageDay]
 
 
 class Team(Struct, frozen=True):

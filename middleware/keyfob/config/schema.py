@@ -50,6 +50,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "credential_headers": a.lower_names(r"[A-Za-z][A-Za-z0-9-]{0,99}", '["authorization", "x-api-key"]'),
     "authorization_schemes": a.lower_names(_SCHEME, '["bearer", "basic"]'),
 }
+USAGE: Mapping[str, Kind] = {"days": a.whole(1, 3650)}
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),
     "status_map": a.word("full", "nginx"),
@@ -58,7 +59,7 @@ FORWARD_AUTH: Mapping[str, Kind] = {
 }
 
 SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
-    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "admin": ADMIN}
+    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "admin": ADMIN}
 )
 TABLES = ("permissions", "rules", "key_types", "plans", "forward_auth")  # sections whose entries users name
 

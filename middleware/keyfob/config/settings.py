@@ -14,9 +14,16 @@ from keyfob.store.url import StoreURL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "load_settings"]
+__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "UsageSettings", "load_settings"]
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSettings:
+    """Settings of usage in detail."""
+
+    days: int = 90  # for which rules, addresses and reasons of denial are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ class Settings:
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
     on_refusal: Callable[..., object] | None = field(default=None, repr=False)
 
+    usage: UsageSettings = field(default_factory=UsageSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
@@ -134,10 +142,12 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     place: dict[str, Any] = sections.get("store", {})
     admin: dict[str, Any] = sections.get("admin", {})
     policies = values.pop("forward_auth", {})
+    usage: dict[str, Any] = sections.get("usage", {})
     return Settings(
         path=file,
         store=place["url"].text if "url" in place else None,
         keyring=place.get("keyring"),
+        usage=UsageSettings(**usage),
         admin=AdminSettings(**admin),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
         **values,

@@ -111,7 +111,7 @@ class Gate:
             if rule in known.passes and now < known.ends and (team is None or match.params[team] == known.grant.team):
                 client_ip = self._addresses.of(scope)
                 self._stats.cache_hits += 1
-                if self._usage.note_admitted(known.key_id, now, client_ip):
+                if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                     self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
                 headers = list(scope["headers"]) if self._forwards_credential else plain
                 return known.granted, headers, match, client_ip, None
@@ -198,16 +198,17 @@ class Gate:
             return Denied(known.reason)
         now = self._now()
         verdict = judge(known, match, client_ip, now)
+        rule = None if match is None else match.rule
         if isinstance(verdict, Granted):
-            if self._usage.note_admitted(known.key_id, now, client_ip):
+            if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                 self._key_cache.touch(known)
-            if match is not None:
-                known.passes.add(match.rule)  # so that type and permissions are not compared again
-        elif is_key_valid(verdict):
+            if rule is not None:
+                known.passes.add(rule)  # so that type and permissions are not compared again
+            return verdict
+        is_use = is_key_valid(verdict)
+        if is_use:
             verdict = verdict._replace(announcement=known.granted.announcement)
-            self._usage.note_forbidden(known.key_id, now, client_ip)
-        else:
-            self._usage.note_refused(known.key_id, now)
+        self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=is_use)
         return verdict
 
     async def _authenticate_or_deny(self, text: bytes | Reason, key: KeyText | None) -> Entry | Denied:

@@ -1,10 +1,9 @@
-"""Reads one key, lists many, and reports the usage of one."""
+"""Reads one key, and lists many."""
 
 from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid, NotFound
@@ -20,19 +19,18 @@ from keyfob.management.pagination import (
     read_token,
     write_token,
 )
-from keyfob.store.contract import KeyQuery, UseDay
+from keyfob.store.contract import KeyQuery
 from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import date, datetime
+    from datetime import datetime
 
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore, KeyView
 
 ORDERS = ("created_at", "name", "last_used_at", "expires_at")
-MOST_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +109,6 @@ class KeyListing:
         """Raise NotFound unless *actor* can see the team."""
         await self._plans(team_id, actor)
 
-    async def usage(self, team_id: str, key_id: str, days: int | str, *, actor: Actor) -> list[UseDay]:
-        """Return the usage on each of the last *days* (1–365) in UTC, today last. Raises like `one`."""
-        view = await self.one(team_id, key_id, actor=actor, needed="keys:read")
-        today = self._now().astimezone(UTC).date()
-        first = today - timedelta(days=read_number(days, "days", most=MOST_DAYS) - 1)
-        used = {day.day: day for day in await self._store.usage(view.record.id, first)}
-        return [used.get(day, UseDay(day, 0, 0)) for day in _days(first, today)]
-
     async def _plans(self, team_id: str | None, actor: Actor) -> set[str]:
         """Return every plan that the listed keys may be under."""
         if team_id is None:
@@ -181,7 +171,3 @@ def _place(token: str, order_by: str) -> tuple[str | int, str]:
     if not KEY_ID.match(str(key_id)):
         raise Invalid(("/page_token", "This page token does not belong to this listing; start without one"))
     return value, str(key_id)
-
-
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

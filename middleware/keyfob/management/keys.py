@@ -18,6 +18,7 @@ from keyfob.management.key_drafts import patched
 from keyfob.management.key_listing import KeyListing, KeySearch
 from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
+from keyfob.management.key_usage import KeyUsage
 from keyfob.management.validation import clean_reason
 from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.propagation.reach import seconds_until_effective
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_state import CreateRefusal
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, UseDay
+    from keyfob.store.contract import KeyStore
     from keyfob.store.transaction import Transaction
 
 Precondition = Callable[[int], None]
@@ -68,6 +69,7 @@ class KeyLifecycle:
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, issue.prefix)
+        self.usage = KeyUsage(self._listing, store, now)
         self.bulk = BulkDisable(store, self._listing, now, issue.prefix)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
@@ -152,10 +154,6 @@ class KeyLifecycle:
     async def list_keys(self, search: KeySearch, *, actor: Actor) -> Page[KeyView]:
         """List keys; needs ``keys:read``. Raises Invalid with the parameter's name as pointer."""
         return await self._listing.many(search, actor=actor)
-
-    async def usage(self, team_id: str, key_id: str, days: int | str = 30, *, actor: Actor) -> list[UseDay]:
-        """Give each of the last *days* (1–365, UTC), today last; needs ``keys:read``. Raises Invalid."""
-        return await self._listing.usage(team_id, key_id, days, actor=actor)
 
     def state(self, record: KeyRecord) -> State:
         """Return the state that *record* is shown in now."""

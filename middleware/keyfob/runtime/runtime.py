@@ -62,7 +62,7 @@ class Runtime(ManagedRuntime):
             rules_named=permissions_named(*settings.rule_sets),
         )
         self.stats = Stats()
-        self.usage = Usage(self.stats)
+        self.usage = Usage(self.stats, days=settings.usage.days)
         self.connections = OpenConnections(self.catalogue.suspends, self.begin_elsewhere)
         self.addresses = ClientAddress(settings.trusted_proxies, settings.client_ip_header)
         self.keyring = ActiveKeyring(lambda: keyring_of(settings), boot_clock)

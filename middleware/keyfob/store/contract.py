@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import date
 
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
+    from keyfob.store.audited import AuditedStore
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
+    from keyfob.store.use_details import Details, UseDetailTable
     from keyfob.store.workers import WorkerList
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class Use:
     ip: str | None = None
     admitted: dict[date, int] = field(default_factory=dict)
     denied: dict[date, int] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,42 +157,6 @@ class Counter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AuditedKey:
-    """A key's row and the detail of the newest audit event about it; None if there is none."""
-
-    record: KeyRecord
-    detail: Mapping[str, object] | None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedTeam:
-    """A team's row and the detail of the newest audit event about it; None if there is none."""
-
-    team: Team
-    detail: Mapping[str, object] | None
-
-
-class AuditedStore(Protocol):
-    """The part of a store that the comparison with the audit log needs. Every method may raise StoreUnavailable."""
-
-    def keys(self) -> AsyncIterator[AuditedKey]:
-        """Every key, tombstones included, in bounded memory."""
-        ...
-
-    def teams(self) -> AsyncIterator[AuditedTeam]:
-        """Every team, in bounded memory."""
-        ...
-
-    async def missing(self, key_ids: Collection[str]) -> set[str]:
-        """The *key_ids* without any row, not even a tombstone."""
-        ...
-
-    async def claim_check(self, at: datetime, *, not_since: datetime) -> bool:
-        """Whether the caller should compare the rows now: no process has begun to after *not_since*."""
-        ...
-
-
 class KeyLookup(Protocol):
     """The part of a store that the hot path needs, only for keys that are not cached."""
 
@@ -228,6 +195,11 @@ class UsageSink(Protocol):
     @property
     def refusals(self) -> RefusalTable:
         """Where refused requests are kept for an hour."""
+        ...
+
+    @property
+    def use_details(self) -> UseDetailTable:
+        """By which rules and from which addresses keys were used."""
         ...
 
 

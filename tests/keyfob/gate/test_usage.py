@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import PORTION, Usage
 from keyfob.keys.record import LastUse
 from keyfob.store.contract import Use, UseDay
-from keyfob.store.refusals import MOST, RefusedRequest
 from tests.keyfob.conftest import ask, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from keyfob.store.refusals import RefusedRequest
+    from keyfob.store.use_details import Tally, UseRow
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 
@@ -43,6 +45,24 @@ class Refusals:
         return next((one for one in self.kept if one.request_id == request_id and one.at >= since), None)
 
 
+class Details:
+    """Forgets old details, and remembers up to when."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[date] = []
+
+    async def forget(self, before: date) -> None:
+        self.forgotten.append(before)
+
+    async def by_rule(self, key_id: str, since: date) -> list[UseRow]:
+        raise NotImplementedError
+
+    by_address = by_reason = by_rule
+
+    async def pairs(self, key_id: str, since: date) -> list[tuple[str, str, Tally]]:
+        raise NotImplementedError
+
+
 class Sink:
     """Takes batches, or cannot."""
 
@@ -52,6 +72,7 @@ class Sink:
         self.gate: asyncio.Event | None = None
         self.wrote = asyncio.Event()
         self.refusals = Refusals()
+        self.use_details = Details()
 
     async def add_usage(self, uses: Mapping[str, Use]) -> None:
         if self.gate is not None:
@@ -63,29 +84,40 @@ class Sink:
         await asyncio.sleep(0)
 
 
+def deny(usage: Usage, at: datetime, ip: str, *, is_use: bool) -> None:
+    usage.note_denied("k", at.timestamp(), ip, None, "permission", is_use=is_use)
+
+
+def totals(sink: Sink) -> list[dict[str, Use]]:
+    """What was written, but for the details."""
+    return [{key_id: replace(use, details={}) for key_id, use in batch.items()} for batch in sink.batches]
+
+
 async def test_a_batch_says_the_last_use_and_all_counts() -> None:
     """Uses between two flushes become one write per key: the newest time and address, counts by day."""
     usage, sink = Usage(Stats()), Sink()
     for minute in range(3):
         at = NOON + timedelta(minutes=minute)
-        note = usage.note_forbidden if minute == 1 else usage.note_admitted
-        note("k", at.timestamp(), f"10.0.0.{minute}")
-    usage.note_refused("k", NOON.timestamp())
+        if minute == 1:
+            deny(usage, at, f"10.0.0.{minute}", is_use=True)
+        else:
+            usage.note_admitted("k", at.timestamp(), f"10.0.0.{minute}")
+    deny(usage, NOON, "10.0.0.9", is_use=False)
 
     await usage.flush(sink)
 
     last = NOON + timedelta(minutes=2)
-    assert [{"k": Use(last, "10.0.0.2", {DAY: 2}, {DAY: 2})}] == sink.batches
+    assert [{"k": Use(last, "10.0.0.2", {DAY: 2}, {DAY: 2})}] == totals(sink)
 
 
 async def test_a_refused_key_keeps_its_last_use() -> None:
     """A proved key that is refused counts as denied, and says nothing of when it was last used."""
     usage, sink = Usage(Stats()), Sink()
-    usage.note_refused("k", NOON.timestamp())
+    deny(usage, NOON, "10.0.0.9", is_use=False)
 
     await usage.flush(sink)
 
-    assert [{"k": Use(None, None, {}, {DAY: 1})}] == sink.batches
+    assert [{"k": Use(None, None, {}, {DAY: 1})}] == totals(sink)
 
 
 async def test_a_day_that_turns_is_counted_apart() -> None:
@@ -123,7 +155,7 @@ async def test_sf_06_what_cannot_be_written_waits_and_adds_up() -> None:
     await usage.flush(sink)
     await usage.flush(sink)
 
-    assert [{"k": Use(NOON + timedelta(minutes=5), "10.0.0.5", {DAY: 2})}] == sink.batches
+    assert [{"k": Use(NOON + timedelta(minutes=5), "10.0.0.5", {DAY: 2})}] == totals(sink)
     assert 1 == stats.usage_writes
 
 
@@ -260,24 +292,3 @@ async def test_ip_08_many_uses_are_few_writes(here: Installation, guard: Guard) 
     assert view is not None
     assert isinstance(view.last_used, LastUse)
     assert ("10.0.3.249", 1) == (view.last_used.ip, app.stats.usage_writes)
-
-
-def refused(number: int) -> RefusedRequest:
-    return RefusedRequest(f"{number:016x}", NOON, "k", "GET", "/items", None, "permission", None)
-
-
-async def test_refusals_wait_for_the_next_batch_and_the_newest_are_kept() -> None:
-    """What cannot be written is written later, in its order; a flood never holds more than the table does."""
-    usage, sink = Usage(Stats()), Sink()
-    for number in range(MOST + 5):
-        usage.keep_refused(refused(number))
-    sink.refusals.broken = True
-    with pytest.raises(StoreUnavailable):
-        await usage.flush(sink)
-    usage.keep_refused(refused(MOST + 5))
-    sink.refusals.broken = False
-
-    await usage.flush(sink)
-    await usage.flush(sink)
-
-    assert [refused(number) for number in range(6, MOST + 6)] == sink.refusals.kept

@@ -253,7 +253,7 @@ async def test_every_day_of_usage_is_there(office: Office) -> None:
     await office.store.add_usage({key.id: Use(START, "192.0.2.1", {day: 3, date(2026, 1, 1): 9}, {day: 1})})
     office.clock.now = datetime(2026, 3, 2, 1, 0, tzinfo=timezone(timedelta(hours=2)))  # still 1 March in UTC
 
-    days = await office.keys.usage("a", key.id, 4, actor=ROOT)
+    days = await office.keys.usage.days("a", key.id, 4, actor=ROOT)
 
     assert [
         UseDay(date(2026, 2, 26), 0, 0),
@@ -261,8 +261,8 @@ async def test_every_day_of_usage_is_there(office: Office) -> None:
         UseDay(date(2026, 2, 28), 0, 0),
         UseDay(date(2026, 3, 1), 0, 0),
     ] == days
-    assert 30 == len(await office.keys.usage("a", key.id, actor=ROOT))
-    assert 365 == len(await office.keys.usage("a", key.id, "365", actor=ROOT))
+    assert 30 == len(await office.keys.usage.days("a", key.id, actor=ROOT))
+    assert 365 == len(await office.keys.usage.days("a", key.id, "365", actor=ROOT))
 
 
 @pytest.mark.parametrize("days", [0, 366, -1, "", "ten", "1.5"])
@@ -271,7 +271,7 @@ async def test_usage_goes_back_a_year_at_most(office: Office, days: int | str) -
     key = (await office.key()).view.record
 
     with pytest.raises(Invalid) as refusal:
-        await office.keys.usage("a", key.id, days, actor=ROOT)
+        await office.keys.usage.days("a", key.id, days, actor=ROOT)
 
     assert ["/days"] == [at for at, _ in refusal.value.errors]
 

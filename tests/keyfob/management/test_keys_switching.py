@@ -84,7 +84,7 @@ async def test_lc_03_a_deleted_key_is_gone_for_every_verb(office: Office) -> Non
         office.keys.disable("a", key.id, actor=ROOT),
         office.keys.enable("a", key.id, actor=ROOT),
         office.keys.duplicate("a", key.id, {}, actor=ROOT),
-        office.keys.usage("a", key.id, actor=ROOT),
+        office.keys.usage.days("a", key.id, actor=ROOT),
         office.keys.delete("a", key.id, actor=ROOT),
     ]
     for verb in verbs:

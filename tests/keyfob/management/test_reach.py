@@ -23,7 +23,8 @@ VERBS: dict[str, Callable[[KeyLifecycle, str, str, Actor], Awaitable[object]]] =
     "enable": (lambda keys, team, key, actor: keys.enable(team, key, actor=actor)),
     "duplicate": (lambda keys, team, key, actor: keys.duplicate(team, key, {}, actor=actor)),
     "delete": (lambda keys, team, key, actor: keys.delete(team, key, actor=actor)),
-    "usage": (lambda keys, team, key, actor: keys.usage(team, key, actor=actor)),
+    "usage by": (lambda keys, team, key, actor: keys.usage.rows(team, key, "rule", actor=actor)),
+    "usage": (lambda keys, team, key, actor: keys.usage.days(team, key, actor=actor)),
 }
 UNKNOWN = "0" * 16
 

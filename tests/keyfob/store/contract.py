@@ -8,10 +8,18 @@ from tests.keyfob.store.key_contract import KeyContract
 from tests.keyfob.store.listing_contract import ListingContract
 from tests.keyfob.store.refusal_contract import RefusalContract
 from tests.keyfob.store.usage_contract import UsageContract
+from tests.keyfob.store.use_detail_contract import UseDetailContract
 from tests.keyfob.store.worker_contract import WorkerContract
 
 
 class StoreContract(
-    KeyContract, ChangeContract, UsageContract, RefusalContract, ListingContract, AuditContract, WorkerContract
+    KeyContract,
+    ChangeContract,
+    UsageContract,
+    RefusalContract,
+    ListingContract,
+    AuditContract,
+    WorkerContract,
+    UseDetailContract,
 ):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

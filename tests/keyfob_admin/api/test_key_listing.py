@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,28 @@ def test_usage_has_every_day(live_admin: LiveAdmin) -> None:
     assert 3 == len(days)
     assert today - timedelta(days=1) <= datetime.fromisoformat(days[-1]["date"]).date() <= today
     assert {"date", "admitted", "denied"} == set(days[0])
+
+
+def test_usage_is_grouped_by_rule_address_or_reason(live_admin: LiveAdmin) -> None:
+    """A 403 of the admin API is under its rule, its address and its reason; another grouping is 422."""
+    reader = live_admin.make_admin("keys:read")
+    path = f"{KEYS}/{reader.id}/usage"
+    assert 403 == live_admin.call("POST", "/v1/teams", reader.secret, json={"id": "new"}).status_code
+    deadline = time.monotonic() + 20
+    while not (found := live_admin.call("GET", f"{path}?by=reason").json())["rows"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (rule,) = live_admin.call("GET", f"{path}?by=rule&days=2").json()["rows"]
+    (address,) = live_admin.call("GET", f"{path}?by=address").json()["rows"]
+
+    (reason,) = found["rows"]
+    assert ("reason", "permission", 0, 1, 0) == (
+        found["by"],
+        *[reason[n] for n in ("label", "admitted", "denied", "limited")],
+    )
+    assert reason["first"] == reason["last"]
+    assert ("POST /v1/teams", "127.0.0.1") == (rule["label"], address["label"])
+    assert 422 == live_admin.call("GET", f"{path}?by=key").status_code
 
 
 def test_a_list_is_paged_by_an_opaque_token(live_admin: LiveAdmin) -> None:

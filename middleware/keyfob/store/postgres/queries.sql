@@ -52,6 +52,68 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (key_id,
 JOIN keyfob.key_usage u ON u.key_id = n.key_id
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied
 
+-- name: add_details
+INSERT INTO keyfob.key_use_details AS d
+    (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
+SELECT n.* FROM unnest(
+    $1::text[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+    $10::bigint[]
+) AS n (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
+JOIN keyfob.key_usage u ON u.key_id = n.key_id
+ON CONFLICT (key_id, day, address, rule, reason) DO UPDATE SET {added_details}
+
+-- name: added_details
+admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied,
+    limited = d.limited + excluded.limited,
+    first_at = least(d.first_at, excluded.first_at), last_at = greatest(d.last_at, excluded.last_at)
+
+-- name: rare_addresses
+-- Those of a key's day that are neither among the most used nor among the latest ones: so that one that comes late, and
+-- seldom, has time to become one of the most used.
+SELECT key_id, day, address FROM (
+    SELECT key_id, day, address,
+        row_number() OVER (PARTITION BY key_id, day ORDER BY sum(admitted + denied + limited) DESC, address) AS by_use,
+        row_number() OVER (PARTITION BY key_id, day ORDER BY max(last_at) DESC, address) AS by_time
+    FROM keyfob.key_use_details JOIN unnest($1::text[], $2::integer[]) AS n (key_id, day) USING (key_id, day)
+    WHERE address <> '*' GROUP BY key_id, day, address
+) AS ranked WHERE by_use > $3 AND by_time > $3
+
+-- name: fold_details
+INSERT INTO keyfob.key_use_details AS d
+    (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
+SELECT key_id, day, '*', rule, reason, sum(admitted), sum(denied), sum(limited), min(first_at), max(last_at)
+FROM keyfob.key_use_details WHERE (key_id, day, address) IN ({rare_addresses}) GROUP BY key_id, day, rule, reason
+ON CONFLICT (key_id, day, address, rule, reason) DO UPDATE SET {added_details}
+
+-- name: drop_folded
+DELETE FROM keyfob.key_use_details WHERE (key_id, day, address) IN ({rare_addresses})
+
+-- name: details_by_address
+SELECT day, address, {tally}
+FROM keyfob.key_use_details WHERE key_id = $1 AND day >= $2 GROUP BY day, address ORDER BY day
+
+-- name: details_by_rule
+SELECT rule, {tally} FROM keyfob.key_use_details WHERE key_id = $1 AND day >= $2 GROUP BY rule
+
+-- name: details_by_reason
+SELECT reason, {tally} FROM keyfob.key_use_details WHERE key_id = $1 AND day >= $2 AND reason <> '' GROUP BY reason
+
+-- name: admitted_details
+SELECT rule, address, {tally} FROM keyfob.key_use_details
+WHERE key_id = $1 AND day >= $2 AND reason = '' GROUP BY rule, address
+
+-- name: tally
+sum(admitted), sum(denied), sum(limited), min(first_at), max(last_at)
+
+-- name: old_details
+SELECT 1 FROM keyfob.key_use_details WHERE day < $1 LIMIT 1
+
+-- name: forget_details
+DELETE FROM keyfob.key_use_details WHERE (key_id, day, address, rule, reason) IN (
+    SELECT key_id, day, address, rule, reason FROM keyfob.key_use_details
+    WHERE day < $1 LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+)
+
 -- name: add_refusals
 INSERT INTO keyfob.refused_requests (request_id, at, key_id, method, path, ip, reason, demands)
 SELECT value->>0, (value->>1)::bigint, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
@@ -183,6 +245,9 @@ SELECT key_id FROM keyfob.key_usage WHERE key_id = $1 FOR UPDATE
 
 -- name: erase_days
 DELETE FROM keyfob.key_use_days WHERE key_id = $1
+
+-- name: erase_details
+DELETE FROM keyfob.key_use_details WHERE key_id = $1
 
 -- name: erase_usage
 DELETE FROM keyfob.key_usage WHERE key_id = $1

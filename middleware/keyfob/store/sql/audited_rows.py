@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from keyfob.store.contract import AuditedKey, AuditedTeam
+from keyfob.store.audited import AuditedKey, AuditedTeam
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:

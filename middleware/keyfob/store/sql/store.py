@@ -13,6 +13,7 @@ from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.refusal_table import RefusalRows
+from keyfob.store.sql.use_detail_rows import UseDetailRows
 from keyfob.store.sql.worker_table import WorkerTable
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class StatementStore(ABC):
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, statements)
         self.refusals = RefusalRows(self, statements)
+        self.use_details = UseDetailRows(self, statements)
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
 

@@ -17,7 +17,7 @@ import aiosqlite
 from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
 _CHUNK = 64  # rows that a cursor fetches at once; we fetch all
@@ -155,7 +155,7 @@ class QuietConnection(aiosqlite.Connection):
     messages. Here they are given a function without arguments that returns nothing.
     """
 
-    async def write(self, *statements: tuple[str, Sequence[object]]) -> None:
+    async def write(self, *statements: tuple[str, Sequence[object] | Mapping[str, object]]) -> None:
         """Run *statements* in one transaction and one call to the thread, as soon as no other process is writing.
 
         An event loop that stands still between two calls, as that of a serverless function does, would otherwise hold
@@ -163,7 +163,7 @@ class QuietConnection(aiosqlite.Connection):
         """
         await patiently(lambda: self._execute(self._write, statements))
 
-    def _write(self, statements: Sequence[tuple[str, Sequence[object]]]) -> None:
+    def _write(self, statements: Sequence[tuple[str, Sequence[object] | Mapping[str, object]]]) -> None:
         connection = self._conn
         connection.execute("BEGIN IMMEDIATE")
         try:

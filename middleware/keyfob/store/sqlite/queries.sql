@@ -22,7 +22,7 @@ LIMIT ?
 UPDATE key_secrets SET hash = ?, digest = ?
 WHERE key_id = ? AND hash = ? AND EXISTS (SELECT 1 FROM keys k WHERE k.id = key_id AND k.deleted_at IS NULL)
 
--- Both statements of usage take a whole batch as JSON: a statement for each key would hold the lock for longer, because
+-- The statements of usage take a whole batch as JSON: a statement for each key would hold the lock for longer, because
 -- the thread would have to win the interpreter back from the event loop after each of them.
 
 -- name: note_last_uses
@@ -38,6 +38,63 @@ INSERT INTO key_use_days (key_id, day, admitted, denied)
 SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]')
 FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied
+
+-- name: add_details
+INSERT INTO key_use_details (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
+SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]'),
+    json_extract(n.value, '$[4]'), json_extract(n.value, '$[5]'), json_extract(n.value, '$[6]'),
+    json_extract(n.value, '$[7]'), json_extract(n.value, '$[8]'), json_extract(n.value, '$[9]')
+FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
+ON CONFLICT (key_id, day, address, rule, reason) DO UPDATE SET {added_details}
+
+-- name: added_details
+admitted = admitted + excluded.admitted, denied = denied + excluded.denied, limited = limited + excluded.limited,
+    first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)
+
+-- name: rare_addresses
+-- Those of a key's day that are neither among the most used nor among the latest ones: so that one that comes late, and
+-- seldom, has time to become one of the most used.
+SELECT key_id, day, address FROM (
+    SELECT d.key_id, d.day, d.address,
+        row_number() OVER (PARTITION BY d.key_id, d.day ORDER BY sum(admitted + denied + limited) DESC, d.address) AS by_use,
+        row_number() OVER (PARTITION BY d.key_id, d.day ORDER BY max(last_at) DESC, d.address) AS by_time
+    FROM json_each(:days) n CROSS JOIN key_use_details d
+        ON d.key_id = json_extract(n.value, '$[0]') AND d.day = json_extract(n.value, '$[1]')
+    WHERE d.address <> '*' GROUP BY d.key_id, d.day, d.address
+) WHERE by_use > :most AND by_time > :most
+
+-- name: fold_details
+INSERT INTO key_use_details (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
+SELECT key_id, day, '*', rule, reason, sum(admitted), sum(denied), sum(limited), min(first_at), max(last_at)
+FROM key_use_details WHERE (key_id, day, address) IN ({rare_addresses}) GROUP BY key_id, day, rule, reason
+ON CONFLICT (key_id, day, address, rule, reason) DO UPDATE SET {added_details}
+
+-- name: drop_folded
+DELETE FROM key_use_details WHERE (key_id, day, address) IN ({rare_addresses})
+
+-- name: details_by_address
+SELECT day, address, {tally} FROM key_use_details WHERE key_id = ? AND day >= ? GROUP BY day, address ORDER BY day
+
+-- name: details_by_rule
+SELECT rule, {tally} FROM key_use_details WHERE key_id = ? AND day >= ? GROUP BY rule
+
+-- name: details_by_reason
+SELECT reason, {tally} FROM key_use_details WHERE key_id = ? AND day >= ? AND reason <> '' GROUP BY reason
+
+-- name: admitted_details
+SELECT rule, address, {tally} FROM key_use_details
+WHERE key_id = ? AND day >= ? AND reason = '' GROUP BY rule, address
+
+-- name: tally
+sum(admitted), sum(denied), sum(limited), min(first_at), max(last_at)
+
+-- name: old_details
+SELECT 1 FROM key_use_details WHERE day < ? LIMIT 1
+
+-- name: forget_details
+DELETE FROM key_use_details WHERE (key_id, day, address, rule, reason) IN (
+    SELECT key_id, day, address, rule, reason FROM key_use_details WHERE day < ? LIMIT ?
+)
 
 -- name: add_refusals
 INSERT INTO refused_requests (request_id, at, key_id, method, path, ip, reason, demands)
@@ -167,6 +224,9 @@ DELETE FROM key_secrets WHERE key_id = ?
 
 -- name: erase_days
 DELETE FROM key_use_days WHERE key_id = ?
+
+-- name: erase_details
+DELETE FROM key_use_details WHERE key_id = ?
 
 -- name: erase_usage
 DELETE FROM key_usage WHERE key_id = ?

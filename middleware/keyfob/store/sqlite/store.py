@@ -13,6 +13,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.store.sql import rows
 from keyfob.store.sql.listing import needs_search
 from keyfob.store.sql.store import StatementStore
+from keyfob.store.sql.use_detail_rows import days_of, values_of
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
@@ -20,6 +21,7 @@ from keyfob.store.sqlite.listing import FEW, event_listing, first_keys, key_coun
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
+from keyfob.store.use_details import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -150,10 +152,10 @@ class SQLiteStore(StatementStore):
     async def _write_usage(self, uses: Mapping[str, Use]) -> None:
         with translate_failures():
             connections = await self._connections.connections()
-        last_uses, days = _last_uses(uses), _days(uses)  # made before the lock is taken
+        statements = _usage_statements(uses)  # made before the lock is taken
         async with _turn(connections):
             with translate_failures():
-                await connections.notes.write((SQL["note_last_uses"], (last_uses,)), (SQL["count_days"], (days,)))
+                await connections.notes.write(*statements)
 
 
 @asynccontextmanager
@@ -188,6 +190,19 @@ async def _transaction(connections: Connections, connection: QuietConnection) ->
             with suppress(sqlite3.Error, ValueError):  # a closed connection has nothing left to roll back
                 await connection.rollback()
             raise
+
+
+def _usage_statements(uses: Mapping[str, Use]) -> list[tuple[str, Sequence[object] | Mapping[str, object]]]:
+    """What writes *uses*; addresses are folded only where some were noted."""
+    statements: list[tuple[str, Sequence[object] | Mapping[str, object]]] = [
+        (SQL["note_last_uses"], (_last_uses(uses),)),
+        (SQL["count_days"], (_days(uses),)),
+    ]
+    if details := values_of(uses):
+        days = {"days": json.dumps(list(days_of(uses))), "most": ADDRESSES}
+        statements.append((SQL["add_details"], (json.dumps(details),)))
+        statements.extend((SQL[name], days) for name in ("fold_details", "drop_folded"))
+    return statements
 
 
 def _last_uses(uses: Mapping[str, Use]) -> str:

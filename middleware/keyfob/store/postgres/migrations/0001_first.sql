@@ -91,6 +91,22 @@ CREATE TABLE keyfob.key_use_days (
     PRIMARY KEY (key_id, day)
 );
 
+-- By which rules, from which addresses and with which outcome keys were used, for as many days as is configured.
+CREATE TABLE keyfob.key_use_details (
+    key_id   text COLLATE "C" NOT NULL REFERENCES keyfob.key_usage (key_id),
+    day      integer NOT NULL,  -- proleptic Gregorian ordinal
+    address  text COLLATE "C" NOT NULL,     -- '': unknown; '*': all that are not told apart
+    rule     text COLLATE "C" NOT NULL,     -- as written; '': none
+    reason   text COLLATE "C" NOT NULL,     -- why it was refused; '': it was admitted
+    admitted bigint NOT NULL,
+    denied   bigint NOT NULL,
+    limited  bigint NOT NULL,
+    first_at bigint NOT NULL,
+    last_at  bigint NOT NULL,
+    PRIMARY KEY (key_id, day, address, rule, reason)
+);
+CREATE INDEX key_use_details_by_day ON keyfob.key_use_details (day);
+
 CREATE TABLE keyfob.audit_events (
     seq        bigint PRIMARY KEY,
     at         bigint NOT NULL,

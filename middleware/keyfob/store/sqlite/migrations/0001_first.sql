@@ -90,6 +90,22 @@ CREATE TABLE key_use_days (
     PRIMARY KEY (key_id, day)
 ) WITHOUT ROWID;
 
+-- By which rules, from which addresses and with which outcome keys were used, for as many days as is configured.
+CREATE TABLE key_use_details (
+    key_id   TEXT NOT NULL REFERENCES key_usage (key_id),
+    day      INTEGER NOT NULL,  -- proleptic Gregorian ordinal
+    address  TEXT NOT NULL,     -- '': unknown; '*': all that are not told apart
+    rule     TEXT NOT NULL,     -- as written; '': none
+    reason   TEXT NOT NULL,     -- why it was refused; '': it was admitted
+    admitted INTEGER NOT NULL,
+    denied   INTEGER NOT NULL,
+    limited  INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL,
+    PRIMARY KEY (key_id, day, address, rule, reason)
+) WITHOUT ROWID;
+CREATE INDEX key_use_details_by_day ON key_use_details (day);
+
 CREATE TABLE audit_events (
     seq        INTEGER PRIMARY KEY,
     at         INTEGER NOT NULL,

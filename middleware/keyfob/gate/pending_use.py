@@ -1,0 +1,160 @@
+"""What one key did since its use was last written: a count for each rule, address and outcome."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final
+
+from keyfob.store.contract import Use
+from keyfob.store.use_details import OTHERS, Details, Source, Tally, fold, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keyfob.rules.rule import Rule
+
+MOST_CELLS: Final = 128  # of one key and day in memory; beyond them the less used half is told by rule alone
+_DAY: Final = 86_400
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_MICROS: Final = 1_000_000
+
+
+class Cell:
+    """How often one thing happened, and when first and last, in seconds since the epoch."""
+
+    __slots__ = ("at", "count", "first", "ip", "is_use", "reason", "rule")
+
+    def __init__(self, rule: Rule | str | None, ip: str | None, reason: str, now: float, *, is_use: bool) -> None:
+        """*reason* is empty for an admitted request. *is_use* says whether the key was accepted."""
+        self.rule = rule
+        self.ip = ip
+        self.reason = reason
+        self.is_use = is_use
+        self.count = 0
+        self.first = self.at = now
+
+    def tally(self) -> Tally:
+        """The count, as what it counts."""
+        tally = Tally(int(self.first * _MICROS), int(self.at * _MICROS))
+        if self.reason:
+            tally.denied = self.count
+        else:
+            tally.admitted = self.count
+        return tally
+
+
+_Cells = dict[tuple[object, str | None, str], Cell]
+
+
+class Budget:
+    """How many more cells there may be, over all keys."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class PendingUse:
+    """The cells of one key, by day; nearly always there is one day."""
+
+    __slots__ = ("_budget", "_cells", "_earlier", "_folded", "_last", "admitted", "day", "ends")
+
+    def __init__(self, day: int, budget: Budget) -> None:
+        """*day* counts from the epoch."""
+        self._budget = budget
+        self._earlier: list[tuple[int, _Cells, Details]] = []
+        self._last: tuple[float, str | None] = (0.0, None)
+        self._begin(day)
+
+    def _begin(self, day: int) -> None:
+        self.day = day
+        self.ends = float((day + 1) * _DAY)  # seconds since the epoch, as the clock gives them
+        self._cells: _Cells = {}
+        self._folded: Details = {}
+        self.admitted = _no_cell()  # that of the last admitted request, at which the next one looks first
+
+    def turn_to(self, day: int) -> None:
+        """Put the counts of the day that ended aside."""
+        self._earlier.append((self.day, self._cells, self._folded))
+        self._begin(day)
+
+    def cell(self, rule: Rule | str | None, ip: str | None, reason: str, now: float, *, is_use: bool) -> Cell:
+        """The cell to count in."""
+        found = self._cells.get((rule, ip, reason))
+        if found is None:
+            if self._budget.left <= 0:
+                self._fold(keep=0)
+            elif len(self._cells) >= MOST_CELLS:
+                self._fold(keep=MOST_CELLS // 2)
+            found = self._cells[rule, ip, reason] = Cell(rule, ip, reason, now, is_use=is_use)
+            self._budget.left -= 1
+        if not reason:
+            self.admitted = found
+        return found
+
+    def _fold(self, *, keep: int) -> None:
+        """Make room: all but the *keep* most used cells are counted by rule and outcome alone."""
+        by_use = sorted(self._cells.values(), key=lambda cell: cell.count, reverse=True)
+        self._note_last(self._cells)
+        self._cells = {(cell.rule, cell.ip, cell.reason): cell for cell in by_use[:keep]}
+        self._budget.left += len(by_use) - len(self._cells)
+        self.admitted = _no_cell()
+        for cell in by_use[keep:]:
+            merge(self._folded, {_source(self.day, cell, OTHERS): cell.tally()})
+
+    def _note_last(self, cells: _Cells) -> None:
+        for cell in cells.values():
+            if cell.is_use and cell.at >= self._last[0]:
+                self._last = cell.at, cell.ip
+
+    def as_use(self) -> Use:
+        """Everything, as the store takes it."""
+        self.turn_to(self.day)
+        use = Use()
+        for day, cells, folded in self._earlier:
+            self._note_last(cells)
+            merge(use.details, folded)
+            for cell in cells.values():
+                merge(use.details, {_source(day, cell, cell.ip or ""): cell.tally()})
+        for day_number, admitted, denied in _by_day(use.details):
+            when = date.fromordinal(day_number)
+            if admitted:
+                use.admitted[when] = admitted
+            if denied:
+                use.denied[when] = denied
+        at, ip = self._last
+        if at:
+            use.last_at, use.ip = datetime.fromtimestamp(at, UTC), ip
+        return use
+
+
+def _no_cell() -> Cell:
+    """A cell that no request is like."""
+    return Cell("", None, "", 0.0, is_use=True)
+
+
+def _source(day: int, cell: Cell, address: str) -> Source:
+    rule = cell.rule
+    text = rule if isinstance(rule, str) else "" if rule is None else rule.text
+    return Source(_EPOCH_DAY + day, address, text, cell.reason)
+
+
+def _by_day(details: Details) -> Iterator[tuple[int, int, int]]:
+    """Each day's admitted and denied requests."""
+    for day in sorted({source.day for source in details}):
+        of_day = [tally for source, tally in details.items() if source.day == day]
+        yield day, sum(tally.admitted for tally in of_day), sum(tally.denied for tally in of_day)
+
+
+def added(older: Use, newer: Use) -> Use:
+    """One use that says what both say."""
+    if newer.last_at is not None and (older.last_at is None or newer.last_at >= older.last_at):
+        older.last_at, older.ip = newer.last_at, newer.ip
+    for ours, theirs in ((older.admitted, newer.admitted), (older.denied, newer.denied)):
+        for day, count in theirs.items():
+            ours[day] = ours.get(day, 0) + count
+    merge(older.details, newer.details)
+    if len(older.details) > 2 * MOST_CELLS:
+        older.details = fold(older.details, MOST_CELLS)
+    return older
