@@ -12,16 +12,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import secrets
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, cast
 
-from keyfob.audit import canonical
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
+from keyfob.keyring.tokens import entry_of, new_token, row_mac, token_digest
 from keyfob.management.actor import Actor
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
@@ -29,7 +28,6 @@ from keyfob.store.console import Session, SignInLink
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keyfob.keyring.active import ActiveKeyring
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.runtime.runtime import Runtime
@@ -42,7 +40,6 @@ LINK_LASTS: Final = timedelta(minutes=10)
 FAILURES: Final = 5  # within…
 PAUSE: Final = timedelta(seconds=60)  # …of the first; then every attempt from that address is slow for as long
 SLOW: Final = 1.0  # seconds that each attempt from such an address takes
-_LONGEST_TOKEN: Final = 100
 _SHARED_V6_PREFIX: Final = 64  # bits; one customer usually has them all
 
 
@@ -63,7 +60,7 @@ class SignedIn:
 
     def draft_hash(self, token: str) -> bytes:
         """What the database stores of a form's *token*."""
-        return _hmac(self.signing, "draft", token)
+        return token_digest(self.signing, "draft", token)
 
 
 class SignIn:
@@ -87,8 +84,8 @@ class SignIn:
 
     async def link(self, token: str) -> SignInLink | None:
         """Find a link that can still be used, and that Keyfob itself has written."""
-        entry = _entry_of(token, self._runtime.keyring)
-        found = await self._console.link(_hmac(entry, "link", token)) if entry else None
+        entry = entry_of(token, self._runtime.keyring)
+        found = await self._console.link(token_digest(entry, "link", token)) if entry else None
         if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
             return None
         if not hmac.compare_digest(found.mac, _link_mac(entry, found)):
@@ -109,8 +106,8 @@ class SignIn:
 
     async def who(self, token: str, ip: str | None) -> SignedIn | None:
         """Find the session of *token*, unless it has ended. A session whose key has ended is removed."""
-        entry = _entry_of(token, self._runtime.keyring)
-        session = await self._console.session(_hmac(entry, "session", token)) if entry else None
+        entry = entry_of(token, self._runtime.keyring)
+        session = await self._console.session(token_digest(entry, "session", token)) if entry else None
         if entry is None or session is None:
             return None
         if not hmac.compare_digest(session.mac, _session_mac(entry, session)):
@@ -123,7 +120,7 @@ class SignIn:
         if key is None or session.expires_at <= self._runtime.now():
             await self._console.end_session(session.id_hash)
             return None
-        return SignedIn(session, key, ip, _hmac(entry, "csrf", token), entry)
+        return SignedIn(session, key, ip, token_digest(entry, "csrf", token), entry)
 
     async def sign_out(self, who: SignedIn) -> None:
         """End the session, and record it in the audit log."""
@@ -133,8 +130,8 @@ class SignIn:
 
     async def forget(self, token: str) -> None:
         """End the session of a browser that has a new one."""
-        if entry := _entry_of(token, self._runtime.keyring):
-            await self._console.end_session(_hmac(entry, "session", token))
+        if entry := entry_of(token, self._runtime.keyring):
+            await self._console.end_session(token_digest(entry, "session", token))
 
     async def slow_down(self, ip: str | None) -> int:
         """Delay an attempt from an address that has failed too often. Returns the seconds until that ends, or 0.
@@ -170,8 +167,8 @@ class SignIn:
     async def _open(self, key: KeyRecord, ip: str | None, *, by: str) -> str | None:
         """Begin a session, and record it in the audit log. Returns None if the key has been revoked meanwhile."""
         entry, now = self._runtime.keyring.signing(), self._runtime.now()
-        token = _new_token(entry)
-        session = Session(_hmac(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
+        token = new_token(entry)
+        session = Session(token_digest(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
         session = replace(session, mac=_session_mac(entry, session))
         event = Actor.of_key(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
         return token if await self._console.add_session(session, event) else None
@@ -181,7 +178,7 @@ class SignIn:
         key = (await self._runtime.store.find(key_id)).record
         if key is None or key.key_type != ADMIN or self._runtime.keyring.is_retired(key.key_char):
             return None
-        ended = key.is_deleted or key.is_disabled or key.is_expired(self._runtime.now())
+        ended = key.is_deleted or key.is_disabled or key.is_pending or key.is_expired(self._runtime.now())
         suspended = self._runtime.catalogue.suspends(key.plan, key.key_type)
         in_place = not key.ip_allow or (ip is not None and Networks(key.ip_allow).contains(ip))
         return key if in_place and not ended and not suspended else None
@@ -189,9 +186,9 @@ class SignIn:
 
 async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Actor, signing: SigningKey) -> str:
     """Make a link that signs in as the admin key *key* once, within `LINK_LASTS`. Returns its token."""
-    token = _new_token(signing)
+    token = new_token(signing)
     event = actor.did("console.link_created", now, team=key.team, key_id=key.id, key=key.name)
-    link = SignInLink(_hmac(signing, "link", token), key.id, now, now + LINK_LASTS)
+    link = SignInLink(token_digest(signing, "link", token), key.id, now, now + LINK_LASTS)
     await console_of(store).add_link(replace(link, mac=_link_mac(signing, link)), event)
     return token
 
@@ -217,35 +214,10 @@ def bucket_of(ip: str | None) -> str:
     return ip if address.version == 4 else str(ip_network((int(address), _SHARED_V6_PREFIX), strict=False))  # noqa: PLR2004
 
 
-def _new_token(entry: SigningKey) -> str:
-    return entry.char + secrets.token_urlsafe(32)
-
-
-def _entry_of(token: str, keyring: ActiveKeyring) -> SigningKey | None:
-    """Find the entry that *token* names, unless it is retired: what it signed may be forged."""
-    char = token[:1]
-    return None if keyring.is_retired(char) else keyring.entries().get(char)
-
-
-def _hmac(entry: SigningKey, purpose: str, token: str) -> bytes:
-    """What the database stores of a token. 256 random bits need no salt and no slow hash."""
-    text = f"{purpose}\0{token[:_LONGEST_TOKEN]}"
-    return hmac.digest(entry.browser_key, text.encode("utf-8", "surrogatepass"), "sha256")
-
-
 def _session_mac(entry: SigningKey, session: Session) -> bytes:
-    times = (_written(session.created_at), _written(session.expires_at))
-    return _hmac_of_row(entry, "session row", session.id_hash.hex(), session.key_id, session.ip, *times)
+    times = session.created_at, session.expires_at
+    return row_mac(entry, "session row", session.id_hash.hex(), session.key_id, session.ip, *times)
 
 
 def _link_mac(entry: SigningKey, link: SignInLink) -> bytes:
-    times = (_written(link.created_at), _written(link.expires_at))
-    return _hmac_of_row(entry, "link row", link.hash.hex(), link.key_id, *times)
-
-
-def _hmac_of_row(entry: SigningKey, *values: str | None) -> bytes:
-    return hmac.digest(entry.browser_key, canonical(values).encode("ascii"), "sha256")
-
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return row_mac(entry, "link row", link.hash.hex(), link.key_id, link.created_at, link.expires_at)

@@ -27,6 +27,8 @@ ACTIONS = (
     "key.enabled",
     "key.deleted",
     "key.replaced",
+    "key.handover_created",
+    "key.collected",
     "keys.seeded",
     "team.created",
     "team.plan_changed",

@@ -122,6 +122,18 @@ class KeyNotActive(Refused):
     code = "key_not_active"
 
 
+class KeyNotPending(Refused):
+    """The key has its secret, so no link can make another one."""
+
+    code = "key_not_pending"
+
+
+class HandoverVoid(Refused):
+    """The link hands over no key: it is unknown, expired or replaced, or its key or its maker may not any more."""
+
+    code = "handover_void"
+
+
 class KeyNotDisabled(Refused):
     """A key must be disabled before it can be deleted."""
 

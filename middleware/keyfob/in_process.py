@@ -21,6 +21,7 @@ from keyfob.errors import Forbidden, Invalid
 from keyfob.gate.verdict import Grant
 from keyfob.management.actor import Actor
 from keyfob.management.audit_log import EventSearch
+from keyfob.management.handover import DEFAULT_EXPIRY
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
 from keyfob.policy.key_types import ADMIN
@@ -90,6 +91,7 @@ class Keys:
         actor: By,
         permissions: Sequence[str] | None = None,
         replace: bool = False,
+        handover: str | None = None,
         **others: Any,  # noqa: ANN401 - the fields of a key have different types
     ) -> CreatedKey:
         """Make a key; its text is ``secret`` of what is returned, here and never again.
@@ -100,6 +102,7 @@ class Keys:
             actor: who acts.
             permissions: what it may do; None for types whose permissions are fixed.
             replace: delete the team's key of the type first, where it may have only one.
+            handover: how long a link works that makes the secret; ``link.token`` of what is returned is to be sent.
             others: the other fields of the admin API: ``type``, ``description``, ``expires_at``, ``ip_allow`` …
 
         Raises:
@@ -112,7 +115,16 @@ class Keys:
         }
         draft = KeyDraft(name=name, permissions=None if permissions is None else tuple(permissions), **rest)
         await self._runtime.ready()
-        return await self._runtime.lifecycle.create(team, draft, actor=_actor(actor), replace=replace)
+        lifecycle, doer = self._runtime.lifecycle, _actor(actor)
+        if handover is None:
+            return await lifecycle.create(team, draft, actor=doer, replace=replace)
+        return await lifecycle.handovers.create(team, draft, expires_in=handover, actor=doer, replace=replace)
+
+    async def hand_over(self, *, team: str, key: str, actor: By, expires_in: str = DEFAULT_EXPIRY) -> CreatedKey:
+        """Make another link to a pending key, whose ``link.token`` is to be sent. Raises KeyNotPending."""
+        await self._runtime.ready()
+        handovers = self._runtime.lifecycle.handovers
+        return await handovers.renew(team, key, expires_in=expires_in, actor=_actor(actor))
 
     async def duplicate(self, *, team: str, key: str, actor: By, **overrides: Any) -> CreatedKey:  # noqa: ANN401
         """Make an active copy with a new secret. What *overrides* does not name is copied, but for the name."""

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from keyfob.management.audit_log import EventSearch
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
-from keyfob_admin.wire import or_none, views
+from keyfob_admin.wire import audit_views, or_none
 from keyfob_admin.wire.content_negotiation import prefers
 from keyfob_admin.wire.media_types import NDJSON
 from keyfob_admin.wire.presenters import shown_event
@@ -27,7 +27,7 @@ async def list_events(call: Call) -> Response:
     if prefers(NDJSON, call.request.headers.get("accept", "")):
         return await _stream(call)
     page = await call.runtime.audit_log.events(_search(call), actor=call.actor)
-    return answer(views.AuditPage([shown_event(event) for event in page.items], page.next_token))
+    return answer(audit_views.AuditPage([shown_event(event) for event in page.items], page.next_token))
 
 
 async def _stream(call: Call) -> Response:
@@ -69,7 +69,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         tag="Audit",
         any_of=("audit:read",),
         query=AuditQuery,
-        answer=views.AuditPage,
-        streamed=views.AuditEvent,
+        answer=audit_views.AuditPage,
+        streamed=audit_views.AuditEvent,
     ),
 )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from keyfob.errors import NotFound
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import Actor
+from keyfob_admin.wire.links import handover_address, link_base
 from keyfob_admin.wire.media_types import JSON
 from keyfob_admin.wire.presenters import KeyPresenter
 
@@ -93,6 +94,10 @@ class Call:
     def shown(self) -> KeyPresenter:
         """Present keys as they are now."""
         return KeyPresenter(self.runtime.catalogue, self.runtime.prefix, self.runtime.now())
+
+    def handover_address(self, token: str) -> str:
+        """Give the link that hands a key over, for a person to open."""
+        return handover_address(link_base(self.runtime.settings.admin.url, self.request.scope), token)
 
     def address_of(self, path: str) -> str:
         """Give *path* as the caller addresses it, below the mount."""

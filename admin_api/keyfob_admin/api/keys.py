@@ -20,6 +20,7 @@ from keyfob_admin.wire.requests import (
     DisableKeys,
     DisableQuery,
     DuplicateKey,
+    Handover,
     KeyFilter,
     ListKeysQuery,
     PatchKey,
@@ -49,10 +50,29 @@ async def create(call: Call) -> Response:
         metadata={} if sent.metadata is msgspec.UNSET else sent.metadata,
         external_id=sent.external_id,
     )
-    created = await call.runtime.lifecycle.create(
-        call.team, draft, actor=call.actor, replace=sent.replace, idempotency=_idempotency(call, _keys(call))
+    lifecycle, idempotency = call.runtime.lifecycle, _idempotency(call, _keys(call))
+    if sent.handover is msgspec.UNSET:
+        created = await lifecycle.create(
+            call.team, draft, actor=call.actor, replace=sent.replace, idempotency=idempotency
+        )
+        return _reveal(call, created)
+    created = await lifecycle.handovers.create(
+        call.team,
+        draft,
+        expires_in=sent.handover.expires_in,
+        actor=call.actor,
+        replace=sent.replace,
+        idempotency=idempotency,
     )
-    return _reveal(call, created)
+    return _revealed(call, call.shown.offered(created, call.handover_address), replayed=created.replayed)
+
+
+async def hand_over(call: Call) -> Response:
+    """Make another link to a pending key; those before stop working."""
+    created = await call.runtime.lifecycle.handovers.renew(
+        call.team, call.key_id, expires_in=call.sent(Handover).expires_in, actor=call.actor
+    )
+    return answer(call.shown.offered(created, call.handover_address), 201)
 
 
 async def duplicate(call: Call) -> Response:

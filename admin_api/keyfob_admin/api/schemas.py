@@ -69,6 +69,7 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "PatchKey": {"description": "Nightly report", "ip_allow": None},
     "DuplicateKey": {"name": "reporting, staging"},
     "Nothing": {},
+    "Handover": {"expires_in": "72h"},
     "RotateKey": {"overlap": "24h"},
     "Why": {"reason": "It was posted in a chat."},
     "DisableKeys": {"filter": {"never_used": True}, "reason": "Clearing up", "dry_run": True},

@@ -21,6 +21,7 @@ from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.sessions import LINK_LASTS, link_address, make_link
+from keyfob_admin.wire.links import DEFAULT_URL
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
@@ -34,7 +35,6 @@ _PAGE = """\
 <title>Sign in to Keyfob</title>
 <p><a href="{link}">Sign in to Keyfob</a></p>
 """
-DEFAULT_URL = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
 
 
 @click.group(cls=Group)

@@ -34,6 +34,7 @@ _CONFLICTS = (
     errors.AlreadyInstalled,
     errors.KeyTypeTaken,
     errors.KeyNotDisabled,
+    errors.KeyNotPending,
     errors.LastAdmin,
     errors.TeamExists,
     errors.PreconditionFailed,

@@ -12,6 +12,7 @@ from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys_change import edit, rotate
 from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.keys_find import find
+from keyfob_admin.cli.keys_handover import LinkOptions, handover, handover_options
 from keyfob_admin.cli.keys_list import expiring, list_, show
 from keyfob_admin.cli.keys_state import delete, disable, enable
 from keyfob_admin.cli.keys_usage import usage
@@ -31,7 +32,7 @@ def keys() -> None:
     """Create, find, check, disable and delete keys."""
 
 
-for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find, usage):
+for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find, handover, usage):
     keys.add_command(_command)
 
 
@@ -53,6 +54,7 @@ for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, c
 @metadata_option
 @click.option("--external-id", metavar="ID", help="The id that another system knows the key by.")
 @click.option("--replace", is_flag=True, help="Delete the team's present key of a one-per-team type.")
+@handover_options
 @yes_option
 @as_json_option
 def create(
@@ -67,6 +69,7 @@ def create(
     metadata: dict[str, Any],
     external_id: str | None,
     replace: bool,
+    link: LinkOptions | None,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -86,8 +89,10 @@ def create(
         of_team = await context.team_or_only(team)
         if not permissions:
             _ask_about_powerless(context, key_type, yes=yes)
+        if link is not None:
+            return await link.make(context, of_team, draft, replace=replace, as_json=as_json)
         created = await context.keys.create(of_team, draft, actor=context.actor, replace=replace)
-        reveal_key(context, created, as_json=as_json)
+        return reveal_key(context, created, as_json=as_json)
 
     run_with_context(work)
 

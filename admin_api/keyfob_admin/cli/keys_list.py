@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from keyfob_admin.cli.context import CliContext
     from keyfob_admin.wire.views import Key
 
-STATES = click.Choice(["active", "disabled", "suspended", "expired"])
+STATES = click.Choice(["active", "disabled", "pending", "suspended", "expired"])
 _ORDERS = [f"{sign}{order}" for order in ORDERS for sign in ("", "-")]
 _HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
 

@@ -21,6 +21,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "key.enabled": "Enabled",
     "key.deleted": "Deleted",
     "key.replaced": "Replaced",
+    "key.handover_created": "Handover link made",
+    "key.collected": "Collected with its handover link",
     "keys.seeded": "Many made, to measure with",
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",

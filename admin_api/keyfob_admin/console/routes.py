@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from keyfob_admin.console import activity, key_create, key_detail, key_edit, key_list, sign_in_pages, team_pages
+from keyfob_admin.console import (
+    activity,
+    handover_pages,
+    key_create,
+    key_detail,
+    key_edit,
+    key_list,
+    sign_in_pages,
+    team_pages,
+)
 from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.rendering import Renderer
@@ -58,6 +67,8 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/login", sign_in_pages.sign_in),
     ("GET", "/login/link/{token}", sign_in_pages.show_link),
     ("POST", "/login/link/{token}", sign_in_pages.use_link),
+    ("GET", "/handover/{token}", handover_pages.show),
+    ("POST", "/handover/{token}", handover_pages.collect),
 )
 """The pages for everybody."""
 
@@ -79,6 +90,7 @@ CLOSED: Final[Sequence[Row]] = (
     ("POST", f"{_KEY}/enable", key_detail.enable),
     ("GET", f"{_KEY}/delete", key_detail.confirm_deleting),
     ("POST", f"{_KEY}/delete", key_detail.delete),
+    ("POST", f"{_KEY}/handover", handover_pages.renew),
     ("GET", "/permissions", team_pages.show_permissions),
     ("GET", "/activity", activity.show_activity),
     ("GET", "/activity/export.csv", activity.export_csv),

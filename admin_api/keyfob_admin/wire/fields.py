@@ -68,6 +68,13 @@ Overlap = Annotated[
         extra_json_schema={"pattern": "^[0-9]{1,9}(s|min|h|d|w)$"},
     ),
 ]
+LinkLifetime = Annotated[
+    str,
+    Meta(
+        description='How long the link works: "10min" to "30d".',
+        extra_json_schema={"pattern": "^[0-9]{1,9}(s|min|h|d|w)$"},
+    ),
+]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 PageToken = Annotated[str, Meta(description="`next_page_token` of the page before.")]
 NextPageToken = Annotated[

@@ -10,11 +10,12 @@ from msgspec import UNSET
 
 from keyfob.keys.format import display
 from keyfob.management.key_state import state_of
-from keyfob_admin.wire import views
+from keyfob_admin.wire import audit_views, views
 from keyfob_admin.wire.found_keys import Deletion, FoundKey, Position
 from keyfob_admin.wire.preconditions import etag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from keyfob.audit import ChainedEvent
@@ -50,6 +51,12 @@ class KeyPresenter:
         at = acknowledged.effective_at
         workers = shown_workers(acknowledged)
         return views.DisabledKey(**shown, effective_by=at, effective_at=at, workers=workers)  # type: ignore[arg-type]
+
+    def offered(self, created: CreatedKey, address: Callable[[str], str]) -> views.NewKey:
+        """Show a pending key and its link, which *address* makes of the link's token."""
+        link = created.link
+        url = None if link is None else address(link.token)
+        return views.NewKey(self.key(created.view), handover_url=url, expires_at=created.key.pending_until)
 
     def rotated(self, created: CreatedKey, acknowledged: Acknowledged | None = None) -> views.RotatedKey:
         """Show a new key and the one that it replaces, with the workers' confirmations if the call waited for them."""
@@ -122,13 +129,13 @@ def shown_team(team: Team) -> views.Team:
     return views.Team(team.id, team.name, team.plan, dict(team.metadata), team.external_id)
 
 
-def shown_event(chained: ChainedEvent) -> views.AuditEvent:
+def shown_event(chained: ChainedEvent) -> audit_views.AuditEvent:
     """Show an audit event, without its MAC."""
     event = chained.event
-    return views.AuditEvent(
+    return audit_views.AuditEvent(
         seq=chained.seq,
         at=event.at,
-        actor=views.AuditActor(cast("views.ActorKind", event.actor_kind), event.actor_id, event.actor_name),
+        actor=audit_views.AuditActor(cast("views.ActorKind", event.actor_kind), event.actor_id, event.actor_name),
         ip=event.ip,
         action=event.action,
         team=event.team,

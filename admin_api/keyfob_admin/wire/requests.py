@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from keyfob.management.handover import DEFAULT_EXPIRY
 from keyfob_admin.wire.fields import (
     Address,
     Addresses,
     Description,
     ExternalId,
     Grants,
+    LinkLifetime,
     Metadata,
     Moment,
     Name,
@@ -23,6 +25,12 @@ from keyfob_admin.wire.fields import (
     TypeName,
 )
 from keyfob_admin.wire.key_usage import Grouping
+
+
+class Handover(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A link that makes the key's secret once, for whoever opens it: how long it works."""
+
+    expires_in: LinkLifetime = DEFAULT_EXPIRY
 
 
 class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +45,7 @@ class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     replace: bool = False
     metadata: Metadata | UnsetType = UNSET
     external_id: ExternalId | None = None
+    handover: Handover | UnsetType = UNSET
 
 
 class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -86,7 +95,7 @@ class KeyFilter(Struct, forbid_unknown_fields=True, kw_only=True):
     """Which keys; all conditions must hold, and there must be one."""
 
     q: UnsetType | str = UNSET
-    state: Literal["active", "disabled", "expired", "suspended"] | UnsetType = UNSET
+    state: Literal["active", "disabled", "pending", "expired", "suspended"] | UnsetType = UNSET
     type: TypeName | UnsetType = UNSET
     unused_since: UnsetType | Moment = UNSET
     expires_before: UnsetType | Moment = UNSET
@@ -168,7 +177,7 @@ class ListKeysQuery(Struct, kw_only=True):
     """Which keys, in which order."""
 
     q: Annotated[str, Meta(description="Part of the name or id, literally.")] = ""
-    state: Literal["active", "disabled", "expired", "suspended"] | UnsetType = UNSET
+    state: Literal["active", "disabled", "pending", "expired", "suspended"] | UnsetType = UNSET
     type: TypeName | UnsetType = UNSET
     unused_since: Annotated[Moment, Meta(description="Keys that were made before, and not used since.")] | UnsetType = (
         UNSET

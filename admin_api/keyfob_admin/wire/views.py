@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -99,10 +99,18 @@ class DisabledKey(ChangedKey, frozen=True, kw_only=True):
 
 
 class NewKey(Struct, frozen=True):
-    """A key and its secret, which is shown here once and can never be read again."""
+    """A key and its secret, which is shown here once and can never be read again; or the link that hands it over."""
 
     key: Key
-    secret: Annotated[str | None, Meta(description="The whole key, to present. null in a replayed response.")]
+    secret: Annotated[
+        str | UnsetType | None,
+        Meta(description="The whole key, to present. null in a replayed response; left out of a handover."),
+    ] = UNSET
+    handover_url: Annotated[
+        str | UnsetType | None,
+        Meta(description="Of a handover: the link to send, which works once. null in a replayed response."),
+    ] = UNSET
+    expires_at: Annotated[Moment | UnsetType | None, Meta(description="Of a handover: when the link ends.")] = UNSET
 
     def __repr__(self) -> str:
         return f"NewKey(key={self.key!r})"
@@ -245,34 +253,6 @@ class KeyTypeList(Struct, frozen=True):
 
     team: Slug
     key_types: list[KeyType]
-
-
-class AuditActor(Struct, frozen=True):
-    """Who made a change."""
-
-    kind: ActorKind
-    id: str | None
-    name: str
-
-
-class AuditEvent(Struct, frozen=True, kw_only=True):
-    """One change, who made it and from where."""
-
-    seq: Count
-    at: Moment
-    actor: AuditActor
-    ip: str | None
-    action: str
-    team: Slug | None
-    key_id: KeyId | None
-    detail: dict[str, Any]
-
-
-class AuditPage(Struct, frozen=True):
-    """Some of the events, newest first."""
-
-    events: list[AuditEvent]
-    next_page_token: NextPageToken
 
 
 class Health(Struct, frozen=True):

@@ -78,6 +78,7 @@ _KINDS: Final = {
     Reason.MISMATCH: _INVALID,
     Reason.DELETED: _INVALID,
     Reason.DISABLED: _INVALID,
+    Reason.PENDING: _INVALID,
     Reason.SUSPENDED: _INVALID,
     Reason.EXPIRED: _INVALID,
     Reason.NO_RULE: _FORBIDDEN,

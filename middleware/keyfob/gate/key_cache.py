@@ -293,6 +293,8 @@ def _dead_reason(record: KeyRecord, *, suspended: bool) -> Reason | None:
         return Reason.DELETED
     if record.is_disabled:
         return Reason.DISABLED
+    if record.is_pending:
+        return Reason.PENDING
     if suspended:
         return Reason.SUSPENDED
     return Reason.EXPIRED if record.ended_when_replaced else None

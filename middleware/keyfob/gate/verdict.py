@@ -32,6 +32,7 @@ class Reason(StrEnum):
     MISMATCH = "mismatch"
     DELETED = "deleted"
     DISABLED = "disabled"
+    PENDING = "pending"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
     NO_RULE = "no_rule"

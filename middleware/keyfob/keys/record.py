@@ -19,6 +19,7 @@ class State(StrEnum):
     """The state that is shown for a key. The first one that applies, in this order, wins."""
 
     DISABLED = "disabled"
+    PENDING = "pending"
     SUSPENDED = "suspended"
     EXPIRED = "expired"
     ACTIVE = "active"
@@ -72,11 +73,17 @@ class KeyRecord:
     external_id: str | None = None
     team_metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
     team_external_id: str | None = None  # the team's, as its plan and metadata, at this revision
+    pending_until: datetime | None = None  # it has no secret yet; the link with which one is made ends then
 
     @property
     def is_disabled(self) -> bool:
         """Whether somebody disabled the key."""
         return self.disabled_at is not None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the key has no secret yet, because nobody has used the link with which it is made."""
+        return self.pending_until is not None
 
     @property
     def is_deleted(self) -> bool:
@@ -102,6 +109,8 @@ class KeyRecord:
         """The state to show at *now*; *suspended* is whether its team's plan lacks its type."""
         if self.is_disabled:
             return State.DISABLED
+        if self.is_pending:
+            return State.PENDING
         if suspended:
             return State.SUSPENDED
         return State.EXPIRED if self.is_expired(now) else State.ACTIVE

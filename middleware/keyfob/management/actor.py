@@ -111,7 +111,9 @@ async def confirmed(actor: Actor, rows: KeyRows, *needed: str, at: datetime) -> 
     """
     if actor.kind == "key" and actor.id is not None:
         record = await rows.key(actor.id)
-        revoked = record is None or record.is_deleted or record.is_disabled or record.is_expired(at)
+        revoked = (
+            record is None or record.is_deleted or record.is_disabled or record.is_pending or record.is_expired(at)
+        )
         actor = replace(actor, permissions=frozenset()) if record is None or revoked else actor.as_now(record)
     actor.demand(*needed)
     return actor

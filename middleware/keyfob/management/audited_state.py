@@ -34,6 +34,8 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
         "disabled": record.is_disabled,
         "signing_key": record.key_char,
     }
+    if record.is_pending:
+        state["pending"] = True
     if record.replaced_by is not None:
         state |= {"replaced_by": record.replaced_by, "replaced_at": _written(record.replaced_at)}
     return state | _attributes(record)

@@ -70,6 +70,7 @@ def is_root(record: KeyRecord, at: datetime, *, retired: Collection[str] = ()) -
         and not record.ip_allow
         and not record.is_disabled
         and not record.is_deleted
+        and not record.is_pending
         and not record.is_expired(at)
         and (not record.key_char or record.key_char not in retired)
     )

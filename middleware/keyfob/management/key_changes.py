@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from keyfob.propagation.acknowledgements import Answer
     from keyfob.store.contract import KeyView
     from keyfob.store.transaction import Transaction
+
+
+Precondition = Callable[[int], None]
+"""Raises PreconditionFailed for a revision of a key that must not be changed. Asked in the transaction, last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from keyfob.errors import KeyTypeTaken, NotFound, PolicyViolation
+from keyfob.keys.format import new_key_id
 from keyfob.keys.record import KeyRecord
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import AFTER, GONE, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key
 from keyfob.management.idempotency import UnderWay
 from keyfob.management.key_drafts import accepted, copy_of, description_of, successor_of, written
+from keyfob.management.key_issuer import PendingKey
 from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
 from keyfob.store.contract import IdempotencyRecord, KeyView
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
+    from keyfob.management.handover import HandoverLink, Offer
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import Accepted, KeyDraft
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
@@ -38,6 +41,7 @@ class CreatedKey:
     secret: str | None = field(repr=False)
     replayed: bool = False
     replaced: KeyRecord | None = None  # the key whose place it took, as it is now
+    link: HandoverLink | None = None  # what to send to the person for whom its secret is made
 
     @property
     def key(self) -> KeyRecord:
@@ -57,6 +61,7 @@ class CreateRequest:
     replace: bool = False
     idempotency: IdempotencyKey | None = None
     replacement: Replacement | None = None  # what becomes of *source*, where the new key takes its place
+    offer: Offer | None = None  # the link with which its secret is made later
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -82,15 +87,16 @@ class KeyCreator:
             if earlier := await self._made_before(order, self._store.idempotency_record):
                 return await self._again(order.team, earlier)
             wanted = await self._judged(order, order.actor, team, self._view_of_source, self._now())
-            issued = await self._issue.issue(wanted.key_type)
+            issued = PendingKey(new_key_id()) if order.offer else await self._issue.issue(wanted.key_type)
             made = await self._store.change(lambda rows: self._keep(rows, order, issued))
         if isinstance(made, str):
             return await self._again(order.team, made)
         record, replaced = made
-        return CreatedKey(KeyView(record, last_used=None), issued.text, replaced=replaced)
+        link = order.offer.link(record) if order.offer else None
+        return CreatedKey(KeyView(record, last_used=None), issued.text, replaced=replaced, link=link)
 
     async def _keep(
-        self, rows: Transaction, order: CreateRequest, issued: IssuedKey
+        self, rows: Transaction, order: CreateRequest, issued: IssuedKey | PendingKey
     ) -> tuple[KeyRecord, KeyRecord | None] | str:
         """Add the key, or give the id of the one that another process made for the same request meanwhile."""
         at = self._now()
@@ -104,6 +110,8 @@ class KeyCreator:
         erased = await self._make_room(rows, record, order, at)
         replaced = await self._end(rows, source, record, order, at) if source and order.replacement else None
         await rows.add_key(record, issued.secret)
+        if order.offer:
+            await order.offer.save(rows, record, actor, at)
         await require_root_key(rows, *erased, *([source] if source and replaced else []), at=at)
         action = "key.duplicated" if record.duplicated_from else "key.created"
         origin = {name: told for name in ("duplicated_from", "replaces") if (told := getattr(record, name))}
@@ -206,7 +214,13 @@ def _taken(label: str, *, is_replacement: bool) -> str:
 
 
 def _record(
-    wanted: Accepted, issued: IssuedKey, team: Team, order: CreateRequest, *, at: datetime, source: KeyRecord | None
+    wanted: Accepted,
+    issued: IssuedKey | PendingKey,
+    team: Team,
+    order: CreateRequest,
+    *,
+    at: datetime,
+    source: KeyRecord | None,
 ) -> KeyRecord:
     """Make the new key's record. A copy has everything of its *source* but what is its own."""
     own = {
@@ -226,6 +240,7 @@ def _record(
         "key_char": issued.key_char,
         "duplicated_from": None if order.replacement else order.source,
         "replaces": order.source if order.replacement else None,
+        "pending_until": order.offer.ends(at) if order.offer else None,
     }
     if source is None:
         return KeyRecord(**own)  # type: ignore[arg-type]

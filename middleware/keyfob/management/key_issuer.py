@@ -28,6 +28,16 @@ class IssuedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingKey:
+    """A new key whose secret is made later, for whoever collects it (`keyfob.management.handover`)."""
+
+    key_id: str
+    text: None = None
+    secret: None = None
+    key_char: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyIssuer:
     """Issues keys with the signing key that *signing* returns at that moment."""
 
@@ -42,12 +52,12 @@ class KeyIssuer:
         """Build the issuer that *settings* describe."""
         return cls(signing, pool, argon2_parameters(settings), settings.prefix, settings.persist_digests)
 
-    async def issue(self, key_type: str) -> IssuedKey:
-        """Issue a key of *key_type*. Raises Saturated if no thread is free to hash it."""
+    async def issue(self, key_type: str, *, key_id: str | None = None) -> IssuedKey:
+        """Issue a key of *key_type*, with a new id or *key_id*. Raises Saturated if no thread is free to hash it."""
         entry = self.signing()
         key = compose(
             key_type=key_type,
-            key_id=new_key_id(),
+            key_id=key_id or new_key_id(),
             secret=new_secret(),
             key_char=entry.char,
             tag=entry.tag,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from keyfob.keys.format import key_id_of
 from keyfob.management.actor import confirmed
 from keyfob.management.bulk_disable import BulkDisable
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key, widens
-from keyfob.management.key_changes import Acknowledged, Changed, erase, put_changed, still_there
+from keyfob.management.handover import Handovers
+from keyfob.management.key_changes import Acknowledged, Changed, Precondition, erase, put_changed, still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import patched
 from keyfob.management.key_listing import KeyListing, KeySearch
@@ -25,7 +25,7 @@ from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, State, Team
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore
     from keyfob.store.transaction import Transaction
-
-Precondition = Callable[[int], None]
-"""Raises PreconditionFailed for a revision of a key that must not be changed. Asked in the transaction, last."""
 
 __all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch", "Precondition"]
 
@@ -70,6 +67,7 @@ class KeyLifecycle:
         self._making = KeyCreator(store, issue, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, issue.prefix)
         self.usage = KeyUsage(self._listing, store, now)
+        self.handovers = Handovers(store, self._making, self._listing, issue, catalogue=catalogue, now=now)
         self.bulk = BulkDisable(store, self._listing, now, issue.prefix)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 

@@ -169,6 +169,8 @@ class Explainer:
     def _invalid(self, record: KeyRecord) -> Iterator[Obstacle]:
         if record.is_disabled:
             yield Obstacle(Reason.DISABLED, "Enable the key.")
+        if record.is_pending:
+            yield Obstacle(Reason.PENDING, "Collect the key with its handover link; it has no secret yet.")
         if self._catalogue.suspends(record.plan, record.key_type):
             yield Obstacle(
                 Reason.SUSPENDED, f"Give the team a plan with keys of type {record.key_type}; {record.plan} has none."

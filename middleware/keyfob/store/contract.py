@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.audited import AuditedStore
+    from keyfob.store.handovers import HandoverTable
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
     from keyfob.store.use_details import Details, UseDetailTable
@@ -214,6 +215,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def workers(self) -> WorkerList:
         """The processes that answer requests."""
+        ...
+
+    @property
+    def handovers(self) -> HandoverTable:
+        """The links with which the secrets of pending keys are made."""
         ...
 
     @property

@@ -50,8 +50,12 @@ class Transaction(Protocol):
         """All admin keys that hold ``*`` and are not deleted, whatever their state."""
         ...
 
-    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
-        """Insert a new key, stamped with this change's revision."""
+    async def add_key(self, record: KeyRecord, secret: StoredSecret | None) -> None:
+        """Insert a new key, stamped with this change's revision; without *secret* nobody can present it yet."""
+        ...
+
+    async def add_secret(self, key_id: str, secret: StoredSecret) -> None:
+        """Store the secret of a key that has none."""
         ...
 
     async def add_keys(self, keys: Sequence[tuple[KeyRecord, StoredSecret]], revision: int) -> None:

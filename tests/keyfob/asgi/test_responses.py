@@ -26,6 +26,7 @@ ANSWERS: list[tuple[Reason, int, str, str | None]] = [
     (Reason.MISMATCH, 401, "invalid_key", INVALID_TOKEN),
     (Reason.DELETED, 401, "invalid_key", INVALID_TOKEN),
     (Reason.DISABLED, 401, "invalid_key", INVALID_TOKEN),
+    (Reason.PENDING, 401, "invalid_key", INVALID_TOKEN),
     (Reason.SUSPENDED, 401, "invalid_key", INVALID_TOKEN),
     (Reason.EXPIRED, 401, "invalid_key", INVALID_TOKEN),
     (Reason.AMBIGUOUS, 400, "invalid_request", INVALID_REQUEST),

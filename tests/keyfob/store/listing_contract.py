@@ -167,12 +167,11 @@ class ListingContract:
         plans = [replace(TEAM, id=plan, plan=plan) for plan in ("enterprise", "teams", "forgotten")]
         made: list[KeyRecord] = []
         choices = itertools.product(
-            (None, NOON), (None, ELEVEN, NOON, NOON + timedelta(days=1)), ("api", "scim", "admin")
+            (None, NOON), (None, ELEVEN, NOON, NOON + timedelta(days=1)), ("api", "scim", "admin"), (None, NOON)
         )
-        for number, ((disabled, expires, kind), team) in enumerate(itertools.product(choices, plans)):
-            made.append(
-                key(number, disabled_at=disabled, expires_at=expires, key_type=kind, team=team.id, plan=team.plan)
-            )
+        for number, ((disabled, expires, kind, pending), team) in enumerate(itertools.product(choices, plans)):
+            life = {"disabled_at": disabled, "expires_at": expires, "pending_until": pending}
+            made.append(key(number, key_type=kind, team=team.id, plan=team.plan, **life))
         for team in plans:
             await store.change(adding(*(record for record in made if record.team == team.id), team=team))
 
@@ -181,7 +180,7 @@ class ListingContract:
             suspended = record.key_type != "admin" if known is None else record.key_type in known
             return record.state(NOON, suspended=suspended)
 
-        for wanted in ("active", "disabled", "expired", "suspended"):
+        for wanted in ("active", "disabled", "pending", "expired", "suspended"):
             expected = [record.id for record in made if state(record) == wanted]
             assert expected == await listed(store, team=None, state=wanted, suspended_types=lacking, limit=1000)
 

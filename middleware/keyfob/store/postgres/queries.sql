@@ -4,7 +4,8 @@
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
-k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id
+k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
+k.pending_until
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -175,26 +176,27 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 -- name: add_key
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
         :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
        creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char,
-       replaces, replaced_by, replaced_at, metadata, external_id
+       replaces, replaced_by, replaced_at, metadata, external_id, pending_until
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
             :disabled_at::bigint[], :revision::bigint[], :key_char::text[],
-            :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[])
+            :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[],
+            :pending_until::bigint[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
            description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-           replaces, replaced_by, replaced_at, metadata, external_id)
+           replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -233,7 +235,8 @@ LIMIT :most
 UPDATE keyfob.keys
 SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
     ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
-    replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id
+    replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
+    key_char = :key_char, pending_until = :pending_until
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -349,6 +352,23 @@ SELECT hash, key_id, created_at, expires_at, used_at, mac FROM keyfob.sign_in_li
 
 -- name: use_link
 UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING key_id
+
+-- name: handover
+SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM keyfob.handovers WHERE token_digest = $1
+
+-- name: void_handovers
+DELETE FROM keyfob.handovers WHERE key_id = $1 AND collected_at IS NULL
+
+-- name: add_handover
+INSERT INTO keyfob.handovers (token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: collect_handover
+UPDATE keyfob.handovers SET collected_at = $1, collected_ip = $2
+WHERE token_digest = $3 AND collected_at IS NULL AND expires_at > $4 RETURNING key_id
+
+-- name: erase_handovers
+DELETE FROM keyfob.handovers WHERE key_id = $1
 
 -- name: claim_draft
 INSERT INTO keyfob.drafts (token_hash, session, created_at, used_at) VALUES ($1, $2, $3, $4)

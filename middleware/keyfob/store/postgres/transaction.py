@@ -45,6 +45,7 @@ class PostgresTransaction(StatementTransaction):
         "erase_drafts",
         "erase_sessions",
         "erase_links",
+        "erase_handovers",
     )
 
     def __init__(self, connection: Connection[Any], audit_key: Callable[[], SigningKey] | None) -> None:

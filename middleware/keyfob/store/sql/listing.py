@@ -20,6 +20,7 @@ INDEXED = 3  # characters that a trigram index needs
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
 EXPIRY = f"coalesce(k.expires_at, {NEVER})"  # as the indexes of expiries have it
+_USABLE = "k.disabled_at IS NULL AND k.pending_until IS NULL"
 _EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
 
 
@@ -44,9 +45,10 @@ def states(suspended: str) -> Mapping[str, str]:
     """The SQL condition of each state; *suspended* is the one for the plan."""
     return {
         "disabled": "k.disabled_at IS NOT NULL",
-        "suspended": f"k.disabled_at IS NULL AND {suspended}",
-        "expired": f"k.disabled_at IS NULL AND NOT {suspended} AND {_EXPIRED}",
-        "active": f"k.disabled_at IS NULL AND NOT {suspended} AND NOT {_EXPIRED}",
+        "pending": "k.disabled_at IS NULL AND k.pending_until IS NOT NULL",
+        "suspended": f"{_USABLE} AND {suspended}",
+        "expired": f"{_USABLE} AND NOT {suspended} AND {_EXPIRED}",
+        "active": f"{_USABLE} AND NOT {suspended} AND NOT {_EXPIRED}",
     }
 
 

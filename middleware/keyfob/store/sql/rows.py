@@ -89,6 +89,7 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         external_id=row[22],
         team_metadata=_metadata(row[23]),
         team_external_id=row[24],
+        pending_until=_moment_or_none(row[25]),
     )
 
 
@@ -117,6 +118,7 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "replaced_at": _micros_or_none(record.replaced_at),
         "metadata": json.dumps(dict(record.metadata)),
         "external_id": record.external_id,
+        "pending_until": _micros_or_none(record.pending_until),
     }
 
 

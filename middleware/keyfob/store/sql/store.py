@@ -12,6 +12,7 @@ from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
 from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
+from keyfob.store.sql.handover_table import HandoverRows
 from keyfob.store.sql.refusal_table import RefusalRows
 from keyfob.store.sql.use_detail_rows import UseDetailRows
 from keyfob.store.sql.worker_table import WorkerTable
@@ -60,6 +61,7 @@ class StatementStore(ABC):
         self.console = ConsoleTables(self, statements)
         self.refusals = RefusalRows(self, statements)
         self.use_details = UseDetailRows(self, statements)
+        self.handovers = HandoverRows(self, statements)
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
 

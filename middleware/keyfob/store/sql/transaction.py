@@ -72,12 +72,18 @@ class StatementTransaction(ABC):
         """All admin keys that hold ``*`` and are not deleted, whatever their state."""
         return [rows.record_of(row) for row in await self.run("root_keys")]
 
-    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
+    async def add_key(self, record: KeyRecord, secret: StoredSecret | None) -> None:
         """Insert a new key, stamped with this change's revision."""
         self.adds_keys = True
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
-        await self.run("add_secret", (record.id, secret.hash, secret.digest))
+        if secret is not None:
+            await self.add_secret(record.id, secret)
         await self.run("add_usage_row", (record.id, record.team))
+
+    async def add_secret(self, key_id: str, secret: StoredSecret) -> None:
+        """Store the secret of a key that has none."""
+        self.adds_keys = True
+        await self.run("add_secret", (key_id, secret.hash, secret.digest))
 
     async def put_key(self, record: KeyRecord) -> None:
         """Change a key's row, stamped with this change's revision. Disabling it deletes its sessions."""

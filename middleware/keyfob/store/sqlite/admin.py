@@ -38,6 +38,7 @@ FROM meta
 _DROP_WHAT_PASSES = """
 DELETE FROM drafts;
 DELETE FROM sign_in_links;
+DELETE FROM handovers WHERE collected_at IS NULL;
 DELETE FROM sessions;
 DELETE FROM workers;
 """

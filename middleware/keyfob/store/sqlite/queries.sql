@@ -3,7 +3,8 @@
 -- name: key_columns
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
-k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id
+k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
+k.pending_until
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -161,10 +162,10 @@ ORDER BY k.id
 -- name: add_key
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
                   description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-                  replaces, replaced_by, replaced_at, metadata, external_id)
+                  replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
         :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -216,7 +217,8 @@ SELECT id FROM key_search WHERE instr(name_folded, :q_folded) OR instr(id, :q) L
 -- name: put_key
 UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
                 ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
-                replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id
+                replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
+                key_char = :key_char, pending_until = :pending_until
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -318,6 +320,23 @@ SELECT hash, key_id, created_at, expires_at, used_at, mac FROM sign_in_links WHE
 
 -- name: use_link
 UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING key_id
+
+-- name: handover
+SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM handovers WHERE token_digest = ?
+
+-- name: void_handovers
+DELETE FROM handovers WHERE key_id = ? AND collected_at IS NULL
+
+-- name: add_handover
+INSERT INTO handovers (token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: collect_handover
+UPDATE handovers SET collected_at = ?, collected_ip = ?
+WHERE token_digest = ? AND collected_at IS NULL AND expires_at > ? RETURNING key_id
+
+-- name: erase_handovers
+DELETE FROM handovers WHERE key_id = ?
 
 -- name: claim_draft
 INSERT INTO drafts (token_hash, session, created_at, used_at) VALUES (?, ?, ?, ?)

@@ -31,6 +31,7 @@ class SQLiteTransaction(StatementTransaction):
         "erase_drafts",
         "erase_sessions",
         "erase_links",
+        "erase_handovers",
         "take_out_of_search",
     )
 
@@ -66,7 +67,7 @@ class SQLiteTransaction(StatementTransaction):
             await many(SQL["add_usage_row"], [(record.id, record.team) for record, _ in keys])
             await many(SQL["add_to_search"], [(record.id, rows.folded(record.name)) for record, _ in keys])
 
-    async def add_key(self, record: KeyRecord, secret: StoredSecret) -> None:
+    async def add_key(self, record: KeyRecord, secret: StoredSecret | None) -> None:
         """Insert a new key, stamped with this change's revision."""
         await super().add_key(record, secret)
         await self.run("add_to_search", (record.id, rows.folded(record.name)))

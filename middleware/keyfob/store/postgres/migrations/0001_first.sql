@@ -52,7 +52,8 @@ CREATE TABLE keyfob.keys (
     replaced_by     text,
     replaced_at     bigint,
     metadata        text NOT NULL DEFAULT '{}',  -- JSON, but as text: jsonb would write its numbers anew
-    external_id     text COLLATE "C"
+    external_id     text COLLATE "C",
+    pending_until   bigint   -- NULL unless it has no secret yet; the link with which one is made ends then
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -163,6 +164,21 @@ CREATE TABLE keyfob.sign_in_links (
 );
 CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);
 CREATE INDEX sign_in_links_by_expiry ON keyfob.sign_in_links (expires_at);
+
+-- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.
+CREATE TABLE keyfob.handovers (
+    token_digest bytea PRIMARY KEY,
+    key_id       text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
+    made_by_kind text NOT NULL,
+    made_by_id   text,
+    made_by_name text NOT NULL,
+    created_at   bigint NOT NULL,
+    expires_at   bigint NOT NULL,
+    collected_at bigint,
+    collected_ip text,
+    mac          bytea NOT NULL   -- over the rest of the row, but for what says that it was collected
+);
+CREATE INDEX handovers_by_key ON keyfob.handovers (key_id);
 
 -- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
 CREATE TABLE keyfob.drafts (

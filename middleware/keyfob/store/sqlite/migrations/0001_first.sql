@@ -51,7 +51,8 @@ CREATE TABLE keys (
     replaced_by     TEXT,
     replaced_at     INTEGER,
     metadata        TEXT NOT NULL DEFAULT '{}',
-    external_id     TEXT
+    external_id     TEXT,
+    pending_until   INTEGER   -- NULL unless it has no secret yet; the link with which one is made ends then
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -161,6 +162,21 @@ CREATE TABLE sign_in_links (
     mac        BLOB NOT NULL   -- over the rest of the row, but for used_at
 ) WITHOUT ROWID;
 CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_at);
+
+-- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.
+CREATE TABLE handovers (
+    token_digest BLOB PRIMARY KEY,
+    key_id       TEXT NOT NULL REFERENCES keys (id),
+    made_by_kind TEXT NOT NULL,
+    made_by_id   TEXT,
+    made_by_name TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    collected_at INTEGER,
+    collected_ip TEXT,
+    mac          BLOB NOT NULL   -- over the rest of the row, but for what says that it was collected
+) WITHOUT ROWID;
+CREATE INDEX handovers_by_key ON handovers (key_id);
 
 -- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
 CREATE TABLE drafts (
