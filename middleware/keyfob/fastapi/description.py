@@ -6,13 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
-from fastapi.encoders import jsonable_encoder
 
 from keyfob.asgi.middleware import APIKeyMiddleware
 from keyfob.asgi.rule_report import router_behind
 from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
-from keyfob.fastapi.requirement import SCHEME, BearerKey
+from keyfob.fastapi.requirement import SCHEME
 from keyfob.gate.target import Targets
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.rules.compiler import compile_rules, permissions_named
@@ -52,29 +51,29 @@ def describe(app: FastAPI | APIKeyMiddleware) -> None:
         ConfigError: no `keyfob.APIKeyMiddleware` is around the application, or its settings cannot work.
 
     """
-    inner, targets = _judged(app)
+    inner, settings = _protected(app)
+    targets, scheme = _targets(settings, inner), _scheme(settings)
     original = inner.openapi
 
     def openapi() -> dict[str, Any]:
         if not inner.openapi_schema:
-            _complete(original(), targets)
+            _complete(original(), targets, scheme)
         return original()
 
     inner.openapi_schema = None
     inner.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI's documentation names
 
 
-def _judged(app: FastAPI | APIKeyMiddleware) -> tuple[FastAPI, Targets]:
-    """The application, and what the rules say of a request."""
+def _protected(app: FastAPI | APIKeyMiddleware) -> tuple[FastAPI, Settings]:
+    """The application, and the settings of the middleware around it."""
     if isinstance(app, APIKeyMiddleware):
         if not isinstance(app.app, FastAPI):
             raise ConfigError("describe() writes into the document of a FastAPI application; this wraps another one")
-        return app.app, _targets(app.runtime.settings, app.app)
+        return app.app, app.runtime.settings
     for entry in app.user_middleware:
         if isinstance(entry.cls, type) and issubclass(entry.cls, APIKeyMiddleware):
             options: dict[str, Any] = dict(entry.kwargs)
-            settings = load_settings(options.pop("config", None), environ=os.environ, overrides=options)
-            return app, _targets(settings, app)
+            return app, load_settings(options.pop("config", None), environ=os.environ, overrides=options)
     raise ConfigError(
         "describe() found no APIKeyMiddleware: call it after app.add_middleware(APIKeyMiddleware, …), or hand it the "
         "middleware that is around the application"
@@ -92,7 +91,18 @@ def _targets(settings: Settings, app: FastAPI) -> Targets:
     return Targets(table, router=router_behind(app, settings.app_prefix), encoded_slash=False)
 
 
-def _complete(document: dict[str, Any], targets: Targets) -> None:
+def _scheme(settings: Settings) -> dict[str, Any]:
+    """How a client sends a key, by the first of the headers that may carry one."""
+    header, *_ = settings.credential_headers
+    if header != "authorization":
+        name = header.title()
+        return {"type": "apiKey", "in": "header", "name": name, "description": f"An API key, sent as `{name}: <key>`."}
+    scheme, *_ = settings.authorization_schemes
+    example = "Basic …` with the key as the user name" if scheme == "basic" else f"{scheme.title()} <key>`"
+    return {"type": "http", "scheme": scheme, "description": f"An API key, sent as `Authorization: {example}."}
+
+
+def _complete(document: dict[str, Any], targets: Targets, scheme: dict[str, Any]) -> None:
     """Add to *document*, in place."""
     found = False
     for path, operations in document.get("paths", {}).items():
@@ -103,10 +113,10 @@ def _complete(document: dict[str, Any], targets: Targets) -> None:
             target = targets.of(scope)
             if isinstance(target, Match) and not target.rule.public:
                 found = _require(operation, target.rule) or found
+    components = document.setdefault("components", {}) if found else document.get("components", {})
+    if found or SCHEME in components.get("securitySchemes", {}):
+        components.setdefault("securitySchemes", {})[SCHEME] = scheme
     if found:
-        components = document.setdefault("components", {})
-        model = jsonable_encoder(BearerKey().model, by_alias=True, exclude_none=True)
-        components.setdefault("securitySchemes", {}).setdefault(SCHEME, model)
         components.setdefault("schemas", {}).setdefault("KeyfobProblem", _PROBLEM_SCHEMA)
 
 

@@ -78,6 +78,26 @@ async def test_a_middleware_that_was_added_is_found(here: Installation) -> None:
     assert app.openapi() is app.openapi()
 
 
+@pytest.mark.parametrize(
+    ("options", "scheme"),
+    [
+        ({}, {"type": "http", "scheme": "bearer", "description": "An API key, sent as `Authorization: Bearer <key>`."}),
+        ({"authorization_schemes": ["token"]}, {"scheme": "token"}),
+        ({"authorization_schemes": ["basic"]}, {"scheme": "basic"}),
+        ({"credential_headers": ["x-acme-key"]}, {"type": "apiKey", "in": "header", "name": "X-Acme-Key"}),
+    ],
+)
+async def test_the_scheme_is_how_keys_are_sent(guard: Guard, options: dict[str, Any], scheme: dict[str, str]) -> None:
+    """A header or scheme of the application's own is in the document, for routes with `require` as well."""
+    app = guard(shop(), RULES, **options)
+    describe(app)
+
+    document = (await ask(app, "/openapi.json")).json()
+
+    validate(document)
+    assert scheme.items() <= document["components"]["securitySchemes"]["Keyfob"].items()
+
+
 def test_without_the_middleware_there_is_nothing_to_describe() -> None:
     """Called before add_middleware, it says so."""
     with pytest.raises(ConfigError, match="add_middleware"):
