@@ -1,8 +1,6 @@
 """Console sessions, and how they begin: with an admin key, or with a one-time link.
 
-A session is a random token in a cookie; a link holds one in its path. The first character of a token names the entry of
-the keyring under which the database stores it: as an HMAC (RFC 2104), with a second one over the rest of the row. So
-nobody who can write the database but lacks the keyring can write a row that signs in, or give a row to another key.
+A session is a random token in a cookie; a link holds one in its path (`keyfob.management.browser_tokens`).
 
 What a session may do is read from its key at every request. It ends with its key, whatever ended that.
 """
@@ -10,9 +8,8 @@ What a session may do is read from its key at every request. It ends with its ke
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, cast
@@ -20,8 +17,9 @@ from typing import TYPE_CHECKING, Final, cast
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
-from keyfob.keyring.tokens import entry_of, new_token, row_mac, token_digest
+from keyfob.keyring.tokens import entry_of, new_token, token_digest
 from keyfob.management.actor import Actor
+from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_link, sealed_session
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
 
@@ -88,7 +86,7 @@ class SignIn:
         found = await self._console.link(token_digest(entry, "link", token)) if entry else None
         if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
             return None
-        if not hmac.compare_digest(found.mac, _link_mac(entry, found)):
+        if not is_genuine_link(entry, found):
             log.critical(
                 "a sign-in link in the database was not written by Keyfob, and is refused",
                 extra={"event": "sign_in_link_forged"},
@@ -110,7 +108,7 @@ class SignIn:
         session = await self._console.session(token_digest(entry, "session", token)) if entry else None
         if entry is None or session is None:
             return None
-        if not hmac.compare_digest(session.mac, _session_mac(entry, session)):
+        if not is_genuine_session(entry, session):
             log.critical(
                 "a console session in the database was not written by Keyfob, and is refused",
                 extra={"event": "session_forged"},
@@ -169,13 +167,12 @@ class SignIn:
         entry, now = self._runtime.keyring.signing(), self._runtime.now()
         token = new_token(entry)
         session = Session(token_digest(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
-        session = replace(session, mac=_session_mac(entry, session))
         event = Actor.of_key(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
-        return token if await self._console.add_session(session, event) else None
+        return token if await self._console.add_session(sealed_session(entry, session), event) else None
 
-    async def _good_key(self, key_id: str, ip: str | None) -> KeyRecord | None:
+    async def _good_key(self, key_id: str | None, ip: str | None) -> KeyRecord | None:
         """Read the key as it is now. None unless it is an admin key that would be admitted from *ip*."""
-        key = (await self._runtime.store.find(key_id)).record
+        key = (await self._runtime.store.find(key_id)).record if key_id is not None else None
         if key is None or key.key_type != ADMIN or self._runtime.keyring.is_retired(key.key_char):
             return None
         ended = key.is_deleted or key.is_disabled or key.is_pending or key.is_expired(self._runtime.now())
@@ -189,7 +186,7 @@ async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Ac
     token = new_token(signing)
     event = actor.did("console.link_created", now, team=key.team, key_id=key.id, key=key.name)
     link = SignInLink(token_digest(signing, "link", token), key.id, now, now + LINK_LASTS)
-    await console_of(store).add_link(replace(link, mac=_link_mac(signing, link)), event)
+    await console_of(store).add_link(sealed_link(signing, link), event)
     return token
 
 
@@ -212,12 +209,3 @@ def bucket_of(ip: str | None) -> str:
         return "unknown"
     address = ip_address(ip)
     return ip if address.version == 4 else str(ip_network((int(address), _SHARED_V6_PREFIX), strict=False))  # noqa: PLR2004
-
-
-def _session_mac(entry: SigningKey, session: Session) -> bytes:
-    times = session.created_at, session.expires_at
-    return row_mac(entry, "session row", session.id_hash.hex(), session.key_id, session.ip, *times)
-
-
-def _link_mac(entry: SigningKey, link: SignInLink) -> bytes:
-    return row_mac(entry, "link row", link.hash.hex(), link.key_id, link.created_at, link.expires_at)

@@ -33,6 +33,13 @@ ACTIONS = (
     "team.created",
     "team.plan_changed",
     "team.updated",
+    "person.invited",
+    "person.joined",
+    "person.updated",
+    "person.role_set",
+    "person.removed",
+    "person.offboarded",
+    "person.link_created",
     "console.link_created",
     "console.signed_in",
     "console.signed_out",
@@ -52,7 +59,7 @@ class Event:
     """Who did what to which key or team. *detail* is JSON data, and never holds a secret."""
 
     at: datetime
-    actor_kind: str  # "key", "cli" or "system"
+    actor_kind: str  # "person", "key", "cli" or "system"
     actor_id: str | None
     actor_name: str
     ip: str | None
@@ -60,6 +67,7 @@ class Event:
     team: str | None
     key_id: str | None
     detail: Mapping[str, object] = field(default_factory=dict)
+    person_id: str | None = None  # whom it happened to
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,7 @@ def mac(event: Event, seq: int, previous: bytes, key: bytes) -> bytes:
         "action": event.action,
         "team": event.team,
         "key_id": event.key_id,
+        "person_id": event.person_id,
         "detail": dict(event.detail),
     }
     return hmac.digest(key, b"keyfob/audit/v1\0" + canonical(said).encode("ascii"), hashlib.sha256)

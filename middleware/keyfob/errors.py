@@ -146,6 +146,30 @@ class LastAdmin(Refused):
     code = "last_admin"
 
 
+class LastOwner(Refused):
+    """The change would leave no active person with the role of an owner."""
+
+    code = "last_owner"
+
+
+class OwnKeysOnly(Refused):
+    """The caller's role reaches only the keys that the caller owns, and this goes beyond them."""
+
+    code = "own_keys_only"
+
+
+class PersonLeft(Refused):
+    """The person has left; only a new invitation brings them back."""
+
+    code = "person_left"
+
+
+class Tampered(Refused):
+    """The row of a person is not what Keyfob wrote."""
+
+    code = "person_tampered"
+
+
 class TeamExists(Refused):
     """A team with this id exists already."""
 

@@ -36,6 +36,9 @@ _CONFLICTS = (
     errors.KeyNotDisabled,
     errors.KeyNotPending,
     errors.LastAdmin,
+    errors.LastOwner,
+    errors.PersonLeft,
+    errors.Tampered,
     errors.TeamExists,
     errors.PreconditionFailed,
 )

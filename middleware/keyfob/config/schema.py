@@ -61,7 +61,7 @@ FORWARD_AUTH: Mapping[str, Kind] = {
 SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
     {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "admin": ADMIN}
 )
-TABLES = ("permissions", "rules", "key_types", "plans", "forward_auth")  # sections whose entries users name
+TABLES = ("permissions", "rules", "key_types", "plans", "roles", "forward_auth")  # sections whose entries users name
 
 KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

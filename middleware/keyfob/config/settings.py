@@ -59,6 +59,7 @@ class Settings:
     rules: Mapping[str, object] = field(default_factory=dict)
     key_types: Mapping[str, object] = field(default_factory=dict)
     plans: Mapping[str, object] = field(default_factory=dict)
+    roles: Mapping[str, object] = field(default_factory=dict)
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"

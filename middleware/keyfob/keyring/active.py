@@ -146,6 +146,10 @@ class ActiveKeyring:
         """Every entry of the keyring file, by its character."""
         return dict(self._keyring.entries)
 
+    def trusted(self) -> dict[str, SigningKey]:
+        """The entries whose seals count: every one of the file that is not retired."""
+        return {char: entry for char, entry in self._keyring.entries.items() if not self.is_retired(char)}
+
     def fingerprints(self) -> tuple[str, ...]:
         """The fingerprints of the entries in the file as it is now."""
         self._reload()

@@ -104,6 +104,11 @@ class SigningKey:
         return self._derived(b"keyfob/browser/v1\0")
 
     @property
+    def people_key(self) -> bytes:
+        """The sub-key that seals the rows of people in the database."""
+        return self._derived(b"keyfob/people/v1\0")
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify the key in the database; they reveal nothing about it."""
         return self._derived(b"keyfob/fingerprint/v1\0").hex()[:16]

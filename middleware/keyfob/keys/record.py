@@ -27,11 +27,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """The creator of a key: an admin key, a command line user, or Keyfob itself."""
+    """The creator of a key: a person, an admin key, a command line user, or Keyfob itself."""
 
-    kind: str  # "key", "cli" or "system"
+    kind: str  # "person", "key", "cli" or "system"
     id: str | None
     name: str
+    email: str | None = None  # of a person, as of then
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class KeyRecord:
     team_metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
     team_external_id: str | None = None  # the team's, as its plan and metadata, at this revision
     pending_until: datetime | None = None  # it has no secret yet; the link with which one is made ends then
+    owner_id: str | None = None  # a person; None: the team
+    owner_name: str | None = field(default=None, compare=False)  # as it is now; only a reading has it
 
     @property
     def is_disabled(self) -> bool:

@@ -1,9 +1,9 @@
-"""Who asks for a change: an admin key, somebody at the command line, or Keyfob itself."""
+"""Who asks for a change: a person, an admin key, somebody at the command line, or Keyfob itself."""
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from keyfob.audit import Event
@@ -15,18 +15,28 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord
+    from keyfob.people.record import Person
 
 _LINE_BREAKING = frozenset({"Cc", "Zl", "Zp"})  # Unicode categories: controls, line and paragraph separators
 
 
+class Authority(Protocol):
+    """Says what a person may do, from what is stored of the person now."""
+
+    def actor(self, person: Person | None, team: str | None, ip: str | None) -> Actor | None:
+        """*person* as it acts in *team*; None if it may not act at all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. All but *kind*, *name* and *ip* come from the actor's key; the command line may do everything.
+    """Who acts. What it may do comes from the actor's key, or role in *team*; the command line may do everything.
 
-    *expires_at* and *ip_allow* bound what the actor may hand on (`keyfob.management.escalation`).
+    *expires_at* and *ip_allow* bound what the actor may hand on (`keyfob.management.escalation`). *hands_on* extends
+    it by what the actor does not hold. *authority* says again, inside a transaction, what a person may do.
     """
 
-    kind: str  # "key", "cli" or "system"
+    kind: str  # "person", "key", "cli" or "system"
     id: str | None
     name: str
     team: str | None
@@ -34,6 +44,10 @@ class Actor:
     ip: str | None = None
     expires_at: datetime | None = None
     ip_allow: tuple[str, ...] = ()
+    email: str | None = None  # of a person
+    own_keys_only: bool = False  # sees and changes only keys that it owns
+    hands_on: frozenset[str] = frozenset()
+    authority: Authority | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise Invalid for a name that could forge a line of a log."""
@@ -75,6 +89,20 @@ class Actor:
             return False
         return team_id == self.team or self.acts_everywhere
 
+    def may_see_key(self, record: KeyRecord) -> bool:
+        """Whether this actor can see the key; otherwise it is reported as not found."""
+        return self.may_see(record.team) and (not self.own_keys_only or record.owner_id == self.id)
+
+    @property
+    def owner_of_new_keys(self) -> str | None:
+        """The id of the person who owns the keys that this actor makes; None: their team does."""
+        return self.id if self.kind == "person" else None
+
+    @property
+    def grants(self) -> frozenset[str]:
+        """Everything that this actor may hand on."""
+        return self.permissions | self.hands_on
+
     def demand(self, *needed: str) -> None:
         """Raise `Forbidden` for the first of *needed* that the actor does not hold."""
         for permission in needed:
@@ -83,28 +111,46 @@ class Actor:
 
     def as_creator(self) -> Creator:
         """The actor as `created_by` of the keys that it makes."""
-        return Creator(self.kind, self.id, self.name)
+        return Creator(self.kind, self.id, self.name, self.email)
 
     def did(
-        self, action: str, at: datetime, *, team: str | None = None, key_id: str | None = None, **detail: object
+        self,
+        action: str,
+        at: datetime,
+        *,
+        team: str | None = None,
+        key_id: str | None = None,
+        **detail: object,
     ) -> Event:
         """Describe what this actor did as an audit event. *detail* never holds a secret."""
+        if self.email is not None:
+            detail["actor_email"] = self.email
         return Event(at, self.kind, self.id, self.name, self.ip, action, team, key_id, detail)
 
 
-class KeyRows(Protocol):
+def creator_of(event: Event) -> Creator:
+    """Who did what *event* says."""
+    email = event.detail.get("actor_email")
+    return Creator(event.actor_kind, event.actor_id, event.actor_name, email if isinstance(email, str) else None)
+
+
+class ActorRows(Protocol):
     """All that `confirmed` asks of a transaction."""
 
     async def key(self, key_id: str) -> KeyRecord | None:
         """Read one key."""
         ...
 
+    async def person(self, person_id: str) -> Person | None:
+        """Read one person."""
+        ...
 
-async def confirmed(actor: Actor, rows: KeyRows, *needed: str, at: datetime) -> Actor:
-    """Judge *actor* once more inside the transaction, by its key as it is now.
+
+async def confirmed(actor: Actor, rows: ActorRows, *needed: str, at: datetime) -> Actor:
+    """Judge *actor* once more inside the transaction, by its key, or its person and role, as they are now.
 
     Between admission and commit the body is read and perhaps an Argon2id hash computed. A key that was disabled or
-    narrowed meanwhile changes nothing any more.
+    narrowed meanwhile, or a person who was removed, changes nothing any more.
 
     Raises:
         Forbidden: the actor does not hold one of *needed*, or not any more.
@@ -115,5 +161,9 @@ async def confirmed(actor: Actor, rows: KeyRows, *needed: str, at: datetime) -> 
             record is None or record.is_deleted or record.is_disabled or record.is_pending or record.is_expired(at)
         )
         actor = replace(actor, permissions=frozenset()) if record is None or revoked else actor.as_now(record)
+    elif actor.kind == "person":
+        person = await rows.person(actor.id or "")
+        now = actor.authority.actor(person, actor.team, actor.ip) if actor.authority is not None else None
+        actor = replace(actor, permissions=frozenset(), hands_on=frozenset()) if now is None else now
     actor.demand(*needed)
     return actor

@@ -89,6 +89,8 @@ class AuditLog:
         )
         if query.team is None and not actor.acts_everywhere:
             query = replace(query, team=actor.team)
+        if actor.own_keys_only:
+            query = replace(query, owner=actor.id)
         return query if query.team is None or actor.may_see(query.team) else None
 
     def _key_id(self, key: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from keyfob.audit import BEHIND_END, ChainVerifier, Fault, Head
 from keyfob.keyring.states import SigningKeyState, is_sealed
-from keyfob.management.audited_state import AFTER, differences, state_of_key, state_of_team
+from keyfob.management.audited_state import AFTER, differences, state_of_key, state_of_person, state_of_team
+from keyfob.people.seal import is_sealed as is_sealed_person
 from keyfob.store.contract import EventQuery
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ async def verify_audit(store: KeyStore, entries: Mapping[str, SigningKey], *kept
         found.add(f"team {audited.team.id}", differences(_after(audited.detail), state_of_team(audited.team)))
     for team_id in sorted(teams):
         found.add(f"team {team_id}", ["it is in the audit log, but not in the database"])
+    await _compare_people(store, entries, found)
     await _compare_keyring(store, entries, found)
     return found
 
@@ -137,6 +139,15 @@ async def _compare_keys(store: KeyStore, found: Verification) -> None:
                 seeded[record.team] = await _seeded_states(store, record.team)
             written = next((known for known in seeded[record.team] if known == state), None)
         found.add(f"key {record.id}", differences(written, state))
+
+
+async def _compare_people(store: KeyStore, entries: Mapping[str, SigningKey], found: Verification) -> None:
+    async for audited in store.audited.people():
+        person = audited.person
+        faults = [*differences(_after(audited.detail), state_of_person(person))]
+        if not is_sealed_person(person, entries):
+            faults.append("its seal does not hold")
+        found.add(f"person {person.id}", faults)
 
 
 async def _seeded_states(store: KeyStore, team: str) -> list[Mapping[str, object]]:

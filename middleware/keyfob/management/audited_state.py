@@ -1,6 +1,7 @@
 """What every audit event about a key or team says of its state afterwards, so that the log can be replayed.
 
-Only what decides whether a request passes is in here. A name, a description or a time of last use decides nothing.
+Only what decides whether a request passes, or who may act, is in here. A name, a description or a time of last use
+decides nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, Team
+    from keyfob.people.record import Person
 
 AFTER = "after"  # the member of an event's detail
 
@@ -38,12 +40,26 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
         state["pending"] = True
     if record.replaced_by is not None:
         state |= {"replaced_by": record.replaced_by, "replaced_at": _written(record.replaced_at)}
+    if record.owner_id is not None:
+        state["owner"] = record.owner_id
     return state | _attributes(record)
 
 
 def state_of_team(team: Team) -> dict[str, object]:
     """Describe *team* as far as a request is judged by it."""
     return {"plan": team.plan} | _attributes(team)
+
+
+def state_of_person(person: Person) -> dict[str, object]:
+    """Describe *person* as far as it decides who signs in and what that person may do."""
+    return {
+        "source": str(person.source),
+        "subject": person.subject,
+        "email": person.email,
+        "name": person.name,
+        "state": str(person.state),
+        "memberships": {one.team: [one.role, str(one.by)] for one in person.memberships},
+    }
 
 
 def _attributes(of: KeyRecord | Team) -> dict[str, object]:

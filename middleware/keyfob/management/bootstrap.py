@@ -11,7 +11,7 @@ from keyfob.keys.record import KeyRecord, Team
 from keyfob.management.actor import Actor
 from keyfob.management.audited_state import state_of_team
 from keyfob.management.key_creation import CreatedKey
-from keyfob.management.key_drafts import description_of
+from keyfob.management.key_descriptions import description_of
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import ADMIN, DEFAULT_PLAN
 from keyfob.store.contract import KeyView

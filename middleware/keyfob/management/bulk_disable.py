@@ -59,7 +59,7 @@ class BulkDisable:
             raise Invalid(("/ids", "Give either ids or a filter"))
         told = clean_reason(reason)
         await self._listing.demand_team(team_id, actor)
-        views = await self._named(team_id, ids) if ids is not None else await self._found(search, actor)
+        views = await self._named(team_id, ids, actor) if ids is not None else await self._found(search, actor)
         if dry_run or not views:
             return views
 
@@ -72,13 +72,13 @@ class BulkDisable:
         after = await self._store.change(work)
         return [KeyView(after[view.record.id], view.last_used) for view in views if view.record.id in after]
 
-    async def _named(self, team_id: str, ids: Collection[str]) -> list[KeyView]:
+    async def _named(self, team_id: str, ids: Collection[str], actor: Actor) -> list[KeyView]:
         _check_count(len(ids))
         views: dict[str, KeyView] = {}
         for written in ids:
             plain = key_id_of(written, self._prefix)
             view = await self._store.view(plain) if plain is not None else None
-            if view is None or view.record.team != team_id:
+            if view is None or view.record.team != team_id or not actor.may_see_key(view.record):
                 raise NotFound("there is no such key")
             views[view.record.id] = view
         return list(views.values())
@@ -103,7 +103,7 @@ async def _disable(
     changed: list[KeyRecord] = []
     for key_id in ids:
         before = await rows.key(key_id)
-        if before is None or before.is_deleted or before.team != team_id or not doer.may_see(team_id):
+        if before is None or before.is_deleted or before.team != team_id or not doer.may_see_key(before):
             continue
         after[key_id] = before
         if not before.is_disabled:

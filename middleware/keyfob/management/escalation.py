@@ -29,7 +29,7 @@ def check_escalation(actor: Actor, permissions: Collection[str], key_type: KeyTy
         ExceedsOwnPermissions: names what is lacking.
     """
     fixed = key_type.permissions if key_type is not None and key_type.permissions is not None else ()
-    if lacking := missing(actor.permissions, (grant for grant in permissions if grant not in fixed)):
+    if lacking := missing(actor.grants, (grant for grant in permissions if grant not in fixed)):
         raise ExceedsOwnPermissions(lacking)
 
 

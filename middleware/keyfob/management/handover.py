@@ -20,7 +20,7 @@ from keyfob.management.audited_state import AFTER, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits
 from keyfob.management.key_changes import still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest
-from keyfob.management.key_drafts import written
+from keyfob.management.key_descriptions import written
 from keyfob.management.key_state import state_of
 from keyfob.policy.lifetimes import HOW, read_length
 from keyfob.store.contract import KeyView
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.tokens import SigningKeys
     from keyfob.keys.record import Creator, KeyRecord
+    from keyfob.management.authority import RoleAuthority
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_creation import KeyCreator
     from keyfob.management.key_drafts import KeyDraft
@@ -119,6 +120,7 @@ class Handovers:
         *,
         catalogue: Catalogue,
         now: Callable[[], datetime],
+        authority: RoleAuthority | None = None,
     ) -> None:
         self._store = store
         self._making = making
@@ -126,6 +128,7 @@ class Handovers:
         self._issue = issue
         self._catalogue = catalogue
         self._now = now
+        self._authority = authority
 
     async def create(
         self,
@@ -217,7 +220,7 @@ class Handovers:
         if before is None or before.is_deleted:
             raise HandoverVoid("the key of this link was deleted")
         self._check_open(handover, before, at)
-        _check_grant(await _maker(rows, handover.made_by, before, at), before, self._catalogue)
+        _check_grant(await _maker(rows, handover.made_by, before, self._authority, at), before, self._catalogue)
         after = replace(before, pending_until=None, key_char=issued.key_char)
         await rows.put_key(after)
         await rows.add_secret(after.id, issued.secret)
@@ -239,7 +242,9 @@ class Handovers:
         return Offer(new_token(entry), entry, lasts, self._store.handovers)
 
 
-async def _maker(rows: Transaction, made_by: Creator, record: KeyRecord, at: datetime) -> Actor:
+async def _maker(
+    rows: Transaction, made_by: Creator, record: KeyRecord, authority: RoleAuthority | None, at: datetime
+) -> Actor:
     """Who made the link, with what they may do now. Raises Forbidden or NotFound if that is nothing any more."""
     if made_by.kind == "key":
         own = await rows.key(made_by.id or "")
@@ -248,10 +253,10 @@ async def _maker(rows: Transaction, made_by: Creator, record: KeyRecord, at: dat
         maker = Actor.of_key(own)
     else:
         everything = frozenset({"*"}) if made_by.kind in {"cli", "system"} else frozenset[str]()
-        maker = Actor(made_by.kind, made_by.id, made_by.name, None, everything)
+        maker = Actor(made_by.kind, made_by.id, made_by.name, record.team, everything, authority=authority)
     maker = await confirmed(maker, rows, "keys:write", at=at)
-    if not maker.may_see(record.team):
-        raise NotFound("there is no such team")
+    if not maker.may_see_key(record):
+        raise NotFound("there is no such key")
     return maker
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import NotFound
 from keyfob.management.audited_state import AFTER, GONE, state_of_key
-from keyfob.management.key_drafts import difference
+from keyfob.management.key_descriptions import difference
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ class Acknowledged:
 async def still_there(rows: Transaction, key_id: str, actor: Actor) -> KeyRecord:
     """Read a key that *actor* can see. Raises NotFound for one that is deleted meanwhile."""
     record = await rows.key(key_id)
-    if record is None or record.is_deleted or not actor.may_see(record.team):
+    if record is None or record.is_deleted or not actor.may_see_key(record):
         raise NotFound("there is no such key")
     return record
 

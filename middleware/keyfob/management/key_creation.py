@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from keyfob.errors import KeyTypeTaken, NotFound, PolicyViolation
+from keyfob.errors import KeyTypeTaken, NotFound, OwnKeysOnly, PolicyViolation
 from keyfob.keys.format import new_key_id
 from keyfob.keys.record import KeyRecord
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import AFTER, GONE, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key
 from keyfob.management.idempotency import UnderWay
-from keyfob.management.key_drafts import accepted, copy_of, description_of, successor_of, written
+from keyfob.management.key_descriptions import description_of, written
+from keyfob.management.key_drafts import accepted, copy_of, successor_of
 from keyfob.management.key_issuer import PendingKey
 from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
+from keyfob.policy.key_types import ADMIN
 from keyfob.store.contract import IdempotencyRecord, KeyView
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class KeyCreator:
         source = await rows.key(order.source) if order.source else None
         wanted = await self._judged(order, actor, team, rows.key, at)
         record = _record(wanted, issued, team, order, at=at, source=source)
-        erased = await self._make_room(rows, record, order, at)
+        erased = await self._make_room(rows, record, order, actor, at)
         replaced = await self._end(rows, source, record, order, at) if source and order.replacement else None
         await rows.add_key(record, issued.secret)
         if order.offer:
@@ -147,20 +149,22 @@ class KeyCreator:
         draft = order.draft
         if draft is None:
             source = await read(order.source or "")
-            if source is None or source.is_deleted or source.team != team.id:
+            if source is None or source.is_deleted or source.team != team.id or not actor.may_see_key(source):
                 raise NotFound("there is no such key")
             if order.replacement is None:
                 draft = copy_of(source, order.overrides, now=at)
             else:
                 check_replaceable(source, self._catalogue, at)
                 draft = successor_of(source, order.overrides, now=at)
+        if actor.own_keys_only and draft.key_type == ADMIN:
+            raise OwnKeysOnly("your role makes no admin keys")
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
         check_escalation(actor, wanted.permissions, self._catalogue.key_types[wanted.key_type])
         check_limits(actor, wanted.expires_at, wanted.ip_allow)
         return wanted
 
     async def _make_room(
-        self, rows: Transaction, record: KeyRecord, order: CreateRequest, at: datetime
+        self, rows: Transaction, record: KeyRecord, order: CreateRequest, actor: Actor, at: datetime
     ) -> list[KeyRecord]:
         """Take away the keys that *record* replaces, and say which."""
         key_type = self._catalogue.key_types[record.key_type]
@@ -173,6 +177,8 @@ class KeyCreator:
             return []
         replacing = order.source if order.replacement else None
         rivals = rivals_of(await rows.live_keys(record.team, record.key_type), replacing, at)
+        if actor.own_keys_only and any(rival.owner_id != actor.id for rival in rivals):
+            raise KeyTypeTaken(f"the team has its {key_type.label} already, and it is not yours to replace")
         if rivals and not order.replace:
             raise KeyTypeTaken(_taken(key_type.label, is_replacement=order.replacement is not None))
         for rival in rivals:
@@ -238,6 +244,8 @@ def _record(
         "metadata": wanted.metadata,
         "external_id": wanted.external_id,
         "key_char": issued.key_char,
+        "owner_id": source.owner_id if source and order.replacement else order.actor.owner_of_new_keys,
+        "owner_name": None,
         "duplicated_from": None if order.replacement else order.source,
         "replaces": order.source if order.replacement else None,
         "pending_until": order.offer.ends(at) if order.offer else None,

@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
-from keyfob.errors import FixedPermissions, Invalid, PlanRequired
+from keyfob.errors import FixedPermissions, Invalid, NotFound, PlanRequired
+from keyfob.keys.format import key_id_of
 from keyfob.keys.record import NO_METADATA
-from keyfob.management.audited_state import AFTER, state_of_key
 from keyfob.management.key_policy import check_policy, default_expiry
 from keyfob.management.metadata import merged
-from keyfob.management.validation import NAME_LENGTH, clean_fields
+from keyfob.management.validation import NAME_LENGTH, clean_fields, clean_owner
 from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
-    from keyfob.keys.record import KeyRecord, MetadataValue, Team
+    from keyfob.keys.record import KeyRecord, MetadataValue
+    from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.key_types import KeyType
 
@@ -133,6 +134,15 @@ def successor_of(source: KeyRecord, overrides: Mapping[str, object], *, now: dat
     return _like(source, overrides, name=source.name, expires_at=expires_at, now=now)
 
 
+def source_of(key_id: str, prefix: str, actor: Actor) -> str:
+    """The id of the key that *actor* wants to copy or replace. Raises Forbidden and NotFound."""
+    actor.demand("keys:write")
+    source = key_id_of(key_id, prefix)
+    if source is None:
+        raise NotFound("there is no such key")
+    return source
+
+
 def _later(now: datetime, lifetime: timedelta) -> datetime:
     try:
         return now + lifetime
@@ -178,7 +188,10 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
         FixedPermissions: keys of this type hold other permissions than those given.
         PolicyViolation: a field of the patch is not what the configuration demands of keys of this type.
     """
-    clean = clean_fields(patch, now=now)
+    rest = {name: value for name, value in patch.items() if name != "owner"}
+    clean = clean_fields(rest, now=now)
+    if "owner" in patch:
+        clean["owner_id"] = clean_owner(patch["owner"])
     if "metadata" in clean:
         clean["metadata"] = merged(
             before.metadata, cast("Mapping[str, MetadataValue | None] | None", clean["metadata"])
@@ -198,50 +211,6 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
 
 def _is_later(end: datetime | None, than: datetime) -> bool:
     return end is None or end > than
-
-
-def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
-    """What changed between the two, for the audit log. A description is only said to have changed: it may be long."""
-    changes: dict[str, object] = {}
-    if before.name != after.name:
-        changes["name"] = {"from": before.name, "to": after.name}
-    if before.description != after.description:
-        changes["description"] = "changed"
-    if before.permissions != after.permissions:
-        changes["permissions"] = {
-            "added": sorted(set(after.permissions) - set(before.permissions)),
-            "removed": sorted(set(before.permissions) - set(after.permissions)),
-        }
-    if before.expires_at != after.expires_at:
-        changes["expires_at"] = {"from": written(before.expires_at), "to": written(after.expires_at)}
-    changes |= differing_attributes(before, after)
-    if before.ip_allow != after.ip_allow:
-        changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
-    return changes
-
-
-def differing_attributes(before: KeyRecord | Team, after: KeyRecord | Team) -> dict[str, object]:
-    """What changed in metadata and external id, for the audit log. Metadata stands in full in the state after."""
-    changes: dict[str, object] = {}
-    if before.metadata != after.metadata:
-        names = before.metadata.keys() | after.metadata.keys()
-        told = [name for name in names if before.metadata.get(name) != after.metadata.get(name)]
-        changes["metadata"] = {"changed": sorted(told)}
-    if before.external_id != after.external_id:
-        changes["external_id"] = {"from": before.external_id, "to": after.external_id}
-    return changes
-
-
-def description_of(record: KeyRecord) -> dict[str, object]:
-    """What a new key is, for the audit log."""
-    return {
-        "name": record.name,
-        "type": record.key_type,
-        "permissions": list(record.permissions),
-        "expires_at": written(record.expires_at),
-        "ip_allow": list(record.ip_allow),
-        AFTER: state_of_key(record),
-    }
 
 
 def _settled(
@@ -278,8 +247,3 @@ def _refusal(grant: str, key_type: str, catalogue: Catalogue, *, suggest: bool) 
     meant = nearest(grant, known)
     suggestion = f"; did you mean {meant}?" if meant and meant != grant else ""
     return f"{grant[:60]} can't be granted to keys of type {key_type}{suggestion}"
-
-
-def written(moment: datetime | None) -> str | None:
-    """Write *moment* for the audit log."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

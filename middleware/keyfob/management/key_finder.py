@@ -7,15 +7,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
 from keyfob.errors import Invalid
-from keyfob.keys.record import Creator
 from keyfob.keys.scan import Form, Mention, mentions
+from keyfob.management.actor import creator_of
 from keyfob.store.contract import EventQuery, KeyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime
 
-    from keyfob.keys.record import KeyRecord
+    from keyfob.keys.record import Creator, KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.store.contract import KeyStore, KeyView
 
@@ -84,7 +84,7 @@ class KeyFinder:
             raise Invalid(("/text", f"The text can have at most {LONGEST_TEXT // 1024} KiB"))
         named = _each_once(mentions(text, prefix=self._prefix))
         ids = {mention.key_id for mention in named if mention.is_ours and mention.form is not Form.DAMAGED}
-        live = {key_id: view for key_id, view in (await self._live(ids)).items() if actor.may_see(view.record.team)}
+        live = {key_id: view for key_id, view in (await self._live(ids)).items() if actor.may_see_key(view.record)}
         deleted = await self._deleted(ids - live.keys(), actor)
         found = []
         checks = 0
@@ -112,7 +112,7 @@ class KeyFinder:
         for portion in _portions(ids):
             for key_id in set(portion) - await self._store.audited.missing(portion):
                 record = (await self._store.find(key_id)).record
-                if record is not None and record.is_deleted and actor.may_see(record.team):
+                if record is not None and record.is_deleted and actor.may_see_key(record):
                     found[key_id] = await self._deletion(record)
         return found
 
@@ -120,7 +120,7 @@ class KeyFinder:
         """Say who deleted *record*: nothing happens to a key after that, so it is the newest event about it."""
         events = await self._store.events(EventQuery(key=record.id, limit=1))
         event = events[0].event if events else None
-        by = None if event is None else Creator(event.actor_kind, event.actor_id, event.actor_name)
+        by = None if event is None else creator_of(event)
         at = record.deleted_at or (event.at if event is not None else self._now())
         return Deletion(at, by, record.name, record.team)
 

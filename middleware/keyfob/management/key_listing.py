@@ -38,7 +38,7 @@ class KeySearch:
     """Which keys to list. Numbers and times may still be text from a query string.
 
     *q* searches names and ids. *order_by* is one of `ORDERS`, with ``-`` before it for descending. Without *team*
-    all teams that the actor can see are searched.
+    all teams that the actor can see are searched. *owner* is the id of a person, or ``team``.
     """
 
     team: str | None = None
@@ -54,6 +54,7 @@ class KeySearch:
     expires_after: datetime | str | None = None
     created_by: str | None = None
     external_id: str | None = None
+    owner: str | None = None
     never_used: bool = False
 
     @property
@@ -81,7 +82,7 @@ class KeyListing:
         actor.demand(needed)
         plain = key_id_of(key_id, self._prefix)
         view = await self._store.view(plain) if plain and actor.may_see(team_id) else None
-        if view is None or view.record.team != team_id:
+        if view is None or view.record.team != team_id or not actor.may_see_key(view.record):
             raise NotFound("there is no such key")
         return view
 
@@ -96,6 +97,8 @@ class KeyListing:
         actor.demand("keys:read")
         team = search.team if search.team is not None or actor.acts_everywhere else actor.team
         query = await self._query(search, team, await self._plans(team, actor))
+        if actor.own_keys_only:
+            query = replace(query, ids=None if query.owner in {None, actor.id} else (), owner=actor.id)
         views = await self._store.views(query)
         shown = tuple(views[: query.limit - 1])  # one more was asked for, to know whether there is one
         is_last = len(views) < query.limit
@@ -140,6 +143,7 @@ class KeyListing:
             expires_after=_moment(search.expires_after, "expires_after"),
             created_by=self._creator(search.created_by),
             external_id=read_text(search.external_id, "external_id") if search.external_id is not None else None,
+            owner=read_text(search.owner, "owner") if search.owner is not None else None,
             never_used=search.never_used,
             suspended_types={p: [name for name in types if self._catalogue.suspends(p, name)] for p in plans},
         )

@@ -148,6 +148,8 @@ class KeyringRotation:
             if sealer is None:
                 raise Invalid(("/char", "the keyring holds no other active entry, which has to seal this change"))
             await self._put(rows, ended, sealer, doer, at)
+            if (retiring := self._entries().get(char)) is not None:
+                await rows.reseal_people(retiring, sealer)
             return ended
 
         return await self._store.change(work)

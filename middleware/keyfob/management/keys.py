@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.errors import KeyNotDisabled, NotFound, PreconditionFailed
-from keyfob.keys.format import key_id_of
+from keyfob.errors import KeyNotDisabled, PreconditionFailed
 from keyfob.management.actor import confirmed
 from keyfob.management.bulk_disable import BulkDisable
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key, widens
 from keyfob.management.handover import Handovers
 from keyfob.management.key_changes import Acknowledged, Changed, Precondition, erase, put_changed, still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
-from keyfob.management.key_drafts import patched
+from keyfob.management.key_drafts import patched, source_of
 from keyfob.management.key_listing import KeyListing, KeySearch
 from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
 from keyfob.management.key_usage import KeyUsage
+from keyfob.management.owners import with_new_owner
 from keyfob.management.validation import clean_reason
 from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.propagation.reach import seconds_until_effective
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord, State, Team
     from keyfob.management.actor import Actor
+    from keyfob.management.authority import RoleAuthority
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import KeyDraft
     from keyfob.management.key_issuer import KeyIssuer
@@ -57,17 +58,21 @@ class KeyLifecycle:
         *,
         now: Callable[[], datetime],
         max_staleness: float,
+        authority: RoleAuthority | None = None,
     ) -> None:
         """*max_staleness* is in seconds: how long a worker on another host may not know of a change."""
         self._store = store
         self._catalogue = catalogue
         self._now = now
+        self._authority = authority
         self._prefix = issue.prefix
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
         self._listing = KeyListing(store, catalogue, now, issue.prefix)
         self.usage = KeyUsage(self._listing, store, now)
-        self.handovers = Handovers(store, self._making, self._listing, issue, catalogue=catalogue, now=now)
+        self.handovers = Handovers(
+            store, self._making, self._listing, issue, catalogue=catalogue, now=now, authority=authority
+        )
         self.bulk = BulkDisable(store, self._listing, now, issue.prefix)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
@@ -104,7 +109,7 @@ class KeyLifecycle:
             Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken,
             IdempotencyMismatch, IdempotencyInProgress
         """
-        source = self._source(key_id, actor)
+        source = source_of(key_id, self._prefix, actor)
         order = CreateRequest(team=team_id, actor=actor, source=source, overrides=overrides, idempotency=idempotency)
         return await self._making.make(order)
 
@@ -127,7 +132,7 @@ class KeyLifecycle:
             Invalid, PlanRequired, FixedPermissions, ExceedsOwnPermissions, ExceedsOwnLimits, KeyTypeTaken, LastAdmin,
             AlreadyRotated, KeyNotActive, PreconditionFailed, IdempotencyMismatch, IdempotencyInProgress
         """
-        source = self._source(key_id, actor)
+        source = source_of(key_id, self._prefix, actor)
         order = CreateRequest(
             team=team_id,
             actor=actor,
@@ -137,13 +142,6 @@ class KeyLifecycle:
             replacement=Replacement(read_overlap(overlap), precondition),
         )
         return await self._making.make(order)
-
-    def _source(self, key_id: str, actor: Actor) -> str:
-        actor.demand("keys:write")
-        source = key_id_of(key_id, self._prefix)
-        if source is None:
-            raise NotFound("there is no such key")
-        return source
 
     async def get(self, team_id: str, key_id: str, *, actor: Actor) -> KeyView:
         """Look at one key; needs ``keys:read``."""
@@ -285,6 +283,7 @@ class KeyLifecycle:
             after = alter(before, at)
             if after == before:
                 return before
+            after = await with_new_owner(rows, before, after, self._authority, doer)
             if widens(before, after):
                 check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
                 check_limits(doer, after.expires_at, after.ip_allow)

@@ -9,7 +9,7 @@ from keyfob.errors import Invalid, NotFound, TeamExists
 from keyfob.keys.record import NO_METADATA, Team
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import state_of_team
-from keyfob.management.key_drafts import differing_attributes
+from keyfob.management.key_descriptions import differing_attributes
 from keyfob.management.metadata import clean_external_id, clean_metadata, merged
 from keyfob.management.pagination import DEFAULT_PAGE, LARGEST_PAGE, Page, read_number, read_token, write_token
 from keyfob.management.validation import clean_name, clean_team_id

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAME_LENGTH = 100
+EMAIL_LENGTH = 254
 DESCRIPTION_LENGTH = 1000
 REASON_LENGTH = 500
 PERMISSIONS = 200
@@ -29,6 +30,7 @@ ADDRESSES = 64
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LINE_LAYOUT = "\n\t"
+_PERSON_ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _TEAM_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # fillers and the blank pattern: shown as nothing
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Mn", "Me", "Zs"})  # nothing to see when there is nothing else
@@ -70,6 +72,18 @@ def clean_name(value: object, *, pointer: str = "/name") -> str:
     if all(_is_invisible(character) for character in name):
         raise Invalid((pointer, "Enter a name"))
     return name
+
+
+def clean_email(value: object, *, pointer: str = "/email") -> str:
+    """Give *value* as an e-mail address of up to 254 characters: something, an @ and a domain, without blanks."""
+    wrong = Invalid((pointer, "Enter an e-mail address, for example ana@example.com"))
+    if not isinstance(value, str):
+        raise wrong
+    address = _clean_text(value, "E-mail", EMAIL_LENGTH, pointer)
+    local, at, domain = address.rpartition("@")
+    if not (at and local and domain.strip(".")) or any(character.isspace() for character in address):
+        raise wrong
+    return address
 
 
 def clean_description(value: object, *, pointer: str = "/description") -> str | None:
@@ -124,6 +138,16 @@ def clean_expiry(value: object, now: datetime, *, pointer: str = "/expires_at") 
         return value.astimezone(UTC)
     except OverflowError:
         raise Invalid((pointer, "Expiry must be before the year 10000")) from None
+
+
+def clean_owner(value: object, *, pointer: str = "/owner") -> str | None:
+    """Give *value* as the id of a person, or None for the team: ``{"person": ID}`` or ``"team"``."""
+    match value:
+        case "team":
+            return None
+        case {"person": str(person), **rest} if not rest and _PERSON_ID.fullmatch(person):
+            return person
+    raise Invalid((pointer, 'Owner must be {"person": ID} or "team"'))
 
 
 def clean_reason(value: object, *, pointer: str = "/reason") -> str | None:

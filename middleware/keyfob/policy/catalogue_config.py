@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9]{1,15}")
 _PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_TYPE_FIELDS = ("label", "per_team", "permissions", "expiry", "default_lifetime", "max_lifetime", "ip_allow")
+_TYPE_FIELDS = (
+    "label",
+    "per_team",
+    "permissions",
+    "expiry",
+    "default_lifetime",
+    "max_lifetime",
+    "ip_allow",
+    "when_owner_leaves",
+)
 _MOST_PER_TEAM = 1_000_000
 _LONGEST = timedelta(days=36_500)
 _PLAN_FIELDS = ("key_types",)
@@ -85,6 +94,8 @@ def _with_policy(key_type: KeyType, table: Mapping[str, object], where: str) -> 
         key_type = replace(key_type, default_lifetime=length)
     if "max_lifetime" in table:
         key_type = replace(key_type, max_lifetime=_lifetime(table["max_lifetime"], f"{where} max_lifetime"))
+    if "when_owner_leaves" in table:
+        key_type = replace(key_type, ends_with_owner=_ends_with_owner(table["when_owner_leaves"], where))
     default, most = key_type.default_lifetime, key_type.max_lifetime
     if default is not None and most is not None and default > most:
         raise ConfigError(f"{where} default_lifetime is longer than max_lifetime; shorten it")
@@ -95,6 +106,12 @@ def _is_required(value: object, where: str) -> bool:
     if value not in {"optional", "required"}:
         raise ConfigError(f'{where} must be "optional" or "required"')
     return value == "required"
+
+
+def _ends_with_owner(value: object, where: str) -> bool:
+    if value not in {"keep", "disable"}:
+        raise ConfigError(f'{where} when_owner_leaves must be "keep" or "disable"')
+    return value == "disable"
 
 
 def _lifetime(value: object, where: str) -> timedelta:

@@ -25,6 +25,7 @@ class KeyType:
     default_lifetime: timedelta | None = None  # of a key for which no expiry is given
     max_lifetime: timedelta | None = None  # from its creation; a key that never expires lives longer than any
     ip_allow_required: bool = False
+    ends_with_owner: bool = False  # keys are disabled when their owner leaves the team
 
     @property
     def is_fixed(self) -> bool:

@@ -22,6 +22,10 @@ ADMIN_PERMISSIONS = (
     "teams:read",
     "teams:write",
     "audit:read",
+    "people:read",
+    "people:write",
+    "limits:write",
+    "metrics:read",
 )
 
 PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*(?::[a-z0-9_.-]+)+\Z")

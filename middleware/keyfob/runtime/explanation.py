@@ -138,7 +138,7 @@ class Explainer:
 
     async def _visible(self, key_id: str | None, actor: Actor) -> KeyRecord:
         record = None if key_id is None else (await self._store.find(key_id)).record
-        if record is None or record.is_deleted or not actor.may_see(record.team):
+        if record is None or record.is_deleted or not actor.may_see_key(record):
             raise NotFound("there is no such key")
         return record
 

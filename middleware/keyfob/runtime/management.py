@@ -7,10 +7,15 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from keyfob.management.audit_log import AuditLog
+from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
+from keyfob.management.offboarding import Offboard
+from keyfob.management.people import People
+from keyfob.management.person_links import PersonLinks
 from keyfob.management.teams import Teams
+from keyfob.policy.roles_config import build_roles
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
 
@@ -48,7 +53,14 @@ class ManagedRuntime:
         """What can be done with keys."""
         settings = self.settings
         staleness = settings.max_staleness + settings.max_stale_on_outage
-        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.now, max_staleness=staleness)
+        return KeyLifecycle(
+            self.store,
+            self.issuer,
+            self.catalogue,
+            now=self.now,
+            max_staleness=staleness,
+            authority=self.authority,
+        )
 
     @cached_property
     def finder(self) -> KeyFinder:
@@ -60,6 +72,26 @@ class ManagedRuntime:
     def teams(self) -> Teams:
         """What can be done with teams."""
         return Teams(self.store, self.catalogue, self.now)
+
+    @cached_property
+    def authority(self) -> RoleAuthority:
+        """What people may do. Raises ConfigError for wrong roles."""
+        return RoleAuthority(build_roles(self.settings.roles, self.catalogue), self.catalogue, self.keyring.trusted)
+
+    @cached_property
+    def person_links(self) -> PersonLinks:
+        """The one-time links of people."""
+        return PersonLinks(self.store, self.authority, signing=self.keyring.signing, now=self.now)
+
+    @cached_property
+    def people(self) -> People:
+        """What can be done with people."""
+        return People(self.store, self.authority, self.person_links, self.now)
+
+    @cached_property
+    def offboarding(self) -> Offboard:
+        """How people leave."""
+        return Offboard(self.store, self.authority, self.now)
 
     @cached_property
     def audit_log(self) -> AuditLog:

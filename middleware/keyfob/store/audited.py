@@ -1,4 +1,4 @@
-"""The contract of the comparison of rows with the audit log."""
+"""The contract of the comparison with the audit log: rows that decide something, with the newest event about each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, Team
+    from keyfob.people.record import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class AuditedTeam:
     detail: Mapping[str, object] | None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditedPerson:
+    """A person's row and the detail of the newest audit event about it; None if there is none."""
+
+    person: Person
+    detail: Mapping[str, object] | None
+
+
 class AuditedStore(Protocol):
     """The part of a store that the comparison with the audit log needs. Every method may raise StoreUnavailable."""
 
@@ -37,6 +46,10 @@ class AuditedStore(Protocol):
 
     def teams(self) -> AsyncIterator[AuditedTeam]:
         """Every team, in bounded memory."""
+        ...
+
+    def people(self) -> AsyncIterator[AuditedPerson]:
+        """Every person, in bounded memory."""
         ...
 
     async def missing(self, key_ids: Collection[str]) -> set[str]:

@@ -18,26 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser, which acts as the admin key *key_id*."""
+    """A signed-in browser, which acts as the admin key *key_id* or, if that is None, as the person *person_id*."""
 
     id_hash: bytes = field(repr=False)
-    key_id: str
+    key_id: str | None
     mac: bytes = field(repr=False)
     ip: str | None
     created_at: datetime
     expires_at: datetime
+    person_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """A one-time link that signs in as the admin key *key_id*."""
+    """A one-time link for the holder of the admin key *key_id* or, if that is None, for the person *person_id*."""
 
     hash: bytes = field(repr=False)
-    key_id: str
+    key_id: str | None
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
     mac: bytes = field(default=b"", repr=False)
+    person_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ConsoleStore(Protocol):
         ...
 
     async def add_session(self, session: Session, event: Event) -> bool:
-        """Save a session, and *event* in the audit log; False if its key has been disabled or deleted since.
+        """Save a session, and *event* in the audit log; False if its key or person has been revoked since.
 
         Deletes expired sessions.
         """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.audited import AuditedStore
     from keyfob.store.handovers import HandoverTable
+    from keyfob.store.people import PeopleTable
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
     from keyfob.store.use_details import Details, UseDetailTable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NEVER = 2**63 - 1  # where a key that never expires stands among expiries
+TEAM_OWNER = "team"  # in place of a person's id, which is never so short
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -122,6 +124,7 @@ class KeyQuery:
     expires_after: datetime | None = None  # a key that never expires does so after any time
     created_by: str | None = None  # the id of who made it
     external_id: str | None = None
+    owner: str | None = None  # the id of a person, or `TEAM_OWNER`
     never_used: bool = False
     ids: Sequence[str] | None = None  # only these
     replaced: bool | None = None  # whether another key took its place
@@ -136,6 +139,8 @@ class EventQuery:
     actor: str | None = None  # the id or the name
     action: str | None = None
     since: datetime | None = None
+    person: str | None = None  # whom it happened to
+    owner: str | None = None  # only what happened to keys that this person owns
     limit: int = 50
     bound: int | None = None
     oldest_first: bool = False
@@ -220,6 +225,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def handovers(self) -> HandoverTable:
         """The links with which the secrets of pending keys are made."""
+        ...
+
+    @property
+    def people(self) -> PeopleTable:
+        """People and their memberships."""
         ...
 
     @property

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, Team
+    from keyfob.people.record import Person, Source
+    from keyfob.store.console import SignInLink
     from keyfob.store.contract import IdempotencyRecord, StoredSecret
 
 
@@ -84,6 +86,46 @@ class Transaction(Protocol):
 
     async def save_idempotency_record(self, scope: str, what: IdempotencyRecord) -> None:
         """Save an idempotency record; delete those older than 24 hours."""
+        ...
+
+    async def person(self, person_id: str) -> Person | None:
+        """Read a person with its memberships."""
+        ...
+
+    async def person_of_subject(self, source: Source, subject: str) -> Person | None:
+        """Read the person whom *source* knows by *subject*."""
+        ...
+
+    async def people_of_email(self, email: str) -> list[Person]:
+        """Everybody with this e-mail address, in any case of letters, oldest first."""
+        ...
+
+    async def owners(self) -> list[Person]:
+        """The active people with the role ``owner``."""
+        ...
+
+    async def put_person(self, person: Person) -> None:
+        """Insert or change a person with all its memberships, sealed anew."""
+        ...
+
+    async def reseal_people(self, retiring: SigningKey, entry: SigningKey) -> None:
+        """Seal with *entry* what *retiring* sealed. What it did not seal stays as it is."""
+        ...
+
+    async def keys_of_person(self, person_id: str) -> list[KeyRecord]:
+        """The keys that a person owns, in every team, those that are deleted left out."""
+        ...
+
+    async def add_link(self, link: SignInLink) -> None:
+        """Save a link. Deletes expired links."""
+        ...
+
+    async def void_links(self, person_id: str) -> None:
+        """Delete all links of a person."""
+        ...
+
+    async def end_sessions(self, person_id: str) -> int:
+        """End all sessions of a person, and return how many there were."""
         ...
 
     async def append(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,18 @@ from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.keys.hashing import Argon2Parameters
 from keyfob.keys.record import Team
 from keyfob.management.actor import Actor
+from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.keys import CreatedKey, KeyLifecycle
+from keyfob.management.offboarding import Offboard
+from keyfob.management.people import People
+from keyfob.management.person_links import PersonLinks
 from keyfob.management.teams import Teams
+from keyfob.people.record import PersonState
 from keyfob.policy.catalogue import Catalogue, build_catalogue
+from keyfob.policy.roles import DEFAULT_ROLES
 from keyfob.store.contract import EventQuery, KeyStore
 from keyfob.store.opening import open_store
 from tests.postgres_server import fresh_database
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.audit import Event
+    from keyfob.people.record import Person
     from keyfob.store.transaction import Transaction
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -62,7 +69,40 @@ class Office:
 
     @property
     def keys(self) -> KeyLifecycle:
-        return KeyLifecycle(self.store, self.issuer, self.catalogue, now=self.clock, max_staleness=2.0)
+        return KeyLifecycle(
+            self.store,
+            self.issuer,
+            self.catalogue,
+            now=self.clock,
+            max_staleness=2.0,
+            authority=self.authority,
+        )
+
+    @property
+    def authority(self) -> RoleAuthority:
+        return RoleAuthority(DEFAULT_ROLES, self.catalogue, lambda: {self.signing_key.char: self.signing_key})
+
+    @property
+    def people(self) -> People:
+        links = PersonLinks(self.store, self.authority, signing=lambda: self.signing_key, now=self.clock)
+        return People(self.store, self.authority, links, self.clock)
+
+    @property
+    def offboarding(self) -> Offboard:
+        return Offboard(self.store, self.authority, self.clock)
+
+    async def person(self, email: str, role: str, team: str = "a") -> Person:
+        """Let somebody with *role* join a team, as the operator."""
+        invited = await self.people.invite(email, team=team, role=role, actor=ROOT)
+        active = replace(invited.person, state=PersonState.ACTIVE)
+        await self.store.change(lambda rows: rows.put_person(active))
+        return active
+
+    async def acting(self, person: Person, team: str = "a") -> Actor:
+        """Act as *person*, as it is now."""
+        actor = self.authority.actor(await self.store.people.one(person.id), team, "192.0.2.8")
+        assert actor is not None
+        return actor
 
     @property
     def teams(self) -> Teams:

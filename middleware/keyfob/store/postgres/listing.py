@@ -94,6 +94,8 @@ def event_listing(query: EventQuery) -> tuple[str, Mapping[str, object]]:
         "key": ("key_id = :key", query.key),
         "actor": (":actor IN (actor_id, actor_name)", query.actor),
         "action": ("action = :action", query.action),
+        "person": ("person_id = :person", query.person),
+        "owner": ("key_id IN (SELECT id FROM keyfob.keys WHERE owner_id = :owner)", query.owner),
         "since": ("at >= :since", None if query.since is None else micros(query.since)),
         "bound": (f"seq {beyond} :bound", query.bound),
     }

@@ -5,7 +5,8 @@
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
-k.pending_until
+k.pending_until,
+k.creator_email, k.owner_id, (SELECT p.name FROM keyfob.people p WHERE p.id = k.owner_id)
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -176,27 +177,27 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 -- name: add_key
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
         :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
        creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char,
-       replaces, replaced_by, replaced_at, metadata, external_id, pending_until
+       replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
             :disabled_at::bigint[], :revision::bigint[], :key_char::text[],
             :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[],
-            :pending_until::bigint[])
+            :pending_until::bigint[], :creator_email::text[], :owner_id::text[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
            description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-           replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
+           replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -236,7 +237,8 @@ UPDATE keyfob.keys
 SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
     ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
     replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
-    key_char = :key_char, pending_until = :pending_until
+    key_char = :key_char, pending_until = :pending_until,
+    owner_id = :owner_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -290,8 +292,8 @@ DELETE FROM keyfob.idempotency WHERE at < $1
 
 -- name: append_event
 INSERT INTO keyfob.audit_events
-    (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac, person_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- name: move_audit_head
 UPDATE keyfob.meta SET audit_count = $1, audit_head = $2
@@ -330,28 +332,29 @@ SELECT pg_notify('keyfob', '') FROM called
 -- The console, whose statements take no revision.
 
 -- name: session
-SELECT id_hash, key_id, mac, ip, created_at, expires_at FROM keyfob.sessions WHERE id_hash = $1
+SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM keyfob.sessions WHERE id_hash = $1
 
 -- name: forget_sessions
 DELETE FROM keyfob.sessions WHERE expires_at <= $1
 
 -- name: add_session
-INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: end_session
-DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING key_id
+DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING id_hash
 
 -- name: forget_links
 DELETE FROM keyfob.sign_in_links WHERE expires_at <= $1
 
 -- name: add_link
-INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at, mac) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at, mac, person_id) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at, mac FROM keyfob.sign_in_links WHERE hash = $1
+SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM keyfob.sign_in_links WHERE hash = $1
 
 -- name: use_link
-UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING key_id
+UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING hash
 
 -- name: handover
 SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM keyfob.handovers WHERE token_digest = $1
@@ -432,3 +435,79 @@ SELECT id FROM keyfob.keys WHERE id IN (SELECT jsonb_array_elements_text($1::jso
 
 -- name: claim_audit_check
 UPDATE keyfob.audit_check SET started_at = $1 WHERE started_at <= $2 OR started_at > $1 RETURNING started_at
+
+-- People, whose statements take no revision: every page reads them anew.
+
+-- name: person_columns
+p.id, p.source, p.subject, p.email, p.name, p.state, p.passphrase, p.created_at, p.last_sign_in_at, p.sealed_by, p.seal,
+(SELECT json_agg(json_build_array(m.team, m.role, m.given_by)) FROM keyfob.memberships m WHERE m.person = p.id)
+
+-- name: person
+SELECT {person_columns} FROM keyfob.people p WHERE p.id = $1
+
+-- name: person_of_subject
+SELECT {person_columns} FROM keyfob.people p WHERE p.source = $1 AND p.subject = $2
+
+-- name: people_of_email
+SELECT {person_columns} FROM keyfob.people p WHERE p.email_folded = $1 ORDER BY p.created_at, p.id
+
+-- name: owners
+SELECT {person_columns} FROM keyfob.people p
+WHERE p.state = 'active' AND p.id IN (SELECT person FROM keyfob.memberships WHERE role = 'owner') ORDER BY p.id
+
+-- name: people
+SELECT {person_columns} FROM keyfob.people p
+WHERE (:team::text IS NULL OR EXISTS (SELECT 1 FROM keyfob.memberships m WHERE m.team = :team AND m.person = p.id))
+AND (:state::text IS NULL OR p.state = :state)
+AND (:q::text IS NULL OR strpos(p.name_folded, :q) > 0 OR strpos(p.email_folded, :q) > 0 OR p.id = :id)
+AND (:after_id::text IS NULL OR (p.name_folded, p.id) > (:after_name, :after_id))
+ORDER BY p.name_folded, p.id LIMIT :limit
+
+-- name: people_sealed_by
+SELECT {person_columns} FROM keyfob.people p WHERE p.sealed_by = $1 ORDER BY p.id
+
+-- name: put_person
+INSERT INTO keyfob.people AS p (id, source, subject, email, email_folded, name, name_folded, state, passphrase, created_at,
+                    last_sign_in_at, sealed_by, seal)
+VALUES (:id, :source, :subject, :email, :email_folded, :name, :name_folded, :state, :passphrase, :created_at,
+        :last_sign_in_at, :sealed_by, :seal)
+ON CONFLICT (id) DO UPDATE SET source = excluded.source, subject = excluded.subject, email = excluded.email,
+    email_folded = excluded.email_folded, name = excluded.name, name_folded = excluded.name_folded,
+    state = excluded.state, passphrase = excluded.passphrase, last_sign_in_at = excluded.last_sign_in_at,
+    sealed_by = excluded.sealed_by, seal = excluded.seal
+
+-- name: note_sign_in
+UPDATE keyfob.people SET last_sign_in_at = $1 WHERE id = $2
+
+-- name: drop_memberships
+DELETE FROM keyfob.memberships WHERE person = $1
+
+-- name: add_membership
+INSERT INTO keyfob.memberships (person, team, role, given_by) VALUES ($1, $2, $3, $4)
+
+-- name: reseal_people
+UPDATE keyfob.people p SET sealed_by = value->>1, seal = value->>2
+FROM jsonb_array_elements($1::text::jsonb) AS n (value) WHERE p.id = value->>0
+
+-- name: keys_of_person
+SELECT {key_columns} FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team
+WHERE k.owner_id = $1 AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
+
+-- name: counts_of_owners
+SELECT owner_id, count(*) FROM keyfob.keys
+WHERE deleted_at IS NULL AND owner_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) GROUP BY owner_id
+
+-- name: end_sessions_of_person
+DELETE FROM keyfob.sessions WHERE person_id = $1 RETURNING id_hash
+
+-- name: void_links_of_person
+DELETE FROM keyfob.sign_in_links WHERE person_id = $1
+
+-- name: sessions_of_person
+SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM keyfob.sessions WHERE person_id = $1 ORDER BY created_at
+
+-- name: audited_people
+SELECT e.detail, {person_columns}
+FROM keyfob.people p
+LEFT JOIN keyfob.audit_events e ON e.seq = (SELECT max(seq) FROM keyfob.audit_events WHERE person_id = p.id)
+WHERE p.id > $1 ORDER BY p.id LIMIT $2

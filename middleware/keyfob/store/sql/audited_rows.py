@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from keyfob.store.audited import AuditedKey, AuditedTeam
+from keyfob.store.audited import AuditedKey, AuditedPerson, AuditedTeam
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Database(Protocol):
 
 
 class AuditedRows:
-    """A `keyfob.store.contract.AuditedStore` over *statements*, by name."""
+    """A `keyfob.store.audited.AuditedStore` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database
@@ -53,6 +53,14 @@ class AuditedRows:
         while page := await self._database.read(self._statements["audited_teams"], (after, _AT_ONCE)):
             for detail, *row in page:
                 yield AuditedTeam(rows.team_of(row), _detail(detail))
+            after = page[-1][1]
+
+    async def people(self) -> AsyncIterator[AuditedPerson]:
+        """Every person with the newest event about it; in bounded memory."""
+        after = ""
+        while page := await self._database.read(self._statements["audited_people"], (after, _AT_ONCE)):
+            for detail, *row in page:
+                yield AuditedPerson(rows.person_of(row), _detail(detail))
             after = page[-1][1]
 
     async def missing(self, key_ids: Collection[str]) -> set[str]:

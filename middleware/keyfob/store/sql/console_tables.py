@@ -52,21 +52,20 @@ class ConsoleTables:
     async def session(self, id_hash: bytes) -> Session | None:
         """Read a session, expired or not."""
         found = await self._read("session", (id_hash,))
-        return _session(found[0]) if found else None
+        return session_of(found[0]) if found else None
 
     async def add_session(self, session: Session, event: Event) -> bool:
-        """Save a session, and *event* in the audit log; False if its key has been disabled or deleted since.
+        """Save a session, and *event* in the audit log; False if its key or person has been revoked since.
 
         Deletes expired sessions.
         """
         began = rows.micros(session.created_at)
-        values = (session.id_hash, session.key_id, session.mac, session.ip, began, rows.micros(session.expires_at))
+        ends = rows.micros(session.expires_at)
+        who = (session.id_hash, session.key_id)
+        values = (*who, session.mac, session.ip, began, ends, session.person_id)
 
         async def work(transaction: Transaction) -> bool:
-            key = await transaction.key(session.key_id)
-            if (
-                key is None or key.is_deleted or key.is_disabled
-            ):  # the key was revoked after the check, and its sessions with it
+            if not await _may_begin(transaction, session):  # revoked after the check, and its sessions with it
                 return False
             await _run(transaction, ("forget_sessions", (began,)), ("add_session", values))
             await transaction.append(event)
@@ -85,11 +84,9 @@ class ConsoleTables:
 
     async def add_link(self, link: SignInLink, event: Event) -> None:
         """Save a link, and *event* in the audit log. Deletes expired links."""
-        began = rows.micros(link.created_at)
-        values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac)
 
         async def work(transaction: Transaction) -> None:
-            await _run(transaction, ("forget_links", (began,)), ("add_link", values))
+            await transaction.add_link(link)
             await transaction.append(event)
 
         await self._database.change(work)
@@ -157,16 +154,26 @@ class ConsoleTables:
         return await self._database.change(work)
 
 
+async def _may_begin(transaction: Transaction, session: Session) -> bool:
+    """Whether whom *session* is for may still sign in."""
+    if session.key_id is not None:
+        key = await transaction.key(session.key_id)
+        return key is not None and not key.is_deleted and not key.is_disabled
+    person = await transaction.person(session.person_id or "")
+    return person is not None and person.is_active
+
+
 async def _run(transaction: Transaction, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:
     """Run *statements*, and return what the last of them returned."""
     run = cast("Named", transaction).run
     return [await run(name, values) for name, values in statements][-1]
 
 
-def _session(row: Sequence[Any]) -> Session:
-    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], rows.moment(row[4]), rows.moment(row[5]))
+def session_of(row: Sequence[Any]) -> Session:
+    """The session in a row of ``id_hash, key_id, mac, ip, created_at, expires_at, person_id``."""
+    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], rows.moment(row[4]), rows.moment(row[5]), row[6])
 
 
 def _link(row: Sequence[Any]) -> SignInLink:
     used_at = None if row[4] is None else rows.moment(row[4])
-    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at, bytes(row[5]))
+    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at, bytes(row[5]), row[6])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import NEVER
+from keyfob.store.contract import NEVER, TEAM_OWNER
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from keyfob.store.contract import KeyQuery
 
-EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC"
+EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC, person_id"
 
 INDEXED = 3  # characters that a trigram index needs
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
@@ -62,6 +62,8 @@ def conditions(query: KeyQuery) -> list[str]:
         f"{EXPIRY} > :expires_after": query.expires_after is not None,
         "k.creator_id = :created_by": query.created_by is not None,
         "k.external_id = :external_id": query.external_id is not None,
+        "k.owner_id = :owner": query.owner is not None and query.owner != TEAM_OWNER,
+        "k.owner_id IS NULL": query.owner == TEAM_OWNER,
         "k.replaced_by IS NULL": query.replaced is False,
         "k.replaced_by IS NOT NULL": query.replaced is True,
     }
@@ -91,6 +93,7 @@ def parameters(query: KeyQuery) -> dict[str, object]:
         "expires_after": _micros(query.expires_after),
         "created_by": query.created_by,
         "external_id": query.external_id,
+        "owner": query.owner,
         "after_id": query.after[1] if query.after else None,
         "limit": query.limit,
     }

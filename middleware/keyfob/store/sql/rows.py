@@ -12,6 +12,7 @@ from keyfob.audit import ChainedEvent, Event, canonical
 from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, Team
+from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
 from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         plan=row[4],
         permissions=tuple(json.loads(row[5])),
         created_at=moment(row[6]),
-        created_by=Creator(row[7], row[8], row[9]),
+        created_by=Creator(row[7], row[8], row[9], row[26]),
         description=row[10],
         ip_allow=tuple(json.loads(row[11])),
         duplicated_from=row[12],
@@ -90,6 +91,8 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         team_metadata=_metadata(row[23]),
         team_external_id=row[24],
         pending_until=_moment_or_none(row[25]),
+        owner_id=row[27],
+        owner_name=row[28],
     )
 
 
@@ -106,6 +109,7 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "creator_kind": record.created_by.kind,
         "creator_id": record.created_by.id,
         "creator_name": record.created_by.name,
+        "creator_email": record.created_by.email,
         "description": record.description,
         "ip_allow": json.dumps(record.ip_allow),
         "duplicated_from": record.duplicated_from,
@@ -119,6 +123,7 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "metadata": json.dumps(dict(record.metadata)),
         "external_id": record.external_id,
         "pending_until": _micros_or_none(record.pending_until),
+        "owner_id": record.owner_id,
     }
 
 
@@ -142,6 +147,44 @@ def values_of_team(team: Team) -> tuple[str | int | None, ...]:
     """The parameters of ``put_team``."""
     created_at = micros(team.created_at)
     return team.id, team.name, team.plan, created_at, json.dumps(dict(team.metadata)), team.external_id
+
+
+def person_of(row: Sequence[Row]) -> Person:
+    """The person in a row of ``person_columns``."""
+    memberships = (Membership(team, role, GivenBy(by)) for team, role, by in json.loads(row[11] or "[]"))
+    return Person(
+        id=row[0],
+        source=Source(row[1]),
+        subject=row[2],
+        email=row[3],
+        name=row[4],
+        state=PersonState(row[5]),
+        passphrase=row[6],
+        created_at=moment(row[7]),
+        last_sign_in_at=_moment_or_none(row[8]),
+        sealed_by=row[9],
+        seal=row[10],
+        memberships=tuple(sorted(memberships)),
+    )
+
+
+def values_of_person(person: Person) -> Mapping[str, str | int | None]:
+    """The named parameters of ``put_person``."""
+    return {
+        "id": person.id,
+        "source": person.source.value,
+        "subject": person.subject,
+        "email": person.email,
+        "email_folded": folded_email(person.email),
+        "name": person.name,
+        "name_folded": folded(person.name),
+        "state": person.state.value,
+        "passphrase": person.passphrase,
+        "created_at": micros(person.created_at),
+        "last_sign_in_at": _micros_or_none(person.last_sign_in_at),
+        "sealed_by": person.sealed_by,
+        "seal": person.seal,
+    }
 
 
 def mark_of(row: Sequence[Row]) -> SigningKeyRecord:
@@ -174,6 +217,7 @@ def event_values(seq: int, event: Event, key_char: str, mac: bytes) -> tuple[str
         canonical(event.detail),
         key_char,
         mac,
+        event.person_id,
     )
 
 
@@ -189,5 +233,6 @@ def event_of(row: Sequence[Row]) -> ChainedEvent:
         team=row[7],
         key_id=row[8],
         detail=json.loads(row[9]),
+        person_id=row[12],
     )
     return ChainedEvent(row[0], event, row[10], bytes(row[11]))

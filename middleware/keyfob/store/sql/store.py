@@ -13,6 +13,7 @@ from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.handover_table import HandoverRows
+from keyfob.store.sql.people_table import PeopleRows
 from keyfob.store.sql.refusal_table import RefusalRows
 from keyfob.store.sql.use_detail_rows import UseDetailRows
 from keyfob.store.sql.worker_table import WorkerTable
@@ -64,6 +65,7 @@ class StatementStore(ABC):
         self.handovers = HandoverRows(self, statements)
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
+        self.people = PeopleRows(self, statements)
 
     @property
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from keyfob.audit import mac
 from keyfob.errors import ConfigError
 from keyfob.keyring.states import sealed
+from keyfob.people import seal
+from keyfob.people.record import folded_email
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, Team
+    from keyfob.people.record import Person, Source
+    from keyfob.store.console import SignInLink
     from keyfob.store.contract import IdempotencyRecord, StoredSecret
 
 _IDEMPOTENCY_LASTS = timedelta(hours=24)
@@ -122,6 +127,59 @@ class StatementTransaction(ABC):
         """Save an idempotency record; delete those older than 24 hours."""
         await self.run("forget_old", (rows.micros(what.at - _IDEMPOTENCY_LASTS),))
         await self.run("save_idempotency_record", (scope, what.body_digest, what.key_id, rows.micros(what.at)))
+
+    async def person(self, person_id: str) -> Person | None:
+        """Read a person with its memberships."""
+        found = await self.run("person", (person_id,))
+        return rows.person_of(found[0]) if found else None
+
+    async def person_of_subject(self, source: Source, subject: str) -> Person | None:
+        """Read the person whom *source* knows by *subject*."""
+        found = await self.run("person_of_subject", (source.value, subject))
+        return rows.person_of(found[0]) if found else None
+
+    async def people_of_email(self, email: str) -> list[Person]:
+        """Everybody with this e-mail address, in any case of letters, oldest first."""
+        return [rows.person_of(row) for row in await self.run("people_of_email", (folded_email(email),))]
+
+    async def owners(self) -> list[Person]:
+        """The active people with the role ``owner``."""
+        return [rows.person_of(row) for row in await self.run("owners")]
+
+    async def put_person(self, person: Person) -> None:
+        """Insert or change a person with all its memberships, sealed anew. Raises ConfigError without a keyring."""
+        if self._audit_key is None:
+            raise ConfigError("people need the keyring; set store keyring or KEYFOB_KEYRING")
+        await self.run("put_person", rows.values_of_person(seal.sealed(person, self._audit_key())))
+        await self.run("drop_memberships", (person.id,))
+        for one in person.memberships:
+            await self.run("add_membership", (person.id, one.team, one.role, one.by.value))
+
+    async def reseal_people(self, retiring: SigningKey, entry: SigningKey) -> None:
+        """Seal with *entry* what *retiring* sealed. What it did not seal stays as it is."""
+        known = {retiring.char: retiring}
+        people = [rows.person_of(row) for row in await self.run("people_sealed_by", (retiring.char,))]
+        again = [seal.sealed(person, entry) for person in people if seal.is_sealed(person, known)]
+        await self.run("reseal_people", (json.dumps([[one.id, one.sealed_by, one.seal] for one in again]),))
+
+    async def keys_of_person(self, person_id: str) -> list[KeyRecord]:
+        """The keys that a person owns, in every team, those that are deleted left out."""
+        return [rows.record_of(row) for row in await self.run("keys_of_person", (person_id,))]
+
+    async def add_link(self, link: SignInLink) -> None:
+        """Save a link. Deletes expired links."""
+        began = rows.micros(link.created_at)
+        await self.run("forget_links", (began,))
+        values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac, link.person_id)
+        await self.run("add_link", values)
+
+    async def void_links(self, person_id: str) -> None:
+        """Delete all links of a person."""
+        await self.run("void_links_of_person", (person_id,))
+
+    async def end_sessions(self, person_id: str) -> int:
+        """End all sessions of a person, and return how many there were."""
+        return len(await self.run("end_sessions_of_person", (person_id,)))
 
     async def append(self, event: Event) -> None:
         """Append to the audit log, chained to the event before. Raises ConfigError without a keyring."""

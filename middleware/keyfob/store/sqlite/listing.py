@@ -148,6 +148,8 @@ def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
         "key_id = ?": query.key,
         "? IN (actor_id, actor_name)": query.actor,
         "action = ?": query.action,
+        "person_id = ?": query.person,
+        "key_id IN (SELECT id FROM keys WHERE owner_id = ?)": query.owner,
         "at >= ?": None if query.since is None else micros(query.since),
         f"seq {beyond} ?": query.bound,
     }

@@ -4,7 +4,8 @@
 k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator_kind, k.creator_id, k.creator_name,
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
-k.pending_until
+k.pending_until,
+k.creator_email, k.owner_id, (SELECT p.name FROM people p WHERE p.id = k.owner_id)
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -162,10 +163,10 @@ ORDER BY k.id
 -- name: add_key
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
                   description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-                  replaces, replaced_by, replaced_at, metadata, external_id, pending_until)
+                  replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
         :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -218,7 +219,8 @@ SELECT id FROM key_search WHERE instr(name_folded, :q_folded) OR instr(id, :q) L
 UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permissions, description = :description,
                 ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
                 replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
-                key_char = :key_char, pending_until = :pending_until
+                key_char = :key_char, pending_until = :pending_until,
+                owner_id = :owner_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret
@@ -266,8 +268,8 @@ ON CONFLICT (scope) DO UPDATE SET body_digest = excluded.body_digest, key_id = e
 DELETE FROM idempotency WHERE at < ?
 
 -- name: append_event
-INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO audit_events (seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, mac, person_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: move_audit_head
 UPDATE meta SET audit_count = ?, audit_head = ?
@@ -298,28 +300,29 @@ FROM (SELECT ? AS revision) AS asked WHERE acknowledgement_request.revision < as
 -- The console, whose statements take no revision.
 
 -- name: session
-SELECT id_hash, key_id, mac, ip, created_at, expires_at FROM sessions WHERE id_hash = ?
+SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM sessions WHERE id_hash = ?
 
 -- name: forget_sessions
 DELETE FROM sessions WHERE expires_at <= ?
 
 -- name: add_session
-INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: end_session
-DELETE FROM sessions WHERE id_hash = ? RETURNING key_id
+DELETE FROM sessions WHERE id_hash = ? RETURNING id_hash
 
 -- name: forget_links
 DELETE FROM sign_in_links WHERE expires_at <= ?
 
 -- name: add_link
-INSERT INTO sign_in_links (hash, key_id, created_at, expires_at, mac) VALUES (?, ?, ?, ?, ?)
+INSERT INTO sign_in_links (hash, key_id, created_at, expires_at, mac, person_id) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at, mac FROM sign_in_links WHERE hash = ?
+SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM sign_in_links WHERE hash = ?
 
 -- name: use_link
-UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING key_id
+UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING hash
 
 -- name: handover
 SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM handovers WHERE token_digest = ?
@@ -401,3 +404,81 @@ SELECT id FROM keys WHERE id IN (SELECT value FROM json_each(?))
 -- name: claim_audit_check
 UPDATE audit_check SET started_at = asked.at FROM (SELECT ? AS at, ? AS due) AS asked
 WHERE audit_check.started_at <= asked.due OR audit_check.started_at > asked.at RETURNING started_at
+
+-- People, whose statements take no revision: every page reads them anew.
+
+-- name: person_columns
+p.id, p.source, p.subject, p.email, p.name, p.state, p.passphrase, p.created_at, p.last_sign_in_at, p.sealed_by, p.seal,
+(SELECT json_group_array(json_array(m.team, m.role, m.given_by)) FROM memberships m WHERE m.person = p.id)
+
+-- name: person
+SELECT {person_columns} FROM people p WHERE p.id = ?
+
+-- name: person_of_subject
+SELECT {person_columns} FROM people p WHERE p.source = ? AND p.subject = ?
+
+-- name: people_of_email
+SELECT {person_columns} FROM people p WHERE p.email_folded = ? ORDER BY p.created_at, p.id
+
+-- name: owners
+SELECT {person_columns} FROM people p
+WHERE p.state = 'active' AND p.id IN (SELECT person FROM memberships WHERE role = 'owner') ORDER BY p.id
+
+-- name: people
+SELECT {person_columns} FROM people p
+WHERE (:team IS NULL OR EXISTS (SELECT 1 FROM memberships m WHERE m.team = :team AND m.person = p.id))
+AND (:state IS NULL OR p.state = :state)
+AND (:q IS NULL OR instr(p.name_folded, :q) OR instr(p.email_folded, :q) OR p.id = :id)
+AND (:after_id IS NULL OR (p.name_folded, p.id) > (:after_name, :after_id))
+ORDER BY p.name_folded, p.id LIMIT :limit
+
+-- name: people_sealed_by
+SELECT {person_columns} FROM people p WHERE p.sealed_by = ? ORDER BY p.id
+
+-- name: put_person
+INSERT INTO people (id, source, subject, email, email_folded, name, name_folded, state, passphrase, created_at,
+                    last_sign_in_at, sealed_by, seal)
+VALUES (:id, :source, :subject, :email, :email_folded, :name, :name_folded, :state, :passphrase, :created_at,
+        :last_sign_in_at, :sealed_by, :seal)
+ON CONFLICT (id) DO UPDATE SET source = excluded.source, subject = excluded.subject, email = excluded.email,
+    email_folded = excluded.email_folded, name = excluded.name, name_folded = excluded.name_folded,
+    state = excluded.state, passphrase = excluded.passphrase, last_sign_in_at = excluded.last_sign_in_at,
+    sealed_by = excluded.sealed_by, seal = excluded.seal
+
+-- name: note_sign_in
+UPDATE people SET last_sign_in_at = ? WHERE id = ?
+
+-- name: drop_memberships
+DELETE FROM memberships WHERE person = ?
+
+-- name: add_membership
+INSERT INTO memberships (person, team, role, given_by) VALUES (?, ?, ?, ?)
+
+-- name: reseal_people
+UPDATE people SET sealed_by = n.sealed_by, seal = n.seal
+FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS sealed_by,
+             json_extract(value, '$[2]') AS seal FROM json_each(?)) n
+WHERE people.id = n.id
+
+-- name: keys_of_person
+SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
+WHERE k.owner_id = ? AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
+
+-- name: counts_of_owners
+SELECT owner_id, count(*) FROM keys
+WHERE deleted_at IS NULL AND owner_id IN (SELECT value FROM json_each(?)) GROUP BY owner_id
+
+-- name: end_sessions_of_person
+DELETE FROM sessions WHERE person_id = ? RETURNING id_hash
+
+-- name: void_links_of_person
+DELETE FROM sign_in_links WHERE person_id = ?
+
+-- name: sessions_of_person
+SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM sessions WHERE person_id = ? ORDER BY created_at
+
+-- name: audited_people
+SELECT e.detail, {person_columns}
+FROM people p
+LEFT JOIN audit_events e ON e.seq = (SELECT max(seq) FROM audit_events WHERE person_id = p.id)
+WHERE p.id > ? ORDER BY p.id LIMIT ?

@@ -40,6 +40,7 @@ CREATE TABLE keyfob.keys (
     creator_kind    text NOT NULL,
     creator_id      text,
     creator_name    text NOT NULL,
+    creator_email   text,          -- of a person, as of then
     description     text,
     ip_allow        jsonb NOT NULL,
     duplicated_from text,
@@ -53,7 +54,8 @@ CREATE TABLE keyfob.keys (
     replaced_at     bigint,
     metadata        text NOT NULL DEFAULT '{}',  -- JSON, but as text: jsonb would write its numbers anew
     external_id     text COLLATE "C",
-    pending_until   bigint   -- NULL unless it has no secret yet; the link with which one is made ends then
+    pending_until   bigint,   -- NULL unless it has no secret yet; the link with which one is made ends then
+    owner_id        text COLLATE "C"           -- a person; NULL: the team
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -64,9 +66,41 @@ CREATE INDEX keys_by_team_and_expiry ON keyfob.keys (team, coalesce(expires_at, 
 CREATE INDEX keys_by_expiry ON keyfob.keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_external_id ON keyfob.keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 CREATE INDEX keys_by_creator ON keyfob.keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
+CREATE INDEX keys_by_owner ON keyfob.keys (owner_id, created_at, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX keys_by_age ON keyfob.keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keyfob.keys (name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keyfob.keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+-- People sign in and act; a membership is a role in a team. The seal covers a person's row, but for the last sign-in,
+-- and all its memberships: without the keyring nobody can make a person, or give one a role or a passphrase.
+CREATE TABLE keyfob.people (
+    id              text COLLATE "C" PRIMARY KEY,
+    source          text NOT NULL CHECK (source IN ('local', 'oidc', 'header', 'app')),
+    subject         text COLLATE "C" NOT NULL,  -- what the source knows the person by: an e-mail address, or an id
+    email           text,
+    email_folded    text COLLATE "C" NOT NULL,  -- '' without one
+    name            text NOT NULL,
+    name_folded     text COLLATE "C" NOT NULL,
+    state           text NOT NULL CHECK (state IN ('invited', 'active', 'left')),
+    passphrase      text,           -- its Argon2id hash
+    created_at      bigint NOT NULL,
+    last_sign_in_at bigint,
+    sealed_by       text NOT NULL,  -- the key character of the entry that sealed the row
+    seal            text NOT NULL   -- hexadecimal
+);
+CREATE UNIQUE INDEX people_by_subject ON keyfob.people (source, subject);
+CREATE INDEX people_by_email ON keyfob.people (email_folded);
+CREATE INDEX people_by_name ON keyfob.people (name_folded, id);
+
+CREATE TABLE keyfob.memberships (
+    person   text COLLATE "C" NOT NULL REFERENCES keyfob.people (id),
+    team     text COLLATE "C" NOT NULL REFERENCES keyfob.teams (id),
+    role     text COLLATE "C" NOT NULL,
+    given_by text NOT NULL CHECK (given_by IN ('person', 'group', 'app')),
+    PRIMARY KEY (person, team)
+);
+CREATE INDEX memberships_by_team ON keyfob.memberships (team, person);
+CREATE INDEX memberships_by_role ON keyfob.memberships (role, person);
 
 CREATE TABLE keyfob.key_secrets (
     key_id text COLLATE "C" PRIMARY KEY REFERENCES keyfob.keys (id),
@@ -118,12 +152,14 @@ CREATE TABLE keyfob.audit_events (
     action     text NOT NULL,
     team       text,
     key_id     text,
+    person_id  text COLLATE "C",
     detail     text NOT NULL,
     key_char   text NOT NULL,
     mac        bytea NOT NULL
 );
 CREATE INDEX audit_events_by_team ON keyfob.audit_events (team, seq);
 CREATE INDEX audit_events_by_key ON keyfob.audit_events (key_id, seq);
+CREATE INDEX audit_events_by_person ON keyfob.audit_events (person_id, seq) WHERE person_id IS NOT NULL;
 CREATE INDEX audit_events_by_action ON keyfob.audit_events (action, seq);
 CREATE INDEX audit_events_of_teams ON keyfob.audit_events (team, seq) WHERE key_id IS NULL;
 
@@ -145,24 +181,30 @@ CREATE INDEX idempotency_by_time ON keyfob.idempotency (at);
 -- The console. What a browser or a link holds is kept only as an HMAC under the keyring.
 CREATE TABLE keyfob.sessions (
     id_hash    bytea PRIMARY KEY,
-    key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
+    key_id     text COLLATE "C" REFERENCES keyfob.keys (id),     -- an admin key, or else
+    person_id  text COLLATE "C" REFERENCES keyfob.people (id),
     mac        bytea NOT NULL,  -- over the rest of the row
     ip         text,
     created_at bigint NOT NULL,
-    expires_at bigint NOT NULL
+    expires_at bigint NOT NULL,
+    CHECK ((key_id IS NULL) <> (person_id IS NULL))
 );
 CREATE INDEX sessions_by_key ON keyfob.sessions (key_id);
+CREATE INDEX sessions_by_person ON keyfob.sessions (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sessions_by_expiry ON keyfob.sessions (expires_at);
 
 CREATE TABLE keyfob.sign_in_links (
     hash       bytea PRIMARY KEY,
-    key_id     text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id),
+    key_id     text COLLATE "C" REFERENCES keyfob.keys (id),     -- an admin key, or else
+    person_id  text COLLATE "C" REFERENCES keyfob.people (id),
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL,
     used_at    bigint,
-    mac        bytea NOT NULL   -- over the rest of the row, but for used_at
+    mac        bytea NOT NULL,  -- over the rest of the row, but for used_at
+    CHECK ((key_id IS NULL) <> (person_id IS NULL))
 );
 CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);
+CREATE INDEX sign_in_links_by_person ON keyfob.sign_in_links (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sign_in_links_by_expiry ON keyfob.sign_in_links (expires_at);
 
 -- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.

@@ -39,6 +39,7 @@ CREATE TABLE keys (
     creator_kind    TEXT NOT NULL,
     creator_id      TEXT,
     creator_name    TEXT NOT NULL,
+    creator_email   TEXT,          -- of a person, as of then
     description     TEXT,
     ip_allow        TEXT NOT NULL,
     duplicated_from TEXT,
@@ -52,7 +53,8 @@ CREATE TABLE keys (
     replaced_at     INTEGER,
     metadata        TEXT NOT NULL DEFAULT '{}',
     external_id     TEXT,
-    pending_until   INTEGER   -- NULL unless it has no secret yet; the link with which one is made ends then
+    pending_until   INTEGER,   -- NULL unless it has no secret yet; the link with which one is made ends then
+    owner_id        TEXT           -- a person; NULL: the team
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -63,9 +65,41 @@ CREATE INDEX keys_by_team_and_expiry ON keys (team, coalesce(expires_at, 9223372
 CREATE INDEX keys_by_expiry ON keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_external_id ON keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 CREATE INDEX keys_by_creator ON keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
+CREATE INDEX keys_by_owner ON keys (owner_id, created_at, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX keys_by_age ON keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keys (name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+-- People sign in and act; a membership is a role in a team. The seal covers a person's row, but for the last sign-in,
+-- and all its memberships: without the keyring nobody can make a person, or give one a role or a passphrase.
+CREATE TABLE people (
+    id              TEXT PRIMARY KEY,
+    source          TEXT NOT NULL CHECK (source IN ('local', 'oidc', 'header', 'app')),
+    subject         TEXT NOT NULL,  -- what the source knows the person by: an e-mail address, or an id
+    email           TEXT,
+    email_folded    TEXT NOT NULL,  -- '' without one
+    name            TEXT NOT NULL,
+    name_folded     TEXT NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('invited', 'active', 'left')),
+    passphrase      TEXT,           -- its Argon2id hash
+    created_at      INTEGER NOT NULL,
+    last_sign_in_at INTEGER,
+    sealed_by       TEXT NOT NULL,  -- the key character of the entry that sealed the row
+    seal            TEXT NOT NULL   -- hexadecimal
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX people_by_subject ON people (source, subject);
+CREATE INDEX people_by_email ON people (email_folded);
+CREATE INDEX people_by_name ON people (name_folded, id);
+
+CREATE TABLE memberships (
+    person   TEXT NOT NULL REFERENCES people (id),
+    team     TEXT NOT NULL REFERENCES teams (id),
+    role     TEXT NOT NULL,
+    given_by TEXT NOT NULL CHECK (given_by IN ('person', 'group', 'app')),
+    PRIMARY KEY (person, team)
+) WITHOUT ROWID;
+CREATE INDEX memberships_by_team ON memberships (team, person);
+CREATE INDEX memberships_by_role ON memberships (role, person);
 
 CREATE TABLE key_secrets (
     key_id TEXT PRIMARY KEY REFERENCES keys (id),
@@ -117,12 +151,14 @@ CREATE TABLE audit_events (
     action     TEXT NOT NULL,
     team       TEXT,
     key_id     TEXT,
+    person_id  TEXT,
     detail     TEXT NOT NULL,
     key_char   TEXT NOT NULL,
     mac        BLOB NOT NULL
 );
 CREATE INDEX audit_events_by_team ON audit_events (team, seq);
 CREATE INDEX audit_events_by_key ON audit_events (key_id, seq);
+CREATE INDEX audit_events_by_person ON audit_events (person_id, seq) WHERE person_id IS NOT NULL;
 CREATE INDEX audit_events_by_action ON audit_events (action, seq);
 CREATE INDEX audit_events_of_teams ON audit_events (team, seq) WHERE key_id IS NULL;
 
@@ -144,23 +180,29 @@ CREATE INDEX idempotency_by_time ON idempotency (at);
 -- The console. What a browser or a link holds is kept only as an HMAC under the keyring.
 CREATE TABLE sessions (
     id_hash    BLOB PRIMARY KEY,
-    key_id     TEXT NOT NULL REFERENCES keys (id),
+    key_id     TEXT REFERENCES keys (id),     -- an admin key, or else
+    person_id  TEXT REFERENCES people (id),
     mac        BLOB NOT NULL,  -- over the rest of the row
     ip         TEXT,
     created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    CHECK ((key_id IS NULL) <> (person_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_key ON sessions (key_id);
+CREATE INDEX sessions_by_person ON sessions (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE TABLE sign_in_links (
     hash       BLOB PRIMARY KEY,
-    key_id     TEXT NOT NULL REFERENCES keys (id),
+    key_id     TEXT REFERENCES keys (id),     -- an admin key, or else
+    person_id  TEXT REFERENCES people (id),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
-    mac        BLOB NOT NULL   -- over the rest of the row, but for used_at
+    mac        BLOB NOT NULL,  -- over the rest of the row, but for used_at
+    CHECK ((key_id IS NULL) <> (person_id IS NULL))
 ) WITHOUT ROWID;
+CREATE INDEX sign_in_links_by_person ON sign_in_links (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_at);
 
 -- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.

@@ -1,0 +1,164 @@
+"""Whoever leaves keeps no way in: sessions, links and admin keys end, and the other keys go as chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyfob.errors import Forbidden, Invalid, LastAdmin, PersonLeft
+from keyfob.management.audit_verification import verify_audit
+from keyfob.management.key_drafts import KeyDraft
+from keyfob.people.record import PersonState
+from keyfob.policy.catalogue import build_catalogue
+from keyfob.store.console import Session
+from tests.keyfob.management.conftest import ROOT, START
+
+if TYPE_CHECKING:
+    from keyfob.keys.record import KeyRecord
+    from keyfob.people.record import Person
+    from tests.keyfob.management.conftest import Office
+
+
+async def owned(office: Office, person: Person, name: str, **draft: object) -> KeyRecord:
+    made = await office.key(name=name, **draft)
+    after = await office.keys.update("a", made.key.id, {"owner": {"person": person.id}}, actor=ROOT)
+    return after.record
+
+
+async def disabled(office: Office, record: KeyRecord) -> bool:
+    found = (await office.store.find(record.id)).record
+    assert found is not None
+    return found.is_disabled
+
+
+async def sign_in(office: Office, person: Person) -> None:
+    session = Session(b"hash", None, b"mac", None, START, START + timedelta(hours=8), person.id)
+    event = ROOT.did("console.signed_in", START)
+    assert await office.store.console.add_session(session, event)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("choice", ["keep", "disable", "transfer"])
+async def test_keys_go_as_chosen(office: Office, choice: str) -> None:
+    """Admin keys are disabled whatever is chosen for the others; nothing is left that signs in."""
+    cleo = await office.person("cleo@example.com", "team_admin")
+    ben = await office.person("ben@example.com", "member")
+    key = await owned(office, cleo, "CI")
+    admin = await owned(office, cleo, "Admin", key_type="admin", permissions=("keys:read",))
+    await sign_in(office, cleo)
+
+    to = ben.id if choice == "transfer" else None
+    left = await office.offboarding.run(cleo.id, keys=choice, to=to, reason="left us", actor=ROOT)
+
+    after = (await office.store.find(key.id)).record
+    assert after is not None
+    assert (1, 1) == (left.sessions_ended, left.admin_keys_ended)
+    assert {key.id, admin.id} == {one.id for one in left.keys}
+    assert await disabled(office, admin)
+    assert (choice == "disable") is after.is_disabled
+    assert (ben.id if to else cleo.id) == after.owner_id
+    gone = await office.store.people.one(cleo.id)
+    assert gone is not None
+    assert (PersonState.LEFT, ()) == (gone.state, gone.memberships)
+    assert None is await office.store.console.session(b"hash")  # type: ignore[attr-defined]
+    assert "left us" == (await office.events())[-1].detail["reason"]
+
+
+async def test_a_dry_run_says_it_and_changes_nothing(office: Office) -> None:
+    """What would happen is computed by doing it and undoing it, guards included."""
+    cleo = await office.person("cleo@example.com", "team_admin")
+    key = await owned(office, cleo, "CI")
+    await sign_in(office, cleo)
+    count = len(await office.events())
+
+    would = await office.offboarding.run(cleo.id, keys="disable", dry_run=True, actor=ROOT)
+
+    assert (True, 1) == (would.keys[0].is_disabled, would.sessions_ended)
+    assert not await disabled(office, key)
+    assert count == len(await office.events())
+    assert cleo.id == (await office.acting(cleo)).id
+
+
+async def test_offboarding_keeps_a_root_key(office: Office) -> None:
+    """The owner of the last root key leaves after another one was made."""
+    await office.person("ana@example.com", "owner")
+    cleo = await office.person("cleo@example.com", "owner")
+    await owned(office, cleo, "Root", key_type="admin", permissions=("*",))
+
+    for dry_run in (True, False):
+        with pytest.raises(LastAdmin):
+            await office.offboarding.run(cleo.id, keys="keep", dry_run=dry_run, actor=ROOT)
+
+
+async def test_wrong_choices_are_refused(office: Office) -> None:
+    """A transfer names a member of the team, and nothing else names anybody; nobody leaves twice."""
+    cleo = await office.person("cleo@example.com", "member")
+    away = await office.person("away@example.com", "member", team="b")
+    await owned(office, cleo, "CI")
+    people_only = await office.admin("*")
+    people_only = replace(people_only, permissions=frozenset({"people:write"}))
+
+    for wrong in (
+        {"keys": "burn"},
+        {"keys": "transfer"},
+        {"keys": "keep", "to": "team"},
+        {"keys": "transfer", "to": away.id},
+        {"keys": "transfer", "to": cleo.id},
+    ):
+        with pytest.raises(Invalid):
+            await office.offboarding.run(cleo.id, actor=ROOT, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(Forbidden):
+        await office.offboarding.run(cleo.id, keys="disable", actor=people_only)
+    await office.offboarding.run(cleo.id, keys="transfer", to="team", actor=ROOT)
+    with pytest.raises(PersonLeft):
+        await office.offboarding.run(cleo.id, keys="keep", actor=ROOT)
+
+
+async def test_a_lower_role_keeps_no_higher_admin_key(office: Office) -> None:
+    """Admin keys beyond what remains are disabled; a member, who makes none, keeps none."""
+    cleo = await office.person("cleo@example.com", "team_admin")
+    reading = await owned(office, cleo, "Reads", key_type="admin", permissions=("keys:read",))
+    writing = await owned(office, cleo, "Writes", key_type="admin", permissions=("keys:write",))
+
+    await office.people.set_role("a", cleo.id, "auditor", actor=ROOT)
+    assert (False, True) == (await disabled(office, reading), await disabled(office, writing))
+    await office.people.set_role("a", cleo.id, "member", actor=ROOT)
+    assert await disabled(office, reading)
+
+
+async def test_keys_of_some_types_end_with_their_owner(office: Office) -> None:
+    """`when_owner_leaves = "disable"` acts where the membership in the key's team ends, and only there."""
+    types = {"api": {"when_owner_leaves": "disable"}}
+    office.catalogue = build_catalogue(permissions=["items:read"], key_types=types)
+    cleo = await office.person("cleo@example.com", "member")
+    key = await owned(office, cleo, "CI")
+    scim = await owned(office, cleo, "SCIM", key_type="scim", permissions=None)
+    await office.people.set_role("b", cleo.id, "member", actor=ROOT)
+
+    await office.people.remove("b", cleo.id, actor=ROOT)
+    assert not await disabled(office, key)
+    await office.people.remove("a", cleo.id, actor=ROOT)
+    assert (True, False) == (await disabled(office, key), await disabled(office, scim))
+
+
+async def test_the_log_knows_every_person(office: Office) -> None:
+    """What happens to people can be replayed: rows and log agree after it, and a change past Keyfob is named."""
+    cleo = await office.acting(await office.person("cleo@example.com", "team_admin"))
+    ben = (await office.people.invite("ben@example.com", team="a", role="member", actor=cleo)).person
+    await office.keys.create("a", KeyDraft("CI", permissions=()), actor=cleo)
+    await office.people.set_role("b", ben.id, "auditor", actor=ROOT)
+    await office.people.update(ben.id, {"email": "b@example.com"}, actor=ROOT)
+    await office.offboarding.run(ben.id, keys="keep", actor=ROOT)
+    entries = {office.signing_key.char: office.signing_key}
+
+    async def named() -> set[str]:
+        found = await verify_audit(office.store, entries)
+        return {one.row for one in found.differences if one.row.startswith("person")}
+
+    assert {f"person {cleo.id}"} == await named()  # only the test made her active, past the log
+    kept = await office.store.people.one(ben.id)
+    assert kept is not None
+    await office.store.change(lambda rows: rows.put_person(replace(kept, state=PersonState.ACTIVE)))
+    assert f"person {ben.id}" in await named()
