@@ -72,7 +72,9 @@ def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) ->
     """Check the *rules* of the policy *name*. Raises ConfigError."""
     where = f"[forward_auth.{name}.rules]"
     try:
-        table = compile_rules(rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+        table = compile_rules(
+            rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
+        )
     except ConfigError as wrong:
         raise ConfigError(f"{where}: {wrong}") from None
     for rule in table.rules:

@@ -26,6 +26,10 @@ class Saturated(StoreUnavailable):
     """Too many Argon2id checks are queued. The request gets 503."""
 
 
+class LimitsUnavailable(KeyfobError):
+    """How often a key was used cannot be counted where it should be. ``limits_on_outage`` says what happens then."""
+
+
 class NotMigrated(StoreUnavailable):
     """The database does not have the schema that this code needs."""
 

@@ -68,9 +68,12 @@ def test_the_configurations_can_be_used(tmp_path: Path) -> None:
             permissions=settings.permissions,
             key_types=settings.key_types,
             plans=settings.plans,
+            limits=settings.limits,
             rules_named=permissions_named(*settings.rule_sets),
         )
-        rules = compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+        rules = compile_rules(
+            settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
+        )
         assert "items:read" in permissions_named(settings.rules)
         assert rules.rules
 

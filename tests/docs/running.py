@@ -78,10 +78,11 @@ def _read_toml(block: Block, folder: Path) -> str | None:
         permissions=settings.permissions,
         key_types=settings.key_types,
         plans=settings.plans,
+        limits=settings.limits,
         rules_named=permissions_named(*settings.rule_sets),
     )
     for rules in settings.rule_sets:
-        compile_rules(rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+        compile_rules(rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits)
     return None
 
 

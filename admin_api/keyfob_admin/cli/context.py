@@ -193,5 +193,6 @@ def catalogue_of(settings: Settings) -> Catalogue:
         permissions=settings.permissions,
         key_types=settings.key_types,
         plans=settings.plans,
+        limits=settings.limits,
         rules_named=permissions_named(*settings.rule_sets),
     )

@@ -78,7 +78,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _rules(settings: Settings) -> Iterator[Finding]:
     """Check that the rules can be understood, and name what can be granted."""
     catalogue = catalogue_of(settings)
-    table = compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+    table = compile_rules(
+        settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
+    )
     if not any(settings.rule_sets):
         yield Finding(WARN, "rules", "there are none, so every request is refused", "write them under [rules]")
         return

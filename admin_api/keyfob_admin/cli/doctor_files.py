@@ -30,6 +30,8 @@ LITTLE = 64 * MIB  # bytes; with less left it is time to look
 TEST_WRITE = MIB  # bytes
 ALIVE = timedelta(minutes=5)  # a worker says something every minute
 
+_NO_SECRETS = ("-signal", "-reserve", "-limits")  # ends of names of files that anybody may read
+
 
 def database_file(settings: Settings) -> Iterator[Finding]:
     """Check the file, its neighbours, the file system under it and the room on that."""
@@ -58,10 +60,10 @@ def database_file(settings: Settings) -> Iterator[Finding]:
 def _owners(path: Path) -> Iterator[Finding]:
     """Check who can read each file, and that all are the database's owner's."""
     owner = path.stat().st_uid
-    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-signal", "-reserve"))):
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", *_NO_SECRETS))):
         if not file.exists():
             continue
-        if is_open(file) and not file.name.endswith(("-signal", "-reserve")):
+        if is_open(file) and not file.name.endswith(_NO_SECRETS):
             yield Finding(FAIL, "database", f"{file} is open to others", f"chmod 600 {file}")
         if file.stat().st_uid != owner:
             fix = f"chown --reference={path} {file}"

@@ -31,7 +31,9 @@ log = logging.getLogger("keyfob")
 
 _SHOWN = 500  # characters of a path, which a client makes as long as it likes
 _SHOWN_METHOD = 32
-_WITH_ID = frozenset(reason for reason in Reason if status_of(reason) == HTTPStatus.FORBIDDEN)
+_WITH_ID = frozenset(
+    reason for reason in Reason if status_of(reason) in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+)
 _MOST_CALLBACKS = 1_000  # coroutines of on_denied at once; a flood of denials must not fill the memory
 
 
@@ -57,7 +59,7 @@ class DenialLog:
         self._is_full = False
 
     def tell(self, denied: Denied, scope: Scope, match: Match | None = None) -> Denied:
-        """Record that what *scope* asks for, under the rule of *match*, was *denied*; a 403 is given its request id."""
+        """Record that what *scope* asks for, under the rule of *match*, was *denied*; a 403 or 429 is given its id."""
         self._stats.denied += 1
         if denied.reason is Reason.SATURATED:
             self._stats.shed += 1

@@ -23,6 +23,7 @@ class Options(TypedDict, total=False):
     permissions: Mapping[str, str] | Sequence[str]
     key_types: Mapping[str, Mapping[str, Any]]
     plans: Mapping[str, Any]
+    limits: Mapping[str, Mapping[str, Any]]
     prefix: str
     trusted_proxies: Sequence[str]
     client_ip_header: str
@@ -47,5 +48,10 @@ class Options(TypedDict, total=False):
     announce_replacement: bool
     credential_headers: Sequence[str]
     authorization_schemes: Sequence[str]
+    limits_store: Literal["local"]
+    limits_file: str | Path  # needed for "local" with PostgreSQL
+    limits_on_outage: Literal["local", "open", "closed"]
+    limits_mode: Literal["enforce", "observe"]
+    ratelimit_headers: Literal["always", "refusals", "never"]
     on_denied: Callable[[Denied], object]
     on_refusal: Callable[[Refusal, Scope], object]

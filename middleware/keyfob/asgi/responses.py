@@ -1,7 +1,7 @@
 """The responses to denied requests.
 
 Every response is a problem (RFC 9457) with a challenge (RFC 6750, section 3). They are built once, with the middleware;
-only the messages around them are new each time, because outer middleware modifies them, and the id of a 403.
+only the messages around them are new each time, because outer middleware modifies them, and the id of a 403 or 429.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ _UNTRUSTED = _Kind(HTTPStatus.FORBIDDEN, "untrusted_gateway", "Only a gateway th
 _UNTOLD = _Kind(HTTPStatus.BAD_REQUEST, "invalid_request", "The gateway must say method and path, each in one header.")
 _UNAVAILABLE = _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked right now.", retry=True)
 
+_LIMITED = _Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", "The API key has reached a limit; try again later.")
+
 _KINDS: Final = {
     Reason.BAD_METHOD: _BAD_METHOD,
     Reason.BAD_PATH: _BAD_PATH,
@@ -86,6 +88,8 @@ _KINDS: Final = {
     Reason.WRONG_TEAM: _FORBIDDEN,
     Reason.WRONG_ADDRESS: _FORBIDDEN,
     Reason.PERMISSION: _FORBIDDEN,
+    Reason.LIMITED: _LIMITED,
+    Reason.LIMITS_UNAVAILABLE: _UNAVAILABLE,
     Reason.UNAVAILABLE: _UNAVAILABLE,
     Reason.SATURATED: _UNAVAILABLE,
     Reason.UNTRUSTED: _UNTRUSTED,

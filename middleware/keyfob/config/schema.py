@@ -49,6 +49,11 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "announce_replacement": a.switch(),
     "credential_headers": a.lower_names(r"[A-Za-z][A-Za-z0-9-]{0,99}", '["authorization", "x-api-key"]'),
     "authorization_schemes": a.lower_names(_SCHEME, '["bearer", "basic"]'),
+    "limits": a.word("local"),
+    "limits_file": a.file_path(),
+    "limits_on_outage": a.word("local", "open", "closed"),
+    "limits_mode": a.word("enforce", "observe"),
+    "ratelimit_headers": a.word("always", "refusals", "never"),
 }
 USAGE: Mapping[str, Kind] = {"days": a.whole(1, 3650)}
 FORWARD_AUTH: Mapping[str, Kind] = {
@@ -61,13 +66,15 @@ FORWARD_AUTH: Mapping[str, Kind] = {
 SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
     {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "admin": ADMIN}
 )
-TABLES = ("permissions", "rules", "key_types", "plans", "roles", "forward_auth")  # sections whose entries users name
+# Sections whose entries users name.
+TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth")
 
 KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "store": ("store", "url"),
         "keyring": ("store", "keyring"),
         "prefix": ("keys", "prefix"),
-        **{name: ("middleware", name) for name in MIDDLEWARE},
+        **{name: ("middleware", name) for name in MIDDLEWARE if name not in TABLES},
+        "limits_store": ("middleware", "limits"),  # as a keyword, limits are the limits themselves
     }
 )

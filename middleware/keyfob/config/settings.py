@@ -59,6 +59,7 @@ class Settings:
     rules: Mapping[str, object] = field(default_factory=dict)
     key_types: Mapping[str, object] = field(default_factory=dict)
     plans: Mapping[str, object] = field(default_factory=dict)
+    limits: Mapping[str, object] = field(default_factory=dict)
     roles: Mapping[str, object] = field(default_factory=dict)
 
     trusted_proxies: tuple[str, ...] = ()
@@ -84,6 +85,11 @@ class Settings:
     announce_replacement: bool = True  # responses to a replaced key carry Deprecation and Sunset
     credential_headers: tuple[str, ...] = ("authorization", "x-api-key")
     authorization_schemes: tuple[str, ...] = ("bearer",)
+    limits_store: str = "local"  # where requests are counted; [middleware] limits in the file
+    limits_file: Path | None = None  # None: beside the SQLite database
+    limits_on_outage: str = "local"  # or "open", or "closed"
+    limits_mode: str = "enforce"  # or "observe"
+    ratelimit_headers: str = "always"  # or "refusals", or "never"
     on_denied: Callable[..., object] | None = field(default=None, repr=False)
     on_refusal: Callable[..., object] | None = field(default=None, repr=False)
 
@@ -139,7 +145,10 @@ def _override(sections: Sections, source: Sections) -> None:
 
 
 def _settings(sections: Sections, file: Path | None) -> Settings:
-    values: dict[str, Any] = {**sections.get("", {}), **sections.get("middleware", {}), **sections.get("keys", {})}
+    middleware: dict[str, Any] = dict(sections.get("middleware", {}))
+    if "limits" in middleware:
+        middleware["limits_store"] = middleware.pop("limits")
+    values: dict[str, Any] = {**sections.get("", {}), **middleware, **sections.get("keys", {})}
     place: dict[str, Any] = sections.get("store", {})
     admin: dict[str, Any] = sections.get("admin", {})
     policies = values.pop("forward_auth", {})

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Sections = dict[str, dict[str, object]]
 
 _PREFIX = "KEYFOB_"
-_LOOSE = frozenset({"permissions", "rules", "key_types", "plans", "roles", "keyring_data", "on_denied", "on_refusal"})
+_OF_ENTRIES = frozenset({"rules", "key_types", "plans", "limits", "roles"})
+_LOOSE = _OF_ENTRIES | {"permissions", "keyring_data", "on_denied", "on_refusal"}
 _KEYRING_SETTINGS = ("KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA", "KEYFOB_STORE_KEYRING")
 
 
@@ -192,7 +193,7 @@ def _loose(keyword: str, value: object) -> object:
         raise ConfigError(f"{keyword} must be a function that takes what was refused")
     if keyword == "keyring_data" and not isinstance(value, str):
         raise ConfigError("keyring_data must be the text of a keyring")
-    return _check(table(), value, keyword) if keyword in {"rules", "key_types", "plans", "roles"} else value
+    return _check(table(), value, keyword) if keyword in _OF_ENTRIES else value
 
 
 def _check(kind: Kind, value: object, name: str) -> object:

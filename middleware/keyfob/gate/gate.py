@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keyfob.gate.client_address import ClientAddress
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import KeyCache
+    from keyfob.gate.rate_limiter import RateLimiter
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Admission, Verdict
@@ -62,6 +63,7 @@ class Gate:
         allow_preflight: bool = False,
         forward_credential: bool = False,
         credentials: CredentialReader | None = None,  # None: as by default
+        rate_limiter: RateLimiter | None = None,  # None: there are no limits
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
         self._targets = Targets(rules, router=router, encoded_slash=encoded_slash, path_parameters=path_parameters)
@@ -76,6 +78,7 @@ class Gate:
         self._forwards_credential = forward_credential
         self._credentials = credentials or CredentialReader()
         self._bearer_header = AUTHORIZATION if self._credentials.takes_bearer else None
+        self._rate_limiter = rate_limiter
         self._now = now
 
     @property
@@ -200,6 +203,8 @@ class Gate:
         verdict = judge(known, match, client_ip, now)
         rule = None if match is None else match.rule
         if isinstance(verdict, Granted):
+            if rule is not None and (known.limits is not None or rule.limits):
+                return self._judge_limited(known, verdict, rule, client_ip)
             if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                 self._key_cache.touch(known)
             if rule is not None:
@@ -210,6 +215,17 @@ class Gate:
             verdict = verdict._replace(announcement=known.granted.announcement)
         self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=is_use)
         return verdict
+
+    def _judge_limited(self, known: Entry, granted: Granted, rule: Rule, client_ip: str | None) -> Granted | Denied:
+        """Count a request that nothing but limits can refuse, and note the use of its key."""
+        limiter, now = self._rate_limiter, self._now()
+        verdict = granted if limiter is None else limiter.judge(known, granted, rule)
+        if isinstance(verdict, Granted):
+            if self._usage.note_admitted(known.key_id, now, client_ip, rule):
+                self._key_cache.touch(known)
+        elif verdict.reason is Reason.LIMITED:
+            self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=True)
+        return granted if limiter is not None and limiter.observes and isinstance(verdict, Denied) else verdict
 
     async def _authenticate_or_deny(self, text: bytes | Reason, key: KeyText | None) -> Entry | Denied:
         """Find out what *text* is. A store that cannot say is a reason to deny, too."""

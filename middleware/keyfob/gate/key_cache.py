@@ -8,120 +8,25 @@ keys neither costs reads nor evicts live ones.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from sys import intern
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
-from keyfob.gate.attributes import announcement_of, metadata_of
-from keyfob.gate.client_address import Networks
-from keyfob.gate.verdict import Denied, Grant, Granted, Reason
+from keyfob.gate.known_key import CachedRefusal, Entry
 from keyfob.keys.format import KEY_CHAR_AT
-from keyfob.policy.permissions import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from hashlib import blake2b
 
     from keyfob.keys.record import KeyRecord
+    from keyfob.policy.limits import PlanLimits
     from keyfob.rules.table import Rule
+
+__all__ = ["CachedRefusal", "Entry", "KeyCache"]
 
 _DEAD_SIZE = 4096
 _PERMISSION_SETS = 1024  # of which a cache remembers which rules they satisfy
-_NEVER = float("inf")
-
-# Most keys share their set of permissions with many others, so these objects are shared, too.
-_held = lru_cache(maxsize=1024)(Held)
-_permission_set = lru_cache(maxsize=1024)(frozenset[str])
-_networks = lru_cache(maxsize=1024)(Networks)
-
-
-class Entry:
-    """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
-
-    __slots__ = (
-        "dead",
-        "digest",
-        "ends",
-        "grant",
-        "granted",
-        "held",
-        "key_char",
-        "key_id",
-        "networks",
-        "passes",
-        "revision",
-    )
-
-    def __init__(
-        self,
-        digest: bytes,
-        record: KeyRecord,
-        *,
-        key_char: str,
-        suspended: bool,
-        as_of: int,
-        announces: bool = True,
-    ) -> None:
-        """*as_of* is the revision of the snapshot in which *record* was read."""
-        self.digest = digest
-        self.key_char = key_char
-        self.key_id = record.id
-        self.describe(record, suspended=suspended, as_of=as_of, announces=announces)
-
-    def why_invalid(self, now: float) -> Denied | None:
-        """Why the key itself is no good at *now* (seconds since the epoch), or None."""
-        return Denied(Reason.EXPIRED, self.key_id) if self.dead is None and self.ends <= now else self.dead
-
-    def describe(
-        self,
-        record: KeyRecord,
-        *,
-        suspended: bool,
-        as_of: int,
-        passes: set[Rule] | None = None,
-        announces: bool = True,
-    ) -> None:
-        """Take over what *record* says; *announces* is whether callers are told that their key was replaced.
-
-        *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
-        have both in common may share it.
-        """
-        self.grant = Grant(
-            key_id=record.id,
-            name=record.name,
-            key_type=intern(record.key_type),  # one string for all keys, where each row brings its own
-            team=intern(record.team),
-            permissions=_permission_set(record.permissions),
-            expires_at=record.expires_at,
-            metadata=metadata_of(record),
-            external_id=record.team_external_id if record.external_id is None else record.external_id,
-            plan=intern(record.plan),
-        )
-        self.granted = Granted(self.grant, self.key_char, announcement_of(record) if announces else None)
-        self.held = _held(record.permissions)
-        self.networks = _networks(record.ip_allow) if record.ip_allow else None
-        reason = _dead_reason(record, suspended=suspended)
-        self.dead = None if reason is None else Denied(reason, record.id)  # made once: dead keys are replayed
-        # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
-        self.ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
-        if self.dead is not None:
-            self.ends = -_NEVER
-        self.passes: set[Rule] = set() if passes is None else passes
-        self.revision = as_of
-
-
-class CachedRefusal:
-    """A text that is no key: nothing was verified. It is believed until *until*, by the clock of the gate."""
-
-    __slots__ = ("key_id", "reason", "until")
-
-    def __init__(self, key_id: str, reason: Reason, until: float) -> None:
-        """*reason* is why; the caller is told less."""
-        self.key_id = key_id
-        self.reason = reason
-        self.until = until
 
 
 class _LiveKeys(LRUCache[bytes, Entry]):
@@ -181,11 +86,23 @@ class _DeadKeys(LRUCache[bytes, "Entry | CachedRefusal"]):
 class KeyCache:
     """The cache of judged keys. No method awaits."""
 
-    def __init__(self, size: int, suspends: Callable[[str, str], bool], *, announces: bool = True) -> None:
-        """*size* is a number of keys, 0 for none; *suspends* says whether a plan lacks a key type.
+    def __init__(
+        self,
+        size: int,
+        suspends: Callable[[str, str], bool],
+        *,
+        announces: bool = True,
+        limits_of: Callable[[str, str], PlanLimits | None] = lambda _, __: None,
+    ) -> None:
+        """Make an empty cache.
 
-        *announces* is whether responses to a replaced key say so.
+        Args:
+            size: a number of keys, 0 for none.
+            suspends: whether a plan lacks a key type.
+            announces: whether responses to a replaced key say so.
+            limits_of: the limits that a plan sets for a key type.
         """
+        self._limits_of = limits_of
         self._size = size
         self._announces = announces
         self._suspends = suspends
@@ -232,8 +149,15 @@ class KeyCache:
 
     def keep(self, digest: bytes, record: KeyRecord, *, key_char: str, as_of: int) -> Entry:
         """Remember a verified key. Its snapshot must be as new as the last merge: the caller has just looked."""
-        suspended = self._is_suspended(record)
-        entry = Entry(digest, record, key_char=key_char, suspended=suspended, as_of=as_of, announces=self._announces)
+        entry = Entry(
+            digest,
+            record,
+            key_char=key_char,
+            suspended=self._is_suspended(record),
+            as_of=as_of,
+            announces=self._announces,
+            limits=self._limits_of(record.plan, record.key_type),
+        )
         if self._size == 0:
             return entry
         entry.passes = self._passes_of(record)
@@ -256,9 +180,13 @@ class KeyCache:
             changed.add(record.id)
             entry = self._live.by_id.get(record.id)
             if entry is not None and record.revision > entry.revision:
-                suspended, passes = self._is_suspended(record), self._passes_of(record)
                 entry.describe(
-                    record, suspended=suspended, as_of=record.revision, passes=passes, announces=self._announces
+                    record,
+                    suspended=self._is_suspended(record),
+                    as_of=record.revision,
+                    passes=self._passes_of(record),
+                    announces=self._announces,
+                    limits=self._limits_of(record.plan, record.key_type),
                 )
         if changed:
             stale = [digest for digest, dead in self._dead.items() if dead.key_id in changed]
@@ -277,7 +205,12 @@ class KeyCache:
         return len(self._live)
 
     def _passes_of(self, record: KeyRecord) -> set[Rule]:
-        """Return the set in which all keys with the type and permissions of *record* collect the rules they satisfy."""
+        """Return the set in which all keys with the type and permissions of *record* collect the rules they satisfy.
+
+        A key with limits does not share it: it may not find there what a key without limits has put into it.
+        """
+        if self._limits_of(record.plan, record.key_type) is not None:
+            return set()
         kind = record.permissions, record.key_type
         passes = self._passes.get(kind)
         if passes is None:
@@ -286,15 +219,3 @@ class KeyCache:
 
     def _is_suspended(self, record: KeyRecord) -> bool:
         return self._suspends(record.plan, record.key_type)
-
-
-def _dead_reason(record: KeyRecord, *, suspended: bool) -> Reason | None:
-    if record.is_deleted:
-        return Reason.DELETED
-    if record.is_disabled:
-        return Reason.DISABLED
-    if record.is_pending:
-        return Reason.PENDING
-    if suspended:
-        return Reason.SUSPENDED
-    return Reason.EXPIRED if record.ended_when_replaced else None

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     WRONG_TEAM = "wrong_team"
     WRONG_ADDRESS = "wrong_address"
     PERMISSION = "permission"
+    LIMITED = "limited"
+    LIMITS_UNAVAILABLE = "limits_unavailable"
     UNAVAILABLE = "unavailable"
     SATURATED = "saturated"
     UNTRUSTED = "untrusted"  # of forward-auth: whoever asks is not the gateway
@@ -68,14 +70,16 @@ class Grant:
 @final
 @dataclass(slots=True)
 class Granted:
-    """The request may pass with *grant*, by a key that carries *key_char*. One object serves a key's every request.
+    """The request may pass with *grant*, by a key that carries *key_char*.
+
+    One object serves a key's every request, unless limits are announced in the response.
 
     *user* and *auth* are what the ASGI edge puts into the scope for Starlette. It makes them with the first request.
     """
 
     grant: Grant
     key_char: str
-    announcement: tuple[Header, ...] | None = None  # headers of the response to a replaced key
+    announcement: tuple[Header, ...] | None = None  # headers of the response: that the key was replaced, its limits
     user: object | None = field(default=None, compare=False, repr=False)
     auth: object | None = field(default=None, compare=False, repr=False)
 
@@ -92,8 +96,8 @@ class Denied(NamedTuple):
     reason: Reason
     key_id: str | None = None
     needed: tuple[str, ...] = ()
-    announcement: tuple[Header, ...] | None = None  # headers of the response to a replaced key that is valid
-    request_id: str | None = None  # of a 403, in its body and in the log: what `keyfob explain` takes
+    announcement: tuple[Header, ...] | None = None  # headers of the response to a key that is valid, as of `Granted`
+    request_id: str | None = None  # of a 403 or 429, in its body and in the log: what `keyfob explain` takes
 
 
 Verdict = Granted | Public | Denied

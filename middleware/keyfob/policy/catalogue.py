@@ -1,4 +1,4 @@
-"""The permissions that can be granted, the types of key, and the types that each plan includes.
+"""The permissions that can be granted, the types of key, the types that each plan includes, and limits.
 
 Three separate lists of permissions:
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.policy.catalogue_config import read_key_types, read_labels, read_plans
 from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, DEFAULT_PLAN, DEFAULT_PLANS, KeyType
+from keyfob.policy.limits import Limit, PlanLimits, read_limits, read_plan_limits
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, Held
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ _EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Permissions with labels, key types by name, and the types that each plan includes."""
+    """Permissions with labels, key types by name, the types that each plan includes, and limits by name."""
 
     permissions: Mapping[str, str]
     key_types: Mapping[str, KeyType]
     plans: Mapping[str, frozenset[str]]
+    limits: Mapping[str, Limit]
+    plan_limits: Mapping[str, PlanLimits]
 
     def suspends(self, plan: str, key_type: str) -> bool:
         """Whether keys of *key_type* are refused under *plan*: always for an unknown plan, never for admin keys."""
@@ -62,6 +65,11 @@ class Catalogue:
             return [grant for grant in permissions if grant not in known]
         return [grant for grant in permissions if not _is_on_offer(grant, known)]
 
+    def limits_of(self, plan: str, key_type: str) -> PlanLimits | None:
+        """The limits that *plan* sets for keys of *key_type*, or None; admin keys have none."""
+        found = None if key_type == ADMIN else self.plan_limits.get(plan)
+        return found if found is not None and any(found) else None
+
     def fixed_permissions(self) -> tuple[str, ...]:
         """Return every permission that a key type fixes."""
         return tuple(name for key_type in self.key_types.values() for name in key_type.permissions or ())
@@ -80,7 +88,12 @@ def _is_on_offer(grant: str, known: tuple[str, ...]) -> bool:
 
 
 def build_catalogue(
-    *, permissions: object = None, key_types: object = None, plans: object = None, rules_named: Iterable[str] = ()
+    *,
+    permissions: object = None,
+    key_types: object = None,
+    plans: object = None,
+    limits: object = None,
+    rules_named: Iterable[str] = (),
 ) -> Catalogue:
     """Merge the configuration over the defaults.
 
@@ -88,13 +101,15 @@ def build_catalogue(
         permissions: name to label, or a list of names; None takes *rules_named* less fixed and admin permissions.
         key_types: name to a table of ``label``, ``per_team`` (a number or "many"), ``permissions`` (a list or
             "chosen"), and what keys must be: ``expiry``, ``default_lifetime``, ``max_lifetime``, ``ip_allow``.
-        plans: name to a table with the list ``key_types``, or to that list.
+        plans: name to a table with the lists ``key_types``, ``limits`` and ``team_limits``, or to the first of them.
+        limits: name to a table with ``rate``, a text or a list of texts.
         rules_named: every permission that the rules name.
 
     Raises:
         ConfigError: names the entry and how to fix it.
     """
     types = {**DEFAULT_KEY_TYPES, **read_key_types(key_types)}
+    all_limits = read_limits(limits)
     all_plans = {**DEFAULT_PLANS, **read_plans(plans, types)}
     fixed = {permission for key_type in types.values() for permission in key_type.permissions or ()}
     if permissions is None:
@@ -102,4 +117,10 @@ def build_catalogue(
     else:
         labels = read_labels(permissions)
     offered = {name: label for name, label in labels.items() if name not in fixed}
-    return Catalogue(MappingProxyType(offered), MappingProxyType(types), MappingProxyType(all_plans))
+    return Catalogue(
+        MappingProxyType(offered),
+        MappingProxyType(types),
+        MappingProxyType(all_plans),
+        MappingProxyType(all_limits),
+        MappingProxyType(read_plan_limits(plans, all_limits)),
+    )

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, KeyType
+from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, DEFAULT_PLAN, DEFAULT_PLANS, KeyType
 from keyfob.policy.lifetimes import read_length, written_length
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, is_permission
 from keyfob.suggestions import did_you_mean
@@ -35,7 +35,7 @@ _TYPE_FIELDS = (
 )
 _MOST_PER_TEAM = 1_000_000
 _LONGEST = timedelta(days=36_500)
-_PLAN_FIELDS = ("key_types",)
+_PLAN_FIELDS = ("key_types", "limits", "team_limits")
 
 
 def read_labels(raw: object) -> dict[str, str]:
@@ -52,7 +52,10 @@ def read_key_types(raw: object) -> dict[str, KeyType]:
 
 
 def read_plans(raw: object, types: Collection[str]) -> dict[str, frozenset[str]]:
-    """Read the types that each plan includes, out of *types*. Raises ConfigError."""
+    """Read the types that each plan includes, out of *types*. Raises ConfigError.
+
+    A plan that says nothing of types includes those of the default of its name, or of the plan ``enterprise``.
+    """
     return {name: _plan(name, plan, types) for name, plan in _table(raw, "[plans]").items()}
 
 
@@ -153,9 +156,9 @@ def _plan(name: str, raw: object, types: Collection[str]) -> frozenset[str]:
     if isinstance(raw, Mapping):
         table = _table(raw, where)
         _refuse_unknown(table, _PLAN_FIELDS, where)
-        if "key_types" not in table:
+        if "key_types" not in table and not table:
             raise ConfigError(f'{where} needs key_types, the list of what it may hold, for example ["api"]')
-        raw = table["key_types"]
+        raw = table.get("key_types", tuple(DEFAULT_PLANS.get(name, DEFAULT_PLANS[DEFAULT_PLAN])))
     names = _names(raw, f"{where} key_types")
     for key_type in names:
         if key_type not in types:

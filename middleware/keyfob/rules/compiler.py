@@ -7,7 +7,8 @@ mapping of `FIELDS`. Whatever cannot be meant is a ConfigError at start, that na
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import ConfigError
 from keyfob.policy.permissions import is_permission
@@ -15,10 +16,17 @@ from keyfob.rules.parser import Target, read_target, reject
 from keyfob.rules.table import PARAMETER, Match, Rule, RuleTable
 from keyfob.suggestions import did_you_mean
 
+if TYPE_CHECKING:
+    from keyfob.policy.limits import Limit
+
 __all__ = ["FIELDS", "Match", "Rule", "RuleTable", "compile_rules", "permissions_named"]
 
-FIELDS = ("public", "permission", "all_of", "any_of", "key_types", "team", "otherwise")
+FIELDS = ("public", "permission", "all_of", "any_of", "key_types", "team", "limit", "cost", "otherwise")
 """What a rule that is a mapping may say."""
+
+
+_NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
+_MOST_COST = 1_000_000
 
 
 class _Demand(NamedTuple):
@@ -30,22 +38,31 @@ class _Demand(NamedTuple):
     key_types: tuple[str, ...] = ("api",)
     team: str | None = None
     otherwise_app: bool = False
+    limits: tuple[str, ...] = ()
+    cost: int = 1
 
 
-def compile_rules(raw: Mapping[str, object], *, known: Collection[str] | None, key_types: Collection[str]) -> RuleTable:
+def compile_rules(
+    raw: Mapping[str, object],
+    *,
+    known: Collection[str] | None,
+    key_types: Collection[str],
+    limits: Mapping[str, Limit] = _NO_LIMITS,
+) -> RuleTable:
     """Make the table of the rules in *raw*.
 
     Args:
         raw: the rules as written, in a program or in the configuration file.
         known: the permissions that a rule may name; None lets it name any.
         key_types: the types of key that there are.
+        limits: the limits that there are, by name.
 
     Raises:
         ConfigError: a rule cannot be read, names what there is not, or equals another.
     """
     if not isinstance(raw, Mapping):
         raise ConfigError('rules must be a mapping from "METHOD /path" to what is needed')
-    rules = [_compile(text, demand, known, key_types) for text, demand in raw.items()]
+    rules = [_compile(text, demand, known, key_types, limits) for text, demand in raw.items()]
     _refuse_equals(rules)
     return RuleTable(rules)
 
@@ -56,7 +73,13 @@ def permissions_named(*rule_sets: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for demand in demands for name in (*demand.all_of, *demand.any_of)))
 
 
-def _compile(text: str, written: object, known: Collection[str] | None, key_types: Collection[str]) -> Rule:
+def _compile(
+    text: str,
+    written: object,
+    known: Collection[str] | None,
+    key_types: Collection[str],
+    limits: Mapping[str, Limit],
+) -> Rule:
     if not isinstance(text, str):
         reject(text, 'the left side must be text such as "GET /items"')
     target = read_target(text)
@@ -67,6 +90,7 @@ def _compile(text: str, written: object, known: Collection[str] | None, key_type
     for name in demand.key_types:
         if name not in key_types:
             reject(text, f"there is no key type {name}{did_you_mean(name, key_types)}")
+    _check_limits(text, demand, limits)
     return Rule(
         text=text,
         methods=target.methods,
@@ -78,6 +102,8 @@ def _compile(text: str, written: object, known: Collection[str] | None, key_type
         key_types=frozenset(demand.key_types),
         team_parameter=_team_parameter(text, demand.team, target),
         otherwise_app=demand.otherwise_app,
+        limits=demand.limits,
+        cost=demand.cost,
     )
 
 
@@ -129,7 +155,27 @@ def _read_needs(text: str, needs: Mapping[str, object]) -> _Demand:
         key_types=key_types,
         team=team if isinstance(team, str) else None,
         otherwise_app="otherwise" in needs,
+        limits=_limits(text, needs.get("limit", ())),
+        cost=_cost(text, needs.get("cost", 1)),
     )
+
+
+def _limits(text: str, written: object) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else _texts(text, "limit", written)
+
+
+def _cost(text: str, written: object) -> int:
+    if not isinstance(written, int) or isinstance(written, bool) or not 1 <= written <= _MOST_COST:
+        reject(text, f"cost must be a whole number from 1 to {_MOST_COST:,}")
+    return written
+
+
+def _check_limits(text: str, demand: _Demand, limits: Mapping[str, Limit]) -> None:
+    for name in demand.limits:
+        if name not in limits:
+            reject(text, f"there is no [limits.{name}]{did_you_mean(name, limits)}")
+        if any(rate.amount < demand.cost for rate in limits[name].rates):
+            reject(text, f"cost is more than [limits.{name}] ever lets pass: lower it, or raise the rate")
 
 
 def _texts(text: str, where: str, values: object) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class Rule:
     key_types: frozenset[str] = frozenset({"api"})
     team_parameter: str | None = None
     otherwise_app: bool = False  # whether the application judges requests without a key of ours
+    limits: tuple[str, ...] = ()  # names of what requests under this rule are counted for, beside the key's own
+    cost: int = 1  # what a request counts
     slash: bool = False  # whether it is written with a slash at the end
 
     @property
@@ -124,6 +126,8 @@ class Combinations:
                 key_types=frozenset.intersection(*(part.key_types for part in parts)),
                 team_parameter=_TEAM if any(part.team_parameter for part in parts) else None,
                 otherwise_app=all(part.otherwise_app for part in parts),
+                limits=tuple(dict.fromkeys(name for part in parts for name in part.limits)),
+                cost=max(part.cost for part in parts),
                 parts=parts,
             )
         return made

@@ -112,7 +112,11 @@ class Explainer:
         record = await self._visible(found.key_id, actor)
         demands = None if found.demands is None else Demands.from_json(found.demands)
         obstacles = list(self._obstacles(record, demands, found.ip, ip_known=True))
-        if not obstacles:
+        if found.reason == Reason.LIMITED:
+            obstacles.insert(
+                0, Obstacle(Reason.LIMITED, "Send less often, or raise the limits of the key or its team.")
+            )
+        elif not obstacles:
             obstacles = [Obstacle(Reason(found.reason), "Nothing: since then the key has become able to do this.")]
         return Explanation(
             record=record,
@@ -131,7 +135,9 @@ class Explainer:
     def _targets(self) -> Targets:
         settings, catalogue = self._settings, self._catalogue
         return Targets(
-            compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types),
+            compile_rules(
+                settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
+            ),
             encoded_slash=settings.encoded_slash == "allow",
             path_parameters=settings.path_parameters == "allow",
         )

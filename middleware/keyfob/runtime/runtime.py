@@ -13,8 +13,6 @@ from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
 from keyfob.gate.authenticator import Authenticator, require_asyncio
 from keyfob.gate.client_address import ClientAddress
-from keyfob.gate.credentials import CredentialReader
-from keyfob.gate.gate import Gate
 from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
@@ -26,12 +24,14 @@ from keyfob.management.key_issuer import argon2_parameters
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
-from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.rules.compiler import permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
+from keyfob.runtime.gates import build_gate
 from keyfob.runtime.inspection import inspect
 from keyfob.runtime.management import ManagedRuntime
+from keyfob.runtime.rate_limits import open_counter
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from keyfob.config.settings import Settings
+    from keyfob.gate.credentials import CredentialReader
+    from keyfob.gate.gate import Gate
     from keyfob.gate.verdict import Denied, Granted
     from keyfob.rules.readings import Router
     from keyfob.store.contract import KeyStore
@@ -59,6 +61,7 @@ class Runtime(ManagedRuntime):
             permissions=settings.permissions,
             key_types=settings.key_types,
             plans=settings.plans,
+            limits=settings.limits,
             rules_named=permissions_named(*settings.rule_sets),
         )
         self.stats = Stats()
@@ -69,7 +72,8 @@ class Runtime(ManagedRuntime):
         self.pool = Argon2Pool(threads=settings.argon2_threads)
         self.parameters = argon2_parameters(settings)
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
-        self.key_cache = KeyCache(settings.cache_size, self.catalogue.suspends, announces=settings.announce_replacement)
+        self.key_cache = self._build_key_cache()
+        self.counter = open_counter(settings, self.catalogue)
         self.workers = WorkerRegistry(
             self.store,
             self.store.workers,
@@ -102,6 +106,14 @@ class Runtime(ManagedRuntime):
             "usage": partial(self.usage.keep, self.store, every=self.settings.usage_interval),
             "lease": partial(close_when_lease_expires, self.freshness, self.connections),
         }
+
+    def _build_key_cache(self) -> KeyCache:
+        return KeyCache(
+            self.settings.cache_size,
+            self.catalogue.suspends,
+            announces=self.settings.announce_replacement,
+            limits_of=self.catalogue.limits_of,
+        )
 
     def _build_authenticator(self) -> Authenticator:
         key_verifier = KeyVerifier(
@@ -137,26 +149,13 @@ class Runtime(ManagedRuntime):
         Path parameters pass only if both the setting and *path_parameters* let them. Without *credentials*, the
         settings say where a key may be. Raises ConfigError.
         """
-        return Gate(
-            rules=compile_rules(rules, known=self.catalogue.known_to_rules(), key_types=self.catalogue.key_types),
-            addresses=addresses or self.addresses,
-            key_cache=self.key_cache,
-            freshness=self.freshness,
-            authenticator=self.authenticator,
-            usage=self.usage,
-            stats=self.stats,
+        return build_gate(
+            self,
+            rules,
+            addresses or self.addresses,
             router=router,
-            encoded_slash=self.settings.encoded_slash == "allow",
-            path_parameters=path_parameters and self.settings.path_parameters == "allow",
-            allow_preflight=self.settings.allow_preflight,
-            forward_credential=self.settings.forward_credential,
-            credentials=credentials or self._build_credentials(),
-        )
-
-    def _build_credentials(self) -> CredentialReader:
-        settings = self.settings
-        return CredentialReader(
-            settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
+            path_parameters=path_parameters,
+            credentials=credentials,
         )
 
     def client_ip(self, scope: Scope) -> str | None:
@@ -225,6 +224,8 @@ class Runtime(ManagedRuntime):
         await self.usage.drain(self.store)
         await self.workers.leave()
         self.pool.close()
+        if self.counter is not None:
+            self.counter.close()
         await self.store.close()
 
     def _open(self) -> None:

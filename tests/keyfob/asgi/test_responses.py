@@ -35,6 +35,8 @@ ANSWERS: list[tuple[Reason, int, str, str | None]] = [
     (Reason.WRONG_TEAM, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.WRONG_ADDRESS, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.PERMISSION, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
+    (Reason.LIMITED, 429, "rate_limited", None),
+    (Reason.LIMITS_UNAVAILABLE, 503, "unavailable", None),
     (Reason.BAD_METHOD, 400, "invalid_method", None),
     (Reason.BAD_PATH, 400, "invalid_path", None),
     (Reason.UNAVAILABLE, 503, "unavailable", None),

@@ -34,7 +34,7 @@ def row(number: int) -> list[Any]:
         "{}",
         None,
         "{}",
-        None,
+        *[None] * 5,
     ]
 
 

@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from keyfob.store.ownership import share_like
+
 log = logging.getLogger("keyfob")
 
 _SIZE = 8
@@ -154,7 +156,8 @@ class ChangeSignal:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _OPEN, 0o600)
         file = self._hold(descriptor)
         before = os.fstat(descriptor)
-        self._share_with_owner(descriptor, before)
+        if before.st_size <= _SIZE:
+            share_like(self._database, descriptor, before, is_new=before.st_size < _SIZE)
         if before.st_size < _SIZE:
             # Not a revision, because its own writer may be about to show that. A full disk shows here, not later.
             file.store(_unknown())
@@ -166,22 +169,6 @@ class ChangeSignal:
             raise OSError(0, "it is not a file")
         self._file = file
         return file
-
-    def _share_with_owner(self, descriptor: int, file: os.stat_result) -> None:
-        """Give the file the database's owner, group and mode, so that what root has made serves the workers.
-
-        A file with another name elsewhere is left alone: it could be anybody's.
-        """
-        database = self._database.stat()
-        mode = stat.S_IMODE(database.st_mode) & 0o666
-        if file.st_nlink != 1 or file.st_size > _SIZE:
-            return
-        is_root = os.geteuid() == 0
-        is_foreign = (file.st_uid, file.st_gid) != (database.st_uid, database.st_gid)
-        if file.st_size < _SIZE or (is_root and is_foreign):
-            with suppress(OSError):  # a group that this account is not in
-                os.fchown(descriptor, database.st_uid if is_root else -1, database.st_gid)
-            os.fchmod(descriptor, mode)
 
     def _complain(self, problem: str) -> None:
         if problem != self._problem:

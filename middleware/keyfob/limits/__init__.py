@@ -1,0 +1,1 @@
+"""How often keys may be used: windows, and where they are counted."""

@@ -1,0 +1,176 @@
+"""The file in which all processes of one host count: its format, its locks, and whose cell is whose.
+
+::
+
+    header   4,096 bytes: the format, and with it the numbers of rows and columns
+    rows     one table of `ROWS` for each length of window (s, min, h, day); a row is 256 bytes:
+             the subject (16 bytes), then for each of 15 columns two words of 8 bytes
+
+A worker owns one column for as long as it lives, and writes no other. A word is a window's number (32 bits) and what
+this column counted in it (32 bits); windows with even numbers use the first word, odd ones the second. So a word says
+by itself whether it still counts, and what a killed worker leaves behind needs no repair. A row is given to another
+subject once all of its windows are over; the tables are apart so that all numbers in a row are of windows of one
+length.
+
+The last column belongs to all workers that found no other free, and to all on machines where `IS_ORDERED` does not
+hold. They read and write it under the row's lock.
+
+Locks are on byte ranges beyond the data (open file description locks where there are any, else POSIX ones). The kernel
+gives them back when a process ends, however it ends. Nobody waits in line: a process that is stopped may hold one.
+
+The file is read and written by system calls, not mapped into memory, although a mapping costs a third of that: a
+process that looks into a mapping is killed by SIGBUS when anybody truncates the file, or when the disk is full below
+it. A file that is too short reads as one in which nothing was counted, and a full disk is an OSError.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import stat
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from keyfob.policy.limits import UNITS
+from keyfob.store.ownership import share_like
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROWS: Final = 1 << 17  # of each table; the file is sparse, so that rows never used take no room
+COLUMNS: Final = 15
+SHARED: Final = COLUMNS - 1  # the column of those that found no other free
+PROBES: Final = 16  # rows next to each other in which a subject may be
+SUBJECT: Final = 16
+WORD: Final = 8
+ROW: Final = SUBJECT + COLUMNS * 2 * WORD
+TABLES: Final = {seconds: number * ROWS for number, seconds in enumerate(UNITS.values())}
+"""The first row of the table for each length of window."""
+
+HAS_OWN_LOCKS: Final = hasattr(fcntl, "F_OFD_SETLK")  # that other descriptors of the same process do not share
+IS_ORDERED: Final = platform.machine() in {"x86_64", "AMD64"} and HAS_OWN_LOCKS
+"""Whether a worker may count without a lock. See `keyfob.limits.shared`, which says why it holds on x86-64."""
+
+_HEADER: Final = 4096
+_NAME: Final = b"keyfob limits "
+_FORMAT: Final = (_NAME + f"1: {ROWS} rows, {COLUMNS} columns\n".encode()).ljust(_HEADER, b"\0")
+_OPEN: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_TRIES: Final = 2_000  # to get a lock that is held for microseconds; some milliseconds in all
+_FEW_TRIES: Final = 20  # for a lock without which there is an answer, too
+_LOCKS: Final = 1 << 40  # where the bytes begin that stand for locks
+_FIRST_COLUMN: Final = _LOCKS + 16
+_COLUMN_BYTES: Final = 1024  # room for the columns of every version
+_NAMING: Final = _FIRST_COLUMN + _COLUMN_BYTES
+_FIRST_ROW: Final = _NAMING + 16
+_FLOCK: Final = "hhqqi"  # struct flock of Linux, which is where F_OFD_SETLK is
+
+
+class NotOurFile(OSError):
+    """The file cannot be used: something else is in it, or another version of Keyfob is counting in it."""
+
+
+class CellFile:
+    """The open file. Every method may raise OSError."""
+
+    def __init__(self, path: Path, like: Path | None, *, shares: bool = not IS_ORDERED) -> None:
+        """Open *path*, or make it with the owner, group and mode of the file *like*; None: for this account alone.
+
+        With *shares*, no column is asked for but the last.
+        """
+        self.descriptor = os.open(path, _OPEN, 0o600)
+        try:
+            status = os.fstat(self.descriptor)
+            self.id = status.st_dev, status.st_ino
+            if like is not None and stat.S_ISREG(status.st_mode):
+                share_like(like, self.descriptor, status, is_new=status.st_size < _HEADER)
+            self._check_format(status)
+            self.column = SHARED if shares else self._take_column()
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+
+    def close(self) -> None:
+        """Give the column to the next."""
+        os.close(self.descriptor)
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this is still the file at *path*, and still has its header."""
+        try:
+            status = path.lstat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self.id and status.st_size >= _HEADER
+
+    def read(self, row: int, rows: int = 1) -> bytes:
+        """The bytes of *rows* rows, from *row* on; those that were never written are zero."""
+        return os.pread(self.descriptor, ROW * rows, _HEADER + row * ROW).ljust(ROW * rows, b"\0")
+
+    def write_word(self, row: int, place: int, word: int) -> None:
+        """Write the word at *place*, 0 or 1, of this column in *row*."""
+        at = _HEADER + row * ROW + SUBJECT + (self.column * 2 + place) * WORD
+        os.pwrite(self.descriptor, word.to_bytes(WORD, "little"), at)
+
+    def write_subject(self, row: int, subject: bytes) -> None:
+        """Give *row* to *subject*. `naming` must be held."""
+        os.pwrite(self.descriptor, subject, _HEADER + row * ROW)
+
+    @contextmanager
+    def locked(self, row: int) -> Iterator[bool]:
+        """Hold the lock of *row*; the value is whether it could be had."""
+        with self._holding(_FIRST_ROW + row, _TRIES if self.column == SHARED else _FEW_TRIES) as is_held:
+            yield is_held
+
+    @contextmanager
+    def naming(self, table: int) -> Iterator[bool]:
+        """Hold the lock under which rows of the table that begins at row *table* are given away, likewise."""
+        with self._holding(_NAMING + table // ROWS) as is_held:
+            yield is_held
+
+    @contextmanager
+    def _holding(self, byte: int, tries: int = _TRIES) -> Iterator[bool]:
+        is_held = any(self._lock(byte) for _ in range(tries))
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._lock(byte, kind=fcntl.F_UNLCK)
+
+    def _check_format(self, status: os.stat_result) -> None:
+        """Write the header of a new file, and begin anew where another version counted and no longer does."""
+        if not stat.S_ISREG(status.st_mode):
+            raise NotOurFile(0, "it is not a file")
+        with self._holding(_LOCKS) as is_held:
+            found = os.pread(self.descriptor, _HEADER, 0)
+            if found == _FORMAT:
+                return
+            if found.strip(b"\0") and not found.startswith(_NAME):
+                raise NotOurFile(0, "something else is in it")
+            if not is_held or not self._lock(_FIRST_COLUMN, length=_COLUMN_BYTES):
+                raise NotOurFile(0, "another version of Keyfob is counting in it")
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, _FORMAT, 0)
+            self._lock(_FIRST_COLUMN, length=_COLUMN_BYTES, kind=fcntl.F_UNLCK)
+
+    def _take_column(self) -> int:
+        """Take the first column that nobody has, until this file is closed."""
+        free = (column for column in range(SHARED) if self._lock(_FIRST_COLUMN + column))
+        column = next(free, SHARED)
+        if column == SHARED:
+            self._lock(_FIRST_COLUMN + SHARED, kind=fcntl.F_RDLCK)
+        return column
+
+    def _lock(self, byte: int, *, length: int = 1, kind: int = fcntl.F_WRLCK) -> bool:
+        """Take or give back the lock on *length* bytes. Waits for nobody."""
+        try:
+            if HAS_OWN_LOCKS:
+                wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, byte, length, 0)
+                fcntl.fcntl(self.descriptor, fcntl.F_OFD_SETLK, wanted)
+            else:
+                modes = {fcntl.F_WRLCK: fcntl.LOCK_EX, fcntl.F_RDLCK: fcntl.LOCK_SH, fcntl.F_UNLCK: fcntl.LOCK_UN}
+                fcntl.lockf(self.descriptor, modes[kind] | fcntl.LOCK_NB, length, byte)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True

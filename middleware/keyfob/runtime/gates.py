@@ -1,0 +1,56 @@
+"""Makes the gates of one process: each with rules of its own, all over what the process knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyfob.gate.credentials import CredentialReader
+from keyfob.gate.gate import Gate
+from keyfob.rules.compiler import compile_rules
+from keyfob.runtime.rate_limits import rate_limiter_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyfob.config.settings import Settings
+    from keyfob.gate.client_address import ClientAddress
+    from keyfob.rules.readings import Router
+    from keyfob.runtime.runtime import Runtime
+
+
+def build_gate(
+    runtime: Runtime,
+    rules: Mapping[str, object],
+    addresses: ClientAddress,
+    *,
+    router: Router,
+    path_parameters: bool,
+    credentials: CredentialReader | None,
+) -> Gate:
+    """Make a gate. `Runtime.gate` says what the arguments are. Raises ConfigError."""
+    settings, catalogue = runtime.settings, runtime.catalogue
+    table = compile_rules(
+        rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
+    )
+    return Gate(
+        rules=table,
+        addresses=addresses,
+        key_cache=runtime.key_cache,
+        freshness=runtime.freshness,
+        authenticator=runtime.authenticator,
+        usage=runtime.usage,
+        stats=runtime.stats,
+        router=router,
+        encoded_slash=settings.encoded_slash == "allow",
+        path_parameters=path_parameters and settings.path_parameters == "allow",
+        allow_preflight=settings.allow_preflight,
+        forward_credential=settings.forward_credential,
+        credentials=credentials or _credentials(settings),
+        rate_limiter=rate_limiter_of(settings, catalogue, runtime.counter),
+    )
+
+
+def _credentials(settings: Settings) -> CredentialReader:
+    return CredentialReader(
+        settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
+    )
