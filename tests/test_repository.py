@@ -43,7 +43,7 @@ DEFAULT_DEPENDENCIES = {
     "uvicorn",
     "websockets",
 }
-EXTRAS = {"postgres": {"asyncpg"}}
+EXTRAS = {"metrics": {"prometheus-client"}, "otel": {"opentelemetry-api"}, "postgres": {"asyncpg"}}
 TOP_LEVEL = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",

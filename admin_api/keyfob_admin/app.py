@@ -17,6 +17,7 @@ from keyfob_admin.api import TABLE, Endpoint, log_failure
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
 from keyfob_admin.forward_auth import policy_routes
+from keyfob_admin.metrics import GUARD, metrics_routes
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
 from keyfob_admin.wire.public_prefix import PublicPrefix
 
@@ -41,7 +42,7 @@ def build_admin(
         lifespan: what runs beside the requests, as Starlette takes it.
     """
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
-    routes = [*calls, *policy_routes(runtime), Path("/openapi.json", _document()), *pages]
+    routes = [*calls, *policy_routes(runtime), *metrics_routes(runtime), Path("/openapi.json", _document()), *pages]
     own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}
     app = Starlette(
         routes=routes,
@@ -49,7 +50,10 @@ def build_admin(
             Middleware(PublicPrefix, url=runtime.settings.admin.url, own=own),
             # The admin API takes a key where it always does, whatever the settings say for the application.
             Middleware(
-                APIKeyMiddleware, runtime=runtime, rules=guard_rules(TABLE), credential_headers=CREDENTIAL_HEADERS
+                APIKeyMiddleware,
+                runtime=runtime,
+                rules={**guard_rules(TABLE), **GUARD},
+                credential_headers=CREDENTIAL_HEADERS,
             ),
         ],
         lifespan=lifespan,

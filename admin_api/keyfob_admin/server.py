@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -19,10 +21,11 @@ from uvicorn.supervisors import Multiprocess
 
 from keyfob.log_format import logging_config
 from keyfob.management.daily_check import check_daily
+from keyfob_admin.metrics import MULTIPROCESS
 from keyfob_admin.mounting import mountable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import FrameType
     from typing import Any
@@ -178,9 +181,24 @@ def run_workers(taken: socket.socket, *, workers: int, ready: Callable[[], None]
     """
     config = _config(FACTORY, form, ws=WithoutWebSockets, factory=True, workers=workers)
     supervisor = Multiprocess(config, sockets=[taken])
-    ready()
-    supervisor.run()
+    with _shared_metrics():
+        ready()
+        supervisor.run()
     return not any(worker.process.exitcode == NOT_STARTED for worker in supervisor.processes)
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """Let the workers write their metrics into one folder, so that whichever is asked can add them up."""
+    if MULTIPROCESS in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="keyfob-metrics-") as folder:
+        os.environ[MULTIPROCESS] = folder
+        try:
+            yield
+        finally:
+            del os.environ[MULTIPROCESS]
 
 
 def _config(app: ASGIApp | str, form: Form, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's

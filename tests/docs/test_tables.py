@@ -12,7 +12,7 @@ import pytest
 from keyfob.asgi.options import Options
 from keyfob.config.kinds import InvalidValue
 from keyfob.config.schema import SECTIONS
-from keyfob.config.settings import AdminSettings, Settings, UsageSettings
+from keyfob.config.settings import AdminSettings, MetricsSettings, Settings, UsageSettings
 from keyfob.errors import AlreadyInstalled, KeyfobError, Refused
 from keyfob.rules.compiler import compile_rules
 from keyfob_admin.api import TABLE
@@ -62,7 +62,13 @@ CONFIGURATION = page("configuration.md")
 SETTINGS = {
     (name, row[0]): row for name in SECTIONS for row in rows(section(CONFIGURATION, f"[{name}]")) if row[0] != "setting"
 }
-DEFAULTS = {"middleware": Settings(), "keys": Settings(), "usage": UsageSettings(), "admin": AdminSettings()}
+DEFAULTS = {
+    "middleware": Settings(),
+    "keys": Settings(),
+    "usage": UsageSettings(),
+    "metrics": MetricsSettings(),
+    "admin": AdminSettings(),
+}
 WITH_DEFAULT = [place for place in SETTINGS if place[0] in DEFAULTS]
 BOUNDED = [
     place

@@ -61,6 +61,7 @@ class DenialLog:
     def tell(self, denied: Denied, scope: Scope, match: Match | None = None) -> Denied:
         """Record that what *scope* asks for, under the rule of *match*, was *denied*; a 403 or 429 is given its id."""
         self._stats.denied += 1
+        self._stats.denied_by[denied.reason.value] += 1
         if denied.reason is Reason.SATURATED:
             self._stats.shed += 1
         if denied.reason in _WITH_ID:

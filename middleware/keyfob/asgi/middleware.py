@@ -81,7 +81,8 @@ class APIKeyMiddleware:
             credentials=_credentials_beside(runtime, options),
         )
         report_overlaps(self.gate.rules)
-        report_shared(self.gate.rules)
+        if runtime is None:
+            report_shared(self.gate.rules)
         on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
         form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
         self._denial_log = DenialLog(self.stats, self.runtime.usage, self.runtime.addresses, settings.on_denied)

@@ -56,6 +56,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "ratelimit_headers": a.word("always", "refusals", "never"),
 }
 USAGE: Mapping[str, Kind] = {"days": a.whole(1, 3650)}
+METRICS: Mapping[str, Kind] = {"allow": a.proxies()}
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),
     "status_map": a.word("full", "nginx"),
@@ -64,7 +65,7 @@ FORWARD_AUTH: Mapping[str, Kind] = {
 }
 
 SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
-    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "admin": ADMIN}
+    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "metrics": METRICS, "admin": ADMIN}
 )
 # Sections whose entries users name.
 TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth")

@@ -14,7 +14,7 @@ from keyfob.store.url import StoreURL
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AdminSettings", "ForwardAuthSettings", "Settings", "UsageSettings", "load_settings"]
+__all__ = ["AdminSettings", "ForwardAuthSettings", "MetricsSettings", "Settings", "UsageSettings", "load_settings"]
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -24,6 +24,13 @@ class UsageSettings:
     """Settings of usage in detail."""
 
     days: int = 90  # for which rules, addresses and reasons of denial are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Settings of ``/metrics``."""
+
+    allow: tuple[str, ...] = ()  # addresses that may read it without a key, besides loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,7 @@ class Settings:
     on_refusal: Callable[..., object] | None = field(default=None, repr=False)
 
     usage: UsageSettings = field(default_factory=UsageSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
@@ -152,12 +160,14 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     place: dict[str, Any] = sections.get("store", {})
     admin: dict[str, Any] = sections.get("admin", {})
     policies = values.pop("forward_auth", {})
+    metrics: dict[str, Any] = sections.get("metrics", {})
     usage: dict[str, Any] = sections.get("usage", {})
     return Settings(
         path=file,
         store=place["url"].text if "url" in place else None,
         keyring=place.get("keyring"),
         usage=UsageSettings(**usage),
+        metrics=MetricsSettings(**metrics),
         admin=AdminSettings(**admin),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
         **values,

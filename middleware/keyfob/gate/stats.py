@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 _COUNTS = (
@@ -19,7 +20,7 @@ _COUNTS = (
 class Stats(Mapping[str, int]):
     """Counters since the start of the process, as attributes and as a mapping."""
 
-    __slots__ = _COUNTS
+    __slots__ = (*_COUNTS, "denied_by")
 
     admitted: int  # requests let through with a key
     denied: int  # requests refused, for whatever reason
@@ -32,6 +33,7 @@ class Stats(Mapping[str, int]):
 
     def __init__(self) -> None:
         """All counts begin at 0."""
+        self.denied_by: Counter[str] = Counter()  # the denied requests by reason; not part of the mapping
         for name in _COUNTS:
             setattr(self, name, 0)
 

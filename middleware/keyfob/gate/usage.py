@@ -16,6 +16,7 @@ from keyfob.store.refusals import MOST
 from keyfob.store.use_details import fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
 
     from keyfob.gate.stats import Stats
@@ -44,6 +45,8 @@ class Usage:
         self._unwritten: dict[str, Use] = {}
         self._refused: deque[RefusedRequest] = deque(maxlen=MOST)
         self._failed = False
+        self.failures = 0  # batches that could not be written
+        self.observers: list[Callable[[], None]] = []  # called after each batch
         self._flight: asyncio.Task[None] | None = None
 
     def note_admitted(self, key_id: str, now: float, ip: str | None, rule: Rule | str | None = None) -> bool:
@@ -160,8 +163,11 @@ class Usage:
                     extra={"event": "usage_unwritten"},
                 )
             self._failed = True
+            self.failures += 1
         else:
             self._failed = False
+        for observer in self.observers:
+            observer()
 
 
 def _use_of(older: Use | None, noted: PendingUse | None) -> Use:

@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -40,6 +41,7 @@ class Argon2Pool:
         self._room = count + (QUEUE_PER_THREAD * count if queue is None else queue)
         self._threads = count
         self._computed = 0
+        self.observers: list[Callable[[float], None]] = []  # called with the seconds of each computation, on its thread
         self._closed = False
         self._begin()
 
@@ -100,13 +102,22 @@ class Argon2Pool:
         with self._lock:
             if self._closed or self._admitted >= self._room or (key_id is not None and self._of_key[key_id] >= PER_KEY):
                 raise Saturated("too many Argon2id checks are waiting")
-            future = self._executor.submit(fn, *args)
+            future = self._executor.submit(self._timed, fn, args)
             self._admitted += 1
             if key_id is not None:
                 self._of_key[key_id] += 1
         # Outside the lock: if the thread is done already, the callback runs immediately, in this thread.
         future.add_done_callback(lambda done: self._release(done, key_id))
         return future
+
+    def _timed(self, fn: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+        began = time.perf_counter()
+        try:
+            return fn(*args)
+        finally:
+            took = time.perf_counter() - began
+            for observer in self.observers:
+                observer(took)
 
     def _release(self, done: Future[T], key_id: str | None) -> None:
         with self._lock:

@@ -145,7 +145,7 @@ class KeyListing:
             external_id=read_text(search.external_id, "external_id") if search.external_id is not None else None,
             owner=read_text(search.owner, "owner") if search.owner is not None else None,
             never_used=search.never_used,
-            suspended_types={p: [name for name in types if self._catalogue.suspends(p, name)] for p in plans},
+            suspended_types=_suspended(self._catalogue, plans),
         )
 
     def _creator(self, created_by: str | None) -> str | None:
@@ -175,3 +175,16 @@ def _place(token: str, order_by: str) -> tuple[str | int, str]:
     if not KEY_ID.match(str(key_id)):
         raise Invalid(("/page_token", "This page token does not belong to this listing; start without one"))
     return value, str(key_id)
+
+
+async def count_by_state(store: KeyStore, catalogue: Catalogue, now: datetime) -> dict[State, int]:
+    """Count all keys of the installation, for its operator. Raises StoreUnavailable."""
+    suspended = _suspended(catalogue, {team.plan for team in await store.teams()})
+    queries = {state: KeyQuery(team=None, now=now, state=state, suspended_types=suspended) for state in State}
+    return {state: await store.count(query) for state, query in queries.items()}
+
+
+def _suspended(catalogue: Catalogue, plans: Iterable[str]) -> dict[str, list[str]]:
+    """Map each plan to the key types that it lacks."""
+    types = catalogue.key_types
+    return {plan: [name for name in types if catalogue.suspends(plan, name)] for plan in plans}

@@ -71,6 +71,7 @@ class Freshness:
         self._until = -1.0
         self._flight: asyncio.Task[None] | None = None
         self._failed = False
+        self.failures = 0  # polls that failed
         self._behind = 0
         self.revision = -1
         self.epoch: str | None = None
@@ -94,6 +95,11 @@ class Freshness:
             return 0.0
         is_changed = self._change_signal[0] != self._seen
         return self._until + (0.0 if is_changed else self._outage_allowance) - now
+
+    @property
+    def staleness(self) -> float:
+        """The seconds since the newest changes that are known were read; 0 before the first read."""
+        return 0.0 if self.epoch is None else max(0.0, self._clock() - self._began)
 
     def believed_until(self) -> float:
         """Until when, on this clock, a refusal that was read now may be reused without a new read."""
@@ -166,6 +172,7 @@ class Freshness:
         return self._began <= self._clock() <= self._until + self._outage_allowance
 
     def _note_failure(self, why: object) -> None:
+        self.failures += 1
         if not self._failed:
             self._failed = True
             log.warning("the store cannot be read: %s", why, extra={"event": "store_unavailable"})
