@@ -66,6 +66,9 @@ async def readyz(call: Call) -> Response:
         problems = await signal_problems(call.runtime.store)
     except StoreUnavailable:
         return answer(views.Health("unavailable"), 503, {"Retry-After": "1"})
+    counter = call.runtime.counter
+    if counter is not None and counter.problem is not None:
+        problems = [*problems, counter.problem]
     return answer(views.Health("ok", problems or msgspec.UNSET))
 
 

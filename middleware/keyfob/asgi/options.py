@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
     announce_replacement: bool
     credential_headers: Sequence[str]
     authorization_schemes: Sequence[str]
-    limits_store: Literal["local"]
+    limits_store: str  # "local" or "valkey://host:6379/0"
     limits_file: str | Path  # needed for "local" with PostgreSQL
     limits_on_outage: Literal["local", "open", "closed"]
     limits_mode: Literal["enforce", "observe"]

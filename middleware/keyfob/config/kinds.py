@@ -18,6 +18,7 @@ from keyfob.store.url import InvalidURL, StoreURL
 from keyfob.suggestions import did_you_mean
 
 ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})  # OWASP's least
+_VALKEY = frozenset({"valkey", "valkeys", "redis", "rediss"})  # those that end in s with TLS
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -164,6 +165,18 @@ def file_path() -> Kind:
         if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
             raise InvalidValue(_must_be('a path, for example "keyfob.keyring"', value))
         return Path(value)
+
+    return Kind(check)
+
+
+def limits_store() -> Kind:
+    """Accept "local", or the URL of a Valkey or Redis. No message repeats it: it may hold a password."""
+
+    def check(value: object) -> str:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if value == "local" or (parts is not None and parts.scheme in _VALKEY and parts.hostname):
+            return str(value)
+        raise InvalidValue('must be "local", or a URL such as "valkey://host:6379/0"')
 
     return Kind(check)
 

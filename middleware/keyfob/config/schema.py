@@ -49,7 +49,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "announce_replacement": a.switch(),
     "credential_headers": a.lower_names(r"[A-Za-z][A-Za-z0-9-]{0,99}", '["authorization", "x-api-key"]'),
     "authorization_schemes": a.lower_names(_SCHEME, '["bearer", "basic"]'),
-    "limits": a.word("local"),
+    "limits": a.limits_store(),
     "limits_file": a.file_path(),
     "limits_on_outage": a.word("local", "open", "closed"),
     "limits_mode": a.word("enforce", "observe"),

@@ -92,7 +92,8 @@ class Settings:
     announce_replacement: bool = True  # responses to a replaced key carry Deprecation and Sunset
     credential_headers: tuple[str, ...] = ("authorization", "x-api-key")
     authorization_schemes: tuple[str, ...] = ("bearer",)
-    limits_store: str = "local"  # where requests are counted; [middleware] limits in the file
+    # Where requests are counted; [middleware] limits in the file. A URL may hold a password.
+    limits_store: str = field(default="local", repr=False)
     limits_file: Path | None = None  # None: beside the SQLite database
     limits_on_outage: str = "local"  # or "open", or "closed"
     limits_mode: str = "enforce"  # or "observe"

@@ -16,6 +16,7 @@ from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
+from keyfob.gate.rate_limiter import Uncounted
 from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
 from keyfob.gate.verdict import Denied, Granted, Public, Reason
 from keyfob.keys.format import KeyText
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Admission, Verdict
+    from keyfob.limits.windows import Outcome
     from keyfob.propagation.freshness import Freshness
     from keyfob.rules.readings import Router
     from keyfob.rules.table import Rule, RuleTable
@@ -153,6 +155,8 @@ class Gate:
                 return self._judge_in_full(scope, sensitive)
             return _CHEAP_REJECTIONS[key], plain, match, client_ip, None
         verdict = self._judge_known(known, match, client_ip)
+        if isinstance(verdict, Uncounted):
+            return self._judge_in_full(scope, sensitive)
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = list(scope["headers"]) if is_forwarded else plain
         return verdict, headers, match, client_ip, None
@@ -185,18 +189,26 @@ class Gate:
     async def _judge_text(
         self, text: bytes, carrier: Header, key: KeyText | None, match: Match | None, client_ip: str | None
     ) -> Granted | Denied:
-        known: Entry | CachedRefusal | Denied | None = None
-        if key is None and self._freshness.is_current():
-            known = self._authenticator.believed(self._key_cache.get(text))
-        if known is None:
-            known = await self._authenticate_or_deny(one_key(text, carrier), key)
-        # No await from the last look at the freshness to here, nor below.
-        return known if isinstance(known, Denied) else self._judge_known(known, match, client_ip)
+        outcome: Outcome | None = None
+        while True:
+            known: Entry | CachedRefusal | Denied | None = None
+            if key is None and self._freshness.is_current():
+                known = self._authenticator.believed(self._key_cache.get(text))
+            if known is None:
+                known = await self._authenticate_or_deny(one_key(text, carrier), key)
+            if isinstance(known, Denied):
+                return known
+            # No await from the last look at the freshness to here, nor in what judges.
+            verdict = self._judge_known(known, match, client_ip, outcome)
+            if not isinstance(verdict, Uncounted) or self._rate_limiter is None:
+                return _judged(verdict)
+            # What is true of the key may change meanwhile, so all is looked at again; it is counted once.
+            outcome, key = await self._rate_limiter.count(verdict), None
 
     def _judge_known(
-        self, known: Entry | CachedRefusal, match: Match | None, client_ip: str | None
-    ) -> Granted | Denied:
-        """Judge a text that is known, and note the use of its key."""
+        self, known: Entry | CachedRefusal, match: Match | None, client_ip: str | None, outcome: Outcome | None = None
+    ) -> Granted | Denied | Uncounted:
+        """Judge a text that is known, and note the use of its key. *outcome* is of a request that was counted."""
         if isinstance(known, CachedRefusal):
             return Denied(known.reason)
         now = self._now()
@@ -204,7 +216,7 @@ class Gate:
         rule = None if match is None else match.rule
         if isinstance(verdict, Granted):
             if rule is not None and (known.limits is not None or rule.limits):
-                return self._judge_limited(known, verdict, rule, client_ip)
+                return self._judge_limited(known, verdict, rule, client_ip, outcome)
             if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                 self._key_cache.touch(known)
             if rule is not None:
@@ -216,14 +228,16 @@ class Gate:
         self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=is_use)
         return verdict
 
-    def _judge_limited(self, known: Entry, granted: Granted, rule: Rule, client_ip: str | None) -> Granted | Denied:
+    def _judge_limited(
+        self, known: Entry, granted: Granted, rule: Rule, client_ip: str | None, outcome: Outcome | None
+    ) -> Granted | Denied | Uncounted:
         """Count a request that nothing but limits can refuse, and note the use of its key."""
         limiter, now = self._rate_limiter, self._now()
-        verdict = granted if limiter is None else limiter.judge(known, granted, rule)
+        verdict = granted if limiter is None else limiter.judge(known, granted, rule, outcome)
         if isinstance(verdict, Granted):
             if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                 self._key_cache.touch(known)
-        elif verdict.reason is Reason.LIMITED:
+        elif isinstance(verdict, Denied) and verdict.reason is Reason.LIMITED:
             self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=True)
         return granted if limiter is not None and limiter.observes and isinstance(verdict, Denied) else verdict
 
@@ -237,6 +251,11 @@ class Gate:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:
             return Denied(Reason.UNAVAILABLE)
+
+
+def _judged(verdict: Granted | Denied | Uncounted) -> Granted | Denied:
+    """Give *verdict*, or a denial where nobody could count the request."""
+    return Denied(Reason.LIMITS_UNAVAILABLE) if isinstance(verdict, Uncounted) else verdict
 
 
 def _is_preflight(scope: Scope) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
     from keyfob.keys.record import KeyRecord
-    from keyfob.policy.limits import PlanLimits
+    from keyfob.limits.meters import KeyLimits
     from keyfob.rules.table import Rule
 
 __all__ = ["CachedRefusal", "Entry", "KeyCache"]
@@ -92,7 +92,7 @@ class KeyCache:
         suspends: Callable[[str, str], bool],
         *,
         announces: bool = True,
-        limits_of: Callable[[str, str], PlanLimits | None] = lambda _, __: None,
+        limits_of: Callable[[KeyRecord], KeyLimits | None] = lambda _: None,
     ) -> None:
         """Make an empty cache.
 
@@ -100,7 +100,7 @@ class KeyCache:
             size: a number of keys, 0 for none.
             suspends: whether a plan lacks a key type.
             announces: whether responses to a replaced key say so.
-            limits_of: the limits that a plan sets for a key type.
+            limits_of: the limits that a key has by itself or by its plan.
         """
         self._limits_of = limits_of
         self._size = size
@@ -156,7 +156,7 @@ class KeyCache:
             suspended=self._is_suspended(record),
             as_of=as_of,
             announces=self._announces,
-            limits=self._limits_of(record.plan, record.key_type),
+            limits=self._limits_of(record),
         )
         if self._size == 0:
             return entry
@@ -186,7 +186,7 @@ class KeyCache:
                     as_of=record.revision,
                     passes=self._passes_of(record),
                     announces=self._announces,
-                    limits=self._limits_of(record.plan, record.key_type),
+                    limits=self._limits_of(record),
                 )
         if changed:
             stale = [digest for digest, dead in self._dead.items() if dead.key_id in changed]
@@ -209,7 +209,7 @@ class KeyCache:
 
         A key with limits does not share it: it may not find there what a key without limits has put into it.
         """
-        if self._limits_of(record.plan, record.key_type) is not None:
+        if self._limits_of(record) is not None:
             return set()
         kind = record.permissions, record.key_type
         passes = self._passes.get(kind)

@@ -13,7 +13,7 @@ from keyfob.policy.permissions import Held
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob.policy.limits import PlanLimits
+    from keyfob.limits.meters import KeyLimits
     from keyfob.rules.table import Rule
 
 _NEVER = float("inf")
@@ -28,6 +28,7 @@ class Entry:
     """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
 
     __slots__ = (
+        "counted_as",
         "dead",
         "digest",
         "ends",
@@ -51,7 +52,7 @@ class Entry:
         suspended: bool,
         as_of: int,
         announces: bool = True,
-        limits: PlanLimits | None = None,
+        limits: KeyLimits | None = None,
     ) -> None:
         """*as_of* is the revision of the snapshot in which *record* was read."""
         self.digest = digest
@@ -71,7 +72,7 @@ class Entry:
         as_of: int,
         passes: set[Rule] | None = None,
         announces: bool = True,
-        limits: PlanLimits | None = None,
+        limits: KeyLimits | None = None,
     ) -> None:
         """Take over what *record* says; *announces* is whether callers are told that their key was replaced.
 
@@ -100,6 +101,7 @@ class Entry:
             self.ends = -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
         self.limits = limits
+        self.counted_as = record.id
         self.revision = as_of
 
 

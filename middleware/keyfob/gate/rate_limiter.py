@@ -7,33 +7,50 @@ request, and ``RateLimit`` says where each stands.
 from __future__ import annotations
 
 import logging
+import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import LimitsUnavailable
 from keyfob.gate.verdict import Denied, Granted, Reason
-from keyfob.limits.windows import Meter, subject_of
-from keyfob.policy.limits import PlanLimits
+from keyfob.limits.meters import KeyLimits, meters_of
+from keyfob.limits.windows import Outcome, RemoteCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import Entry
-    from keyfob.limits.windows import Counter, Standing
+    from keyfob.limits.windows import Counter, Meter, Standing
     from keyfob.policy.limits import Limit
     from keyfob.rules.table import Rule
 
 log = logging.getLogger("keyfob")
 
+UNAVAILABLE: Final = Outcome(has_room=False, standings=())
+"""Nobody can say whether there is room, and requests may not pass meanwhile."""
+
 _REMEMBERED = 65_536  # sets of meters, one for each key and kind of rule in use
+
+
+class Uncounted(NamedTuple):
+    """A request that is judged once `RateLimiter.count` has counted it."""
+
+    meters: tuple[Meter, ...]
+    cost: int
 
 
 class RateLimiter:
     """Counts requests of keys that were found to hold what their rule needs."""
 
     def __init__(
-        self, limits: Mapping[str, Limit], counter: Counter, *, headers: str = "always", observes: bool = False
+        self,
+        limits: Mapping[str, Limit],
+        counter: Counter | RemoteCounter,
+        *,
+        headers: str = "always",
+        observes: bool = False,
+        now: Callable[[], float] = time.time,  # seconds since the epoch: only raised limits look at it
     ) -> None:
         """Count with *counter* what *limits* allow.
 
@@ -42,21 +59,51 @@ class RateLimiter:
             counter: where requests are counted.
             headers: which responses carry the header fields: "always", "refusals" or "never".
             observes: whether what is beyond a limit is only logged.
+            now: the clock.
         """
         self._limits = limits
-        self._counter = counter
+        # Found out once: asking a protocol costs more than counting.
+        self._remote = counter if isinstance(counter, RemoteCounter) else None
+        self._here = None if isinstance(counter, RemoteCounter) else counter
         self._on_grant = headers == "always"
         self._on_refusal = headers != "never"
         self.observes = observes
-        self.meters_of = lru_cache(_REMEMBERED)(self._meters_of)
+        self._now = now
+        self._meters = lru_cache(_REMEMBERED)(self._meters_of)
 
-    def judge(self, entry: Entry, granted: Granted, rule: Rule) -> Granted | Denied:
-        """Count a request of *entry* under *rule*, or deny it. *granted* is what it gets beside limits."""
-        meters = self.meters_of(entry.key_id, entry.grant.team, entry.limits, rule.limits)
-        try:
-            outcome = self._counter.take(meters, rule.cost)
-        except LimitsUnavailable:
+    def judge(
+        self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome | None = None
+    ) -> Granted | Denied | Uncounted:
+        """Count a request of *entry* under *rule*, or deny it. *granted* is what it gets beside limits.
+
+        *outcome* is what `count` said, where the request was `Uncounted` before.
+        """
+        own = entry.limits
+        factor = 1.0 if own is None or own.raised is None else own.factor(self._now())
+        meters = self._meters(entry.counted_as, entry.grant.team, own, rule.limits, factor)
+        if not meters:
+            return granted
+        if outcome is None:
+            if self._here is None:
+                return Uncounted(meters, rule.cost)
+            try:
+                outcome = self._here.take(meters, rule.cost)
+            except LimitsUnavailable:
+                outcome = UNAVAILABLE
+        if outcome is UNAVAILABLE:
             return Denied(Reason.LIMITS_UNAVAILABLE, entry.key_id, announcement=granted.announcement)
+        return self._answer(entry, granted, rule, outcome)
+
+    async def count(self, uncounted: Uncounted) -> Outcome:
+        """Count where waiting is needed. `UNAVAILABLE` stands for a request that nobody may judge."""
+        if self._remote is None:
+            return UNAVAILABLE
+        try:
+            return await self._remote.take_remotely(*uncounted)
+        except LimitsUnavailable:
+            return UNAVAILABLE
+
+    def _answer(self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome) -> Granted | Denied:
         if outcome.has_room:
             if not self._on_grant or not outcome.standings:
                 return granted
@@ -69,15 +116,11 @@ class RateLimiter:
         headers = (granted.announcement or ()) + headers + ((b"retry-after", b"%d" % wait),)
         return Denied(Reason.LIMITED, entry.key_id, announcement=headers)
 
-    def _meters_of(self, key_id: str, team: str, own: PlanLimits | None, of_rule: tuple[str, ...]) -> tuple[Meter, ...]:
-        """What a request is counted for: the limits of key and rule, each once, and those of the team."""
-        each, shared = own or PlanLimits()
-        names = dict.fromkeys((*each, *of_rule))
-        counted = [("key", key_id, name, "") for name in names] + [("team", team, name, "-team") for name in shared]
-        return tuple(
-            Meter(subject_of(kind, of, f"{name}-{rate.unit}"), f"{name}-{rate.unit}{ending}", rate.amount, rate.seconds)
-            for kind, of, name, ending in counted
-            for rate in self._limits[name].rates
+    def _meters_of(
+        self, counted_as: str, team: str, own: KeyLimits | None, of_rule: tuple[str, ...], factor: float
+    ) -> tuple[Meter, ...]:
+        return meters_of(
+            self._limits, counted_as=counted_as, team=team, own=own or KeyLimits(), of_rule=of_rule, factor=factor
         )
 
 

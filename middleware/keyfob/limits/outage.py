@@ -9,7 +9,7 @@ from keyfob.errors import LimitsUnavailable
 from keyfob.limits.windows import Outcome
 
 if TYPE_CHECKING:
-    from keyfob.limits.windows import Counter, Meter, Standing
+    from keyfob.limits.windows import Counter, Meter, RemoteCounter, Standing
 
 log = logging.getLogger("keyfob")
 
@@ -20,30 +20,80 @@ _THEN = {
 }
 
 
+class Outage:
+    """Whether it is one now. It logs the begin and the end."""
+
+    def __init__(self, on_outage: str) -> None:
+        """*on_outage* is "local", "open" or "closed"."""
+        self._on_outage = on_outage
+        self.problem: str | None = None
+
+    def answer(self, error: LimitsUnavailable, alone: Counter, meters: tuple[Meter, ...], cost: int) -> Outcome:
+        """Answer for one request that could not be counted because of *error*. Raises it if "closed"."""
+        if self.problem is None:
+            log.warning(
+                "limits cannot be counted, and %s: %s",
+                _THEN[self._on_outage],
+                error,
+                extra={"event": "limits_unavailable"},
+            )
+        self.problem = f"limits cannot be counted, and {_THEN[self._on_outage]}: {error}"
+        if self._on_outage == "closed":
+            raise error
+        return alone.take(meters, cost) if self._on_outage == "local" else Outcome(has_room=True, standings=())
+
+    def end(self) -> None:
+        """Something was counted."""
+        if self.problem is not None:
+            self.problem = None
+            log.warning("limits are counted as usual again", extra={"event": "limits_available"})
+
+
+class RemoteWithFallback:
+    """Counts with a remote *counter*, or does without it as configured."""
+
+    def __init__(self, counter: RemoteCounter, alone: Counter, on_outage: str) -> None:
+        """*on_outage* is "local", where *alone* counts instead, "open" or "closed"."""
+        self._counter = counter
+        self._alone = alone
+        self._outage = Outage(on_outage)
+
+    async def take_remotely(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
+        """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable only if "closed"."""
+        try:
+            outcome = await self._counter.take_remotely(meters, cost)
+        except LimitsUnavailable as error:
+            return self._outage.answer(error, self._alone, meters, cost)
+        self._outage.end()
+        return outcome
+
+    async def disconnect(self) -> None:
+        """Let go of what is open."""
+        self._alone.close()
+        await self._counter.disconnect()
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now, if anything is."""
+        return self._outage.problem
+
+
 class WithFallback:
-    """Counts with *counter*, or does without it as configured. It logs the begin and the end of an outage."""
+    """Counts with *counter*, or does without it as configured."""
 
     def __init__(self, counter: Counter, alone: Counter, on_outage: str) -> None:
         """*on_outage* is "local", where *alone* counts instead, "open" or "closed"."""
         self._counter = counter
         self._alone = alone
-        self._on_outage = on_outage
-        self._is_out = False
+        self._outage = Outage(on_outage)
 
     def take(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
         """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable only if "closed"."""
         try:
             outcome = self._counter.take(meters, cost)
         except LimitsUnavailable as error:
-            self._begin(error)
-            if self._on_outage == "closed":
-                raise
-            if self._on_outage == "open":
-                return Outcome(has_room=True, standings=())
-            return self._alone.take(meters, cost)
-        if self._is_out:
-            self._is_out = False
-            log.warning("limits are counted as usual again", extra={"event": "limits_available"})
+            return self._outage.answer(error, self._alone, meters, cost)
+        self._outage.end()
         return outcome
 
     def look(self, meters: tuple[Meter, ...]) -> tuple[Standing, ...]:
@@ -54,12 +104,7 @@ class WithFallback:
         """Let go of what is open."""
         self._counter.close()
 
-    def _begin(self, error: LimitsUnavailable) -> None:
-        if not self._is_out:
-            self._is_out = True
-            log.warning(
-                "limits cannot be counted, and %s: %s",
-                _THEN[self._on_outage],
-                error,
-                extra={"event": "limits_unavailable"},
-            )
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now, if anything is."""
+        return self._outage.problem

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 NS: Final = 1_000_000_000  # nanoseconds in a second
 SUBJECT_SIZE: Final = 16  # bytes
@@ -94,6 +94,19 @@ class Counter(Protocol):
         ...
 
     def close(self) -> None:
+        """Let go of what is open. Counting again opens it again."""
+        ...
+
+
+@runtime_checkable
+class RemoteCounter(Protocol):
+    """Counts where an answer has to be waited for."""
+
+    async def take_remotely(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
+        """Count *cost* for each of *meters* if all have room; 0 only reads. Raises LimitsUnavailable."""
+        ...
+
+    async def disconnect(self) -> None:
         """Let go of what is open. Counting again opens it again."""
         ...
 

@@ -10,34 +10,39 @@ from typing import TYPE_CHECKING, Final
 from keyfob.errors import ConfigError
 from keyfob.gate.rate_limiter import RateLimiter
 from keyfob.limits.memory import MemoryCounter
-from keyfob.limits.outage import WithFallback
+from keyfob.limits.outage import RemoteWithFallback, WithFallback
 from keyfob.limits.shared import SharedCounter
+from keyfob.limits.valkey_counter import ValkeyCounter
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.policy.catalogue import Catalogue
 
 CLOCK: Final = time.time_ns  # by which windows begin and end
+LOCAL: Final = "local"
 
 
-def open_counter(settings: Settings, catalogue: Catalogue) -> WithFallback | None:
+def open_counter(settings: Settings, catalogue: Catalogue) -> WithFallback | RemoteWithFallback | None:
     """Make what counts, or None where there are no limits. Nothing is opened yet. Raises ConfigError."""
     if not catalogue.limits:
         return None
-    database = None if settings.store_url is None else settings.store_url.path
-    path = settings.limits_file
-    if path is None:
-        if database is None:
-            raise ConfigError(
-                "limits are counted in a file that the workers of this host share: with PostgreSQL, "
-                'say limits_file = "/run/keyfob/limits" under [middleware]'
-            )
-        path = Path(f"{os.path.realpath(database)}-limits")
-    counter = SharedCounter(path, database, clock=CLOCK)
-    return WithFallback(counter, MemoryCounter(CLOCK), settings.limits_on_outage)
+    is_remote = settings.limits_store != LOCAL
+    file = _file(settings)
+    if file is None and not is_remote:
+        raise ConfigError(
+            "limits are counted in a file that the workers of this host share: with PostgreSQL, "
+            'say limits_file = "/run/keyfob/limits" under [middleware], or count in Valkey'
+        )
+    alone = MemoryCounter(CLOCK)
+    if is_remote:
+        here = alone if file is None else WithFallback(file, alone, LOCAL)
+        return RemoteWithFallback(ValkeyCounter(settings.limits_store), here, settings.limits_on_outage)
+    return None if file is None else WithFallback(file, alone, settings.limits_on_outage)
 
 
-def rate_limiter_of(settings: Settings, catalogue: Catalogue, counter: WithFallback | None) -> RateLimiter | None:
+def rate_limiter_of(
+    settings: Settings, catalogue: Catalogue, counter: WithFallback | RemoteWithFallback | None
+) -> RateLimiter | None:
     """What judges by limits with *counter*, if there is one."""
     if counter is None:
         return None
@@ -47,3 +52,20 @@ def rate_limiter_of(settings: Settings, catalogue: Catalogue, counter: WithFallb
         headers=settings.ratelimit_headers,
         observes="observe" in {settings.limits_mode, settings.mode},
     )
+
+
+async def close_counter(counter: WithFallback | RemoteWithFallback | None) -> None:
+    """Let go of what *counter* has open."""
+    if isinstance(counter, RemoteWithFallback):
+        await counter.disconnect()
+    elif counter is not None:
+        counter.close()
+
+
+def _file(settings: Settings) -> SharedCounter | None:
+    """What counts for the workers of this host, where there is a place for it."""
+    database = None if settings.store_url is None else settings.store_url.path
+    path = settings.limits_file
+    if path is None and database is not None:
+        path = Path(f"{os.path.realpath(database)}-limits")
+    return None if path is None else SharedCounter(path, database, clock=CLOCK)

@@ -19,6 +19,7 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.hash_pool import Argon2Pool
+from keyfob.limits.meters import limits_of
 from keyfob.log_format import install_fallback
 from keyfob.management.key_issuer import argon2_parameters
 from keyfob.policy.catalogue import build_catalogue
@@ -31,7 +32,7 @@ from keyfob.runtime.changes import ChangeApplier
 from keyfob.runtime.gates import build_gate
 from keyfob.runtime.inspection import inspect
 from keyfob.runtime.management import ManagedRuntime
-from keyfob.runtime.rate_limits import open_counter
+from keyfob.runtime.rate_limits import close_counter, open_counter
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Runtime(ManagedRuntime):
             self.settings.cache_size,
             self.catalogue.suspends,
             announces=self.settings.announce_replacement,
-            limits_of=self.catalogue.limits_of,
+            limits_of=partial(limits_of, self.catalogue),
         )
 
     def _build_authenticator(self) -> Authenticator:
@@ -224,8 +225,7 @@ class Runtime(ManagedRuntime):
         await self.usage.drain(self.store)
         await self.workers.leave()
         self.pool.close()
-        if self.counter is not None:
-            self.counter.close()
+        await close_counter(self.counter)
         await self.store.close()
 
     def _open(self) -> None:
