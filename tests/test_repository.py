@@ -43,7 +43,12 @@ DEFAULT_DEPENDENCIES = {
     "uvicorn",
     "websockets",
 }
-EXTRAS = {"metrics": {"prometheus-client"}, "otel": {"opentelemetry-api"}, "postgres": {"asyncpg"}}
+EXTRAS = {
+    "metrics": {"prometheus-client"},
+    "otel": {"opentelemetry-api"},
+    "postgres": {"asyncpg"},
+    "valkey": {"valkey"},
+}
 TOP_LEVEL = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
