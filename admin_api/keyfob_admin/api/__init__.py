@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, explain, find, key_routes, meta, teams, verify
+from keyfob_admin.api import audit, explain, find, key_routes, meta, people, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
@@ -17,6 +17,7 @@ TABLE: Final[tuple[Route[Call], ...]] = (
     *find.ROUTES,
     *explain.ROUTES,
     *teams.ROUTES,
+    *people.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,
 )

@@ -45,6 +45,7 @@ def _search(call: Call) -> EventSearch:
         key=or_none(asked.key),
         actor=or_none(asked.actor),
         action=or_none(asked.action),
+        person=or_none(asked.person),
         since=or_none(asked.since),
         page_size=asked.page_size,
         page_token=asked.page_token or None,

@@ -133,6 +133,7 @@ def _search(team: str, asked: ListKeysQuery | KeyFilter) -> KeySearch:
         expires_before=or_none(asked.expires_before),
         expires_after=or_none(asked.expires_after),
         created_by=or_none(asked.created_by),
+        owner=or_none(asked.owner),
         external_id=or_none(asked.external_id),
         never_used=never_used in {True, "true"},
     )
@@ -167,6 +168,8 @@ async def get(call: Call) -> Response:
 async def patch(call: Call) -> Response:
     """Change the members that the caller sent and leave the rest."""
     changes = given(call.sent(PatchKey))
+    if "owner" in changes:
+        changes["owner"] = msgspec.to_builtins(changes["owner"])
     view = await call.runtime.lifecycle.update(
         call.team, call.key_id, changes, actor=call.actor, precondition=_precondition(call)
     )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.api.route import by_path
-from keyfob_admin.api.schemas import KEY_ID, TEAM, components, properties, ref
+from keyfob_admin.api.schemas import KEY_ID, PERSON_ID, TEAM, components, properties, ref
 from keyfob_admin.problems import PROBLEM_JSON, STATUSES, TITLES, ProblemDetails
 from keyfob_admin.wire.fields import DISPLAY, SLUG
 from keyfob_admin.wire.fields import KEY_ID as KEY_ID_PATTERN
@@ -38,11 +38,17 @@ _INFO: Final = {
 _TAGS: Final = (
     ("Keys", "API keys of a team, their use, and whether a presented key is valid."),
     ("Teams", "Teams and their plans."),
+    ("People", "Who belongs to which team, with which role."),
     ("Audit", "Who changed what, when and from where."),
     ("About", "The calling key, what can be granted, and whether Keyfob can serve requests."),
 )
 _PATH_PARAMETERS: Final = {
     "team": {"description": "A team's id.", "schema": {"type": "string", "pattern": SLUG}, "example": TEAM},
+    "person": {
+        "description": "A person's id.",
+        "schema": {"type": "string", "pattern": "^[0-9A-Za-z]{16}$"},
+        "example": PERSON_ID,
+    },
     "key": {
         "description": "A key's id: the 16 characters, or the display form (`kf_api_…`).",
         "schema": {"type": "string", "pattern": f"^({DISPLAY.strip('^$')}|{KEY_ID_PATTERN.strip('^$')})$"},

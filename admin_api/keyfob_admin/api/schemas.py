@@ -15,6 +15,7 @@ Json = dict[str, Any]
 REF: Final = "#/components/schemas/{name}"
 TEAM: Final = "acme"
 KEY_ID: Final = "7Qx2mB9tKd03LpWz"
+PERSON_ID: Final = "4hTqW8nXc2LvB6sJ"
 _ADMIN_ID: Final = "0aN4sRk8WvJt61Ee"
 _AT: Final = "2026-11-29T09:00:00.125000Z"
 _LATER: Final = "2027-01-31T12:00:00Z"
@@ -33,6 +34,7 @@ _KEY: Final[Json] = {
     "ip_allow": ["203.0.113.0/24"],
     "created_at": _AT,
     "created_by": {"kind": "key", "id": _ADMIN_ID, "name": "admin"},
+    "owner": {"kind": "person", "id": PERSON_ID, "name": "Ana Ruiz"},
     "duplicated_from": None,
     "expires_at": _LATER,
     "last_used": {"at": _AT, "ip": "203.0.113.7"},
@@ -61,7 +63,17 @@ _EVENT: Final[Json] = {
     "action": "key.disabled",
     "team": TEAM,
     "key_id": KEY_ID,
+    "person_id": None,
     "detail": {"key": "reporting"},
+}
+_PERSON: Final[Json] = {
+    "id": PERSON_ID,
+    "email": "ana@example.com",
+    "name": "Ana Ruiz",
+    "source": "local",
+    "state": "active",
+    "memberships": [{"team": TEAM, "role": "team_admin", "by": "person"}],
+    "last_sign_in_at": _AT,
 }
 
 EXAMPLES: Final[Mapping[str, Json]] = {
@@ -147,6 +159,29 @@ EXAMPLES: Final[Mapping[str, Json]] = {
                 "code": "key_type_taken",
             }
         ],
+    },
+    "Invite": {"email": "ana@example.com", "team": TEAM, "role": "team_admin", "name": "Ana Ruiz"},
+    "Invitation": {
+        "person": {**_PERSON, "state": "invited", "last_sign_in_at": None},
+        "invitation_url": "https://keys.example.com/invitation/<token>",
+        "expires_at": "2026-12-02T09:00:00Z",
+    },
+    "PatchPerson": {"name": "Ana R."},
+    "SetRole": {"role": "auditor"},
+    "Person": _PERSON,
+    "PersonPage": {"people": [_PERSON], "next_page_token": None},
+    "OffboardPerson": {"keys": "transfer", "to": "team", "dry_run": True},
+    "Offboarding": {"keys": [_KEY], "sessions_ended": 1, "admin_keys_ended": 0},
+    "RoleList": {
+        "roles": [
+            {
+                "name": "auditor",
+                "label": "Auditor",
+                "permissions": ["keys:read", "people:read", "teams:read", "audit:read"],
+                "grant_all": False,
+                "own_keys_only": False,
+            }
+        ]
     },
     "AuditPage": {"events": [_EVENT], "next_page_token": None},
     "AuditEvent": _EVENT,

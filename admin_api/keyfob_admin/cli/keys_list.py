@@ -40,7 +40,8 @@ _HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
 @click.option("--never-used", is_flag=True, help="Only keys that were never used.")
 @click.option("--expires-before", callback=moment_option(), metavar="30d", help="Only keys that expire before then.")
 @click.option("--expires-after", callback=moment_option(), metavar="30d", help="Only keys that expire later, or never.")
-@click.option("--created-by", metavar="ID", help="Only keys that the key with this id made.")
+@click.option("--created-by", metavar="ID", help="Only keys that the key or person with this id made.")
+@click.option("--owner", metavar="ID", help="Only keys that the person with this id owns, or team.")
 @click.option("--external-id", metavar="ID", help="Only keys that another system knows by this id.")
 @click.option("--order-by", type=click.Choice(_ORDERS), default="created_at", help="Also with - before it, to turn it.")
 @as_json_option
@@ -55,6 +56,7 @@ def list_(
     expires_before: datetime | None,
     expires_after: datetime | None,
     created_by: str | None,
+    owner: str | None,
     external_id: str | None,
     order_by: str,
     as_json: bool,
@@ -72,18 +74,23 @@ def list_(
             expires_before=expires_before,
             expires_after=expires_after,
             created_by=created_by,
+            owner=owner,
             external_id=external_id,
             order_by=order_by,
             page_size=LARGEST_PAGE,
         )
         shown = [context.shown().key(view) for view in await context.all_keys(sought)]
-        if as_json:
-            print_json({"keys": shown})
-        else:
-            whole = ("state", "expires", "last used")
-            print_table(_HEAD, map(_row, shown), whole=whole, drop=("permissions", "last used", "team", "expires"))
+        _print_list(shown, as_json=as_json)
 
     run_with_context(work)
+
+
+def _print_list(shown: Sequence[Key], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"keys": shown})
+        return
+    whole = ("state", "expires", "last used")
+    print_table(_HEAD, map(_row, shown), whole=whole, drop=("permissions", "last used", "team", "expires"))
 
 
 @click.command(cls=Command)
@@ -135,6 +142,11 @@ def _short(permissions: Sequence[str], most: int = 3) -> str:
     return ", ".join(permissions[:most]) + more
 
 
+def _owned_by(key: Key) -> str:
+    """Say who owns the key."""
+    return "the team" if key.owner.kind == "team" else f"{key.owner.name} (person {key.owner.id})"
+
+
 @click.command(cls=Command)
 @click.argument("key_id", metavar="ID")
 @as_json_option
@@ -160,6 +172,7 @@ def show(key_id: str, *, as_json: bool) -> None:
                     "created",
                     f"{moment(key.created_at)} by {named(key.created_by.kind, key.created_by.id, key.created_by.name)}",
                 ),
+                ("owner", _owned_by(key)),
                 ("duplicated from", key.duplicated_from or ""),
                 ("replaces", key.replaces or ""),
                 ("replaced by", f"{key.replaced_by}, {moment(key.replaced_at)}" if key.replaced_by else ""),

@@ -22,6 +22,7 @@ from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say
+from keyfob_admin.cli.people import people
 from keyfob_admin.cli.serve import log_config, serve
 from keyfob_admin.cli.teams import permissions, teams
 
@@ -80,6 +81,7 @@ for _command in (
     console,
     keys,
     teams,
+    people,
     permissions,
     explain,
     audit,

@@ -129,9 +129,9 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def named(kind: str, key_id: str | None, name: str) -> str:
-    """Write who did something: the name always with the key's id, or with what else it is, so that none can pass."""
-    return f"{name} (key {key_id})" if key_id else f"{name} ({kind})"
+def named(kind: str, who: str | None, name: str) -> str:
+    """Write who did something: the name always with an id, or with what else it is, so that none can pass."""
+    return f"{name} ({kind} {who})" if who else f"{name} ({kind})"
 
 
 def moment(at: datetime | None, otherwise: str = "never") -> str:

@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from keyfob import errors
-from keyfob_admin.console import humanize as words
 from keyfob_admin.console.form import demand_own_form, read_form
 from keyfob_admin.console.origin import SESSION, Origin, safe_next
 from keyfob_admin.console.page_request import PageRequest
@@ -34,7 +33,9 @@ log = logging.getLogger("keyfob.console")
 
 KEY_GONE: Final = "This key doesn't exist, or it was deleted."
 NO_PAGE: Final = "There is no such page."
-STORE_DOWN: Final = "Keyfob can't reach its database."
+STORE_DOWN: Final = (
+    "keyfob can't reach its database. Requests with recently checked keys still work; changes don't. Last error: "
+)
 _CLIENT_LEFT: Final = 400  # nobody reads it
 
 
@@ -124,20 +125,9 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
-            return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {error}"
+            return f"{STORE_DOWN}{error}"
         case _:
             return None
-
-
-def _meanwhile(page_request: PageRequest) -> str:
-    """What happens to requests while the database is away, as it is configured."""
-    allowance = page_request.runtime.settings.max_stale_on_outage
-    if not allowance:
-        return "Your application is answering 503 to every request with a key. Nothing can be changed until it is back."
-    return (
-        f"Recently checked keys still work for {words.seconds(allowance)} after it was last reached; then your "
-        "application answers 503. Nothing can be changed until it is back."
-    )
 
 
 async def _in_team(page_request: PageRequest) -> PageRequest:

@@ -13,8 +13,6 @@ _STEPS: Final = ((timedelta(days=365), "year"), (timedelta(days=30), "month"), (
 _SMALL_STEPS: Final = ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-BOX: Final = "Search, or paste a key, a log line or an ID"
-
 ACTIONS: Final[Mapping[str, str]] = {
     "key.created": "Created",
     "key.duplicated": "Created as a duplicate",
@@ -44,11 +42,6 @@ ACTIONS: Final[Mapping[str, str]] = {
 def day(moment: datetime | date) -> str:
     """``20 Nov 2026``."""
     return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def short_day(moment: date) -> str:
-    """``20 Nov``."""
-    return f"{moment.day} {_MONTHS[moment.month - 1]}"
 
 
 def moment(at: datetime) -> str:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Forbidden, NotFound, Refused, StoreUnavailable
 from keyfob.management.key_drafts import KeyDraft, copy_of
 from keyfob.policy.key_types import ADMIN
-from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of
-from keyfob_admin.console.permission_choices import groups, presets
-from keyfob_admin.console.permission_matrix import matrix, summary
+from keyfob_admin.console.key_form import KeyForm, mistakes_of
+from keyfob_admin.console.permission_choices import groups, labels_of, presets
 from keyfob_admin.problems import STATUSES, Problem
 
 if TYPE_CHECKING:
@@ -169,16 +167,12 @@ def form_page(
     """Write the form that new keys, copies and changes share. *had* of *context* is what the key holds already."""
     catalogue = page_request.runtime.catalogue
     granted = key_type.permissions if key_type.permissions is not None else entries.permissions
-    held = page_request.actor.permissions
-    grouped = groups(catalogue, key_type.name, granted, context.get("had", ()), held)
     shared = {
         "key_type": key_type,
         "entries": entries,
-        "groups": grouped,
-        "matrix": matrix(grouped),
-        "summary": summary(grouped),
-        "ends": {days: page_request.now + timedelta(days=int(days)) for days in PERIODS},
-        "presets": presets(catalogue, key_type.name, held),
+        "groups": groups(catalogue, key_type.name, granted, context.get("had", ())),
+        "presets": presets(catalogue, key_type.name, page_request.actor.permissions),
+        "labels": labels_of(catalogue, granted),
         "mistakes": (),
         "had": (),
         "refused": status,

@@ -11,7 +11,7 @@ from keyfob.management.audit_log import EventSearch
 from keyfob.propagation.reach import seconds_until_effective
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.key_create import taken_words
-from keyfob_admin.console.permission_choices import EVERYTHING, groups
+from keyfob_admin.console.permission_choices import groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 _DAYS: Final = 30
-SPANS: Final = (7, _DAYS, 90)
 _MOST_CHANGES: Final = 200
 
 
@@ -39,24 +38,11 @@ class PermissionChange:
 async def show_overview(page_request: PageRequest) -> Response:
     """Show what the key is, and its last thirty days."""
     view = await _seen(page_request)
-    record, catalogue = view.record, page_request.runtime.catalogue
-    span = next((days for days in SPANS if str(days) == page_request.asked("days")), _DAYS)
     days = await page_request.runtime.lifecycle.usage.days(
-        page_request.team.id, page_request.key_id, span, actor=page_request.actor
+        page_request.team.id, page_request.key_id, _DAYS, actor=page_request.actor
     )
-    can = groups(catalogue, record.key_type, record.permissions)
-    choices = [choice for group in can for choice in group.choices]
     return await _page(
-        page_request,
-        "key.html",
-        view,
-        chart=charts.bar_chart(days),
-        spans=SPANS,
-        source=await _source_of(page_request, view),
-        groups=can,
-        granted=sum(choice.ticked for choice in choices),
-        grantable=len([choice for choice in choices if choice.name != EVERYTHING or choice.ticked]),
-        fixed=catalogue.key_types[record.key_type].is_fixed,
+        page_request, "key.html", view, chart=charts.bar_chart(days), source=await _source_of(page_request, view)
     )
 
 
@@ -65,7 +51,7 @@ async def show_permissions(page_request: PageRequest) -> Response:
     view = await _seen(page_request)
     record = view.record
     shown = groups(page_request.runtime.catalogue, record.key_type, record.permissions)
-    everything = [choice for group in shown for choice in group.choices if choice.name != EVERYTHING or choice.ticked]
+    everything = [choice for group in shown for choice in group.choices if choice.name != "*" or choice.ticked]
     return await _page(
         page_request,
         "key_permissions.html",

@@ -55,12 +55,11 @@ class KeyForm:
     @classmethod
     def of_form(cls, form: Form, kept_expiry: datetime | None = None) -> KeyForm:
         """Take what was sent."""
-        picked = form.get("expires_on").strip()
         return cls(
             name=form.get("name"),
             description=form.get("description"),
-            expires=ON_DATE if picked else form.get("expires") or NEVER,  # a day that was picked is meant
-            expires_on=picked,
+            expires=form.get("expires") or NEVER,
+            expires_on=form.get("expires_on").strip(),
             addresses=form.get("addresses"),
             permissions=tuple(dict.fromkeys(form.all("permission"))),
             no_permissions=form.has("no_permissions"),

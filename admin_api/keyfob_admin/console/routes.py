@@ -14,7 +14,6 @@ from keyfob_admin.console import (
     key_detail,
     key_edit,
     key_list,
-    search,
     sign_in_pages,
     team_pages,
 )
@@ -77,8 +76,6 @@ CLOSED: Final[Sequence[Row]] = (
     ("POST", "/logout", sign_in_pages.sign_out),
     ("POST", "/theme", sign_in_pages.choose_theme),
     ("GET", "/keys", key_list.show_keys),
-    ("GET", "/find", search.lead_to_list),
-    ("POST", "/find", search.search),
     ("GET", "/keys/new", key_create.show_new),
     ("POST", "/keys/new", key_create.generate),
     ("GET", _KEY, key_detail.show_overview),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from keyfob_admin.wire.fields import Count, KeyId, Moment, NextPageToken, Slug
 from keyfob_admin.wire.views import ActorKind
@@ -16,6 +16,7 @@ class AuditActor(Struct, frozen=True):
     kind: ActorKind
     id: str | None
     name: str
+    email: Annotated[str | UnsetType | None, Meta(description="Of a person, as of then.")] = UNSET
 
 
 class AuditEvent(Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
     action: str
     team: Slug | None
     key_id: KeyId | None
+    person_id: Annotated[str | None, Meta(description="Whom it happened to.")]
     detail: dict[str, Any]
 
 

@@ -8,7 +8,14 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from keyfob.management.metadata import EXTERNAL_ID_LENGTH, MEMBERS
-from keyfob.management.validation import ADDRESSES, DESCRIPTION_LENGTH, NAME_LENGTH, PERMISSIONS, REASON_LENGTH
+from keyfob.management.validation import (
+    ADDRESSES,
+    DESCRIPTION_LENGTH,
+    EMAIL_LENGTH,
+    NAME_LENGTH,
+    PERMISSIONS,
+    REASON_LENGTH,
+)
 
 SLUG: Final = "^[a-z0-9][a-z0-9-]{0,62}$"
 KEY_ID: Final = "^[0-9A-Za-z]{16}$"
@@ -19,6 +26,9 @@ Moment = Annotated[datetime, Meta(tz=True)]
 """A time with its offset (RFC 3339); sent in UTC."""
 
 Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": NAME_LENGTH})]
+Email = Annotated[str, Meta(extra_json_schema={"minLength": 3, "maxLength": EMAIL_LENGTH})]
+PersonId = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9A-Za-z]{16}$"})]
+RoleName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z][a-z0-9_-]{0,62}$"})]
 Description = Annotated[str, Meta(extra_json_schema={"maxLength": DESCRIPTION_LENGTH})]
 GrantText = Annotated[str, Meta(description="A permission, `prefix:*`, or `*`.", extra_json_schema={"minLength": 1})]
 Grants = Annotated[list[GrantText], Meta(extra_json_schema={"maxItems": PERMISSIONS})]

@@ -21,6 +21,11 @@ def link_base(admin_url: str | None, scope: Scope) -> str:
     return f"{scope.get('scheme', 'http')}://{shown}:{port}{scope.get('root_path', '').rstrip('/')}"
 
 
+def invitation_address(base: str, token: str) -> str:
+    """Where the link of *token* is that lets a person in, in the console at *base*."""
+    return f"{base}/invitation/{token}"
+
+
 def handover_address(base: str, token: str) -> str:
     """Where the link of *token* is, in the console at *base*."""
     return f"{base}/handover/{token}"

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from keyfob.keys.format import display
+from keyfob.management.actor import creator_of
 from keyfob.management.key_state import state_of
 from keyfob_admin.wire import audit_views, views
 from keyfob_admin.wire.found_keys import Deletion, FoundKey, Position
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from keyfob.audit import ChainedEvent
+    from keyfob.audit import ChainedEvent, Event
     from keyfob.gate.verdict import Grant
     from keyfob.keys.record import Creator, KeyRecord, Team
     from keyfob.management.key_finder import Match
@@ -93,6 +94,7 @@ class KeyPresenter:
             "ip_allow": list(record.ip_allow),
             "created_at": record.created_at,
             "created_by": _creator(record.created_by),
+            "owner": _owner(record),
             "duplicated_from": record.duplicated_from,
             "expires_at": record.expires_at,
             "last_used": views.LastUsed(used.at, used.ip) if used else None,
@@ -116,7 +118,14 @@ def _creator(creator: Creator | None) -> views.CreatedBy | None: ...
 def _creator(creator: Creator | None) -> views.CreatedBy | None:
     if creator is None:
         return None
-    return views.CreatedBy(cast("views.ActorKind", creator.kind), creator.id, creator.name)
+    email = creator.email if creator.kind == "person" else UNSET
+    return views.CreatedBy(cast("views.ActorKind", creator.kind), creator.id, creator.name, email)
+
+
+def _owner(record: KeyRecord) -> views.Owner:
+    if record.owner_id is None:
+        return views.Owner("team")
+    return views.Owner("person", record.owner_id, record.owner_name)
 
 
 def shown_workers(acknowledged: Acknowledged) -> list[views.Worker]:
@@ -135,13 +144,20 @@ def shown_event(chained: ChainedEvent) -> audit_views.AuditEvent:
     return audit_views.AuditEvent(
         seq=chained.seq,
         at=event.at,
-        actor=audit_views.AuditActor(cast("views.ActorKind", event.actor_kind), event.actor_id, event.actor_name),
+        actor=_audit_actor(event),
         ip=event.ip,
         action=event.action,
         team=event.team,
         key_id=event.key_id,
-        detail=dict(event.detail),
+        person_id=event.person_id,
+        detail={name: value for name, value in event.detail.items() if name != "actor_email"},
     )
+
+
+def _audit_actor(event: Event) -> audit_views.AuditActor:
+    by = creator_of(event)
+    email = by.email if by.kind == "person" else UNSET
+    return audit_views.AuditActor(cast("views.ActorKind", by.kind), by.id, by.name, email)
 
 
 def shown_caller(grant: Grant, prefix: str) -> views.Caller:

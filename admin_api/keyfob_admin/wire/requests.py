@@ -20,6 +20,7 @@ from keyfob_admin.wire.fields import (
     Overlap,
     PageSize,
     PageToken,
+    PersonId,
     Reason,
     Slug,
     TypeName,
@@ -48,10 +49,19 @@ class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     handover: Handover | UnsetType = UNSET
 
 
+class OwningPerson(Struct, forbid_unknown_fields=True):
+    """A person who is to own a key."""
+
+    person: PersonId
+
+
 class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
     """A merge patch (RFC 7396): what is left out stays, null clears."""
 
     name: UnsetType | Name = UNSET
+    owner: Annotated[
+        UnsetType | OwningPerson | Literal["team"], Meta(description="Somebody with a role in the team, or `team`.")
+    ] = UNSET
     description: UnsetType | Description | None = UNSET
     permissions: Grants | UnsetType = UNSET
     expires_at: UnsetType | Moment | None = UNSET
@@ -101,6 +111,7 @@ class KeyFilter(Struct, forbid_unknown_fields=True, kw_only=True):
     expires_before: UnsetType | Moment = UNSET
     expires_after: UnsetType | Moment = UNSET
     created_by: UnsetType | str = UNSET
+    owner: UnsetType | str = UNSET
     external_id: UnsetType | ExternalId = UNSET
     never_used: UnsetType | bool = UNSET
 
@@ -184,7 +195,8 @@ class ListKeysQuery(Struct, kw_only=True):
     )
     expires_before: Moment | UnsetType = UNSET
     expires_after: Annotated[Moment, Meta(description="Keys that never expire are among them.")] | UnsetType = UNSET
-    created_by: Annotated[str, Meta(description="The id of the key that made them.")] | UnsetType = UNSET
+    created_by: Annotated[str, Meta(description="The id of the key or person that made them.")] | UnsetType = UNSET
+    owner: Annotated[str, Meta(description="The id of the person who owns them, or `team`.")] | UnsetType = UNSET
     external_id: ExternalId | UnsetType = UNSET
     never_used: Annotated[Literal["true"], Meta(description="Only keys without any use.")] | UnsetType = UNSET
     order_by: Literal[
@@ -227,6 +239,7 @@ class AuditQuery(Struct, kw_only=True):
     key: Annotated[str, Meta(description="A key's id, or its display form.")] | UnsetType = UNSET
     actor: Annotated[str, Meta(description="The id or the name of who did it.")] | UnsetType = UNSET
     action: Annotated[str, Meta(description="For example `key.disabled`.")] | UnsetType = UNSET
+    person: Annotated[str, Meta(description="The id of the person whom it happened to.")] | UnsetType = UNSET
     since: Moment | UnsetType = UNSET
     page_size: PageSize = 50
     page_token: PageToken = ""

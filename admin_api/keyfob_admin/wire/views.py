@@ -19,6 +19,7 @@ from keyfob_admin.wire.fields import (
     Moment,
     Name,
     NextPageToken,
+    PersonId,
     Slug,
     TypeName,
 )
@@ -35,6 +36,15 @@ class CreatedBy(Struct, frozen=True):
     kind: ActorKind
     id: str | None
     name: str
+    email: Annotated[str | UnsetType | None, Meta(description="Of a person, as of then.")] = UNSET
+
+
+class Owner(Struct, frozen=True):
+    """Who owns a key: a person, or its team."""
+
+    kind: Literal["person", "team"]
+    id: PersonId | UnsetType = UNSET
+    name: UnsetType | str | None = UNSET
 
 
 class LastUsed(Struct, frozen=True):
@@ -58,6 +68,7 @@ class Key(Struct, frozen=True, kw_only=True):
     ip_allow: Addresses
     created_at: Moment
     created_by: CreatedBy
+    owner: Owner
     duplicated_from: KeyId | None
     expires_at: Moment | None
     last_used: LastUsed | None

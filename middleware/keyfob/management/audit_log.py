@@ -36,13 +36,15 @@ _LISTING = "audit"
 class EventSearch:
     """Which events to read. Numbers and times may still be text from a query string.
 
-    *key* is an id or a display form. *actor* is the id or the name of the one who acted.
+    *key* is an id or a display form. *actor* is the id or the name of the one who acted, *person* the id of
+    the one whom it happened to.
     """
 
     team: str | None = None
     key: str | None = None
     actor: str | None = None
     action: str | None = None
+    person: str | None = None
     since: datetime | str | None = None
     page_size: int | str = DEFAULT_PAGE
     page_token: str | None = None
@@ -83,6 +85,7 @@ class AuditLog:
             key=None if search.key is None else self._key_id(search.key),
             actor=None if search.actor is None else self._actor(search.actor),
             action=None if search.action is None else _action(search.action),
+            person=None if search.person is None else read_text(search.person, "person"),
             since=None if search.since is None else read_moment(search.since, "since"),
             limit=read_number(search.page_size, "page_size", most=LARGEST_PAGE),
             bound=_bound(search.page_token) if search.page_token else None,

@@ -58,6 +58,8 @@ def _needed(keys: str) -> tuple[str, ...]:
 def _check(keys: str, to: str | None) -> None:
     if keys not in CHOICES:
         raise Invalid(("/keys", f"This must be one of {', '.join(CHOICES)}"))
+    if to is not None and not (to.isascii() and to.isalnum()):
+        raise Invalid(("/to", 'This must be the id of a person, or "team"'))
     if (keys == TRANSFER) != (to is not None):
         raise Invalid(("/to", "Name whom the keys go to with transfer, and only then"))
 

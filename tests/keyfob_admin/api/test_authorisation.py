@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keyfob_admin.api.route import Route as Row
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
-READ_ONLY = ("keys:read", "teams:read", "audit:read")
+READ_ONLY = ("keys:read", "teams:read", "audit:read", "people:read")
 GUARDED = [row for row in TABLE if row.is_guarded]
 
 
@@ -28,8 +28,17 @@ def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
         "find_keys": {"text": "nothing"},
         "explain_request": {"key": key_id, "method": "GET", "path": "/items"},
         "create_team": {"id": "new"},
+        "invite_person": {"email": "new@example.com", "team": TEAM, "role": "member"},
+        "set_role": {"role": "member"},
+        "offboard_person": {"keys": "keep"},
     }
     return {"json": bodies.get(row.name, {})} if row.body else {}
+
+
+def a_person(admin: LiveAdmin) -> str:
+    """The id of a member of the team."""
+    invited = admin.call("POST", "/v1/people", json={"email": "somebody@example.com", "team": TEAM, "role": "auditor"})
+    return str(invited.json()["person"]["id"])
 
 
 def test_aa_01_every_live_route_is_in_the_table(live_admin: LiveAdmin) -> None:
@@ -48,7 +57,7 @@ def test_aa_01_every_route_asks_for_an_admin_key_that_may(standing_admin: LiveAd
     disabled = standing_admin.make_admin("*")
     standing_admin.call("POST", f"{disabled.path}/disable")
     reader = standing_admin.make_admin(*READ_ONLY)
-    path = row.path.format(team=TEAM, key=made.id)
+    path = row.path.format(team=TEAM, key=made.id, person=a_person(standing_admin))
     before = standing_admin.call("GET", made.path).json()
 
     nobody = standing_admin.client.request(row.method, standing_admin.url + path, **body_for(row, made.id))

@@ -65,7 +65,7 @@ def test_ff_37_every_call_refuses_a_query_parameter_that_it_does_not_know(
     standing_admin: LiveAdmin, row: Route[Call]
 ) -> None:
     """A misspelt filter is 422 and never a longer answer than was asked for."""
-    path = row.path.format(team=TEAM, key=standing_admin.make().id)
+    path = row.path.format(team=TEAM, key=standing_admin.make().id, person="0" * 16)
     body: dict[str, Any] = {"json": {"name": "a"}} if row.body else {}
 
     answer = standing_admin.call(row.method, f"{path}?nonsense=1", **body)
@@ -137,7 +137,7 @@ def test_the_audit_log_says_who_did_what_newest_first(live_admin: LiveAdmin) -> 
     assert ["key.disabled", "key.created"] == [event["action"] for event in page["events"]]
     assert page["next_page_token"] is None
     event = page["events"][0]
-    assert {"seq", "at", "actor", "ip", "action", "team", "key_id", "detail"} == set(event)
+    assert {"seq", "at", "actor", "ip", "action", "team", "key_id", "person_id", "detail"} == set(event)
     assert ({"kind": "key", "id": live_admin.root_id, "name": "root"}, "127.0.0.1", TEAM, made.id) == (
         event["actor"],
         event["ip"],
