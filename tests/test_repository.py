@@ -45,6 +45,7 @@ DEFAULT_DEPENDENCIES = {
 }
 EXTRAS = {
     "metrics": {"prometheus-client"},
+    "oidc": {"httpx", "joserfc"},
     "otel": {"opentelemetry-api"},
     "postgres": {"asyncpg"},
     "valkey": {"valkey"},

@@ -40,7 +40,11 @@ def build_admin(
         runtime: the running installation; its owner starts and stops it.
         pages: routes outside ``/v1/`` that need no key, such as the console's.
         lifespan: what runs beside the requests, as Starlette takes it.
+
+    Raises:
+        ConfigError: the roles or memberships of the configuration are wrong.
     """
+    runtime.check_people()
     calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
     routes = [*calls, *policy_routes(runtime), *metrics_routes(runtime), Path("/openapi.json", _document()), *pages]
     own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}

@@ -136,6 +136,21 @@ def lower_names(pattern: str, example: str) -> Kind:
     return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
 
 
+def words(*allowed: str) -> Kind:
+    """Accept a list of different ones of *allowed*, or an empty list."""
+    single = word(*allowed)
+
+    def check(value: object) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise InvalidValue(_must_be(f'a list, for example ["{allowed[0]}"]', value))
+        chosen = tuple(_entry(single, item) for item in value)
+        if len(set(chosen)) < len(chosen):
+            raise InvalidValue("names something twice; keep one of them")
+        return chosen
+
+    return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
+
+
 def argon2() -> Kind:
     """Accept a table of memory_kib (8 to 65,536) and time (1 to 10); omitted values keep their defaults.
 
@@ -186,23 +201,6 @@ def store_url() -> Kind:
     return Kind(_store_url)
 
 
-def web_url() -> Kind:
-    """Accept an http or https URL without query or credentials; a trailing slash is dropped."""
-
-    def check(value: object) -> str:
-        wanted = 'must be a URL like "https://keys.example.com"'
-        try:
-            parts = urlsplit(value) if isinstance(value, str) else None
-            good = parts is not None and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            raise InvalidValue(wanted) from None
-        if parts is None or not good or "@" in parts.netloc or parts.query or parts.fragment or not _plain(parts.path):
-            raise InvalidValue(wanted)
-        return parts.geturl().rstrip("/")
-
-    return Kind(check)
-
-
 def table() -> Kind:
     """Accept a table; other code checks its entries."""
 
@@ -239,6 +237,13 @@ def _proxy(item: object) -> str:
         raise InvalidValue(f"holds a wrong entry: {error}") from None
 
 
+def _entry(kind: Kind, item: object) -> str:
+    try:
+        return str(kind.check(item))
+    except InvalidValue as error:
+        raise InvalidValue(f"holds a wrong entry, which {error}") from None
+
+
 def _part(name: str, kind: Kind, value: object) -> object:
     try:
         return kind.check(value)
@@ -246,7 +251,8 @@ def _part(name: str, kind: Kind, value: object) -> object:
         raise InvalidValue(f"{name} {error}") from None
 
 
-def _plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Whether *text* is printable ASCII without spaces."""
     return text.isascii() and text.isprintable() and " " not in text
 
 

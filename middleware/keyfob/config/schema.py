@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import keyfob.config.kinds as a
+import keyfob.config.web_kinds as web
+from keyfob.config.people import WAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,13 +18,16 @@ _PREFIX = a.text_like(r"[a-z][a-z0-9]{1,15}", "2 to 16 of a-z and 0-9, a letter 
 _HEADER = a.text_like(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", 'the name of a header, for example "x-forwarded-for"')
 _APP_PREFIX = a.text_like(r"(/[^/\\%?#;\x00-\x20\x7f{}]+)*", 'the beginning of paths, for example "/auth"')
 _SCHEME = r"[A-Za-z][A-Za-z0-9._~+-]{0,63}"  # of a credential (RFC 9110, section 11.1)
+_ANY_HEADER = a.text_like(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100})?", 'the name of a header, or "" for none')
+_LABEL = a.text_like(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,60}", "1 to 60 characters on one line")
+_CLAIM = a.text_like(r"[!-~]{1,200}", "1 to 200 printable ASCII characters without spaces")
 _REALM = a.text_like(r"[ -~]{1,200}", "1 to 200 printable ASCII characters")
 
 STORE: Mapping[str, Kind] = {"url": a.store_url(), "keyring": a.file_path()}
 KEYS: Mapping[str, Kind] = {"prefix": _PREFIX}
 ADMIN: Mapping[str, Kind] = {
     "session_hours": a.number(0.1, 720),
-    "url": a.web_url(),
+    "url": web.web_url(),
     "insecure_cookies": a.switch(),
 }
 MIDDLEWARE: Mapping[str, Kind] = {
@@ -57,6 +62,21 @@ MIDDLEWARE: Mapping[str, Kind] = {
 }
 USAGE: Mapping[str, Kind] = {"days": a.whole(1, 3650)}
 METRICS: Mapping[str, Kind] = {"allow": a.proxies()}
+PEOPLE: Mapping[str, Kind] = {"sign_in": a.words(*WAYS)}
+PEOPLE_OIDC: Mapping[str, Kind] = {
+    "issuer": web.issuer(),
+    "client_id": _CLAIM,
+    "client_secret": web.secret("the client's secret"),
+    "client_secret_file": a.file_path(),
+    "groups_claim": _CLAIM,
+    "label": _LABEL,
+}
+PEOPLE_HEADER: Mapping[str, Kind] = {
+    "email": a.lower(_HEADER),
+    "name": a.lower(_ANY_HEADER),
+    "groups": a.lower(_ANY_HEADER),
+    "trusted_proxies": a.proxies(),
+}
 FORWARD_AUTH: Mapping[str, Kind] = {
     "headers": a.word("x-forwarded", "x-original"),
     "status_map": a.word("full", "nginx"),
@@ -65,8 +85,20 @@ FORWARD_AUTH: Mapping[str, Kind] = {
 }
 
 SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
-    {"store": STORE, "keys": KEYS, "middleware": MIDDLEWARE, "usage": USAGE, "metrics": METRICS, "admin": ADMIN}
+    {
+        "store": STORE,
+        "keys": KEYS,
+        "middleware": MIDDLEWARE,
+        "usage": USAGE,
+        "metrics": METRICS,
+        "admin": ADMIN,
+        "people": PEOPLE,
+        "people.oidc": PEOPLE_OIDC,
+        "people.header": PEOPLE_HEADER,
+    }
 )
+ENTRIES = ("memberships",)  # written [[memberships]], each with its own values
+SECRETS = frozenset({("people.oidc", "client_secret")})  # from the environment, never written into the file
 # Sections whose entries users name.
 TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth")
 

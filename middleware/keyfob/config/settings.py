@@ -8,13 +8,22 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from keyfob.config.kinds import ARGON2_DEFAULTS
+from keyfob.config.people import PeopleSettings, people_settings
 from keyfob.config.sources import Sections, read_environment, read_file, read_keywords
 from keyfob.store.url import StoreURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["AdminSettings", "ForwardAuthSettings", "MetricsSettings", "Settings", "UsageSettings", "load_settings"]
+__all__ = [
+    "AdminSettings",
+    "ForwardAuthSettings",
+    "MetricsSettings",
+    "PeopleSettings",
+    "Settings",
+    "UsageSettings",
+    "load_settings",
+]
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -68,6 +77,7 @@ class Settings:
     plans: Mapping[str, object] = field(default_factory=dict)
     limits: Mapping[str, object] = field(default_factory=dict)
     roles: Mapping[str, object] = field(default_factory=dict)
+    memberships: Sequence[object] = ()
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"
@@ -104,6 +114,7 @@ class Settings:
     usage: UsageSettings = field(default_factory=UsageSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
     @property
@@ -170,6 +181,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
         usage=UsageSettings(**usage),
         metrics=MetricsSettings(**metrics),
         admin=AdminSettings(**admin),
+        people=people_settings(sections),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
         **values,
     )

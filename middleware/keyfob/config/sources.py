@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.config.kinds import InvalidValue, placed, table
-from keyfob.config.schema import FORWARD_AUTH, KEYWORDS, SECTIONS, TABLES
+from keyfob.config.schema import ENTRIES, FORWARD_AUTH, KEYWORDS, SECRETS, SECTIONS, TABLES
 from keyfob.errors import ConfigError
 from keyfob.suggestions import did_you_mean, is_misspelt, nearest
 
@@ -28,7 +28,7 @@ _KEYRING_SETTINGS = ("KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA", "KEYFOB_STORE_KEYR
 
 
 def _variable(section: str, key: str) -> str:
-    return f"{_PREFIX}{section}_{key}".upper()
+    return f"{_PREFIX}{section.replace('.', '_')}_{key}".upper()
 
 
 # Settings that may be written without a section. "KEYFOB_KEYRING" is one; "KEYFOB_URL" may belong to other software.
@@ -48,15 +48,29 @@ def read_file(path: Path) -> Sections:
     raw = _parsed(path)
     folder = path.parent
     sections: Sections = {"": {}}
-    for name, entries in raw.items():
-        if name not in SECTIONS and name not in TABLES:
+    for name, entries in _opened(raw).items():
+        if name not in SECTIONS and name not in TABLES and name not in ENTRIES:
             raise ConfigError(f"{path.name}: {_unknown_section(name, entries)}")
+        if name in ENTRIES:
+            sections[""][name] = _entries(name, entries, path)
+            continue
         if not isinstance(entries, Mapping):
             raise ConfigError(f"{path.name}: {name} must be a section; write [{name}] on a line of its own")
         if name in SECTIONS:
             sections[name] = _checked(entries, SECTIONS[name], folder, where=f"{path.name}: [{name}] ")
         else:
             sections[""][name] = _forward_auth(entries, path) if name == "forward_auth" else dict(entries)
+    return sections
+
+
+def _opened(raw: Mapping[str, object]) -> dict[str, object]:
+    """The sections, with the sections inside ``[people]`` beside it under their full names."""
+    sections = dict(raw)
+    people = sections.get("people")
+    if isinstance(people, Mapping):
+        inner = {name for name, value in people.items() if f"people.{name}" in SECTIONS or isinstance(value, Mapping)}
+        sections["people"] = {name: value for name, value in people.items() if name not in inner}
+        sections |= {f"people.{name}": people[name] for name in people if name in inner}
     return sections
 
 
@@ -79,7 +93,11 @@ def read_environment(environ: Mapping[str, str]) -> Sections:
 
 
 def _split(variable: str) -> tuple[str, str]:
-    section, _, key = variable.removeprefix(_PREFIX).lower().partition("_")
+    name = variable.removeprefix(_PREFIX).lower()
+    for section in SECTIONS:
+        if "." in section and name.startswith(f"{section.replace('.', '_')}_"):
+            return section, name[len(section) + 1 :]
+    section, _, key = name.partition("_")
     return section, key
 
 
@@ -152,12 +170,20 @@ def _checked(
     entries: Mapping[str, object], known: Mapping[str, Kind], folder: Path, *, where: str
 ) -> dict[str, object]:
     for key in entries:
+        if any(known is SECTIONS[section] and key == name for section, name in SECRETS):
+            raise ConfigError(f"{where}{key} is a secret; set it in the environment, or name a file in {key}_file")
         if key not in known:
             home = _home(key)
             raise ConfigError(
                 f"{where}{key} is not a setting" + (f"; it belongs to {home}" if home else did_you_mean(key, known))
             )
     return {key: placed(_check(known[key], value, f"{where}{key}"), folder) for key, value in entries.items()}
+
+
+def _entries(name: str, entries: object, path: Path) -> list[object]:
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path.name}: {name} must be entries; write [[{name}]] above each")
+    return entries
 
 
 def _forward_auth(policies: Mapping[str, object], path: Path) -> dict[str, object]:

@@ -15,6 +15,7 @@ from keyfob.management.offboarding import Offboard
 from keyfob.management.people import People
 from keyfob.management.person_links import PersonLinks
 from keyfob.management.teams import Teams
+from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.policy.catalogue import Catalogue
+    from keyfob.policy.group_rules import GroupRule
     from keyfob.store.contract import KeyStore
 
 
@@ -77,6 +79,15 @@ class ManagedRuntime:
     def authority(self) -> RoleAuthority:
         """What people may do. Raises ConfigError for wrong roles."""
         return RoleAuthority(build_roles(self.settings.roles, self.catalogue), self.catalogue, self.keyring.trusted)
+
+    @cached_property
+    def group_rules(self) -> tuple[GroupRule, ...]:
+        """Which roles groups have. Raises ConfigError for a wrong entry."""
+        return build_group_rules(self.settings.memberships, self.authority.roles)
+
+    def check_people(self) -> None:
+        """Raise ConfigError for wrong roles or memberships, before somebody needs them."""
+        _ = self.authority, self.group_rules
 
     @cached_property
     def person_links(self) -> PersonLinks:
