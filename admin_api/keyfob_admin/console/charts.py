@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from keyfob.store.contract import UseDay
 
 SPARK_DAYS: Final = 30
-SPARK_HEIGHT: Final = 5  # steps; a list of fifty stays light, and nobody sees more
+SPARK_HEIGHT: Final = 12  # steps of two pixels; a list of fifty stays light
 CHART_WIDTH: Final = 720
-CHART_HEIGHT: Final = 120
-_GAP: Final = 4
+CHART_HEIGHT: Final = 148
+_BAR: Final = 8
+_ROUND: Final = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)  # tenths of a power of ten
+_TICKS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """A small picture of thirty days: the outline of one step a day, in a box of 30 by `SPARK_HEIGHT`."""
+    """A small picture of thirty days: one bar a day, in a box of 30 by `SPARK_HEIGHT`."""
 
     path: str
     total: int
@@ -40,32 +42,50 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """The days of one key, with the highest count for the axis."""
+    """The days of one key, with the highest count and what is written at the axis, top first."""
 
     bars: tuple[Bar, ...]
     highest: int
+    labels: tuple[str, str, str]
+    ticks: tuple[date, ...]  # what is written below: the first day, the last, and two between
     admitted: int
     denied: int
 
 
 def sparkline(uses: Mapping[date, int], days: Sequence[date]) -> Spark | None:
-    """One step for each of *days*, scaled to the highest; None without any use."""
+    """One bar for each of *days*, scaled to the highest; None without any use."""
     counts = [uses.get(day, 0) for day in days]
     highest = max(counts, default=0)
     if not highest:
         return None
-    steps = "".join(f"V{SPARK_HEIGHT - _height(count, highest)}h1" for count in counts)
-    path = f"M0 {SPARK_HEIGHT}{steps}V{SPARK_HEIGHT}"
-    return Spark(path, sum(counts))
+    steps = "".join(_step(at, count, highest) for at, count in enumerate(counts))
+    return Spark(steps, sum(counts))
 
 
 def bar_chart(days: Sequence[UseDay]) -> BarChart:
     """Bars for *days*, oldest first."""
     highest = max((day.admitted + day.denied for day in days), default=0)
-    scale = CHART_HEIGHT / highest if highest else 0
-    step = CHART_WIDTH / max(len(days), 1)
-    bars = tuple(_bar(day, at * step, step - _GAP, scale) for at, day in enumerate(days))
-    return BarChart(bars, highest, sum(d.admitted for d in days), sum(d.denied for d in days))
+    top = round_top(highest)
+    step = (CHART_WIDTH - _BAR) / max(len(days) - 1, 1)
+    bars = tuple(_bar(day, at * step, _BAR, CHART_HEIGHT / top) for at, day in enumerate(days))
+    labels = (_short(top), _short(top // 2), "0")
+    ticks = tuple(days[round(at * (len(days) - 1) / _TICKS)].day for at in range(_TICKS + 1))
+    return BarChart(bars, highest, labels, ticks, sum(d.admitted for d in days), sum(d.denied for d in days))
+
+
+def round_top(highest: int) -> int:
+    """Return the least round number that is not below *highest*, and whose half is a whole and round number, too."""
+    power: int = 10 ** (len(str(highest)) - 1)
+    tops = (step * power // 10 for step in _ROUND if step * power % 20 == 0)
+    return next(top for top in tops if top >= highest)
+
+
+def _short(number: int) -> str:
+    """Write *number* for an axis: ``800``, ``16k``, ``1.5M``."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:g}{unit}"
+    return str(number)
 
 
 def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
@@ -75,6 +95,12 @@ def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
         denied = max(denied, 2 if day.denied else 0)
     top = max(0, round(CHART_HEIGHT - admitted - denied, 1))
     return Bar(day, round(x, 1), round(width, 1), top, admitted, denied)
+
+
+def _step(at: int, count: int, highest: int) -> str:
+    """Draw one day as a bar two thirds of its place wide; nothing for a day without use."""
+    height = _height(count, highest)
+    return f"M{at} {SPARK_HEIGHT}v-{height}h.7v{height}z" if count else ""
 
 
 def _height(count: int, highest: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
@@ -33,9 +34,7 @@ log = logging.getLogger("keyfob.console")
 
 KEY_GONE: Final = "This key doesn't exist, or it was deleted."
 NO_PAGE: Final = "There is no such page."
-STORE_DOWN: Final = (
-    "keyfob can't reach its database. Requests with recently checked keys still work; changes don't. Last error: "
-)
+STORE_DOWN: Final = "Keyfob can't reach its database."
 _CLIENT_LEFT: Final = 400  # nobody reads it
 
 
@@ -125,9 +124,21 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
-            return f"{STORE_DOWN}{error}"
+            return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {error}"
         case _:
             return None
+
+
+def _meanwhile(page_request: PageRequest) -> str:
+    """What happens to requests while the database is away, as it is configured."""
+    runtime = page_request.runtime
+    left = runtime.freshness.lease_remaining() if runtime.settings.max_stale_on_outage else 0.0
+    if left <= 0:
+        return "Your application is answering 503 to every request with a key. Nothing can be changed until it is back."
+    return (
+        f"Recently checked keys still work until {page_request.now + timedelta(seconds=left):%H:%M:%S} UTC; then your "
+        "application answers 503. Nothing can be changed until it is back."
+    )
 
 
 async def _in_team(page_request: PageRequest) -> PageRequest:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = "kept"
 _WITH_FORM: Final = ("/keys/new", "/duplicate", "/edit")
-_ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete")
+_ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete", "/replace")
 _MOST_KEPT: Final = 16_000  # characters; escaped once more it still fits into a form
 _NOT_KEPT: Final = {TOKEN, "preset"}
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.management.handover import Collection
+    from keyfob.management.key_creation import CreatedKey
     from keyfob_admin.console.page_request import PageRequest
 
 VOID: Final = "This link doesn't work any more. Ask whoever sent it for a new one."
@@ -44,6 +45,11 @@ async def renew(page_request: PageRequest) -> Response:
     made = await page_request.runtime.lifecycle.handovers.renew(
         page_request.team.id, page_request.key_id, actor=page_request.actor
     )
+    return link_page(page_request, made)
+
+
+def link_page(page_request: PageRequest, made: CreatedKey) -> Response:
+    """Show the link to send, this once."""
     base = link_base(page_request.runtime.settings.admin.url, page_request.request.scope)
     address = "" if made.link is None else handover_address(base, made.link.token)
     return page_request.page("handover_link.html", 201, key=made.key, address=address)

@@ -13,6 +13,8 @@ _STEPS: Final = ((timedelta(days=365), "year"), (timedelta(days=30), "month"), (
 _SMALL_STEPS: Final = ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+BOX: Final = "Search, or paste a key, a log line or an ID"
+
 ACTIONS: Final[Mapping[str, str]] = {
     "key.created": "Created",
     "key.duplicated": "Created as a duplicate",
@@ -27,6 +29,13 @@ ACTIONS: Final[Mapping[str, str]] = {
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",
     "team.updated": "Team renamed",
+    "person.invited": "Invited",
+    "person.joined": "Joined",
+    "person.updated": "Person changed",
+    "person.role_set": "Role given",
+    "person.removed": "Removed from the team",
+    "person.offboarded": "Offboarded",
+    "person.link_created": "Sign-in link for a person made",
     "console.link_created": "Sign-in link made",
     "console.signed_in": "Signed in",
     "console.signed_out": "Signed out",
@@ -42,6 +51,11 @@ ACTIONS: Final[Mapping[str, str]] = {
 def day(moment: datetime | date) -> str:
     """``20 Nov 2026``."""
     return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def short_day(moment: date) -> str:
+    """``20 Nov``."""
+    return f"{moment.day} {_MONTHS[moment.month - 1]}"
 
 
 def moment(at: datetime) -> str:
@@ -73,9 +87,9 @@ def until(at: datetime, now: datetime) -> str:
     return f"in {_rough(at - now)}" if at > now else ago(at, now)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str | None = None) -> str:
     """``1 key``, ``2 keys``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"
 
 
 def listed(items: Sequence[str]) -> str:
@@ -142,6 +156,7 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "expires_at": _expiry,
     "ip_allow": _addresses,
     "plan": _planned,
+    "reason": lambda value: f"“{value}”",
     "by": lambda value: "with a one-time link" if value == "link" else "with the admin key",
     "char": lambda value: f"entry {value}",
 }

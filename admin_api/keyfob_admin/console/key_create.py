@@ -6,17 +6,17 @@ works once, so that going back, reloading or pressing twice neither shows the se
 
 from __future__ import annotations
 
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from keyfob.errors import Forbidden, NotFound, Refused, StoreUnavailable
+from keyfob.errors import NotFound
 from keyfob.management.key_drafts import KeyDraft, copy_of
-from keyfob.policy.key_types import ADMIN
-from keyfob_admin.console.key_form import KeyForm, mistakes_of
-from keyfob_admin.console.permission_choices import groups, labels_of, presets
-from keyfob_admin.problems import STATUSES, Problem
+from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
+from keyfob_admin.console.permission_choices import groups, presets
+from keyfob_admin.console.permission_matrix import matrix, summary
+from keyfob_admin.console.single_use import new_token, once, sent_token
+from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from keyfob.errors import Refused
     from keyfob.keys.record import KeyRecord
     from keyfob.management.key_creation import CreatedKey
     from keyfob.policy.catalogue import KeyType
@@ -72,7 +73,10 @@ class Draft:
             return self.page()
         if mistakes := self.entries.mistakes(self.page_request.now, choosing=not self.key_type.is_fixed):
             return self.page(422, mistakes)
-        return await _once(self, make)
+        return await once(self.page_request, self.token, make, self._refused)
+
+    def _refused(self, error: Refused) -> Response:
+        return self.page(STATUSES[type(error)], mistakes_of(error))
 
 
 async def show_new(page_request: PageRequest) -> Response:
@@ -82,7 +86,8 @@ async def show_new(page_request: PageRequest) -> Response:
         return page_request.page(
             "type.html", choices=[await _type_choice(page_request, known) for known in _types(page_request)]
         )
-    return Draft(page_request, key_type, KeyForm(), _new_token()).page()
+    entries = KeyForm(expires=usual_expiry(key_type))
+    return Draft(page_request, key_type, entries, new_token()).page()
 
 
 async def generate(page_request: PageRequest) -> Response:
@@ -96,9 +101,13 @@ async def generate(page_request: PageRequest) -> Response:
         chosen = None if key_type.is_fixed else entries.permissions
         meaning: dict[str, Any] = entries.meaning(page_request.now)
         wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **meaning)
+        if entries.handover:
+            return await page_request.runtime.lifecycle.handovers.create(
+                page_request.team.id, wanted, actor=page_request.actor
+            )
         return await page_request.runtime.lifecycle.create(page_request.team.id, wanted, actor=page_request.actor)
 
-    return await Draft(page_request, key_type, entries, _sent_token(page_request)).send(make)
+    return await Draft(page_request, key_type, entries, sent_token(page_request)).send(make)
 
 
 async def show_duplicate(page_request: PageRequest) -> Response:
@@ -106,7 +115,7 @@ async def show_duplicate(page_request: PageRequest) -> Response:
     source = await _source(page_request)
     entries = KeyForm.of_record(source, _name_of_copy(page_request, source), _kept(page_request, source))
     return Draft(
-        page_request, page_request.runtime.catalogue.key_types[source.key_type], entries, _new_token(), source
+        page_request, page_request.runtime.catalogue.key_types[source.key_type], entries, new_token(), source
     ).page()
 
 
@@ -114,7 +123,9 @@ async def duplicate(page_request: PageRequest) -> Response:
     """Make a key like the one before, as far as the form says so."""
     source = await _source(page_request)
     key_type = page_request.runtime.catalogue.key_types[source.key_type]
-    entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, _kept(page_request, source)))
+    entries = pressed(
+        page_request, key_type, KeyForm.of_form(page_request.form, _kept(page_request, source), source.metadata)
+    )
 
     async def make() -> CreatedKey:
         chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
@@ -123,38 +134,7 @@ async def duplicate(page_request: PageRequest) -> Response:
             page_request.team.id, source.id, overrides, actor=page_request.actor
         )
 
-    return await Draft(page_request, key_type, entries, _sent_token(page_request), source).send(make)
-
-
-async def _once(draft: Draft, make: Callable[[], Awaitable[CreatedKey]]) -> Response:
-    """Make the key if this form was not sent before. A form that made nothing may be sent again."""
-    page_request, store = draft.page_request, draft.page_request.console.store
-    token = page_request.who.draft_hash(draft.token)
-    used = await store.claim_draft(token, page_request.who.session.id_hash, page_request.now)
-    if used is not None:
-        there = page_request.key_url(used.key_id, again="1") if used.key_id else page_request.url("/keys", again="1")
-        return page_request.goes_to(there)
-    try:
-        created = await make()
-    except (Refused, StoreUnavailable) as error:
-        with suppress(StoreUnavailable):
-            await store.settle_draft(token, None)
-        if not isinstance(error, Refused) or isinstance(error, Forbidden | NotFound):
-            raise
-        return draft.page(STATUSES[type(error)], mistakes_of(error))
-    with suppress(StoreUnavailable):  # the key is made, so its secret must be shown whatever happens now
-        await store.settle_draft(token, created.view.record.id)
-    record = created.view.record
-    return page_request.page(
-        "reveal.html", 201, key=record, secret=created.secret, example=_example(page_request, record.key_type)
-    )
-
-
-def _example(page_request: PageRequest, key_type: str) -> str:
-    """An address to try the key on: the admin API, or what is served beside a mounted console, or a stand-in."""
-    if key_type == ADMIN:
-        return f"{page_request.place.origin}{page_request.place.url('/v1/whoami')}"
-    return f"{page_request.place.origin}/" if page_request.place.prefix else "https://your-api.example.com/"
+    return await Draft(page_request, key_type, entries, sent_token(page_request), source).send(make)
 
 
 def form_page(
@@ -167,12 +147,16 @@ def form_page(
     """Write the form that new keys, copies and changes share. *had* of *context* is what the key holds already."""
     catalogue = page_request.runtime.catalogue
     granted = key_type.permissions if key_type.permissions is not None else entries.permissions
+    held = page_request.actor.permissions
+    grouped = groups(catalogue, key_type.name, granted, context.get("had", ()), held)
     shared = {
         "key_type": key_type,
         "entries": entries,
-        "groups": groups(catalogue, key_type.name, granted, context.get("had", ())),
-        "presets": presets(catalogue, key_type.name, page_request.actor.permissions),
-        "labels": labels_of(catalogue, granted),
+        "groups": grouped,
+        "matrix": matrix(grouped),
+        "summary": summary(grouped),
+        "ends": {days: page_request.now + timedelta(days=int(days)) for days in PERIODS},
+        "presets": presets(catalogue, key_type.name, held),
         "mistakes": (),
         "had": (),
         "refused": status,
@@ -227,14 +211,3 @@ async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
             return f"This team has {key_type.per_team:,} of these keys, and can have no more."
         case None:
             return None
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(16)
-
-
-def _sent_token(page_request: PageRequest) -> str:
-    draft = page_request.form.get("draft")
-    if not draft:
-        raise Problem(400, "bad_request", "This form is too old. Open it again.")
-    return draft

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from keyfob.errors import Forbidden
 from keyfob.keys.record import State
 from keyfob.management.audit_log import EventSearch
-from keyfob.propagation.reach import seconds_until_effective
 from keyfob_admin.console import charts, humanize
+from keyfob_admin.console.consequences import disabling, why_not_disable
 from keyfob_admin.console.key_create import taken_words
-from keyfob_admin.console.permission_choices import groups
+from keyfob_admin.console.key_replace import replacing, still_used
+from keyfob_admin.console.key_use import use_of
+from keyfob_admin.console.off_since import off_since, wait_for_workers
+from keyfob_admin.console.permission_choices import EVERYTHING, groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 _DAYS: Final = 30
+SPANS: Final = (7, _DAYS, 90)
 _MOST_CHANGES: Final = 200
 
 
@@ -38,11 +42,27 @@ class PermissionChange:
 async def show_overview(page_request: PageRequest) -> Response:
     """Show what the key is, and its last thirty days."""
     view = await _seen(page_request)
+    record, catalogue = view.record, page_request.runtime.catalogue
+    span = next((days for days in SPANS if str(days) == page_request.asked("days")), _DAYS)
     days = await page_request.runtime.lifecycle.usage.days(
-        page_request.team.id, page_request.key_id, _DAYS, actor=page_request.actor
+        page_request.team.id, page_request.key_id, span, actor=page_request.actor
     )
+    can = groups(catalogue, record.key_type, record.permissions)
+    use = await use_of(page_request, span, can)
+    choices = [choice for group in can for choice in group.choices]
     return await _page(
-        page_request, "key.html", view, chart=charts.bar_chart(days), source=await _source_of(page_request, view)
+        page_request,
+        "key.html",
+        view,
+        chart=charts.bar_chart(days),
+        spans=SPANS,
+        source=await _other(page_request, record.duplicated_from),
+        predecessor=await _other(page_request, record.replaces),
+        groups=can,
+        use=use,
+        granted=sum(choice.ticked for choice in choices),
+        grantable=len([choice for choice in choices if choice.name != EVERYTHING or choice.ticked]),
+        fixed=catalogue.key_types[record.key_type].is_fixed,
     )
 
 
@@ -51,7 +71,7 @@ async def show_permissions(page_request: PageRequest) -> Response:
     view = await _seen(page_request)
     record = view.record
     shown = groups(page_request.runtime.catalogue, record.key_type, record.permissions)
-    everything = [choice for group in shown for choice in group.choices if choice.name != "*" or choice.ticked]
+    everything = [choice for group in shown for choice in group.choices if choice.name != EVERYTHING or choice.ticked]
     return await _page(
         page_request,
         "key_permissions.html",
@@ -83,7 +103,11 @@ async def confirm_deleting(page_request: PageRequest) -> Response:
 
 async def disable(page_request: PageRequest) -> Response:
     """Switch the key off."""
-    await page_request.runtime.lifecycle.disable(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    reason = page_request.form.get("reason").strip() or None
+    changed = await page_request.runtime.lifecycle.disable(
+        page_request.team.id, page_request.key_id, actor=page_request.actor, reason=reason
+    )
+    await wait_for_workers(page_request, changed)
     return page_request.goes_to(page_request.key_url(page_request.key_id, done="disabled"))
 
 
@@ -95,7 +119,10 @@ async def enable(page_request: PageRequest) -> Response:
 
 async def delete(page_request: PageRequest) -> Response:
     """End the key for good. Raises KeyNotDisabled."""
-    await page_request.runtime.lifecycle.delete(page_request.team.id, page_request.key_id, actor=page_request.actor)
+    reason = page_request.form.get("reason").strip() or None
+    await page_request.runtime.lifecycle.delete(
+        page_request.team.id, page_request.key_id, actor=page_request.actor, reason=reason
+    )
     return page_request.goes_to(page_request.url("/keys", deleted=page_request.key_id))
 
 
@@ -115,7 +142,12 @@ async def _page(page_request: PageRequest, template: str, view: KeyView, **conte
         notice=_notice(page_request, state, record.name),
         key_type=page_request.runtime.catalogue.key_types.get(record.key_type),
         no_copy=await _why_no_copy(page_request, record.key_type),
-        disabling=await _disabling(page_request, view),
+        replacing=replacing(page_request, view),
+        successor=await _other(page_request, record.replaced_by),
+        still_used=still_used(view, page_request.now),
+        off_since=await off_since(page_request, record),
+        disabling=await disabling(page_request, view),
+        no_disable=await why_not_disable(page_request, record),
         staleness=humanize.seconds(page_request.runtime.settings.usage_interval),
         **context,
     )
@@ -138,17 +170,6 @@ def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
             return None
 
 
-async def _disabling(page_request: PageRequest, view: KeyView) -> str:
-    """What disabling does, and when: immediately where all workers read one change signal."""
-    runtime = page_request.runtime
-    delay = await seconds_until_effective(runtime.store, runtime.settings.max_staleness)
-    when = f"within {humanize.seconds(delay)}" if delay else "from now on"
-    used = view.last_used
-    place = f" from {used.ip}" if used and used.ip else ""
-    last = f"Last used {humanize.ago(used.at, page_request.now)}{place}." if used else "It was never used."
-    return f"Requests that present this key get 401 Unauthorized {when}. {last} You can enable it again at any time."
-
-
 async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
     """Why the key cannot be duplicated, if that can be known beforehand."""
     key_type = page_request.runtime.catalogue.key_types.get(name)
@@ -157,10 +178,9 @@ async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
     return taken_words(key_type)
 
 
-async def _source_of(page_request: PageRequest, view: KeyView) -> KeyView | None:
-    """The key that this one was duplicated from, if it is still there."""
-    source = view.record.duplicated_from
-    found = await page_request.runtime.store.view(source) if source else None
+async def _other(page_request: PageRequest, key_id: str | None) -> KeyView | None:
+    """A key of the same team that this one came from or was replaced by, if it is still there."""
+    found = await page_request.runtime.store.view(key_id) if key_id else None
     return found if found is not None and found.record.team == page_request.team.id else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import (
@@ -31,14 +32,16 @@ CONFLICT: Final = "Someone else changed this key. Reload to see the current stat
 async def show_edit(page_request: PageRequest) -> Response:
     """Show the key's fields to change."""
     record = await _record(page_request)
-    return _form(page_request, record, KeyForm.of_record(record, record.name, record.expires_at))
+    entries = KeyForm.of_record(record, record.name, record.expires_at)
+    left = tuple(name for name in entries.permissions if name != page_request.asked("without"))
+    return _form(page_request, record, replace(entries, permissions=left))
 
 
 async def save(page_request: PageRequest) -> Response:
     """Change the key, if it is still the one that the form was filled in for."""
     record = await _record(page_request)
     key_type = page_request.runtime.catalogue.key_types[record.key_type]
-    entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, record.expires_at))
+    entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, record.expires_at, record.metadata))
     if page_request.form.has("preset"):
         return _form(page_request, record, entries)
     if mistakes := entries.mistakes(page_request.now, choosing=False):

@@ -8,24 +8,30 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import ExceedsOwnPermissions, Invalid
 from keyfob.management.validation import clean_fields
+from keyfob.policy.key_types import ADMIN
+from keyfob_admin.console import metadata_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.errors import Refused
     from keyfob.keys.record import KeyRecord
+    from keyfob.policy.key_types import KeyType
     from keyfob_admin.console.form import Form
 
 NEVER: Final = "never"
 ON_DATE: Final = "date"
 KEEP: Final = "keep"
 PERIODS: Final = ("30", "90", "365")  # days
+_USUAL: Final = "90"
 CHOOSE: Final = "Choose at least one permission, or tick 'Create with no permissions'"
 _FIELDS: Final = {
     "name": "name",
     "description": "description",
     "expires_at": "expires",
     "ip_allow": "addresses",
+    "metadata": "metadata",
+    "external_id": "external_id",
     "type": "",
 }
 _LAST_SECOND: Final = time(23, 59, 59, tzinfo=UTC)
@@ -50,19 +56,28 @@ class KeyForm:
     addresses: str = ""
     permissions: tuple[str, ...] = ()
     no_permissions: bool = False
+    metadata: str = ""
+    external_id: str = ""
+    handover: bool = False  # whether the secret is made for whoever opens a link
+    had_metadata: tuple[str, ...] = ()  # names of the key that is changed or copied
     kept_expiry: datetime | None = field(default=None)  # what "keep" stands for
 
     @classmethod
-    def of_form(cls, form: Form, kept_expiry: datetime | None = None) -> KeyForm:
+    def of_form(cls, form: Form, kept_expiry: datetime | None = None, had_metadata: Iterable[str] = ()) -> KeyForm:
         """Take what was sent."""
+        picked = form.get("expires_on").strip()
         return cls(
             name=form.get("name"),
             description=form.get("description"),
-            expires=form.get("expires") or NEVER,
-            expires_on=form.get("expires_on").strip(),
+            expires=ON_DATE if picked else form.get("expires") or NEVER,  # a day that was picked is meant
+            expires_on=picked,
             addresses=form.get("addresses"),
             permissions=tuple(dict.fromkeys(form.all("permission"))),
             no_permissions=form.has("no_permissions"),
+            metadata=form.get("metadata"),
+            external_id=form.get("external_id").strip(),
+            handover=form.has("handover"),
+            had_metadata=tuple(had_metadata),
             kept_expiry=kept_expiry,
         )
 
@@ -76,8 +91,16 @@ class KeyForm:
             expires=expires,
             addresses="\n".join(record.ip_allow),
             permissions=record.permissions,
+            metadata=metadata_text.written(record.metadata),
+            external_id=record.external_id or "",
+            had_metadata=tuple(record.metadata),
             kept_expiry=kept_expiry,
         )
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is filled in under "More options"."""
+        return bool(self.description or self.addresses or self.metadata or self.external_id or self.handover)
 
     def meaning(self, now: datetime) -> dict[str, object]:
         """Give the fields as the lifecycle takes them. Raises Invalid for a date that is none."""
@@ -85,6 +108,8 @@ class KeyForm:
             "name": self.name,
             "description": self.description,
             "ip_allow": self.addresses.replace(",", " ").split(),
+            "metadata": metadata_text.read(self.metadata, self.had_metadata),
+            "external_id": self.external_id or None,
         }
         return fields if self.expires == KEEP else {**fields, "expires_at": self._expiry(now)}
 
@@ -108,6 +133,26 @@ class KeyForm:
             return datetime.combine(date.fromisoformat(self.expires_on), _LAST_SECOND)
         except ValueError:
             raise Invalid(("/expires_at", "Enter the last day, for example 2027-01-31")) from None
+
+
+def usual_expiry(key_type: KeyType) -> str:
+    """What a new key's expiry is set to: its type's default lifetime, else 90 days; never for what runs for ever.
+
+    Keys that people choose permissions for are the ones that leak. One-per-team and admin keys end when somebody says.
+    """
+    most = key_type.max_lifetime
+    if key_type.default_lifetime is not None:
+        days = str(key_type.default_lifetime.days)
+        return days if days in PERIODS else _within(most)
+    if key_type.expiry_required or most is not None:
+        return _within(most)
+    return NEVER if key_type.is_fixed or key_type.name == ADMIN else _USUAL
+
+
+def _within(most: timedelta | None) -> str:
+    """Find the longest of the periods up to a year that *most* allows; a date if it allows none."""
+    fitting = [days for days in PERIODS if most is None or timedelta(days=int(days)) <= most]
+    return _USUAL if _USUAL in fitting else fitting[-1] if fitting else ON_DATE
 
 
 def mistakes_of(error: Refused) -> list[Mistake]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid
 from keyfob.keys.format import key_id_of
-from keyfob.keys.record import State
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import write_token
-from keyfob_admin.console import charts
+from keyfob_admin.console import charts, humanize
+from keyfob_admin.console.first_steps import first_steps
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,8 +23,25 @@ if TYPE_CHECKING:
 
 PER_PAGE: Final = 50
 UNUSED: Final = timedelta(days=90)
-_ORDER: Final = "-created_at"  # newest first
-_BACKWARDS: Final = "created_at"
+_NEWEST: Final = "-created_at"
+SORTS: Final = ("name", "-name", "-last_used_at", "last_used_at", "expires_at", "-expires_at")
+_SOON: Final = timedelta(days=30)
+_REVIEWS: Final = {
+    "expiring": ("expires in 30 days", "expire in 30 days"),
+    "unused": ("unused for 90 days", "unused for 90 days"),
+    "lasting": ("never expires", "never expire"),
+}
+_NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
+FILTERS: Final = ("q", "state", "type", "permission", "review", "sort")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Keys to review: how the address names them, what they are, and how many."""
+
+    name: str
+    words: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,7 @@ class Listed:
     first: int  # the number of the first key, counted from 1
     previous: str | None
     following: str | None
+    total: int | None  # on the first page
 
     @property
     def last(self) -> int:
@@ -49,59 +67,101 @@ async def show_keys(page_request: PageRequest) -> Response:
     if pasted is not None and pasted != filters["q"]:  # perhaps a whole key, which must not stay in the address
         return page_request.goes_to(page_request.url("/keys", **{**filters, "q": pasted}))
     try:
-        listed = await _listed(page_request, filters)
+        return await list_page(page_request, filters)
     except Invalid:  # a page of a listing that there is no more, or a choice that never was
         return page_request.goes_to(page_request.url("/keys"))
+
+
+async def list_page(page_request: PageRequest, filters: dict[str, str | None], **context: Any) -> Response:  # noqa: ANN401 - whatever it shows
+    """Write the page of a listing. Raises Invalid."""
+    listed = await _listed(page_request, filters)
     days = _days(page_request)
     uses = await page_request.console.store.uses([view.record.id for view in listed.views], days[0])
     sparks = {view.record.id: charts.sparkline(uses.get(view.record.id, {}), days) for view in listed.views}
-    return page_request.page(
-        "keys.html",
-        listed=listed,
-        filters=filters,
-        filtered=any(filters.values()),
-        sparks=sparks,
-        states=list(State),
-        types=page_request.runtime.catalogue.key_types,
-        deleted=await _name_of_deleted(page_request),
-    )
+    types = page_request.runtime.catalogue.key_types
+    shown: dict[str, Any] = {
+        "listed": listed,
+        "filters": filters,
+        "filtered": any(value for name, value in filters.items() if name != "sort"),
+        "reviews": await _reviews(page_request),
+        "sparks": sparks,
+        "types": types,
+        "type_names": {"": "Any type", **{name: kind.label.removesuffix(" key") for name, kind in types.items()}},
+        "deleted": await _name_of_deleted(page_request),
+        "found": None,
+        "steps": None if any(filters.values()) else first_steps(listed.views, listed.total),
+        "disabled": _disabled(page_request),
+    }
+    return page_request.page("keys.html", **{**shown, **context})
 
 
 def _filters(page_request: PageRequest) -> dict[str, str | None]:
-    return {name: page_request.asked(name) for name in ("q", "state", "type", "unused", "permission")}
+    """Read what narrows and orders the list from the address."""
+    return {name: page_request.asked(name) for name in FILTERS}
 
 
 async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> Listed:
     before, start = page_request.asked("before"), _number(page_request.asked("start"))
-    search = KeySearch(
-        team=page_request.team.id,
+    order = filters["sort"] if filters["sort"] in SORTS else _NEWEST
+    reviewed = _reviewed(filters["review"], page_request)
+    search = replace(
+        reviewed,
         q=filters["q"],
-        state=filters["state"],
+        state=filters["state"] or reviewed.state,
         key_type=filters["type"],
         permission=filters["permission"],
-        unused_since=page_request.now - UNUSED if filters["unused"] else None,
-        order_by=_BACKWARDS if before else _ORDER,
+        order_by=_turned(order) if before else order,
         page_size=PER_PAGE,
         page_token=before or page_request.asked("after"),
     )
     page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     views = page.items[::-1] if before else page.items
-    previous = page_request.url("/keys", **filters, **_previous(views, start)) if start > 1 else None
+    previous = page_request.url("/keys", **filters, **_previous(order, views, start)) if start > 1 else None
     following = None
     if views and (before is not None or page.next_token is not None):
-        following = page_request.url("/keys", **filters, after=_token(_ORDER, views[-1]), start=start + PER_PAGE)
-    return Listed(views, start, previous, following)
+        following = page_request.url("/keys", **filters, after=_token(order, views[-1]), start=start + PER_PAGE)
+    return Listed(views, start, previous, following, page.total)
 
 
-def _previous(views: tuple[KeyView, ...], start: int) -> dict[str, object]:
+def _reviewed(name: str | None, page_request: PageRequest) -> KeySearch:
+    """Return the search behind one of the links above the table; all of the team's keys for none of them."""
+    everything, now = KeySearch(team=page_request.team.id), page_request.now
+    match name:
+        case None:
+            return everything
+        case "expiring":
+            return replace(everything, state="active", expires_after=now, expires_before=now + _SOON)
+        case "unused":
+            return replace(everything, state="active", unused_since=now - UNUSED)
+        case "lasting":
+            return replace(everything, state="active", expires_after=_NO_DATE)
+        case _:
+            raise Invalid(("review", "there is no such list"))
+
+
+async def _reviews(page_request: PageRequest) -> list[Review]:
+    """Count what needs review; what there is none of is not said."""
+    found = []
+    for name, said in _REVIEWS.items():
+        search = replace(_reviewed(name, page_request), page_size=1)
+        page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
+        found.append(Review(name, said[page.total != 1], page.total or 0))
+    return [review for review in found if review.count]
+
+
+def _turned(order: str) -> str:
+    return order.removeprefix("-") if order.startswith("-") else f"-{order}"
+
+
+def _previous(order: str, views: tuple[KeyView, ...], start: int) -> dict[str, object]:
     """What the address of the page before says; the first page needs to say nothing."""
     if start <= PER_PAGE + 1 or not views:
         return {}
-    return {"before": _token(_BACKWARDS, views[0]), "start": start - PER_PAGE}
+    return {"before": _token(_turned(order), views[0]), "start": start - PER_PAGE}
 
 
 def _token(order: str, view: KeyView) -> str:
-    return write_token(order, *view.place(_BACKWARDS))
+    return write_token(order, *view.place(order.removeprefix("-")))
 
 
 def _number(text: str | None) -> int:
@@ -111,6 +171,15 @@ def _number(text: str | None) -> int:
 def _days(page_request: PageRequest) -> list[date]:
     today = page_request.now.astimezone(UTC).date()
     return [today - timedelta(days=ago) for ago in reversed(range(charts.SPARK_DAYS))]
+
+
+def _disabled(page_request: PageRequest) -> str | None:
+    """Say how many keys were just disabled."""
+    asked = page_request.asked("disabled") or ""
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 4:  # noqa: PLR2004 - at most 1000 at once
+        return None
+    number = int(asked)
+    return f"{humanize.counted(number, 'key')} {'is' if number == 1 else 'are'} disabled."
 
 
 async def _name_of_deleted(page_request: PageRequest) -> str | None:

@@ -150,6 +150,10 @@ class PageRequest:
         asked = {"team": self.team.id if other else None, **query}
         return self.place.url(path) + _query(asked)
 
+    def team_url(self, team: Team, path: str) -> str:
+        """The address of a page in another team."""
+        return self.place.url(path) + _query({"team": team.id})
+
     def key_url(self, key_id: str, page: str = "", **query: object) -> str:
         """The address of one of a key's pages; the key says which team it is."""
         return self.place.url(f"/keys/{key_id}{page}") + _query(query)

@@ -9,7 +9,7 @@ from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, covers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from keyfob.policy.catalogue import Catalogue
 
@@ -30,12 +30,16 @@ _OTHERS: Final = "Others"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One permission on a form. *had* is whether the key, or the one that is duplicated, holds it."""
+    """One permission on a form. *had* is whether the key, or the one that is duplicated, holds it.
+
+    *lacking* is whether the person who fills in the form does not hold it, and so cannot grant it.
+    """
 
     name: str
     label: str
     ticked: bool
     had: bool
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,22 @@ class Group:
         return sum(choice.ticked for choice in self.choices)
 
 
-def groups(catalogue: Catalogue, key_type: str, ticked: Collection[str], had: Collection[str] = ()) -> list[Group]:
-    """All that a key of *key_type* may hold, and what it holds beyond that, in groups of one resource each."""
+def groups(
+    catalogue: Catalogue,
+    key_type: str,
+    ticked: Collection[str],
+    had: Collection[str] = (),
+    held: Collection[str] = (EVERYTHING,),
+) -> list[Group]:
+    """All that a key of *key_type* may hold, and what it holds beyond that, in groups of one resource each.
+
+    *held* is what the person holds who is to choose.
+    """
     names = dict.fromkeys((*_offered(catalogue, key_type), *ticked, *had))
     grouped: dict[str, list[Choice]] = {}
     for name in names:
-        choice = Choice(name, label_of(catalogue, name), name in ticked, name in had)
+        lacking = name not in ticked and name not in had and not covers(held, name)
+        choice = Choice(name, label_of(catalogue, name), name in ticked, name in had, lacking)
         grouped.setdefault(_title(catalogue, name), []).append(choice)
     return [Group(title, tuple(choices)) for title, choices in grouped.items()]
 
@@ -64,21 +78,20 @@ def groups(catalogue: Catalogue, key_type: str, ticked: Collection[str], had: Co
 def label_of(catalogue: Catalogue, name: str) -> str:
     """What a permission or wildcard means, as people read it."""
     if name == EVERYTHING:
-        return "Do everything, now and in future"
+        return "May do everything, in every team, now and in future"
     if name.endswith(":*"):
         return f"Everything under {name.removesuffix('*')}"
     return catalogue.permissions.get(name) or ADMIN_LABELS.get(name) or name
 
 
-def labels_of(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
-    """The labels of several."""
-    return [label_of(catalogue, name) for name in names]
-
-
 def presets(catalogue: Catalogue, key_type: str, held: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """What the buttons above the boxes tick: nothing, what only reads, and all that one may hand on."""
+    """What the buttons above the boxes tick: nothing, what only reads, and all that one may hand on.
+
+    Everything that an admin key can do takes more than one press.
+    """
     offered = [name for name in _offered(catalogue, key_type) if name != EVERYTHING and covers(held, name)]
-    return {"none": (), "read": tuple(name for name in offered if name.endswith(":read")), "all": tuple(offered)}
+    some = {"none": (), "read": tuple(name for name in offered if name.endswith(":read"))}
+    return some if key_type == ADMIN else {**some, "all": tuple(offered)}
 
 
 def _offered(catalogue: Catalogue, key_type: str) -> tuple[str, ...]:

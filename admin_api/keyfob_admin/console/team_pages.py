@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keyfob.errors import Invalid
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, covers
 from keyfob_admin.console.permission_choices import groups, label_of
+from keyfob_admin.console.plan_change import effects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +52,11 @@ async def show_settings(page_request: PageRequest) -> Response:
 
 
 async def save_settings(page_request: PageRequest) -> Response:
-    """Rename the team or change its plan."""
+    """Rename the team or change its plan. What that does to keys is said first."""
     name, plan = page_request.form.get("name"), page_request.form.get("plan")
+    known = plan in page_request.runtime.catalogue.plans and covers(page_request.actor.permissions, "teams:write")
+    if known and page_request.form.get("confirmed") != plan and (said := await effects(page_request, plan)):
+        return page_request.page("plan.html", name=name, plan=plan, effects=said)
     try:
         await page_request.runtime.teams.update(
             page_request.team.id, {"name": name, "plan": plan}, actor=page_request.actor

@@ -38,6 +38,7 @@ async def walk(page: Page, shared: LiveConsole, look: Renderer) -> None:
         await page.goto(path)
         await look(name)
     await ask(page, key, gone, look)
+    await search_and_select(page, key, look)
     await make_a_key(page, look)
     await sign_in_wrongly(page, look)
 
@@ -63,6 +64,7 @@ def pages_of(key: str, gone: str) -> dict[str, str]:
         "edit": f"{key}/edit",
         "duplicate": f"{key}/duplicate",
         "disable-page": f"{key}/disable",
+        "replace-page": f"{key}/replace",
         "delete-page": f"{gone}/delete",
     }
 
@@ -72,9 +74,33 @@ async def ask(page: Page, key: str, gone: str, look: Renderer) -> None:
     await page.goto(key)
     await page.get_by_role("button", name="Disable Key").first.click()
     await look("disable-dialog")
+    await page.goto(key)
+    await page.get_by_role("button", name="Replace Key").first.click()
+    await look("replace-dialog")
     await page.goto(gone)
     await page.get_by_role("button", name="Delete Key").first.click()
     await look("delete-dialog")
+
+
+async def search_and_select(page: Page, key: str, look: Renderer) -> None:
+    """Find a key in a pasted text, tick keys in the list and open a menu, and ask for another plan."""
+    await page.goto("/keys")
+    await page.get_by_label("Search, or paste").fill(f"200 kf_api_{key[-16:]} kf_api_0000000000000000")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/find")
+    await look("found")
+    await page.goto("/keys?q=switched")
+    await page.get_by_label("Actions for").first.click()
+    await look("row-menu")
+    await page.goto("/keys?sort=name")
+    await page.get_by_label("Select a-name").first.check()
+    await look("selected")
+    await page.get_by_role("button", name="Disable 1 key…").click()
+    await look("disable-many")
+    await page.goto("/settings")
+    await page.get_by_label("Plan", exact=True).select_option("teams")
+    await page.get_by_role("button", name="Save changes").click()
+    await look("plan")
 
 
 async def make_a_key(page: Page, look: Renderer) -> None:

@@ -14,7 +14,7 @@ from tests.keyfob_admin.console.conftest import OTHER_TEAM, LiveConsole, Visitor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAVIGATION = "Keys Permissions Activity Settings"
+NAVIGATION = "Keys Permissions History Settings"
 FOOT = "Signed in as root Theme System Light Dark Sign out"
 
 
@@ -38,19 +38,19 @@ def on(path: str, *said: str) -> tuple[str, Sequence[str]]:
 
 PAGES = [
     on("/login", "Sign in to keyfob", "Admin key", "Sign in", "No admin key? Run keyfob console login on the server for a one-time link."),  # noqa: E501
-    on("/keys", NAVIGATION, FOOT, "Keys Create Key", "Any status Active Disabled Expired Suspended", "Not used in 90 days", "Filter", "Name Type Status Created Last used", "by ana@example.com", "Never", "Expires in 6 days", "Duplicate", "Showing 1–"),  # noqa: E501
+    on("/keys", NAVIGATION, FOOT, "Create Key", "Keys 5", "1 expires in 30 days 3 never expire", "State Any state Active Disabled Pending Expired Suspended", "Type Any type", "Name Type State Owner Last used Expires Use in the last 30 days", "acme team", "Never", "Expires in 6 days", "Open Edit Replace… Duplicate Disable… History", "Delete…", "Showing 1–5 of 5"),  # noqa: E501
     on("/keys?state=active", "Clear"),
     on(f"/keys?team={OTHER_TEAM}", "No keys yet. Create a key to let a script or service call your API. Create Key"),
     on("/keys?q=zzzz", "No keys match these filters. Clear filters"),
     on("/keys/new", "Create key", "What will use this key?", "Public API key For scripts, services and partners that call your HTTP API.", "Team computer key For machines that enrol themselves. One per team.", "SCIM key For your identity provider to provision users. One per team.", "Next Cancel"),  # noqa: E501
-    on("/keys/new?type=api", "Create Public API Key", "Say what uses the key and where, for example 'billing-worker, production'.", "Description (optional)", "Never In 30 days In 90 days In 365 days After a date", "Limit to IP addresses (optional)", "Start with none. Grant only what the caller needs.", "None Read only All", "0 of 2 granted", "This key will be able to: nothing yet", "Create with no permissions", "Generate Key Cancel"),  # noqa: E501
-    on("/keys/{billing-worker}", "Duplicate Key Disable Key", "Delete Key", "Disable this key before you can delete it.", "Overview Permissions Activity", "Key ID kf_api_", "Type Public API key", "Created", "UTC by ana@example.com", "Last used Never Updated up to 1 second late", "Expires Never", "IP limits None", "View as table", "Disable 'billing-worker'? Requests that present this key get 401 Unauthorized from now on.", "You can enable it again at any time. Cancel Disable Key"),  # noqa: E501
+    on("/keys/new?type=api", "Create Public API Key", "Say what uses the key and where, for example 'billing-worker, production'.", "Description (optional)", "Never 30 days, ", "After a date From then on, requests get 401 Unauthorized.", "Limit to IP addresses (optional)", "Start with none. Grant only what the caller needs.", "None Read only All", "0 of 2 granted", "This key will be able to: nothing yet", "Create with no permissions", "Generate Key Cancel"),  # noqa: E501
+    on("/keys/{billing-worker}", "Replace Key", "Duplicate Key Disable Key", "Delete Key", "Disable this key before you can delete it.", "Overview Permissions History", "Key ID kf_api_", "Type Public API key", "Created", "By ana@example.com (command line)", "Last used Never Updated up to 1 second late", "Expires Never", "IP limits None", "View as table", "Disable 'billing-worker'? Requests that present this key get 401 Unauthorized from now on.", "You can enable it again at any time. Why? (optional) Cancel Disable Key"),  # noqa: E501
     on("/keys/{copy}", "Duplicated from billing-worker"),
-    on("/keys/{billing-worker}/permissions", "Set when the key was generated on", "by ana@example.com.", "Edit permissions", "Granted (2 of 5)", "Not granted (3)"),  # noqa: E501
+    on("/keys/{billing-worker}/permissions", "Set when the key was generated on", "by ana@example.com (command line)", "Edit permissions", "Granted (2 of 5)", "Not granted (3)"),  # noqa: E501
     on("/keys/{billing-worker}/activity", "Created", "Export", "203.0.113.9"),
     on("/keys/{billing-worker}/duplicate", "Duplicate 'billing-worker'", "This is a draft. The original key won't change and keeps its own secret.", "Added Removed", "This key will be able to: read items, read users", "Generate Key"),  # noqa: E501
     on("/keys/{billing-worker}?again=1", "This key was already generated. Its secret can't be shown again."),
-    on("/keys/{nightly-export}?done=disabled", "'nightly-export' is disabled. Enable Key", "Delete 'nightly-export'? This can't be undone. The key can never be used again and its secret is erased. Its activity stays in the audit log. Cancel Delete Key"),  # noqa: E501
+    on("/keys/{nightly-export}?done=disabled", "'nightly-export' is disabled. Enable Key", "Delete 'nightly-export'? This can't be undone. The key can never be used again and its secret is erased. Its activity stays in the audit log. Why? (optional) Cancel Delete Key"),  # noqa: E501
     on("/keys/{short}?done=enabled", "'short' is active again."),
     on("/keys/0000000000000000", "This key doesn't exist, or it was deleted."),
 ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_every_page_says_what_it_should(live: LiveConsole, visitor: Visitor, key
 def test_fields_say_what_they_are_for(visitor: Visitor) -> None:
     """Fields without a label beside them carry their words themselves."""
     text = visitor.get("/keys").text
-    assert 'placeholder="Search name or key ID"' in text
+    assert 'placeholder="Search, or paste a key, a log line or an ID"' in text
     assert 'aria-label="Main"' in text
 
 
@@ -90,7 +90,8 @@ def test_the_reveal_says_what_to_do(visitor: Visitor) -> None:
         "Name billing-worker Key ID kf_api_",
         "Key secret",
         "Hide Copy",
-        "Try it curl -H",
+        "Try it The command takes the secret from a variable",
+        "curl -H",
         "Copy as curl",
         "I have stored the secret somewhere safe Done",
     ):

@@ -152,7 +152,7 @@ def test_a_fixed_type_shows_what_it_holds(visitor: Visitor) -> None:
     """A type whose permissions are fixed offers no choice, and the key holds exactly these."""
     page = visitor.get("/keys/new?type=computer").text
     assert "Create Team computer Key" in words(page)
-    assert 'type="checkbox"' not in page
+    assert 'name="permission"' not in page
     secret = made(visitor.send_form("/keys/new?type=computer", name="laptops"))
     assert "Granted (1 of 1) computers:enroll" in words(visitor.get(f"/keys/{id_of(secret)}/permissions").text)
 

@@ -83,7 +83,16 @@ def test_a_day_with_one_use_is_seen_beside_one_with_thousands() -> None:
     days = [UseDay(date(2026, 11, 1), 1, 0), UseDay(date(2026, 11, 2), 100_000, 1), UseDay(date(2026, 11, 3), 0, 0)]
     chart = charts.bar_chart(days)
     assert 100_001 == chart.highest
-    assert [2, charts.CHART_HEIGHT, 0] == [round(bar.admitted) for bar in chart.bars]
+    assert ("120k", "60k", "0") == chart.labels
+    assert [2, round(charts.CHART_HEIGHT / 1.2), 0] == [round(bar.admitted) for bar in chart.bars]
     assert [0, 2, 0] == [bar.denied for bar in chart.bars]
     assert all(0 <= bar.top <= charts.CHART_HEIGHT for bar in chart.bars)
     assert charts.sparkline({}, [date(2026, 11, 1)]) is None
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(0, 2), (1, 2), (3, 4), (9, 10), (10, 10), (11, 12), (99, 100), (301, 400), (15_999, 16_000)]
+)
+def test_an_axis_ends_at_a_round_number(highest: int, top: int) -> None:
+    """The top of a chart is a round number near the highest bar, and so is its middle."""
+    assert top == charts.round_top(highest)

@@ -35,6 +35,7 @@ async def test_the_story(browser: Browser, shared: LiveConsole, scripts: bool) -
         await page.goto(f"/keys/{copy.split('_')[2]}")
         await disable_and_enable(page, f"Copy of {name}")
         await disable_and_delete(page, f"Copy of {name}")
+        await page.get_by_text("Signed in as").locator("..").click()
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", name="Sign in to keyfob")).to_be_visible()
 
@@ -42,9 +43,9 @@ async def test_the_story(browser: Browser, shared: LiveConsole, scripts: bool) -
 async def find(page: Page, name: str) -> None:
     """See in the list what a new key is, and follow it to its page."""
     row = page.get_by_role("row").filter(has_text=name)
-    await expect(row).to_contain_text("Public API key")
+    await expect(row).to_contain_text("Public API")
     await expect(row).to_contain_text("Active")
-    await expect(row).to_contain_text("by root")
+    await expect(row).to_contain_text("acme team")
     await expect(row).to_contain_text("Never")
     await row.get_by_role("link", name=name, exact=True).click()
 

@@ -30,14 +30,61 @@ themes?.addEventListener("submit", (event) => {
 // One press is one key.
 for (const form of all("form[method=post]:not(.themes)"))
   form.addEventListener("submit", (event) => {
+    if (event.submitter?.formMethod === "dialog") return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });
 addEventListener("pageshow", () => all("[data-sent]").forEach((form) => delete form.dataset.sent));
 
+// What is pasted into the box stays in one line, and is looked up at once if there is a key's id in it.
+const box = one(".top input[type=search]");
+box?.addEventListener("paste", (event) => {
+  const text = event.clipboardData.getData("text").replace(/\s+/g, " ");
+  event.preventDefault();
+  box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
+  if (/_[^\W_]{16}(?![^\W_])/.test(text)) box.form.requestSubmit();
+});
+
 // A key that was pasted to be searched for is cut to its id before it gets into an address.
-one("form.filters")?.addEventListener("submit", (event) => {
-  for (const input of event.target.elements) input.value = input.value.replace(/\w+_([^\W_]{16})_\w+/g, "$1");
+for (const form of all(".filters"))
+  form.addEventListener("submit", () => {
+    for (const input of form.elements) input.value = input.value.replace(/\w+_([^\W_]{16})_\w+/g, "$1");
+  });
+
+// Keys are ticked one by one, from one to another with Shift, or all; the button says how many.
+const ticks = all(".keys tbody [name=key]");
+if (ticks.length) {
+  const every = one("[data-all]");
+  let last = 0;
+  const count = () => {
+    const number = ticks.filter((tick) => tick.checked).length;
+    one("[data-many]").textContent = `Disable ${number} ${number === 1 ? "key" : "keys"}…`;
+    every.firstChild.checked = number === ticks.length;
+  };
+  every.hidden = false;
+  every.addEventListener("change", () => {
+    for (const tick of ticks) tick.checked = every.firstChild.checked;
+    count();
+  });
+  ticks.forEach((tick, at) =>
+    tick.addEventListener("click", (event) => {
+      if (event.shiftKey)
+        for (const one of ticks.slice(Math.min(last, at), Math.max(last, at) + 1)) one.checked = tick.checked;
+      last = at;
+      count();
+    }),
+  );
+  one("#bulk").addEventListener("reset", () => setTimeout(count));
+  count();
+}
+
+// One menu is open at a time, and Escape closes it.
+const menus = all(".menu");
+addEventListener("click", (event) => menus.forEach((menu) => menu.contains(event.target) || (menu.open = false)));
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape")
+    for (const menu of menus.filter((menu) => menu.open)) (menu.open = false), one(":focus")?.closest(".menu") === menu && menu.firstElementChild.focus();
+  if (event.key === "/" && !/INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) event.preventDefault(), box?.focus();
 });
 
 const draft = one("form.draft");
@@ -45,16 +92,27 @@ if (draft) {
   const boxes = all("[name=permission]", draft);
   const expires = one("#expires");
   const date = one("[name=expires_on]");
+  const action = (box) => box.value.split(":")[1] ?? box.value;
+  const title = (group) => one(`#${group.id} :is(legend, th)`).firstChild.textContent.trim();
   const update = () => {
-    const labels = boxes.filter((box) => box.checked).map((box) => box.dataset.label);
-    const lower = labels.map((label) => label.charAt(0).toLowerCase() + label.slice(1));
-    if (boxes.length) one("[data-summary]").textContent = lower.join(", ") || "nothing yet";
-    for (const group of all(".group", draft)) {
-      const ticked = all(":checked", group).length;
-      one(`#${group.id} [data-count]`).textContent =
-        `${ticked} of ${all("input", group).length} granted`;
+    const ticked = boxes.filter((box) => box.checked);
+    const groups = all(".group", draft).map((group) => [group, all(":checked", group)]);
+    const resources = groups.filter(([, some]) => some.length);
+    const deleting = ticked.filter((box) => action(box) === "delete").length;
+    const lines = boxes.length > 20
+      ? resources.map(([group, some]) => `${title(group)}: ${some.map(action).join(", ")}`).join("\n")
+      : ticked.map(({ dataset: { label } }) => label.charAt(0).toLowerCase() + label.slice(1)).join(", ");
+    if (boxes.length) {
+      one("[data-summary]").textContent = lines || "nothing yet";
+      one("[data-count]").textContent = `${ticked.length} of ${boxes.length} · ${resources.length} resource${resources.length === 1 ? "" : "s"}`;
+      if (deleting) one("[data-count]").append(" · ", Object.assign(document.createElement("strong"), { textContent: `${deleting} can delete` }));
     }
-    date.hidden = expires.value !== "date";
+    for (const [group, some] of groups) {
+      const count = one(`#${group.id} [data-granted]`);
+      const words = `${some.length} of ${all("input", group).length}`;
+      if (count) count.textContent = group.matches("tr") ? (some.length ? words : "") : `${words} granted`;
+    }
+    date.hidden = date.disabled = expires.value !== "date";
   };
   draft.addEventListener("input", update);
   for (const button of all("[data-preset]", draft))
@@ -87,13 +145,13 @@ if (reveal) {
   const say = (words) => (status.textContent = words);
   const copy = async (button) => {
     const from = one(button.dataset.copy);
-    const text = from.id === "secret" ? secret : from.textContent.replace(/•+/, secret);
+    const isSecret = from.id === "secret";
     try {
-      await navigator.clipboard.writeText(text);
-      safe = true;
-      say("Secret copied to clipboard");
+      await navigator.clipboard.writeText(isSecret ? secret : from.textContent);
+      safe ||= isSecret;
+      say(isSecret ? "Secret copied to clipboard" : "Command copied, with $KEYFOB_KEY in place of the secret");
     } catch {
-      if (hidden) toggle();
+      if (hidden && isSecret) toggle();
       getSelection().selectAllChildren(from);
       say("Press Ctrl+C to copy");
     }
@@ -114,6 +172,8 @@ if (reveal) {
   }
   document.addEventListener("copy", () => (safe ||= String(getSelection()).includes(secret)));
   one("[data-stored]").addEventListener("change", (event) => (safe ||= event.target.checked));
+  // Whoever comes back after Done comes to the key, not to a form that would be sent again.
+  one(".done")?.addEventListener("submit", () => safe && history.replaceState(null, "", reveal.dataset.reveal));
   addEventListener("beforeunload", (event) => safe || event.preventDefault());
   addEventListener("pagehide", () => shown.forEach((place) => (place.textContent = "")));
   addEventListener("pageshow", (event) => event.persisted && location.replace(reveal.dataset.reveal));

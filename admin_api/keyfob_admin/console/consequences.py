@@ -1,0 +1,50 @@
+"""What a change will do, said before it is made: with numbers, and refused beforehand where it will be refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keyfob.management.escalation import is_root
+from keyfob.policy.key_types import ADMIN
+from keyfob.propagation.reach import seconds_until_effective
+from keyfob.store.contract import KeyQuery
+from keyfob_admin.console import humanize
+
+if TYPE_CHECKING:
+    from keyfob.keys.record import KeyRecord
+    from keyfob.store.contract import KeyView
+    from keyfob_admin.console.page_request import PageRequest
+
+OWN_KEY: Final = (
+    "This is the key you are signed in with. You will be signed out, and only another admin can enable it again."
+)
+LAST_ADMIN: Final = "This is the last admin key that may do everything. Create another one before you disable it."
+_MOST_ROOTS: Final = 50
+
+
+async def disabling(page_request: PageRequest, view: KeyView) -> str:
+    """What disabling does, and when: immediately where all workers read one change signal."""
+    used = view.last_used
+    place = f" from {used.ip}" if used and used.ip else ""
+    last = f"Last used {humanize.ago(used.at, page_request.now)}{place}." if used else "It was never used."
+    what = f"Requests that present this key get 401 Unauthorized {await when(page_request)}. {last}"
+    if page_request.actor.id == view.record.id:
+        return f"{OWN_KEY} {what}"
+    return f"{what} You can enable it again at any time."
+
+
+async def when(page_request: PageRequest) -> str:
+    """From when on a change is in force."""
+    runtime = page_request.runtime
+    delay = await seconds_until_effective(runtime.store, runtime.settings.max_staleness)
+    return f"within {humanize.seconds(delay)}" if delay else "from now on"
+
+
+async def why_not_disable(page_request: PageRequest, record: KeyRecord) -> str | None:
+    """Why the key cannot be disabled: it is the last one that may do everything. None if it can."""
+    now = page_request.now
+    if record.key_type != ADMIN or not is_root(record, now, retired=()):
+        return None
+    query = KeyQuery(team=None, now=now, key_type=ADMIN, permission="*", state="active", limit=_MOST_ROOTS)
+    others = [view.record for view in await page_request.runtime.store.views(query) if view.record.id != record.id]
+    return None if any(is_root(other, now, retired=()) for other in others) else LAST_ADMIN

@@ -1,0 +1,33 @@
+"""The first three steps of a new installation, which tick themselves: make a key, call the API, see it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from keyfob.policy.key_types import ADMIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyfob.store.contract import KeyView
+
+_MOST_ADMINS: Final = 5  # a team with more keys than these and one is past its first steps
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """What is done of the steps."""
+
+    made: bool
+    used: bool
+
+
+def first_steps(views: Sequence[KeyView], total: int | None) -> FirstSteps | None:
+    """Judge by the whole list of keys; None once a team has more than one key that its callers use."""
+    if total is None or total > _MOST_ADMINS + 1:
+        return None
+    keys = [view for view in views if view.record.key_type != ADMIN]
+    if not views or len(keys) > 1:
+        return None
+    return FirstSteps(made=bool(keys), used=any(view.last_used is not None for view in keys))

@@ -1,0 +1,90 @@
+"""What a key did, for its page: from where it was used, why it was refused, and which of its permissions it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from keyfob.policy.permissions import covers
+from keyfob.rules.compiler import compile_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from keyfob.management.key_usage import UsageRow
+    from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.console.permission_choices import Group
+
+SHOWN: Final = 8  # rows of a table; the rest are counted
+REASONS: Final[Mapping[str, str]] = {
+    "no_rule": "No rule for the path",
+    "wrong_type": "Wrong type of key",
+    "wrong_team": "Another team's data",
+    "wrong_address": "Address not allowed",
+    "permission": "Permission missing",
+    "disabled": "Key disabled",
+    "expired": "Key expired",
+    "suspended": "Team suspended",
+    "rate_limited": "Too many requests",
+    "quota_exceeded": "Quota used up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionUse:
+    """How often requests needed one permission, and when last."""
+
+    requests: int = 0
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The tables of one key's page. *permissions* is None where no rules are known that would tell."""
+
+    addresses: Sequence[UsageRow]
+    more_addresses: int
+    reasons: Sequence[tuple[str, UsageRow]]
+    permissions: Mapping[str, PermissionUse | None] | None
+
+    def refused_since(self, reason: str, moment: datetime) -> UsageRow | None:
+        """The requests refused for *reason*, if the first of them came after *moment*."""
+        for _, row in self.reasons:
+            if row.label == reason and row.first >= moment:
+                return row
+        return None
+
+
+async def use_of(page_request: PageRequest, days: int, groups: Sequence[Group]) -> KeyUse:
+    """Read what the key of the page did in the last *days*; *groups* are its permissions."""
+    where, usage, actor = page_request.team.id, page_request.runtime.lifecycle.usage, page_request.actor
+    addresses = await usage.rows(where, page_request.key_id, "address", days, actor=actor)
+    reasons = await usage.rows(where, page_request.key_id, "reason", days, actor=actor)
+    rules = await usage.rows(where, page_request.key_id, "rule", days, actor=actor)
+    refused = [(REASONS.get(row.label, row.label), row) for row in reasons if row.label and row.denied + row.limited]
+    held = [choice.name for group in groups for choice in group.choices if choice.ticked]
+    known = _permissions_by_rule(page_request)
+    permissions = {name: _used(name, known, rules) for name in held} if known else None
+    return KeyUse(addresses[:SHOWN], max(0, len(addresses) - SHOWN), refused, permissions)
+
+
+def _permissions_by_rule(page_request: PageRequest) -> dict[str, tuple[str, ...]]:
+    """What each rule of the configuration needs. Rules that an application gives as keywords are not there."""
+    runtime = page_request.runtime
+    catalogue = runtime.catalogue
+    rules = compile_rules(runtime.settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
+    return {rule.text: rule.needed for rule in rules.rules}
+
+
+def _used(name: str, known: Mapping[str, tuple[str, ...]], rows: Sequence[UsageRow]) -> PermissionUse | None:
+    """Add up the requests whose rules needed *name*; None if no rule names it, so that nothing can be said."""
+    if not any(covers((name,), needed) for all_needed in known.values() for needed in all_needed):
+        return None
+    used = [
+        row
+        for row in rows
+        if row.admitted
+        and any(covers((name,), needed) for rule in row.label.split(" and ") for needed in known.get(rule, ()))
+    ]
+    return PermissionUse(sum(row.admitted for row in used), max((row.last for row in used), default=None))

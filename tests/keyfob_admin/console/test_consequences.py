@@ -1,0 +1,78 @@
+"""Dangerous changes say what they do, with numbers, before they are made; and afterwards what became of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from keyfob.store.contract import Use
+from keyfob.store.use_details import Source, Tally
+from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, words
+
+
+def micros(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)
+
+
+def test_a_plan_says_which_keys_it_stops(visitor: Visitor, live: LiveConsole) -> None:
+    """Saving a plan that lacks a type names its keys and those used today; only then is it changed."""
+    keys = [live.make(f"key {number}")[0] for number in range(3)]
+    now = datetime.now(UTC)
+    change(live.installation, lambda runtime: runtime.store.add_usage({keys[0].id: Use(now, None, {now.date(): 1})}))
+    asked = visitor.send_form("/settings", name="Acme", plan="teams")
+    assert 200 == asked.status_code
+    assert "3 Public API keys stop working now. 1 was used today." in words(asked.text)
+    assert "Active" in words(visitor.get(f"/keys/{keys[0].id}").text)
+    form = {**hidden(asked.text), "name": "Acme", "plan": "teams", "confirmed": "teams"}
+    assert 303 == visitor.post("/settings", data=form).status_code
+    assert "Suspended" in words(visitor.get(f"/keys/{keys[0].id}").text)
+    back = words(visitor.send_form("/settings", name="Acme", plan="enterprise").text)
+    assert "3 Public API keys work again." in back
+
+
+def test_a_plan_that_stops_nothing_is_saved_at_once(visitor: Visitor) -> None:
+    """Without keys of the types that it lacks there is nothing to ask."""
+    assert 303 == visitor.send_form("/settings", name="Acme", plan="teams").status_code
+
+
+def test_the_last_admin_is_refused_before_the_question(visitor: Visitor, live: LiveConsole) -> None:
+    """The only key that may do everything cannot be disabled, and its page says so at the button."""
+    root = f"/keys/{live.installation.admin.id}"
+    page = visitor.get(root).text
+    assert 'aria-describedby="no-disable">Disable Key</button>' in page
+    assert "This is the last admin key that may do everything." in words(page)
+    assert "Disable Key</button></form>" not in visitor.get(f"{root}/disable").text
+
+
+def test_ones_own_key_says_that_it_is(visitor: Visitor, live: LiveConsole) -> None:
+    """Disabling the key that one is signed in with signs out, which is said first."""
+    live.make("second root", key_type="admin", permissions=("*",))
+    root = f"/keys/{live.installation.admin.id}"
+    said = words(visitor.get(root).text)
+    assert (
+        "This is the key you are signed in with. You will be signed out, and only another admin can enable it again."
+    ) in said
+    visitor.send_form(f"{root}/disable")
+    assert visitor.get("/keys").headers["location"].startswith("/login")
+
+
+def test_why_is_kept_in_the_history(visitor: Visitor, live: LiveConsole) -> None:
+    """The reason that somebody gave for disabling or deleting stands in the history."""
+    key, _ = live.make("leaky")
+    visitor.send_form(f"/keys/{key.id}/disable", reason="seen in a public log")
+    assert "“seen in a public log”" in words(visitor.get(f"/keys/{key.id}/activity").text)
+    visitor.send_form(f"/keys/{key.id}/delete", reason="no longer needed")
+    assert "“no longer needed”" in words(visitor.get("/activity").text)
+
+
+def test_a_disabled_key_says_since_when_and_who_tries_it(visitor: Visitor, live: LiveConsole) -> None:
+    """Its page has the moment, the workers that know, and the requests that were refused since."""
+    key, _ = live.make("off")
+    visitor.send_form(f"/keys/{key.id}/disable")
+    off = words(visitor.get(f"/keys/{key.id}").text)
+    assert "Off since" in off
+    assert "No request was refused since." in off
+    at = datetime.now(UTC) + timedelta(seconds=1)
+    tried = {Source(at.toordinal(), "198.51.100.7", "", "disabled"): Tally(micros(at), micros(at), 0, 14)}
+    use = Use(None, None, {}, {at.date(): 14}, tried)
+    change(live.installation, lambda runtime: runtime.store.add_usage({key.id: use}))
+    assert "14 requests refused since, from 198.51.100.7." in words(visitor.get(f"/keys/{key.id}").text)

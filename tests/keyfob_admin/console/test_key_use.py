@@ -1,0 +1,102 @@
+"""What a key did, on its page: addresses, reasons of refusals, and which permissions were needed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from keyfob.store.contract import Use
+from keyfob.store.use_details import Source, Tally
+from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, installed, running, words
+from tests.keyfob_admin.console.key_forms import checked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = {"GET /items": "items:read", "POST /items": "items:write", "GET /users": "users:read"}
+
+
+def used(live: LiveConsole, key_id: str, sources: dict[tuple[str, str, str], tuple[int, int]]) -> None:
+    """Count requests of a key by address, rule and reason: so many admitted, so many denied, an hour ago."""
+    at = datetime.now(UTC) - timedelta(hours=1)
+    moment = int(at.timestamp() * 1_000_000)
+    details = {Source(at.toordinal(), *key): Tally(moment, moment, *counts) for key, counts in sources.items()}
+    use = Use(at, "203.0.113.24", {at.date(): 1}, {}, details)
+    change(live.installation, lambda runtime: runtime.store.add_usage({key_id: use}))
+
+
+def test_where_from_and_why_refused(visitor: Visitor, live: LiveConsole) -> None:
+    """Addresses with their requests, the most frequent first; reasons in words."""
+    key, _ = live.make("export")
+    used(
+        live,
+        key.id,
+        {
+            ("198.51.100.7", "GET /items", "permission"): (0, 6_911),
+            ("203.0.113.24", "GET /items", ""): (284_016, 0),
+            ("203.0.113.24", "", "wrong_address"): (0, 590),
+        },
+    )
+    said = words(visitor.get(f"/keys/{key.id}").text)
+    assert "Used from 2 addresses" in said
+    assert said.index("203.0.113.24 284,606") < said.index("198.51.100.7 6,911")
+    assert "Refused because Refused requests by reason Reason Requests" in said
+    assert "Permission missing 6,911 Address not allowed 590" in said
+
+
+def test_many_addresses_are_counted(visitor: Visitor, live: LiveConsole) -> None:
+    """Eight addresses stand on the page, and the number of the others."""
+    key, _ = live.make("wanderer")
+    used(live, key.id, {(f"203.0.113.{number}", "GET /items", ""): (number, 0) for number in range(1, 13)})
+    said = words(visitor.get(f"/keys/{key.id}").text)
+    assert "Used from 12 addresses" in said
+    assert "and 4 more" in said
+    assert "203.0.113.12" in said
+    assert "203.0.113.4 4" not in said
+
+
+def test_permissions_say_when_they_were_needed(tmp_path: Path) -> None:
+    """With rules in the configuration each permission has its last use; what nothing needed can be removed."""
+    installation = asyncio.run(installed(tmp_path, rules=RULES))
+    with running(installation) as url, Visitor(url) as visitor:
+        live = LiveConsole(url, installation)
+        visitor.sign_in(installation.admin_key)
+        key, _ = live.make("worker", permissions=("items:read", "items:write", "reports:read"))
+        used(live, key.id, {("203.0.113.24", "GET /items", ""): (188_402, 0)})
+        page = visitor.get(f"/keys/{key.id}").text
+        said = words(page)
+        assert "Resource Permission Last used Requests" in said
+        assert "items:read 1 hour ago 188,402" in said
+        assert "items:write Never used in 30 days 0 Remove" in said
+        assert "reports:read – –" in said
+        form = visitor.get(f"/keys/{key.id}/edit?without=items:write").text
+        assert ["items:read", "reports:read"] == checked(form)
+
+
+def test_a_wildcard_is_needed_by_what_it_covers(tmp_path: Path) -> None:
+    """A request that needed items:read used items:* as well."""
+    installation = asyncio.run(installed(tmp_path, rules=RULES))
+    with running(installation) as url, Visitor(url) as visitor:
+        live = LiveConsole(url, installation)
+        visitor.sign_in(installation.admin_key)
+        key, _ = live.make("wide", permissions=("items:*", "users:read"))
+        used(live, key.id, {("203.0.113.24", "GET /items and POST /items", ""): (7, 0)})
+        said = words(visitor.get(f"/keys/{key.id}").text)
+        assert "items:* 1 hour ago 7" in said
+        assert "users:read Never used in 30 days" in said
+
+
+def test_without_rules_permissions_have_their_meaning(visitor: Visitor, live: LiveConsole) -> None:
+    """Where an application gives its rules itself, nothing is claimed about use."""
+    key, _ = live.make("plain")
+    said = words(visitor.get(f"/keys/{key.id}").text)
+    assert "Resource Permission Meaning Items items:read Read items" in said
+    assert "Never used" not in said
+
+
+def test_the_chart_spans_what_was_asked_for(visitor: Visitor, live: LiveConsole) -> None:
+    """Seven, thirty or ninety days, thirty unless one of them is named."""
+    key, _ = live.make("spans")
+    for query, days in (("", 30), ("?days=7", 7), ("?days=90", 90), ("?days=5", 30)):
+        assert f"Not used in the last {days} days." in words(visitor.get(f"/keys/{key.id}{query}").text)

@@ -1,0 +1,144 @@
+"""The look of the console as numbers: rows on a screen, what a page loads, what moves, and what a row is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, LiveConsole, installed, opened, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from playwright.async_api import Browser, Page
+
+    from tests.keyfob_admin.console.conftest import Installation
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONG = "customer-portal, single sign-on bridge for the northern region and everybody else who is there"
+NAMES = (LONG, "łódź-sync 🔑", "مفتاح الفواتير", *(f"worker {number:02}" for number in range(57)))
+WHOLE_ROWS = (
+    "[...document.querySelectorAll('.keys tbody tr')]"
+    ".filter(row => row.getBoundingClientRect().bottom <= innerHeight).length"
+)
+HEIGHTS = "[...new Set([...document.querySelectorAll('.keys tbody tr')].map(e => e.getBoundingClientRect().height))]"
+SHIFT = (
+    "() => new Promise(done => { let sum = 0;"
+    " new PerformanceObserver(seen => { for (const one of seen.getEntries()) sum += one.value; })"
+    ".observe({type: 'layout-shift', buffered: true});"
+    " requestAnimationFrame(() => requestAnimationFrame(() => done(sum))); })"
+)
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveConsole]:
+    """A console of a team with sixty keys beside the first."""
+    installation = asyncio.run(_filled(tmp_path_factory))
+    with running(installation) as url:
+        yield LiveConsole(url, installation)
+
+
+async def _filled(folders: pytest.TempPathFactory) -> Installation:
+    installation = await installed(folders.mktemp("look"))
+    for name in NAMES:
+        await installation.make(name)
+    return installation
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, sixty: LiveConsole) -> AsyncIterator[Page]:
+    """The Keys page on a screen of 1440 by 900."""
+    async with opened(browser, sixty) as page:
+        await page.set_viewport_size({"width": 1440, "height": 900})
+        await page.goto("/keys")
+        yield page
+
+
+async def test_seventeen_rows_are_on_a_screen(page: Page) -> None:
+    """On 1440 by 900 at least 17 whole rows are in view, all of one height, however long their names are."""
+    await page.evaluate("scrollTo(0, 0)")
+    assert await page.evaluate(WHOLE_ROWS) >= 17
+    assert [44] == await page.evaluate(HEIGHTS)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 44), (768, 44), (390, 60), (320, 60)])
+async def test_a_table_down_to_a_tablet_and_two_lines_below(page: Page, width: int, height: int) -> None:
+    """The list is a table of single lines from 768 pixels on, and rows of two lines below; never a card."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    assert [height] == [round(one) for one in await page.evaluate(HEIGHTS)]
+    assert (width >= 768) is await page.locator("thead").evaluate("e => getComputedStyle(e).position === 'static'")
+
+
+async def test_a_page_loads_two_files_and_nothing_moves(page: Page) -> None:
+    """Each page asks for one stylesheet, one script and an icon; nothing jumps while it comes up."""
+    for path in ("/keys", "/keys/new?type=api", "/permissions", "/activity", "/settings"):
+        await page.goto(path)
+        asked = await page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+        endings = sorted(url.rpartition(".")[2] for url in set(asked))
+        assert ["css", "js", "svg"] == endings, path
+        assert await page.evaluate(SHIFT) == 0, path
+
+
+async def test_the_row_is_the_link(page: Page) -> None:
+    """A click anywhere in a row opens the key; its menu and what it leads to are no part of that."""
+    row = page.get_by_role("row").filter(has_text="worker 41")
+    await row.get_by_label("Actions for worker 41").click()
+    await expect(row.get_by_role("link", name="Open")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(row.get_by_role("link", name="Open")).to_be_hidden()
+    await expect(row.get_by_label("Actions for worker 41")).to_be_focused()
+    await row.locator(".w-used").click(force=True)  # the link lies over the whole row
+    await expect(page.get_by_role("heading", name="worker 41")).to_be_visible()
+
+
+async def test_columns_sort_and_say_so(page: Page) -> None:
+    """A column's head sorts, then turns the order, then gives it back; a reader is told which."""
+    head = page.get_by_role("columnheader", name="Name")
+    for order, first in (("ascending", LONG), ("descending", "مفتاح الفواتير")):
+        await head.get_by_role("link").click()
+        await expect(head).to_have_attribute("aria-sort", order)
+        await expect(page.locator(".keys tbody th a").first).to_have_text(first)
+    await head.get_by_role("link").click()
+    await expect(head).not_to_have_attribute("aria-sort", re.compile("."))
+
+
+async def test_a_filter_is_a_menu_of_links(page: Page) -> None:
+    """State and type are narrowed by two clicks, and the menu then says what is chosen."""
+    await page.get_by_text("State", exact=True).first.click()
+    await page.get_by_role("link", name="Disabled").click()
+    await expect(page.get_by_text("No keys match these filters.")).to_be_visible()
+    await expect(page.locator(".filters summary").first).to_have_text("Disabled")
+
+
+async def test_another_team_shows_the_same_kind_of_page(page: Page) -> None:
+    """Who is on a team's settings and switches comes to the other team's settings."""
+    await page.goto("/settings")
+    await page.locator(".teams summary").click()
+    await page.get_by_role("link", name="Globex").click()
+    await page.wait_for_url(f"**/settings?team={OTHER_TEAM}")
+    await expect(page.get_by_label("Name")).to_have_value("Globex")
+
+
+async def test_a_slash_leads_to_the_box_and_a_pasted_line_is_looked_up(page: Page, sixty: LiveConsole) -> None:
+    """One key and one paste find a key in a line of a log, without another press."""
+    key, _ = await sixty.installation.make("leaked")
+    await page.keyboard.press("/")
+    box = page.get_by_label("Search, or paste")
+    await expect(box).to_be_focused()
+    await box.evaluate(
+        "(box, text) => { const data = new DataTransfer(); data.setData('text', text);"
+        " box.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, cancelable: true})); }",
+        f"12:00 GET /items\n200 kf_api_{key.id} 203.0.113.24",
+    )
+    await expect(page.get_by_role("region", name="Search result")).to_contain_text("leaked")
+    await page.get_by_role("link", name="Disable Key leaked").click()
+    await page.get_by_role("button", name="Disable Key").click()
+    await expect(page.get_by_text("'leaked' is disabled.")).to_be_visible()
+    async with sixty.installation.opened() as runtime:
+        assert (await runtime.lifecycle.get("acme", key.id, actor=ANA)).record.is_disabled
