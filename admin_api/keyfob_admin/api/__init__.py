@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, explain, find, key_routes, meta, people, teams, verify
+from keyfob_admin.api import audit, explain, find, key_routes, meta, people, preview, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TABLE: Final[tuple[Route[Call], ...]] = (
     *key_routes.ROUTES,
+    *preview.ROUTES,
     *verify.ROUTES,
     *find.ROUTES,
     *explain.ROUTES,

@@ -118,6 +118,8 @@ EXAMPLES: Final[Mapping[str, Json]] = {
         "ip_allow": ["203.0.113.0/24"],
         "state": "active",
     },
+    "PreviewKey": {"patch": {"permissions": []}},
+    "Preview": {"refused": 412, "unknown": 0, "last": {"at": _AT, "address": "203.0.113.7"}},
     "Explain": {"key": KEY_ID, "method": "POST", "path": "/items"},
     "Explanation": {
         "outcome": "refused",

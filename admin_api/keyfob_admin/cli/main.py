@@ -23,6 +23,7 @@ from keyfob_admin.cli.keys import keys
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say
 from keyfob_admin.cli.people import people
+from keyfob_admin.cli.rules import rules
 from keyfob_admin.cli.serve import log_config, serve
 from keyfob_admin.cli.teams import permissions, teams
 
@@ -83,6 +84,7 @@ for _command in (
     teams,
     people,
     permissions,
+    rules,
     explain,
     audit,
     keyring,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.management.key_usage import UsageRow
+    from keyfob.runtime.preview import Preview as Found
     from keyfob.store.contract import UseDay
 
 Grouping = Literal["rule", "address", "reason"]
@@ -43,6 +44,27 @@ class Usage(Struct, frozen=True):
     days: list[UsageDay] | UnsetType = UNSET
     by: Grouping | UnsetType = UNSET
     rows: list[UsageGroup] | UnsetType = UNSET
+
+
+class LastRefused(Struct, frozen=True):
+    """The newest request that would have been refused; `address` is null where it is not told apart."""
+
+    at: Moment
+    address: str | None
+
+
+class Preview(Struct, frozen=True):
+    """What a change would have refused in the last 30 days; `unknown` are requests of which that cannot be told."""
+
+    refused: Count
+    unknown: Count
+    last: LastRefused | None
+
+
+def shown_preview(found: Found) -> Preview:
+    """Show what a change would have refused."""
+    last = None if found.last_at is None else LastRefused(found.last_at, found.last_address)
+    return Preview(found.refused, found.unknown, last)
 
 
 def shown_days(days: Iterable[UseDay]) -> Usage:

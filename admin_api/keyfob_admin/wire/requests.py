@@ -163,6 +163,12 @@ class FindKeys(Struct, forbid_unknown_fields=True, kw_only=True):
     text: Annotated[str, Meta(description="At most 64 KiB in UTF-8.")]
 
 
+class PreviewKey(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A change to try: `patch` is what PATCH takes."""
+
+    patch: PatchKey
+
+
 class Explain(Struct, forbid_unknown_fields=True, kw_only=True):
     """A request: `key`, `method` (`WS` for a WebSocket), `path` and perhaps `ip`; or else `request_id` alone."""
 

@@ -1,4 +1,4 @@
-"""The routes of an application, where they can be read: Starlette's, FastAPI's, Litestar's and Django's."""
+"""The routes of an application, where they can be read: those of Starlette, FastAPI, Litestar, Django and Quart."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ANYWHERE: Final = "/{anything:path}"
 _WHOLE: Final = re.compile(r"\{\w+(?::(?:str|path))?\}")  # takes any segment, or all that follow
+_QUART: Final = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 _DJANGO: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 
@@ -31,12 +32,15 @@ class Way(NamedTuple):
 def ways_of(app: object) -> list[Way] | None:
     """Return the ways into *app*, in the order in which its router tries them; None where they cannot be read."""
     layers = list(layers_of(app))
+    quart = next((layer for layer in layers if is_of(layer, "quart")), None)
+    if quart is not None:
+        return sorted(_quart(quart), key=_as_quart_tries)
     routes = routes_of(layers)
     if routes is not None:
         return list(_starlette(routes, ""))
     for layer in layers:
         if is_of(layer, "litestar"):
-            ways = [_way(route.path, getattr(route, "methods", {WEBSOCKET})) for route in _routes(layer)]
+            ways = [_way(route.path, _litestar_methods(route)) for route in _routes(layer)]
             return sorted(ways, key=_as_litestar_tries)
         if is_of(layer, "django"):
             from django.urls import get_resolver  # noqa: PLC0415 - Django is there, because its handler is
@@ -47,6 +51,12 @@ def ways_of(app: object) -> list[Way] | None:
 
 def _routes(litestar: Any) -> Iterable[Any]:  # noqa: ANN401 - Litestar need not be installed
     return getattr(litestar, "routes", ())
+
+
+def _litestar_methods(route: Any) -> Iterable[str] | None:  # noqa: ANN401 - as above
+    """Give the methods of a route of Litestar's; of one that hands on to another ASGI application they are unknown."""
+    kinds = {"http": getattr(route, "methods", None), "websocket": {WEBSOCKET}}
+    return kinds.get(getattr(getattr(route, "scope_type", None), "value", ""))
 
 
 def _starlette(routes: Iterable[Any], prefix: str) -> Iterator[Way]:
@@ -79,6 +89,12 @@ def _django(patterns: Iterable[Any], prefix: str) -> Iterator[Way]:
             yield _way(_DJANGO.sub(_as_starlette, prefix + route), None)
 
 
+def _quart(app: Any) -> Iterator[Way]:  # noqa: ANN401 - Quart need not be installed
+    for rule in app.url_map.iter_rules():
+        methods = {WEBSOCKET} if rule.websocket else rule.methods
+        yield _way(_QUART.sub(_as_starlette, rule.rule), methods)
+
+
 def _as_starlette(found: re.Match[str]) -> str:
     return f"{{{found[2]}:{found[1] or 'str'}}}"
 
@@ -93,6 +109,11 @@ def _segment(text: str) -> Segment:
     if "{" not in text:
         return Segment(LITERAL, text)
     return Segment(REST if text.endswith(":path}") else PARAMETER, "")
+
+
+def _as_quart_tries(way: Way) -> list[int]:
+    """Sort as Werkzeug does, whatever the order of registration: a literal first, then one segment, then the rest."""
+    return [part.kind for part in way.template]
 
 
 def _as_litestar_tries(way: Way) -> list[int]:

@@ -68,6 +68,7 @@ class Gate:
         rate_limiter: RateLimiter | None = None,  # None: there are no limits
         now: Callable[[], float] = time.time,  # seconds since the epoch: only expiry and last use look at it
     ) -> None:
+        self.table = rules
         self._targets = Targets(rules, router=router, encoded_slash=encoded_slash, path_parameters=path_parameters)
         self._matches = self._targets.matches
         self._addresses = addresses

@@ -25,6 +25,7 @@ def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
     bodies: dict[str, object] = {
         "create_key": {"name": "a", "permissions": []},
         "verify_key": {"key": "x"},
+        "preview_key_change": {"patch": {}},
         "find_keys": {"text": "nothing"},
         "explain_request": {"key": key_id, "method": "GET", "path": "/items"},
         "create_team": {"id": "new"},
@@ -183,6 +184,7 @@ def test_aa_08_another_teams_key_is_as_if_it_had_never_been(live_admin: LiveAdmi
         ("POST", "/enable", {}),
         ("POST", "/duplicate", {}),
         ("GET", "/usage", {}),
+        ("POST", "/preview", {"json": {"patch": {"permissions": []}}}),
     ]
     for team in (OTHER_TEAM, TEAM, "nowhere"):
         for method, verb, options in calls:

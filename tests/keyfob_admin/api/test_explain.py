@@ -81,3 +81,28 @@ def test_a_whole_key_is_cut_to_its_id(live_admin: LiveAdmin) -> None:
 
     assert made.id == answer.json()["key_id"]
     assert made.secret.rpartition("_")[2] not in answer.text
+
+
+def test_a_change_is_previewed(live_admin: LiveAdmin) -> None:
+    """The admin API's own rules count; what a key was never used for changes nothing."""
+    made = live_admin.make()
+    reader = live_admin.make_admin("keys:read", "teams:read")
+    assert 200 == live_admin.call("GET", "/v1/teams", reader.secret).status_code
+    path = f"/v1/teams/acme/keys/{reader.id}"
+    deadline = time.monotonic() + 20
+    while not live_admin.call("GET", f"{path}/usage?by=rule").json()["rows"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    def preview(of: str, **patch: object) -> dict[str, Any]:
+        answer = live_admin.call("POST", f"{of}/preview", json={"patch": patch})
+        assert 200 == answer.status_code, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    refused = preview(path, permissions=["keys:read"])
+    assert (1, 0, "127.0.0.1") == (refused["refused"], refused["unknown"], refused["last"]["address"])
+    assert {"refused": 0, "unknown": 0, "last": None} == preview(path, permissions=["teams:read"])
+    assert {"refused": 0, "unknown": 0, "last": None} == preview(made.path, permissions=[])
+    assert 422 == live_admin.call("POST", f"{made.path}/preview", json={"patch": {"nope": 1}}).status_code
+    assert 422 == live_admin.call("POST", f"{made.path}/preview", json={}).status_code

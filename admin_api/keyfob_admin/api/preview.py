@@ -1,0 +1,50 @@
+"""What a change of a key would have refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from keyfob import errors
+from keyfob.runtime.preview import Previewer
+from keyfob_admin.api.call import Call, answer
+from keyfob_admin.api.keys import KEYS
+from keyfob_admin.api.route import Route, guard_rules
+from keyfob_admin.wire import given
+from keyfob_admin.wire.key_usage import Preview, shown_preview
+from keyfob_admin.wire.requests import PreviewKey
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+
+async def preview(call: Call) -> Response:
+    """Judge the key's requests of the last 30 days by the key as the patch would make it."""
+    from keyfob_admin.api import TABLE  # noqa: PLC0415 - the table holds this call, too
+
+    runtime = call.runtime
+    previewer = Previewer(
+        runtime.store,
+        runtime.lifecycle,
+        runtime.catalogue,
+        runtime.settings,
+        runtime.now,
+        more_rules=[guard_rules(TABLE)],
+    )
+    found = await previewer.preview(call.team, call.key_id, given(call.sent(PreviewKey).patch), actor=call.actor)
+    return answer(shown_preview(found))
+
+
+ROUTES: Final[tuple[Route[Call], ...]] = (
+    Route(
+        method="POST",
+        path=KEYS + "/{key}/preview",
+        name="preview_key_change",
+        summary="Preview what a change would have refused",
+        handler=preview,
+        tag="Keys",
+        any_of=("keys:read",),
+        body=PreviewKey,
+        answer=Preview,
+        refusals=(errors.NotFound, errors.Invalid, errors.FixedPermissions),
+    ),
+)
