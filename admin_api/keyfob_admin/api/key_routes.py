@@ -9,6 +9,7 @@ from keyfob_admin.api import keys
 from keyfob_admin.api.keys import KEYS
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
+from keyfob_admin.wire.key_limits import KeyLimits
 from keyfob_admin.wire.key_usage import Usage
 from keyfob_admin.wire.requests import (
     CreateKey,
@@ -95,7 +96,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         summary="Change a key",
         handler=keys.patch,
         tag="Keys",
-        any_of=_WRITE,
+        any_of=(*_WRITE, "limits:write"),
         body=PatchKey,
         answer=views.Key,
         refusals=(*_REFUSALS, errors.LastAdmin),
@@ -210,5 +211,15 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=_READ,
         query=UsageQuery,
         answer=Usage,
+    ),
+    Route(
+        method="GET",
+        path=KEY + "/limits",
+        name="get_key_limits",
+        summary="Read where a key's limits stand",
+        handler=keys.limits,
+        tag="Keys",
+        any_of=_READ,
+        answer=KeyLimits,
     ),
 )

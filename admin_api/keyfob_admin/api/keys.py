@@ -14,6 +14,7 @@ from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
+from keyfob_admin.wire.key_limits import LimitsRaised, shown_limits
 from keyfob_admin.wire.key_usage import shown_days, shown_rows
 from keyfob_admin.wire.requests import (
     CreateKey,
@@ -49,6 +50,7 @@ async def create(call: Call) -> Response:
         ip_allow=tuple(sent.ip_allow),
         metadata={} if sent.metadata is msgspec.UNSET else sent.metadata,
         external_id=sent.external_id,
+        limits=tuple(sent.limits),
     )
     lifecycle, idempotency = call.runtime.lifecycle, _idempotency(call, _keys(call))
     if sent.handover is msgspec.UNSET:
@@ -167,7 +169,10 @@ async def get(call: Call) -> Response:
 
 async def patch(call: Call) -> Response:
     """Change the members that the caller sent and leave the rest."""
-    changes = given(call.sent(PatchKey))
+    sent = call.sent(PatchKey)
+    changes = given(sent)
+    if isinstance(sent.limits_raised, LimitsRaised):
+        changes["limits_raised"] = msgspec.structs.asdict(sent.limits_raised)
     if "owner" in changes:
         changes["owner"] = msgspec.to_builtins(changes["owner"])
     view = await call.runtime.lifecycle.update(
@@ -216,6 +221,11 @@ async def usage(call: Call) -> Response:
         return answer(shown_days(await usage.days(call.team, call.key_id, asked.days, actor=call.actor)))
     rows = await usage.rows(call.team, call.key_id, asked.by, asked.days, actor=call.actor)
     return answer(shown_rows(asked.by, rows))
+
+
+async def limits(call: Call) -> Response:
+    """Show every limit of a key, and where it stands."""
+    return answer(shown_limits(await call.runtime.standings.of(call.team, call.key_id, actor=call.actor)))
 
 
 def _show(call: Call, view: KeyView) -> Response:

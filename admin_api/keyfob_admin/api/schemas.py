@@ -45,6 +45,8 @@ _KEY: Final[Json] = {
     "replaces": None,
     "replaced_by": None,
     "replaced_at": None,
+    "limits": [],
+    "limits_raised": None,
 }
 _DISABLED: Final[Json] = {**_KEY, "state": "disabled", "disabled_at": _AT, "etag": '"3"', "effective_by": _AT}
 _DISABLED_KEY: Final[Json] = {name: value for name, value in _DISABLED.items() if name != "effective_by"}
@@ -103,7 +105,10 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     },
     "KeyPage": {"keys": [_KEY], "next_page_token": None, "total": 1},
     "DisabledKeys": {"keys": [_DISABLED_KEY]},
-    "Usage": {"days": [{"date": "2026-11-29", "admitted": 412, "denied": 3}]},
+    "Usage": {"days": [{"date": "2026-11-29", "admitted": 412, "denied": 3, "limited": 0}]},
+    "KeyLimits": {
+        "limits": [{"name": "standard-min", "q": 100, "w": 60, "remaining": 42, "reset_at": _AT}],
+    },
     "Team": _TEAM,
     "TeamPage": {"teams": [_TEAM], "next_page_token": None},
     "Verification": {

@@ -13,6 +13,7 @@ from keyfob_admin.cli.keys_change import edit, rotate
 from keyfob_admin.cli.keys_check import check
 from keyfob_admin.cli.keys_find import find
 from keyfob_admin.cli.keys_handover import LinkOptions, handover, handover_options
+from keyfob_admin.cli.keys_limits import limits
 from keyfob_admin.cli.keys_list import expiring, list_, show
 from keyfob_admin.cli.keys_state import delete, disable, enable
 from keyfob_admin.cli.keys_usage import usage
@@ -32,7 +33,7 @@ def keys() -> None:
     """Create, find, check, disable and delete keys."""
 
 
-for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find, handover, usage):
+for _command in (list_, expiring, show, edit, rotate, disable, enable, delete, check, find, handover, usage, limits):
     keys.add_command(_command)
 
 

@@ -59,5 +59,5 @@ async def _by_day(context: CliContext, team: str, key_id: str, days: int, *, as_
     if as_json:
         print_json(shown_days(found))
     else:
-        used = [day for day in found if day.admitted or day.denied]
-        print_table(("day", "admitted", "denied"), [(str(day.day), str(day.admitted), str(day.denied)) for day in used])
+        cells = [(str(day.day), str(day.admitted), str(day.denied), str(day.limited)) for day in found if day.total]
+        print_table(("day", "admitted", "denied", "limited"), cells)

@@ -64,13 +64,13 @@ def sparkline(uses: Mapping[date, int], days: Sequence[date]) -> Spark | None:
 
 def bar_chart(days: Sequence[UseDay]) -> BarChart:
     """Bars for *days*, oldest first."""
-    highest = max((day.admitted + day.denied for day in days), default=0)
+    highest = max((day.total for day in days), default=0)
     top = round_top(highest)
     step = (CHART_WIDTH - _BAR) / max(len(days) - 1, 1)
     bars = tuple(_bar(day, at * step, _BAR, CHART_HEIGHT / top) for at, day in enumerate(days))
     labels = (_short(top), _short(top // 2), "0")
     ticks = tuple(days[round(at * (len(days) - 1) / _TICKS)].day for at in range(_TICKS + 1))
-    return BarChart(bars, highest, labels, ticks, sum(d.admitted for d in days), sum(d.denied for d in days))
+    return BarChart(bars, highest, labels, ticks, sum(d.admitted for d in days), sum(d.refused for d in days))
 
 
 def round_top(highest: int) -> int:
@@ -89,10 +89,10 @@ def _short(number: int) -> str:
 
 
 def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
-    admitted, denied = round(day.admitted * scale, 1), round(day.denied * scale, 1)
-    if day.admitted or day.denied:  # a day with a single use can still be seen
+    admitted, denied = round(day.admitted * scale, 1), round(day.refused * scale, 1)
+    if day.admitted or day.refused:  # a day with a single use can still be seen
         admitted = max(admitted, 2 if day.admitted else 0)
-        denied = max(denied, 2 if day.denied else 0)
+        denied = max(denied, 2 if day.refused else 0)
     top = max(0, round(CHART_HEIGHT - admitted - denied, 1))
     return Bar(day, round(x, 1), round(width, 1), top, admitted, denied)
 

@@ -22,6 +22,7 @@ ADMIN_LABELS: Final[Mapping[str, str]] = {
     "teams:read": "See teams",
     "teams:write": "Create and change teams, and act in all of them",
     "audit:read": "Read the activity",
+    "limits:write": "Lower the limits of keys",
     "metrics:read": "Read the metrics",
 }
 _ADMIN_GROUP: Final = "Keyfob itself"

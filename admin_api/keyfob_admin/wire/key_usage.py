@@ -20,11 +20,12 @@ Grouping = Literal["rule", "address", "reason"]
 
 
 class UsageDay(Struct, frozen=True):
-    """One day, in UTC. `denied` counts 403, and refusals of the key itself when its secret was right."""
+    """One day, in UTC. `denied` counts 403, and refusals of the key when its secret was right; `limited` counts 429."""
 
     date: date
     admitted: Count
     denied: Count
+    limited: Count
 
 
 class UsageGroup(Struct, frozen=True):
@@ -69,7 +70,7 @@ def shown_preview(found: Found) -> Preview:
 
 def shown_days(days: Iterable[UseDay]) -> Usage:
     """Show a key's days."""
-    return Usage([UsageDay(day.day, day.admitted, day.denied) for day in days])
+    return Usage([UsageDay(day.day, day.admitted, day.denied, day.limited) for day in days])
 
 
 def shown_rows(by: Grouping, rows: Iterable[UsageRow]) -> Usage:

@@ -13,6 +13,7 @@ from keyfob.management.actor import creator_of
 from keyfob.management.key_state import state_of
 from keyfob_admin.wire import audit_views, views
 from keyfob_admin.wire.found_keys import Deletion, FoundKey, Position
+from keyfob_admin.wire.key_limits import LimitsRaised
 from keyfob_admin.wire.preconditions import etag
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class KeyPresenter:
         )
 
     def _members(self, view: KeyView) -> dict[str, object]:
-        record, used = view.record, view.last_used
+        record, used, raised = view.record, view.last_used, view.record.limits_raised
         return {
             "id": record.id,
             "display": display(record.key_type, record.id, self.prefix),
@@ -105,6 +106,8 @@ class KeyPresenter:
             "replaces": record.replaces,
             "replaced_by": record.replaced_by,
             "replaced_at": record.replaced_at,
+            "limits": list(record.limits),
+            "limits_raised": None if raised is None else LimitsRaised(raised.until, raised.factor),
         }
 
     def _state(self, record: KeyRecord) -> views.State:

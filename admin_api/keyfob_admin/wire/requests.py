@@ -25,6 +25,7 @@ from keyfob_admin.wire.fields import (
     Slug,
     TypeName,
 )
+from keyfob_admin.wire.key_limits import LimitNames, LimitsRaised
 from keyfob_admin.wire.key_usage import Grouping
 
 
@@ -47,6 +48,7 @@ class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     metadata: Metadata | UnsetType = UNSET
     external_id: ExternalId | None = None
     handover: Handover | UnsetType = UNSET
+    limits: LimitNames = []
 
 
 class OwningPerson(Struct, forbid_unknown_fields=True):
@@ -68,6 +70,8 @@ class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
     ip_allow: UnsetType | Addresses | None = UNSET
     metadata: UnsetType | Metadata | None = UNSET
     external_id: UnsetType | ExternalId | None = UNSET
+    limits: UnsetType | LimitNames | None = UNSET
+    limits_raised: UnsetType | LimitsRaised | None = UNSET
 
 
 class DuplicateKey(Struct, forbid_unknown_fields=True, kw_only=True):

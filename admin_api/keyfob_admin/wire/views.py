@@ -23,6 +23,7 @@ from keyfob_admin.wire.fields import (
     Slug,
     TypeName,
 )
+from keyfob_admin.wire.key_limits import LimitNames, LimitsRaised
 
 State = Literal["active", "disabled", "pending", "expired", "suspended"]
 ActorKind = Literal["person", "key", "cli", "system"]
@@ -79,6 +80,8 @@ class Key(Struct, frozen=True, kw_only=True):
     replaces: KeyId | None
     replaced_by: KeyId | None
     replaced_at: Moment | None
+    limits: LimitNames
+    limits_raised: LimitsRaised | None
 
 
 class ChangedKey(Key, frozen=True, kw_only=True):

@@ -101,7 +101,7 @@ class Entry:
             self.ends = -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
         self.limits = limits
-        self.counted_as = record.id
+        self.counted_as = record.limits_id or record.id
         self.revision = as_of
 
 

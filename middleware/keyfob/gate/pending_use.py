@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
+from keyfob.gate.verdict import Reason
 from keyfob.store.contract import Use
 from keyfob.store.use_details import OTHERS, Details, Source, Tally, fold, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from keyfob.rules.rule import Rule
 
 MOST_CELLS: Final = 128  # of one key and day in memory; beyond them the less used half is told by rule alone
@@ -36,7 +35,9 @@ class Cell:
     def tally(self) -> Tally:
         """The count, as what it counts."""
         tally = Tally(int(self.first * _MICROS), int(self.at * _MICROS))
-        if self.reason:
+        if self.reason == Reason.LIMITED:
+            tally.limited = self.count
+        elif self.reason:
             tally.denied = self.count
         else:
             tally.admitted = self.count
@@ -117,12 +118,11 @@ class PendingUse:
             merge(use.details, folded)
             for cell in cells.values():
                 merge(use.details, {_source(day, cell, cell.ip or ""): cell.tally()})
-        for day_number, admitted, denied in _by_day(use.details):
-            when = date.fromordinal(day_number)
-            if admitted:
-                use.admitted[when] = admitted
-            if denied:
-                use.denied[when] = denied
+        for source, tally in use.details.items():
+            when = date.fromordinal(source.day)
+            for counts, count in _counts(use, tally):
+                if count:
+                    counts[when] = counts.get(when, 0) + count
         at, ip = self._last
         if at:
             use.last_at, use.ip = datetime.fromtimestamp(at, UTC), ip
@@ -140,18 +140,17 @@ def _source(day: int, cell: Cell, address: str) -> Source:
     return Source(_EPOCH_DAY + day, address, text, cell.reason)
 
 
-def _by_day(details: Details) -> Iterator[tuple[int, int, int]]:
-    """Each day's admitted and denied requests."""
-    for day in sorted({source.day for source in details}):
-        of_day = [tally for source, tally in details.items() if source.day == day]
-        yield day, sum(tally.admitted for tally in of_day), sum(tally.denied for tally in of_day)
+def _counts(use: Use, tally: Tally) -> tuple[tuple[dict[date, int], int], ...]:
+    """Where each count of *tally* belongs."""
+    return (use.admitted, tally.admitted), (use.denied, tally.denied), (use.limited, tally.limited)
 
 
 def added(older: Use, newer: Use) -> Use:
     """One use that says what both say."""
     if newer.last_at is not None and (older.last_at is None or newer.last_at >= older.last_at):
         older.last_at, older.ip = newer.last_at, newer.ip
-    for ours, theirs in ((older.admitted, newer.admitted), (older.denied, newer.denied)):
+    pairs = (older.admitted, newer.admitted), (older.denied, newer.denied), (older.limited, newer.limited)
+    for ours, theirs in pairs:
         for day, count in theirs.items():
             ours[day] = ours.get(day, 0) + count
     merge(older.details, newer.details)

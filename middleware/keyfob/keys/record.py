@@ -48,6 +48,14 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedLimits:
+    """How long, and by which factor, a key may do more than its limits say."""
+
+    until: datetime
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """One key without its secret. *revision* is the one of the last change to the key or its team's plan."""
 
@@ -77,6 +85,9 @@ class KeyRecord:
     pending_until: datetime | None = None  # it has no secret yet; the link with which one is made ends then
     owner_id: str | None = None  # a person; None: the team
     owner_name: str | None = field(default=None, compare=False)  # as it is now; only a reading has it
+    limits: tuple[str, ...] = ()  # its own, by name; none: its plan's
+    limits_raised: RaisedLimits | None = None
+    limits_id: str | None = None  # the id under which it is counted, where it took another key's place
 
     @property
     def is_disabled(self) -> bool:

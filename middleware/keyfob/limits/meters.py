@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.limits.windows import Meter, subject_of
+from keyfob.policy.limits import PlanLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,9 +30,16 @@ class KeyLimits(NamedTuple):
 
 
 def limits_of(catalogue: Catalogue, record: KeyRecord) -> KeyLimits | None:
-    """The limits of a key, which are those of its plan; None where it has none."""
-    plan = catalogue.limits_of(record.plan, record.key_type)
-    return None if plan is None else KeyLimits(plan.each, plan.team)
+    """The limits of a key: its own in place of those that its plan sets for each key; None where it has none.
+
+    A limit of its own that the configuration no longer has is left out; if nothing is left, the plan's apply.
+    """
+    plan = catalogue.limits_of(record.plan, record.key_type) or PlanLimits()
+    own = tuple(name for name in record.limits if name in catalogue.limits)
+    raised = record.limits_raised
+    until = None if raised is None else (raised.until.timestamp(), raised.factor)
+    found = KeyLimits(own or plan.each, plan.team, until)
+    return found if any(found) else None
 
 
 def meters_of(

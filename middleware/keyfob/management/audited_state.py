@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.keys.record import KeyRecord, RaisedLimits, Team
     from keyfob.people.record import Person
 
 AFTER = "after"  # the member of an event's detail
@@ -38,6 +38,12 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
     }
     if record.is_pending:
         state["pending"] = True
+    if record.limits:
+        state["limits"] = list(record.limits)
+    if record.limits_raised is not None:
+        state["limits_raised"] = told_raise(record.limits_raised)
+    if record.limits_id is not None:
+        state["counted_as"] = record.limits_id
     if record.replaced_by is not None:
         state |= {"replaced_by": record.replaced_by, "replaced_at": _written(record.replaced_at)}
     if record.owner_id is not None:
@@ -66,6 +72,11 @@ def _attributes(of: KeyRecord | Team) -> dict[str, object]:
     """What the application is told of a key or team and may decide by; only what is there."""
     told: dict[str, object] = {"metadata": dict(of.metadata)} if of.metadata else {}
     return told if of.external_id is None else {**told, "external_id": of.external_id}
+
+
+def told_raise(raised: RaisedLimits | None) -> dict[str, object] | None:
+    """Describe how far limits are raised."""
+    return None if raised is None else {"until": _written(raised.until), "factor": raised.factor}
 
 
 def _written(moment: datetime | None) -> str | None:

@@ -15,8 +15,10 @@ from keyfob.management.idempotency import UnderWay
 from keyfob.management.key_descriptions import description_of, written
 from keyfob.management.key_drafts import accepted, copy_of, successor_of
 from keyfob.management.key_issuer import PendingKey
+from keyfob.management.key_limits import check_new_limits
 from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
 from keyfob.policy.key_types import ADMIN
+from keyfob.policy.limits import PlanLimits
 from keyfob.store.contract import IdempotencyRecord, KeyView
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ class CreateRequest:
     def needed(self) -> tuple[str, ...]:
         """The permissions that the actor must hold."""
         return ("keys:write", "keys:delete") if self.replace else ("keys:write",)
+
+    @property
+    def limits_are_given(self) -> bool:
+        """Whether the caller names limits, which not everybody may."""
+        return bool(self.draft and self.draft.limits) or "limits" in self.overrides
 
 
 class KeyCreator:
@@ -156,11 +163,18 @@ class KeyCreator:
             else:
                 check_replaceable(source, self._catalogue, at)
                 draft = successor_of(source, order.overrides, now=at)
+            if "limits" not in order.overrides:  # what the configuration has lost stays behind
+                draft = replace(draft, limits=tuple(name for name in draft.limits if name in self._catalogue.limits))
         if actor.own_keys_only and draft.key_type == ADMIN:
             raise OwnKeysOnly("your role makes no admin keys")
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
         check_escalation(actor, wanted.permissions, self._catalogue.key_types[wanted.key_type])
         check_limits(actor, wanted.expires_at, wanted.ip_allow)
+        if order.limits_are_given:
+            actor.demand("limits:write")
+        if order.limits_are_given or (wanted.limits and order.replacement is None):
+            usual = self._catalogue.limits_of(team.plan, wanted.key_type) or PlanLimits()
+            check_new_limits(actor, usual.each, wanted.limits or usual.each, self._catalogue)
         return wanted
 
     async def _make_room(
@@ -243,6 +257,9 @@ def _record(
         "expires_at": wanted.expires_at,
         "metadata": wanted.metadata,
         "external_id": wanted.external_id,
+        "limits": wanted.limits,
+        "limits_raised": source.limits_raised if source and order.replacement else None,
+        "limits_id": source.limits_id or source.id if source and order.replacement else None,
         "key_char": issued.key_char,
         "owner_id": source.owner_id if source and order.replacement else order.actor.owner_of_new_keys,
         "owner_name": None,

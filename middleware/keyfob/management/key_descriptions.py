@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyfob.management.audited_state import AFTER, state_of_key
+from keyfob.management.audited_state import AFTER, state_of_key, told_raise
 from keyfob.store.contract import TEAM_OWNER
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
     changes |= differing_attributes(before, after)
     if before.owner_id != after.owner_id:
         changes["owner"] = {"from": before.owner_id or TEAM_OWNER, "to": after.owner_id or TEAM_OWNER}
+    if before.limits != after.limits:
+        changes["limits"] = {"from": list(before.limits), "to": list(after.limits)}
+    if before.limits_raised != after.limits_raised:
+        changes["limits_raised"] = told_raise(after.limits_raised)
     if before.ip_allow != after.ip_allow:
         changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
     return changes

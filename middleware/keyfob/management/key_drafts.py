@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from keyfob.errors import FixedPermissions, Invalid, NotFound, PlanRequired
 from keyfob.keys.format import key_id_of
 from keyfob.keys.record import NO_METADATA
+from keyfob.management.key_limits import known_limits
 from keyfob.management.key_policy import check_policy, default_expiry
 from keyfob.management.metadata import merged
 from keyfob.management.validation import NAME_LENGTH, clean_fields, clean_owner
@@ -46,6 +47,7 @@ class KeyDraft:
     ip_allow: tuple[str, ...] = ()
     metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
     external_id: str | None = None
+    limits: tuple[str, ...] = ()  # none: its plan's
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Accepted:
     ip_allow: tuple[str, ...]
     metadata: Mapping[str, MetadataValue]
     external_id: str | None
+    limits: tuple[str, ...]
 
 
 def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime) -> Accepted:
@@ -77,6 +80,7 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         "ip_allow": draft.ip_allow,
         "metadata": draft.metadata,
         "external_id": draft.external_id,
+        "limits": draft.limits,
     }
     if not isinstance(draft.expires_at, Absent):
         fields["expires_at"] = draft.expires_at
@@ -99,6 +103,7 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         ip_allow=ip_allow,
         metadata=merged(NO_METADATA, draft.metadata),
         external_id=cast("str | None", clean["external_id"]),
+        limits=known_limits(cast("tuple[str, ...]", clean["limits"]), catalogue),
     )
 
 
@@ -168,6 +173,7 @@ def _like(
         ip_allow=source.ip_allow,
         metadata=source.metadata,
         external_id=source.external_id,
+        limits=source.limits,
     )
     if "metadata" in clean:
         clean["metadata"] = merged(
@@ -192,6 +198,7 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
     clean = clean_fields(rest, now=now)
     if "owner" in patch:
         clean["owner_id"] = clean_owner(patch["owner"])
+    known_limits(cast("tuple[str, ...]", clean.get("limits", ())), catalogue)
     if "metadata" in clean:
         clean["metadata"] = merged(
             before.metadata, cast("Mapping[str, MetadataValue | None] | None", clean["metadata"])

@@ -14,6 +14,7 @@ from keyfob.management.handover import Handovers
 from keyfob.management.key_changes import Acknowledged, Changed, Precondition, erase, put_changed, still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import patched, source_of
+from keyfob.management.key_limits import check_limit_change, needed_for
 from keyfob.management.key_listing import KeyListing, KeySearch
 from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
@@ -181,7 +182,8 @@ class KeyLifecycle:
                 raise PreconditionFailed("the key was changed since you read it")
             return patched(before, patch, self._catalogue, now=at)
 
-        return await self._change(team_id, key_id, alter, actor=actor, precondition=precondition)
+        needed = needed_for(patch)
+        return await self._change(team_id, key_id, alter, actor=actor, precondition=precondition, needed=needed)
 
     async def disable(
         self,
@@ -270,13 +272,14 @@ class KeyLifecycle:
         actor: Actor,
         precondition: Precondition | None,
         reason: str | None = None,
+        needed: str = "keys:write",
     ) -> KeyView:
         """Make the key what *alter* says, if that is something else than it is."""
-        seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:write")
+        seen = await self._listing.one(team_id, key_id, actor=actor, needed=needed)
 
         async def work(rows: Transaction) -> KeyRecord:
             at = self._now()
-            doer = await confirmed(actor, rows, "keys:write", at=at)
+            doer = await confirmed(actor, rows, needed, at=at)
             before = await still_there(rows, seen.record.id, doer)
             if precondition is not None:
                 precondition(before.revision)
@@ -284,6 +287,7 @@ class KeyLifecycle:
             if after == before:
                 return before
             after = await with_new_owner(rows, before, after, self._authority, doer)
+            check_limit_change(doer, before, after, self._catalogue)
             if widens(before, after):
                 check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
                 check_limits(doer, after.expires_at, after.ip_allow)

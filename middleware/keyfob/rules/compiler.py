@@ -73,6 +73,12 @@ def permissions_named(*rule_sets: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for demand in demands for name in (*demand.all_of, *demand.any_of)))
 
 
+def limits_named(*rule_sets: Mapping[str, object]) -> tuple[str, ...]:
+    """Every limit that the rules in *rule_sets* name, in order, once each. Raises ConfigError."""
+    demands = [_read_demand(text, demand) for raw in rule_sets for text, demand in raw.items()]
+    return tuple(dict.fromkeys(name for demand in demands for name in demand.limits))
+
+
 def _compile(
     text: str,
     written: object,

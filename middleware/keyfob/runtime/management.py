@@ -10,6 +10,8 @@ from keyfob.management.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_issuer import KeyIssuer
+from keyfob.management.key_listing import KeyListing
+from keyfob.management.key_standings import KeyStandings
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.offboarding import Offboard
 from keyfob.management.people import People
@@ -17,6 +19,7 @@ from keyfob.management.person_links import PersonLinks
 from keyfob.management.teams import Teams
 from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles
+from keyfob.rules.compiler import limits_named
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from keyfob.gate.authenticator import Authenticator
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.group_rules import GroupRule
     from keyfob.store.contract import KeyStore
@@ -39,6 +43,7 @@ class ManagedRuntime:
     catalogue: Catalogue
     pool: Argon2Pool
     authenticator: Authenticator
+    counter: WithFallback | RemoteWithFallback | None
 
     @property
     def prefix(self) -> str:
@@ -63,6 +68,12 @@ class ManagedRuntime:
             max_staleness=staleness,
             authority=self.authority,
         )
+
+    @cached_property
+    def standings(self) -> KeyStandings:
+        """Where the limits of keys stand."""
+        listing = KeyListing(self.store, self.catalogue, self.now, self.prefix)
+        return KeyStandings(listing, self.catalogue, self.counter, limits_named(*self.settings.rule_sets), self.now)
 
     @cached_property
     def finder(self) -> KeyFinder:

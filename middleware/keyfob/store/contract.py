@@ -67,6 +67,7 @@ class Use:
     admitted: dict[date, int] = field(default_factory=dict)
     denied: dict[date, int] = field(default_factory=dict)
     details: Details = field(default_factory=dict)
+    limited: dict[date, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,17 @@ class UseDay:
     day: date
     admitted: int
     denied: int
+    limited: int = 0
+
+    @property
+    def refused(self) -> int:
+        """Requests that did not pass."""
+        return self.denied + self.limited
+
+    @property
+    def total(self) -> int:
+        """All requests, whatever their outcome."""
+        return self.admitted + self.denied + self.limited
 
 
 @dataclass(frozen=True, slots=True)

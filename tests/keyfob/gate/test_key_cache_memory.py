@@ -35,6 +35,8 @@ def row(number: int) -> list[Any]:
         None,
         "{}",
         *[None] * 5,
+        "[]",
+        *[None] * 3,
     ]
 
 

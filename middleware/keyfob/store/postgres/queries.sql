@@ -6,7 +6,8 @@ k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
 k.pending_until,
-k.creator_email, k.owner_id, (SELECT p.name FROM keyfob.people p WHERE p.id = k.owner_id)
+k.creator_email, k.owner_id, (SELECT p.name FROM keyfob.people p WHERE p.id = k.owner_id),
+k.limits, k.limits_until, k.limits_factor, k.limits_id
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -48,11 +49,12 @@ WHERE u.key_id = n.key_id AND (
 )
 
 -- name: count_days
-INSERT INTO keyfob.key_use_days AS d (key_id, day, admitted, denied)
-SELECT n.key_id, n.day, n.admitted, n.denied
-FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS n (key_id, day, admitted, denied)
+INSERT INTO keyfob.key_use_days AS d (key_id, day, admitted, denied, limited)
+SELECT n.key_id, n.day, n.admitted, n.denied, n.limited
+FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (key_id, day, admitted, denied, limited)
 JOIN keyfob.key_usage u ON u.key_id = n.key_id
-ON CONFLICT (key_id, day) DO UPDATE SET admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied
+ON CONFLICT (key_id, day) DO UPDATE SET admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied,
+    limited = d.limited + excluded.limited
 
 -- name: add_details
 INSERT INTO keyfob.key_use_details AS d
@@ -135,7 +137,7 @@ FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team JOIN keyfob.key_usage u 
 WHERE k.id = $1 AND k.deleted_at IS NULL
 
 -- name: usage
-SELECT day, admitted, denied FROM keyfob.key_use_days WHERE key_id = $1 AND day >= $2 ORDER BY day
+SELECT day, admitted, denied, limited FROM keyfob.key_use_days WHERE key_id = $1 AND day >= $2 ORDER BY day
 
 -- name: team
 SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams WHERE id = $1
@@ -177,27 +179,33 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 -- name: add_key
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
+    limits, limits_until, limits_factor, limits_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
         :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id,
+        :limits, :limits_until, :limits_factor, :limits_id)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
-                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
+                         key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
+    limits, limits_until, limits_factor, limits_id)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
        creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char,
-       replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id
+       replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
+       limits, limits_until, limits_factor, limits_id
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
             :disabled_at::bigint[], :revision::bigint[], :key_char::text[],
             :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[],
-            :pending_until::bigint[], :creator_email::text[], :owner_id::text[])
+            :pending_until::bigint[], :creator_email::text[], :owner_id::text[],
+            :limits::text[], :limits_until::bigint[], :limits_factor::double precision[], :limits_id::text[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
            description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-           replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
+           replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
+    limits, limits_until, limits_factor, limits_id)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -238,7 +246,8 @@ SET name = :name, name_folded = :name_folded, permissions = :permissions, descri
     ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
     replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
     key_char = :key_char, pending_until = :pending_until,
-    owner_id = :owner_id
+    owner_id = :owner_id, limits = :limits, limits_until = :limits_until, limits_factor = :limits_factor,
+    limits_id = :limits_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret

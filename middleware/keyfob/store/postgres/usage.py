@@ -49,13 +49,13 @@ def _last_uses(uses: Mapping[str, Use]) -> Sequence[list[Any]]:
 
 
 def _days(uses: Mapping[str, Use]) -> Sequence[list[Any]]:
-    """Four columns: key, day, admitted and denied."""
+    """Five columns: key, day, and what was admitted, denied and limited."""
     counts = [
-        (key_id, day.toordinal(), use.admitted.get(day, 0), use.denied.get(day, 0))
+        (key_id, day.toordinal(), use.admitted.get(day, 0), use.denied.get(day, 0), use.limited.get(day, 0))
         for key_id, use in uses.items()
-        for day in use.admitted.keys() | use.denied.keys()
+        for day in use.admitted.keys() | use.denied.keys() | use.limited.keys()
     ]
-    return _columns(4, counts)
+    return _columns(5, counts)
 
 
 def _columns(width: int, table: Sequence[Sequence[Any]]) -> Sequence[list[Any]]:

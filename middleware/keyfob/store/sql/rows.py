@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keyfob.audit import ChainedEvent, Event, canonical
 from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
-from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, Team
+from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, RaisedLimits, Team
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
 from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import MetadataValue
 
+Value = str | int | float | None  # of a column
 Row = Any  # the columns in the order in which the statement names them; the drivers type them no further
 
 MOST_CHANGES = 20_000  # keys in one poll; reading more, as after a plan change of a huge team, takes too long
@@ -93,11 +94,15 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         pending_until=_moment_or_none(row[25]),
         owner_id=row[27],
         owner_name=row[28],
+        limits=tuple(json.loads(row[29])),
+        limits_raised=None if row[30] is None else RaisedLimits(moment(row[30]), row[31]),
+        limits_id=row[32],
     )
 
 
-def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None]:
+def values_of(record: KeyRecord, revision: int) -> Mapping[str, Value]:
     """The named parameters of ``add_key`` and ``put_key``."""
+    raised = record.limits_raised
     return {
         "id": record.id,
         "name": record.name,
@@ -124,10 +129,14 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, str | int | None
         "external_id": record.external_id,
         "pending_until": _micros_or_none(record.pending_until),
         "owner_id": record.owner_id,
+        "limits": json.dumps(record.limits),
+        "limits_until": None if raised is None else micros(raised.until),
+        "limits_factor": None if raised is None else raised.factor,
+        "limits_id": record.limits_id,
     }
 
 
-def columns_of(values: Sequence[Mapping[str, str | int | None]]) -> Mapping[str, list[str | int | None]]:
+def columns_of(values: Sequence[Mapping[str, Value]]) -> Mapping[str, list[Value]]:
     """The same values of many keys, one list per name. *values* must not be empty."""
     return {name: [one[name] for one in values] for name in values[0]}
 
@@ -168,7 +177,7 @@ def person_of(row: Sequence[Row]) -> Person:
     )
 
 
-def values_of_person(person: Person) -> Mapping[str, str | int | None]:
+def values_of_person(person: Person) -> Mapping[str, Value]:
     """The named parameters of ``put_person``."""
     return {
         "id": person.id,
@@ -198,8 +207,8 @@ def idempotency_record_of(row: Sequence[Row]) -> IdempotencyRecord:
 
 
 def day_of(row: Sequence[Row]) -> UseDay:
-    """The day in a row of ``day, admitted, denied``."""
-    return UseDay(date.fromordinal(row[0]), row[1], row[2])
+    """The day in a row of ``day, admitted, denied, limited``."""
+    return UseDay(date.fromordinal(row[0]), row[1], row[2], row[3])
 
 
 def event_values(seq: int, event: Event, key_char: str, mac: bytes) -> tuple[str | int | bytes | None, ...]:

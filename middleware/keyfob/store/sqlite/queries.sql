@@ -5,7 +5,8 @@ k.id, k.name, k.key_type, k.team, t.plan, k.permissions, k.created_at, k.creator
 k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.deleted_at, k.revision, k.key_char,
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
 k.pending_until,
-k.creator_email, k.owner_id, (SELECT p.name FROM people p WHERE p.id = k.owner_id)
+k.creator_email, k.owner_id, (SELECT p.name FROM people p WHERE p.id = k.owner_id),
+k.limits, k.limits_until, k.limits_factor, k.limits_id
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -36,10 +37,12 @@ WHERE key_usage.key_id = n.key_id
 AND (last_used_at < n.at OR (last_used_at = n.at AND coalesce(last_used_ip, '') < coalesce(n.ip, '')))
 
 -- name: count_days
-INSERT INTO key_use_days (key_id, day, admitted, denied)
-SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]')
+INSERT INTO key_use_days (key_id, day, admitted, denied, limited)
+SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]'),
+    json_extract(n.value, '$[4]')
 FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
-ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied
+ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied,
+    limited = limited + excluded.limited
 
 -- name: add_details
 INSERT INTO key_use_details (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
@@ -116,7 +119,7 @@ SELECT u.last_used_at, u.last_used_ip, {key_columns}
 FROM keys k JOIN teams t ON t.id = k.team JOIN key_usage u ON u.key_id = k.id WHERE k.id = ? AND k.deleted_at IS NULL
 
 -- name: usage
-SELECT day, admitted, denied FROM key_use_days WHERE key_id = ? AND day >= ? ORDER BY day
+SELECT day, admitted, denied, limited FROM key_use_days WHERE key_id = ? AND day >= ? ORDER BY day
 
 -- name: team
 SELECT id, name, plan, created_at, metadata, external_id FROM teams WHERE id = ?
@@ -163,10 +166,12 @@ ORDER BY k.id
 -- name: add_key
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
                   description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
-                  replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id)
+                  replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
+    limits, limits_until, limits_factor, limits_id)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
         :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
-        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id)
+        :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id,
+        :limits, :limits_until, :limits_factor, :limits_id)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -220,7 +225,8 @@ UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permiss
                 ip_allow = :ip_allow, expires_at = :expires_at, disabled_at = :disabled_at, revision = :revision,
                 replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
                 key_char = :key_char, pending_until = :pending_until,
-                owner_id = :owner_id
+                owner_id = :owner_id, limits = :limits, limits_until = :limits_until, limits_factor = :limits_factor,
+    limits_id = :limits_id
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret

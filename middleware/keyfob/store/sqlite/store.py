@@ -213,11 +213,11 @@ def _last_uses(uses: Mapping[str, Use]) -> str:
 
 
 def _days(uses: Mapping[str, Use]) -> str:
-    """Key, day, admitted and denied, as JSON."""
+    """Key, day, and what was admitted, denied and limited, as JSON."""
     return json.dumps(
         [
-            (key_id, day.toordinal(), use.admitted.get(day, 0), use.denied.get(day, 0))
+            (key_id, day.toordinal(), use.admitted.get(day, 0), use.denied.get(day, 0), use.limited.get(day, 0))
             for key_id, use in uses.items()
-            for day in use.admitted.keys() | use.denied.keys()
+            for day in use.admitted.keys() | use.denied.keys() | use.limited.keys()
         ]
     )

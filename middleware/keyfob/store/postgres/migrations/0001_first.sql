@@ -55,7 +55,11 @@ CREATE TABLE keyfob.keys (
     metadata        text NOT NULL DEFAULT '{}',  -- JSON, but as text: jsonb would write its numbers anew
     external_id     text COLLATE "C",
     pending_until   bigint,   -- NULL unless it has no secret yet; the link with which one is made ends then
-    owner_id        text COLLATE "C"           -- a person; NULL: the team
+    owner_id        text COLLATE "C",          -- a person; NULL: the team
+    limits          text NOT NULL DEFAULT '[]',  -- its own, by name; none: its plan's
+    limits_until    bigint,        -- how long they are raised, and by which factor
+    limits_factor   double precision,
+    limits_id       text COLLATE "C"           -- the id under which it is counted, where it took another key's place
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -123,6 +127,7 @@ CREATE TABLE keyfob.key_use_days (
     day      integer NOT NULL,  -- proleptic Gregorian ordinal
     admitted bigint NOT NULL,
     denied   bigint NOT NULL,
+    limited  bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (key_id, day)
 );
 

@@ -54,7 +54,11 @@ CREATE TABLE keys (
     metadata        TEXT NOT NULL DEFAULT '{}',
     external_id     TEXT,
     pending_until   INTEGER,   -- NULL unless it has no secret yet; the link with which one is made ends then
-    owner_id        TEXT           -- a person; NULL: the team
+    owner_id        TEXT,          -- a person; NULL: the team
+    limits          TEXT NOT NULL DEFAULT '[]',  -- its own, by name; none: its plan's
+    limits_until    INTEGER,       -- how long they are raised, and by which factor
+    limits_factor   REAL,
+    limits_id       TEXT           -- the id under which it is counted, where it took another key's place
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
@@ -122,6 +126,7 @@ CREATE TABLE key_use_days (
     day      INTEGER NOT NULL,  -- proleptic Gregorian ordinal
     admitted INTEGER NOT NULL,
     denied   INTEGER NOT NULL,
+    limited  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (key_id, day)
 ) WITHOUT ROWID;
 
