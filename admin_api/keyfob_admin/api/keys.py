@@ -167,14 +167,19 @@ async def get(call: Call) -> Response:
     return _show(call, view)
 
 
-async def patch(call: Call) -> Response:
-    """Change the members that the caller sent and leave the rest."""
-    sent = call.sent(PatchKey)
+def changes_of(sent: PatchKey) -> dict[str, object]:
+    """Give the members of a patch that the caller sent, as the management layer takes them."""
     changes = given(sent)
     if isinstance(sent.limits_raised, LimitsRaised):
         changes["limits_raised"] = msgspec.structs.asdict(sent.limits_raised)
     if "owner" in changes:
         changes["owner"] = msgspec.to_builtins(changes["owner"])
+    return changes
+
+
+async def patch(call: Call) -> Response:
+    """Change the members that the caller sent and leave the rest."""
+    changes = changes_of(call.sent(PatchKey))
     view = await call.runtime.lifecycle.update(
         call.team, call.key_id, changes, actor=call.actor, precondition=_precondition(call)
     )

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 from keyfob import errors
 from keyfob.runtime.preview import Previewer
 from keyfob_admin.api.call import Call, answer
-from keyfob_admin.api.keys import KEYS
+from keyfob_admin.api.keys import KEYS, changes_of
 from keyfob_admin.api.route import Route, guard_rules
-from keyfob_admin.wire import given
 from keyfob_admin.wire.key_usage import Preview, shown_preview
 from keyfob_admin.wire.requests import PreviewKey
 
@@ -30,7 +29,7 @@ async def preview(call: Call) -> Response:
         runtime.now,
         more_rules=[guard_rules(TABLE)],
     )
-    found = await previewer.preview(call.team, call.key_id, given(call.sent(PreviewKey).patch), actor=call.actor)
+    found = await previewer.preview(call.team, call.key_id, changes_of(call.sent(PreviewKey).patch), actor=call.actor)
     return answer(shown_preview(found))
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HALF: Final = (1 << 32) - 1
 """Takes the count out of a word; the window's number is above it."""
 
+_FAR_AHEAD: Final = 1 << 16  # windows: 18 hours of windows of a second
 _UNPACK: Final = [struct.Struct(f"<{2 * columns}Q").unpack_from for columns in range(COLUMNS + 1)]
 
 
@@ -48,5 +49,9 @@ def sum_up(meter: Meter, data: bytes, now: int) -> tuple[Standing, bool]:
 
 
 def is_live(data: bytes, window: int) -> bool:
-    """Whether a row counts for a window that is not over, or may still weigh on one."""
-    return any(abs((word >> 32) - (window & HALF)) <= 1 for word in words_of(data))
+    """Whether a row counts for a window that is not over, may still weigh on one, or is ahead of *window*.
+
+    Whoever asks may have stood still since it looked at the clock, so that what is ahead counts, too. What is very far
+    ahead was written while the clock was wrong.
+    """
+    return any(-1 <= (word >> 32) - (window & HALF) < _FAR_AHEAD for word in words_of(data))

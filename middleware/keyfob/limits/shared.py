@@ -15,7 +15,7 @@ What that takes:
 - *A window is judged while it lasts.* A worker may stand still between looking at the clock and claiming. So it looks
   again when it has the sum, and begins anew if the window is over, or if a cell shows that another worker is ahead.
 - *A row may be given to another subject.* Whoever claims reads the row's subject after its claim, and whoever gives a
-  row away reads its cells after writing the subject: so one of the two sees the other.
+  row away takes its subject off before reading its cells: so one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _ROUNDS: Final = 8  # windows that may end while one request is judged
 _MOVES: Final = 8  # rows that may be given away meanwhile
 _CHECK_EVERY: Final = 1.0  # seconds between two looks at what is at the path; also after a failure
+_NOBODY: Final = b"\xff" * SUBJECT  # the subject of a row that is being given away
+_NONE: Final = (b"", 0)
 _REMEMBERED: Final = 200_000  # rows, of some 200 bytes each
 
 
@@ -74,6 +76,7 @@ class SharedCounter:
         self._pid = 0
         self._check_at = 0.0  # by the monotonic clock
         self._rows: dict[tuple[bytes, int], _Row] = {}
+        self._subjects: dict[int, tuple[bytes, int]] = {}  # of the rows that are remembered, by their index
 
     def take(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
         """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable."""
@@ -117,6 +120,7 @@ class SharedCounter:
 
     def _forget(self) -> None:
         self._rows.clear()
+        self._subjects.clear()
         self._check_at = 0.0
         if self._file is not None:
             self._file.close()
@@ -144,7 +148,11 @@ class SharedCounter:
         standings: list[Standing] = []
         for meter in meters:
             window = now // (meter.seconds * NS)
-            row, data = self._claim(file, meter, window, cost)
+            try:
+                row, data = self._claim(file, meter, window, cost)
+            except OSError:
+                self._retract(file, claims, cost)
+                raise
             claims.append((row, window))
             standing, is_behind = sum_up(meter, data, now)
             standings.append(standing)
@@ -178,7 +186,7 @@ class SharedCounter:
             if data.startswith(meter.subject):
                 return row, data
             self._retract(file, [(row, window)], cost)
-            del self._rows[meter.subject, meter.seconds]
+            self._rows.pop((meter.subject, meter.seconds), None)
         raise OSError(0, "it has too few rows")
 
     def _add(self, file: CellFile, row: _Row, window: int, cost: int) -> bytes:
@@ -212,7 +220,11 @@ class SharedCounter:
         index, data = _find(file, meter) or self._give_row(file, meter, window)
         if len(self._rows) >= _REMEMBERED:
             self._rows.clear()  # each is found again by one read
-        row = self._rows[meter.subject, meter.seconds] = _Row(index, own_words(data, file.column))
+            self._subjects.clear()
+        # A cell is known by one subject alone: what another wrote there from memory would undo what this one counts.
+        self._rows.pop(self._subjects.get(index, _NONE), None)
+        key = self._subjects[index] = meter.subject, meter.seconds
+        row = self._rows[key] = _Row(index, own_words(data, file.column))
         return row
 
     def _give_row(self, file: CellFile, meter: Meter, window: int) -> tuple[int, bytes]:
@@ -229,11 +241,13 @@ class SharedCounter:
                 before = data[start : start + ROW]
                 if is_live(before, window):
                     continue
-                file.write_subject(index, meter.subject)
+                # First nobody's: else a claim of the new subject would look like one of the old.
+                file.write_subject(index, _NOBODY)
                 with self._fence:
                     pass
                 after = file.read(index)
                 if not is_live(after, window):
+                    file.write_subject(index, meter.subject)
                     return index, after
                 file.write_subject(index, before[:SUBJECT])  # its subject came back at this moment
         raise OSError(0, "all rows that it has for a key are in use")

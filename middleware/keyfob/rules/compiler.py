@@ -7,7 +7,6 @@ mapping of `FIELDS`. Whatever cannot be meant is a ConfigError at start, that na
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import ConfigError
@@ -25,7 +24,6 @@ FIELDS = ("public", "permission", "all_of", "any_of", "key_types", "team", "limi
 """What a rule that is a mapping may say."""
 
 
-_NO_LIMITS: Mapping[str, Limit] = MappingProxyType({})
 _MOST_COST = 1_000_000
 
 
@@ -47,7 +45,7 @@ def compile_rules(
     *,
     known: Collection[str] | None,
     key_types: Collection[str],
-    limits: Mapping[str, Limit] = _NO_LIMITS,
+    limits: Mapping[str, Limit] | None = None,
 ) -> RuleTable:
     """Make the table of the rules in *raw*.
 
@@ -55,7 +53,7 @@ def compile_rules(
         raw: the rules as written, in a program or in the configuration file.
         known: the permissions that a rule may name; None lets it name any.
         key_types: the types of key that there are.
-        limits: the limits that there are, by name.
+        limits: the limits that there are, by name; None lets a rule name any.
 
     Raises:
         ConfigError: a rule cannot be read, names what there is not, or equals another.
@@ -84,7 +82,7 @@ def _compile(
     written: object,
     known: Collection[str] | None,
     key_types: Collection[str],
-    limits: Mapping[str, Limit],
+    limits: Mapping[str, Limit] | None,
 ) -> Rule:
     if not isinstance(text, str):
         reject(text, 'the left side must be text such as "GET /items"')
@@ -96,7 +94,8 @@ def _compile(
     for name in demand.key_types:
         if name not in key_types:
             reject(text, f"there is no key type {name}{did_you_mean(name, key_types)}")
-    _check_limits(text, demand, limits)
+    if limits is not None:
+        _check_limits(text, demand, limits)
     return Rule(
         text=text,
         methods=target.methods,

@@ -86,8 +86,10 @@ async def test_limits_are_set_and_raised(here: Installation, admin: httpx.AsyncC
 
     changed = await admin.patch(path, json={"limits": ["standard"], "limits_raised": raised})
     shown = (await admin.get(f"{path}/limits")).json()["limits"]
+    preview = await admin.post(f"{path}/preview", json={"patch": {"limits_raised": raised}})
     cleared = await admin.patch(path, json={"limits": None, "limits_raised": None})
 
+    assert (200, 0) == (preview.status_code, preview.json()["refused"])
     assert (["standard"], raised) == (changed.json()["limits"], changed.json()["limits_raised"])
     assert [("standard-day", 250), ("heavy-day", 25), ("pool-day-team", 500)] == [
         (one["name"], one["q"]) for one in shown
