@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import async_playwright
 
 from keyfob.store.contract import Use
+from keyfob.store.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import (
     ANA,
     ARGUMENTS,
@@ -31,7 +32,14 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images"
-WINDOW = {"width": 1280, "height": 720}
+WINDOW = {"width": 1280, "height": 800}
+
+
+RULES = {"GET /items": "items:read", "POST /items": "items:write", "GET /reports/{id}": "reports:read"}
+OTHERS = (
+    "analytics-batch", "ci-deploy", "chat-bot, on-call channel", "customer portal", "dashboard datasource",
+    "data-warehouse sync", "email-sender", "fraud-scorer", "image-proxy", "invoice-archive", "status-page", "terraform",
+)  # fmt: skip
 
 
 async def furnish(installation: Installation) -> str:
@@ -44,6 +52,7 @@ async def furnish(installation: Installation) -> str:
     )
     export, _ = await installation.make("nightly-export", permissions=("reports:read",))
     laptops, _ = await installation.make("office laptops", key_type="computer")
+    others = [(await installation.make(name))[0] for name in OTHERS]
     chance = random.Random(4)  # noqa: S311 - pictures that stay the same, no secrets
     async with installation.opened() as runtime:
         now = runtime.now()
@@ -60,10 +69,32 @@ async def furnish(installation: Installation) -> str:
                 (laptops, 1500, "2001:db8::17", 60),
             )
         }
+        uses |= {key.id: _some_use(now, chance) for key in others}
         await runtime.store.add_usage(uses)
+        await runtime.store.add_usage({worker.id: Use(details=_details(now))})
         await runtime.lifecycle.update(TEAM, worker.id, {"permissions": ["items:read", "items:write"]}, actor=ANA)
         await runtime.lifecycle.disable(TEAM, export.id, actor=ANA)
     return worker.id
+
+
+def _some_use(now: datetime, chance: random.Random) -> Use:
+    most = chance.choice((12, 300, 4000))
+    days = {now.date() - timedelta(days=n): int(most * chance.random()) for n in range(30)}
+    return Use(now - timedelta(minutes=chance.randrange(4000)), f"203.0.113.{chance.randrange(9, 90)}", days)
+
+
+def _details(now: datetime) -> dict[Source, Tally]:
+    """Where the worker's requests came from, by which rules they were judged, and why some were refused."""
+    day, moment, hour = now.toordinal(), int(now.timestamp() * 1_000_000), 3_600_000_000
+
+    def tally(hours: int, admitted: int, denied: int = 0) -> Tally:
+        return Tally(moment - hours * hour, moment - hour // 20, admitted, denied)
+
+    return {
+        Source(day, "203.0.113.24", "GET /items", ""): tally(700, 6_380),
+        Source(day, "2001:db8:85a3::7", "POST /items", ""): tally(90, 412),
+        Source(day, "198.51.100.7", "GET /reports/{id}", "permission"): tally(40, 0, 227),
+    }
 
 
 async def take(page: Page, key_id: str, kind: str) -> None:
@@ -77,8 +108,14 @@ async def take(page: Page, key_id: str, kind: str) -> None:
     await shot("keys")
     if kind:
         return
+    await page.get_by_label("Search, or paste").fill(f"12:04:31 GET /items 200 kf_api_{key_id} 203.0.113.24")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/find")
+    await shot("found")
     await page.goto(f"/keys/{key_id}")
     await shot("key")
+    await page.get_by_role("button", name="Replace Key").first.click()
+    await shot("replace")
     await page.goto(f"/keys/{key_id}/duplicate")
     await page.get_by_label("users:read").check()
     await page.get_by_label("items:write").uncheck()
@@ -94,7 +131,7 @@ async def main() -> None:
     """Serve a console in a temporary folder and take its pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        installation = await installed(Path(folder))
+        installation = await installed(Path(folder), rules=RULES)
         key_id = await furnish(installation)
         with running(installation) as url:
             async with async_playwright() as playwright:
