@@ -12,6 +12,7 @@ from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.first_steps import first_steps
+from keyfob_admin.console.word_search import with_words
 
 if TYPE_CHECKING:
     from datetime import date
@@ -106,7 +107,6 @@ async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> 
     reviewed = _reviewed(filters["review"], page_request)
     search = replace(
         reviewed,
-        q=filters["q"],
         state=filters["state"] or reviewed.state,
         key_type=filters["type"],
         permission=filters["permission"],
@@ -114,6 +114,8 @@ async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> 
         page_size=PER_PAGE,
         page_token=before or page_request.asked("after"),
     )
+    if filters["q"]:
+        search = await with_words(search, filters["q"], page_request)
     page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     views = page.items[::-1] if before else page.items
     previous = page_request.url("/keys", **filters, **_previous(order, views, start)) if start > 1 else None

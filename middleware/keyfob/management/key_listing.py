@@ -56,6 +56,7 @@ class KeySearch:
     external_id: str | None = None
     owner: str | None = None
     never_used: bool = False
+    ids: tuple[str, ...] | None = None  # only these
 
     @property
     def is_empty(self) -> bool:
@@ -98,7 +99,7 @@ class KeyListing:
         team = search.team if search.team is not None or actor.acts_everywhere else actor.team
         query = await self._query(search, team, await self._plans(team, actor))
         if actor.own_keys_only:
-            query = replace(query, ids=None if query.owner in {None, actor.id} else (), owner=actor.id)
+            query = replace(query, ids=query.ids if query.owner in {None, actor.id} else (), owner=actor.id)
         views = await self._store.views(query)
         shown = tuple(views[: query.limit - 1])  # one more was asked for, to know whether there is one
         is_last = len(views) < query.limit
@@ -145,6 +146,7 @@ class KeyListing:
             external_id=read_text(search.external_id, "external_id") if search.external_id is not None else None,
             owner=read_text(search.owner, "owner") if search.owner is not None else None,
             never_used=search.never_used,
+            ids=search.ids,
             suspended_types=_suspended(self._catalogue, plans),
         )
 

@@ -112,7 +112,7 @@ if (draft) {
       const words = `${some.length} of ${all("input", group).length}`;
       if (count) count.textContent = group.matches("tr") ? (some.length ? words : "") : `${words} granted`;
     }
-    date.hidden = date.disabled = expires.value !== "date";
+    date.disabled = expires.value !== "date";
   };
   draft.addEventListener("input", update);
   for (const button of all("[data-preset]", draft))
@@ -124,7 +124,6 @@ if (draft) {
     });
   const filter = one("[data-filter]");
   if (filter) {
-    filter.hidden = false;
     filter.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
     filter.addEventListener("input", () => {
       const wanted = filter.value.trim().toLowerCase();
