@@ -158,6 +158,7 @@ def form_page(
         "ends": {days: page_request.now + timedelta(days=int(days)) for days in PERIODS},
         "presets": presets(catalogue, key_type.name, held),
         "mistakes": (),
+        "owners": {},
         "had": (),
         "refused": status,
     }

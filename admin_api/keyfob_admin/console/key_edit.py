@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import (
     ExceedsOwnLimits,
@@ -11,10 +11,12 @@ from keyfob.errors import (
     FixedPermissions,
     Invalid,
     LastAdmin,
+    OwnKeysOnly,
     PreconditionFailed,
 )
 from keyfob_admin.console.key_create import form_page, pressed
 from keyfob_admin.console.key_form import KeyForm, Mistake, mistakes_of
+from keyfob_admin.console.owners import TEAM, owner_patch, owners
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ async def show_edit(page_request: PageRequest) -> Response:
     record = await _record(page_request)
     entries = KeyForm.of_record(record, record.name, record.expires_at)
     left = tuple(name for name in entries.permissions if name != page_request.asked("without"))
-    return _form(page_request, record, replace(entries, permissions=left))
+    return await _form(page_request, record, replace(entries, permissions=left))
 
 
 async def save(page_request: PageRequest) -> Response:
@@ -43,21 +45,22 @@ async def save(page_request: PageRequest) -> Response:
     key_type = page_request.runtime.catalogue.key_types[record.key_type]
     entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, record.expires_at, record.metadata))
     if page_request.form.has("preset"):
-        return _form(page_request, record, entries)
+        return await _form(page_request, record, entries)
     if mistakes := entries.mistakes(page_request.now, choosing=False):
-        return _form(page_request, record, entries, 422, mistakes)
+        return await _form(page_request, record, entries, 422, mistakes)
     patch = entries.meaning(page_request.now)
     if not key_type.is_fixed:
         patch["permissions"] = entries.permissions
+    patch |= owner_patch(page_request.form.get("owner"), record.owner_id)
     revision = _number(page_request.form.get("revision"))
     try:
         await page_request.runtime.lifecycle.update(
             page_request.team.id, record.id, patch, actor=page_request.actor, if_match=revision
         )
-    except (Invalid, ExceedsOwnLimits, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
-        return _form(page_request, record, entries, STATUSES[type(error)], mistakes_of(error))
+    except (Invalid, OwnKeysOnly, ExceedsOwnLimits, ExceedsOwnPermissions, FixedPermissions, LastAdmin) as error:
+        return await _form(page_request, record, entries, STATUSES[type(error)], mistakes_of(error))
     except PreconditionFailed:
-        return _form(page_request, record, entries, 409, [Mistake("", CONFLICT)])
+        return await _form(page_request, record, entries, 409, [Mistake("", CONFLICT)])
     return page_request.goes_to(page_request.key_url(record.id, done="saved"))
 
 
@@ -67,13 +70,15 @@ async def _record(page_request: PageRequest) -> KeyRecord:
     ).record
 
 
-def _form(
+async def _form(
     page_request: PageRequest, record: KeyRecord, entries: KeyForm, status: int = 200, mistakes: Sequence[Mistake] = ()
 ) -> Response:
     """Write the form; one that comes back keeps the revision that it was filled in for."""
     key_type = page_request.runtime.catalogue.key_types[record.key_type]
     revision = page_request.form.get("revision") or record.revision
-    shown = {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
+    owner = page_request.form.get("owner") or record.owner_id or TEAM
+    shown: dict[str, Any] = {"owners": await owners(page_request), "owner": owner}
+    shown |= {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
     return form_page(page_request, key_type, entries, status, **shown, mistakes=mistakes)
 
 

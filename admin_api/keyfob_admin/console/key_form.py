@@ -32,6 +32,7 @@ _FIELDS: Final = {
     "ip_allow": "addresses",
     "metadata": "metadata",
     "external_id": "external_id",
+    "owner": "owner",
     "type": "",
 }
 _LAST_SECOND: Final = time(23, 59, 59, tzinfo=UTC)

@@ -12,6 +12,7 @@ from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.first_steps import first_steps
+from keyfob_admin.console.owners import owners
 from keyfob_admin.console.word_search import with_words
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _REVIEWS: Final = {
     "lasting": ("never expires", "never expire"),
 }
 _NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
-FILTERS: Final = ("q", "state", "type", "permission", "review", "sort")
+FILTERS: Final = ("q", "state", "type", "permission", "owner", "review", "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "type_names": {"": "Any type", **{name: kind.label.removesuffix(" key") for name, kind in types.items()}},
         "deleted": await _name_of_deleted(page_request),
         "found": None,
+        "owners": await owners(page_request),
         "steps": None if any(filters.values()) else first_steps(listed.views, listed.total),
         "disabled": _disabled(page_request),
     }
@@ -110,6 +112,7 @@ async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> 
         state=filters["state"] or reviewed.state,
         key_type=filters["type"],
         permission=filters["permission"],
+        owner=filters["owner"],
         order_by=_turned(order) if before else order,
         page_size=PER_PAGE,
         page_token=before or page_request.asked("after"),

@@ -1,6 +1,6 @@
 """Several words in any order: in names, ids, descriptions, owners and external ids.
 
-The store finds one word, in names and ids. So each word is asked for, up to a thousand keys, and all words are looked for
+The store finds one word, in names and ids. So each word is asked for, up to a thousand keys, and all are looked for
 in what that brought.
 """
 
