@@ -159,6 +159,7 @@ def form_page(
         "presets": presets(catalogue, key_type.name, held),
         "mistakes": (),
         "owners": {},
+        "warning": None,
         "had": (),
         "refused": status,
     }

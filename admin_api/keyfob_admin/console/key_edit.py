@@ -16,6 +16,7 @@ from keyfob.errors import (
 )
 from keyfob_admin.console.key_create import form_page, pressed
 from keyfob_admin.console.key_form import KeyForm, Mistake, mistakes_of
+from keyfob_admin.console.narrowing import mark_of, would_refuse
 from keyfob_admin.console.owners import TEAM, owner_patch, owners
 from keyfob_admin.problems import STATUSES
 
@@ -54,6 +55,8 @@ async def save(page_request: PageRequest) -> Response:
     patch |= owner_patch(page_request.form.get("owner"), record.owner_id)
     revision = _number(page_request.form.get("revision"))
     try:
+        if page_request.form.get("warned") != mark_of(entries) and (said := await would_refuse(page_request, patch)):
+            return await _form(page_request, record, entries, warning=said, warned=mark_of(entries))
         await page_request.runtime.lifecycle.update(
             page_request.team.id, record.id, patch, actor=page_request.actor, if_match=revision
         )
@@ -71,7 +74,12 @@ async def _record(page_request: PageRequest) -> KeyRecord:
 
 
 async def _form(
-    page_request: PageRequest, record: KeyRecord, entries: KeyForm, status: int = 200, mistakes: Sequence[Mistake] = ()
+    page_request: PageRequest,
+    record: KeyRecord,
+    entries: KeyForm,
+    status: int = 200,
+    mistakes: Sequence[Mistake] = (),
+    **warning: str,
 ) -> Response:
     """Write the form; one that comes back keeps the revision that it was filled in for."""
     key_type = page_request.runtime.catalogue.key_types[record.key_type]
@@ -79,7 +87,7 @@ async def _form(
     owner = page_request.form.get("owner") or record.owner_id or TEAM
     shown: dict[str, Any] = {"owners": await owners(page_request), "owner": owner}
     shown |= {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
-    return form_page(page_request, key_type, entries, status, **shown, mistakes=mistakes)
+    return form_page(page_request, key_type, entries, status, **{**shown, **warning}, mistakes=mistakes)
 
 
 def _number(text: str) -> int:

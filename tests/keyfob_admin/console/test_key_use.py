@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.store.contract import Use
 from keyfob.store.use_details import Source, Tally
-from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, installed, running, words
+from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, installed, running, words
 from tests.keyfob_admin.console.key_forms import checked
 
 if TYPE_CHECKING:
@@ -100,3 +100,24 @@ def test_the_chart_spans_what_was_asked_for(visitor: Visitor, live: LiveConsole)
     key, _ = live.make("spans")
     for query, days in (("", 30), ("?days=7", 7), ("?days=90", 90), ("?days=5", 30)):
         assert f"Not used in the last {days} days." in words(visitor.get(f"/keys/{key.id}{query}").text)
+
+
+def test_narrowing_says_what_it_would_have_refused(tmp_path: Path) -> None:
+    """Taking away what requests needed is saved after the numbers were seen, and asked anew for another choice."""
+    installation = asyncio.run(installed(tmp_path, rules=RULES))
+    with running(installation) as url, Visitor(url) as visitor:
+        live = LiveConsole(url, installation)
+        visitor.sign_in(installation.admin_key)
+        key, _ = live.make("worker", permissions=("items:read", "items:write", "users:read"))
+        used(live, key.id, {("203.0.113.24", "GET /items", ""): (412, 0)})
+        path, form = f"/keys/{key.id}/edit", {"name": "worker", "expires": "never"}
+        assert 303 == visitor.send_form(path, **form, permission=["items:read", "items:write"]).status_code
+        warned = visitor.send_form(path, **form, permission=["items:write"])
+        said = words(warned.text)
+        assert "In the last 30 days this would have refused 412 requests, last 1 hour ago from 203.0.113.24." in said
+        assert "Save changes anyway" in said
+        again = {**hidden(warned.text), **form, "permission": ["items:write"], "addresses": "10.0.0.0/8"}
+        assert "this would have refused 412 requests" in words(visitor.post(path, data=again).text)
+        sent = {**hidden(warned.text), **form, "permission": ["items:write"]}
+        assert 303 == visitor.post(path, data=sent).status_code
+        assert "1 of 5 permissions" in words(visitor.get(f"/keys/{key.id}").text)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         ("globex-0417", ["billing-worker, staging"]),
         ("night invoices", ["nightly-exporter"]),
         ("billing nothing", []),
-        ("billing-worker, p", ["billing-worker, production"]),
     ],
 )
 def test_words_are_found_in_any_order(visitor: Visitor, live: LiveConsole, text: str, found: list[str]) -> None:
