@@ -17,6 +17,7 @@ from keyfob_admin.cli.demo import demo
 from keyfob_admin.cli.doctor import doctor
 from keyfob_admin.cli.exit_codes import Exit, exit_of, sentence
 from keyfob_admin.cli.explain import explain
+from keyfob_admin.cli.import_keys import import_
 from keyfob_admin.cli.init import init
 from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
@@ -85,6 +86,7 @@ for _command in (
     people,
     permissions,
     rules,
+    import_,
     explain,
     audit,
     keyring,

@@ -23,6 +23,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "key.enabled": "Enabled",
     "key.deleted": "Deleted",
     "key.replaced": "Replaced",
+    "key.imported": "Imported",
     "key.handover_created": "Handover link made",
     "key.collected": "Collected with its handover link",
     "keys.seeded": "Many made, to measure with",

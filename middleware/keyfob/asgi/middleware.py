@@ -202,7 +202,9 @@ def _credentials_beside(runtime: Runtime | None, options: Options) -> Credential
     """Where a key may be, if it is not where the *runtime* says: the admin API has its own places."""
     if runtime is None or "credential_headers" not in options:
         return None
-    return CredentialReader(runtime.prefix, headers=options["credential_headers"])
+    forms = runtime.foreign_forms
+    is_foreign_key = forms.fits if forms else None
+    return CredentialReader(runtime.prefix, headers=options["credential_headers"], is_foreign_key=is_foreign_key)
 
 
 def _check_shared(config: object, options: Mapping[str, object]) -> None:

@@ -99,8 +99,9 @@ SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
 )
 ENTRIES = ("memberships",)  # written [[memberships]], each with its own values
 SECRETS = frozenset({("people.oidc", "client_secret")})  # from the environment, never written into the file
+FOREIGN: Mapping[str, Kind] = {"pattern": a.text_like(r"[!-~]{1,512}", "printable ASCII characters without spaces")}
 # Sections whose entries users name.
-TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth")
+TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth", "foreign")
 
 KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -78,6 +78,7 @@ class Settings:
     limits: Mapping[str, object] = field(default_factory=dict)
     roles: Mapping[str, object] = field(default_factory=dict)
     memberships: Sequence[object] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)  # patterns of another product's keys, by name
 
     trusted_proxies: tuple[str, ...] = ()
     client_ip_header: str = "x-forwarded-for"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.config.kinds import InvalidValue, placed, table
-from keyfob.config.schema import ENTRIES, FORWARD_AUTH, KEYWORDS, SECRETS, SECTIONS, TABLES
+from keyfob.config.schema import ENTRIES, FOREIGN, FORWARD_AUTH, KEYWORDS, SECRETS, SECTIONS, TABLES
 from keyfob.errors import ConfigError
 from keyfob.suggestions import did_you_mean, is_misspelt, nearest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Sections = dict[str, dict[str, object]]
 
 _PREFIX = "KEYFOB_"
-_OF_ENTRIES = frozenset({"rules", "key_types", "plans", "limits", "roles"})
+_OF_ENTRIES = frozenset({"rules", "key_types", "plans", "limits", "roles", "foreign"})
 _LOOSE = _OF_ENTRIES | {"permissions", "keyring_data", "on_denied", "on_refusal"}
 _KEYRING_SETTINGS = ("KEYFOB_KEYRING", "KEYFOB_KEYRING_DATA", "KEYFOB_STORE_KEYRING")
 
@@ -59,7 +59,7 @@ def read_file(path: Path) -> Sections:
         if name in SECTIONS:
             sections[name] = _checked(entries, SECTIONS[name], folder, where=f"{path.name}: [{name}] ")
         else:
-            sections[""][name] = _forward_auth(entries, path) if name == "forward_auth" else dict(entries)
+            sections[""][name] = _NAMED[name](entries, path) if name in _NAMED else dict(entries)
     return sections
 
 
@@ -200,6 +200,20 @@ def _forward_auth(policies: Mapping[str, object], path: Path) -> dict[str, objec
                 raise ConfigError(f"{where} needs {needed}")
         checked[name] = values
     return checked
+
+
+def _foreign(forms: Mapping[str, object], path: Path) -> dict[str, object]:
+    """Give the pattern of each form by its name."""
+    patterns: dict[str, object] = {}
+    for name, form in forms.items():
+        where = f"{path.name}: [foreign.{name}]"
+        if not isinstance(form, Mapping) or "pattern" not in form:
+            raise ConfigError(f'{where} needs pattern, for example "sk_live_[A-Za-z0-9]{{32}}"')
+        patterns[name] = _checked(form, FOREIGN, path.parent, where=f"{where} ")["pattern"]
+    return patterns
+
+
+_NAMED = {"forward_auth": _forward_auth, "foreign": _foreign}  # sections whose entries are sections
 
 
 def _with_keyring(sections: Sections, environ: Mapping[str, str]) -> Sections:

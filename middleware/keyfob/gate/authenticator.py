@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.verdict import Denied, Reason
+from keyfob.keys.foreign import ForeignText
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from keyfob.gate.key_cache import KeyCache
-    from keyfob.gate.key_verifier import KeyVerifier
+    from keyfob.gate.key_verifier import KeyVerifier, Presented
     from keyfob.gate.stats import Stats
-    from keyfob.keys.format import KeyText
     from keyfob.propagation.freshness import Freshness
 
 _ROUNDS = 16  # looks at a key while others keep changing it
@@ -43,7 +43,7 @@ class Authenticator:
         self._stats = stats
         self._awaken = awaken
 
-    def parse(self, text: bytes) -> KeyText | Reason:
+    def parse(self, text: bytes) -> Presented | Reason:
         """Take *text* apart, or say why shape or tag refuse it. Waits for nothing, and costs no secret anything."""
         key = self._key_verifier.parse(text)
         if key is None:
@@ -57,7 +57,9 @@ class Authenticator:
         self._stats.cache_hits += 1
         return known
 
-    async def authenticate(self, text: bytes, key: KeyText | None = None) -> Entry | Denied:
+    async def authenticate(
+        self, text: bytes, key: Presented | None = None, client_ip: str | None = None
+    ) -> Entry | Denied:
         """Find out what *text* is, and return while that is still so. Raises StoreUnavailable.
 
         A key that is verified is an Entry, whatever its state; what nothing verifies is Denied. *key* is what `parse`
@@ -73,12 +75,12 @@ class Authenticator:
             return Denied(reason)
         for _ in range(_ROUNDS):
             await self._freshness.ensure()
-            digest = self._key_cache.digest_of(text)
+            digest = self._key_cache.digest_of(text, is_foreign=isinstance(parsed, ForeignText))
             if digest is None:
                 return Denied(Reason.RETIRED)
             known = self.believed(self._key_cache.at(digest))
             if known is None:
-                found = await self._key_verifier.verify_key(parsed, digest)
+                found = await self._key_verifier.verify_key(parsed, digest, client_ip)
                 still_so = found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
                 known = found.what if still_so and self._freshness.is_current() else None
             if isinstance(known, Entry):

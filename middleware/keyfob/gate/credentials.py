@@ -15,7 +15,7 @@ from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Header = tuple[bytes, bytes]
 
@@ -65,6 +65,7 @@ class CredentialReader:
         *,
         headers: Sequence[str] = CREDENTIAL_HEADERS,
         schemes: Sequence[str] = AUTHORIZATION_SCHEMES,
+        is_foreign_key: Callable[[bytes], bool] | None = None,
     ) -> None:
         """*prefix* is what our keys begin with: a Bearer text that begins otherwise may be the application's own.
 
@@ -73,6 +74,7 @@ class CredentialReader:
             headers: the names, in lower case, of the headers that may carry a key.
             schemes: the schemes of Authorization, in lower case, that may carry one. With ``basic`` the key is the user
                 name with an empty password, or the password (RFC 7617).
+            is_foreign_key: whether a text is a key in the form of another product, which counts as ours.
 
         Raises:
             ConfigError: one of *headers* means something else already.
@@ -85,6 +87,7 @@ class CredentialReader:
         self.takes_bearer: Final = BEARER.strip().lower() in self._schemes
         """Whether ``Authorization: Bearer`` may carry a key."""
         self._prefix = f"{prefix}_".encode("ascii")
+        self._is_foreign_key = is_foreign_key
         body = rb"[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}"
         self._whole_key = re.compile(re.escape(self._prefix) + body)
         # One line that holds two credentials, as an intermediary makes it that joins repeated headers.
@@ -158,7 +161,7 @@ class CredentialReader:
         return isinstance(text, Reason) or self._begins_ours(text)
 
     def _begins_ours(self, text: bytes) -> bool:
-        return text.startswith(self._prefix)
+        return text.startswith(self._prefix) or (self._is_foreign_key is not None and self._is_foreign_key(text))
 
     def _holds_ours(self, value: bytes) -> bool:
         """Whether some word of *value*, in whatever scheme, begins as our keys do, or one is anywhere in it."""

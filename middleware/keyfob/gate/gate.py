@@ -19,7 +19,6 @@ from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.rate_limiter import Uncounted
 from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
 from keyfob.gate.verdict import Denied, Granted, Public, Reason
-from keyfob.keys.format import KeyText
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.rules.table import Match
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from keyfob.gate.client_address import ClientAddress
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import KeyCache
+    from keyfob.gate.key_verifier import Presented
     from keyfob.gate.rate_limiter import RateLimiter
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
@@ -150,7 +150,7 @@ class Gate:
         known = self._authenticator.believed(known)
         if known is None:
             key = self._authenticator.parse(text)
-            if isinstance(key, KeyText):
+            if not isinstance(key, Reason):
                 return self._judge_in_full(scope, sensitive, key)
             if key is Reason.MALFORMED and one_key(text, sensitive[0]) != text:
                 return self._judge_in_full(scope, sensitive)
@@ -162,7 +162,7 @@ class Gate:
         headers = list(scope["headers"]) if is_forwarded else plain
         return verdict, headers, match, client_ip, None
 
-    async def _judge_in_full(self, scope: Scope, sensitive: list[Header], key: KeyText | None = None) -> Admission:
+    async def _judge_in_full(self, scope: Scope, sensitive: list[Header], key: Presented | None = None) -> Admission:
         """Judge any request. Waits only if the key is not in the cache, or the cache may not be relied on.
 
         *key* is the presented text, taken apart, where it was found to carry our tag and not to be in the cache.
@@ -188,7 +188,7 @@ class Gate:
         return verdict, headers, match, client_ip, varies_by
 
     async def _judge_text(
-        self, text: bytes, carrier: Header, key: KeyText | None, match: Match | None, client_ip: str | None
+        self, text: bytes, carrier: Header, key: Presented | None, match: Match | None, client_ip: str | None
     ) -> Granted | Denied:
         outcome: Outcome | None = None
         while True:
@@ -196,7 +196,7 @@ class Gate:
             if key is None and self._freshness.is_current():
                 known = self._authenticator.believed(self._key_cache.get(text))
             if known is None:
-                known = await self._authenticate_or_deny(one_key(text, carrier), key)
+                known = await self._authenticate_or_deny(one_key(text, carrier), key, client_ip)
             if isinstance(known, Denied):
                 return known
             # No await from the last look at the freshness to here, nor in what judges.
@@ -242,12 +242,14 @@ class Gate:
             self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=True)
         return granted if limiter is not None and limiter.observes and isinstance(verdict, Denied) else verdict
 
-    async def _authenticate_or_deny(self, text: bytes | Reason, key: KeyText | None) -> Entry | Denied:
+    async def _authenticate_or_deny(
+        self, text: bytes | Reason, key: Presented | None, client_ip: str | None
+    ) -> Entry | Denied:
         """Find out what *text* is. A store that cannot say is a reason to deny, too."""
         if isinstance(text, Reason):
             return Denied(text)
         try:
-            return await self._authenticator.authenticate(text, key)
+            return await self._authenticator.authenticate(text, key, client_ip)
         except Saturated:
             return Denied(Reason.SATURATED)
         except StoreUnavailable:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
+from keyfob.gate.cached_keys import DeadKeys, LiveKeys
 from keyfob.gate.known_key import CachedRefusal, Entry
 from keyfob.keys.format import KEY_CHAR_AT
 
@@ -27,60 +28,6 @@ __all__ = ["CachedRefusal", "Entry", "KeyCache"]
 
 _DEAD_SIZE = 4096
 _PERMISSION_SETS = 1024  # of which a cache remembers which rules they satisfy
-
-
-class _LiveKeys(LRUCache[bytes, Entry]):
-    """Live keys by digest. It keeps an index by id, and one plain dictionary of all that is cached, up to date.
-
-    A request reads that dictionary, because reading an LRUCache costs more than all else on its way.
-    """
-
-    def __init__(self, maxsize: int, known: dict[bytes, Entry | CachedRefusal]) -> None:
-        super().__init__(maxsize)
-        self._known = known
-        self.by_id: dict[str, Entry] = {}
-
-    def put(self, entry: Entry) -> None:
-        """Add *entry* as the only one of its id, so that a merge by id reaches all there is."""
-        older = self.by_id.get(entry.key_id)
-        if older is not None and older.digest != entry.digest:
-            self.pop(older.digest, None)
-            self._known.pop(older.digest, None)
-        self[entry.digest] = entry
-        self._known[entry.digest] = entry
-        self.by_id[entry.key_id] = entry
-
-    def popitem(self) -> tuple[bytes, Entry]:
-        """Evict the key that was not used for longest."""
-        digest, entry = super().popitem()
-        self._known.pop(digest, None)
-        if self.by_id.get(entry.key_id) is entry:
-            del self.by_id[entry.key_id]
-        return digest, entry
-
-
-class _DeadKeys(LRUCache[bytes, "Entry | CachedRefusal"]):
-    """What cannot be admitted, by digest: keys that are dead, and texts that are no key."""
-
-    def __init__(self, maxsize: int, known: dict[bytes, Entry | CachedRefusal]) -> None:
-        super().__init__(maxsize)
-        self._known = known
-
-    def put(self, digest: bytes, dead: Entry | CachedRefusal) -> None:
-        """Add *dead*."""
-        self[digest] = dead
-        self._known[digest] = dead
-
-    def discard(self, digest: bytes) -> None:
-        """Forget *digest*, if it is here."""
-        if self.pop(digest, None) is not None:
-            self._known.pop(digest, None)
-
-    def popitem(self) -> tuple[bytes, Entry | CachedRefusal]:
-        """Evict what was put here first."""
-        digest, dead = super().popitem()
-        self._known.pop(digest, None)
-        return digest, dead
 
 
 class KeyCache:
@@ -107,15 +54,23 @@ class KeyCache:
         self._announces = announces
         self._suspends = suspends
         self._known: dict[bytes, Entry | CachedRefusal]
-        self._live: _LiveKeys
-        self._dead: _DeadKeys
+        self._live: LiveKeys
+        self._dead: DeadKeys
         self._passes: LRUCache[tuple[tuple[str, ...], str], set[Rule]]
         self._hashers: Mapping[int, blake2b] = {}
+        self._for_foreign: blake2b | None = None
         self.forget()
 
-    def use_hashers(self, hashers: Mapping[str, blake2b]) -> None:
-        """Digest with these from now on: key character → keyed state. What was cached is dropped."""
+    def use_hashers(self, hashers: Mapping[str, blake2b], *, for_foreign: blake2b | None = None) -> None:
+        """Digest with these from now on: key character → keyed state. What was cached is dropped.
+
+        *for_foreign* digests keys of another product, if such are accepted, apart from our own.
+        """
         self._hashers = {ord(char): state for char, state in hashers.items()}
+        self._for_foreign = None
+        if for_foreign is not None:
+            self._for_foreign = for_foreign.copy()
+            self._for_foreign.update(b"foreign\0")
         self.forget()
 
     def get(self, text: bytes) -> Entry | CachedRefusal | None:
@@ -128,14 +83,21 @@ class KeyCache:
             hasher.update(text)
             return self._known[hasher.digest()]
         except LookupError:
-            return None
+            if self._for_foreign is None:
+                return None
+        hasher = self._for_foreign.copy()
+        hasher.update(text)
+        return self._known.get(hasher.digest())
 
-    def digest_of(self, text: bytes) -> bytes | None:
+    def digest_of(self, text: bytes, *, is_foreign: bool = False) -> bytes | None:
         """Return the digest of *text*, or None where its key character is not one to digest with."""
         try:
-            hasher = self._hashers[text[KEY_CHAR_AT]].copy()
+            state = self._for_foreign if is_foreign else self._hashers[text[KEY_CHAR_AT]]
         except LookupError:
             return None
+        if state is None:
+            return None
+        hasher = state.copy()
         hasher.update(text)
         return hasher.digest()
 
@@ -196,8 +158,8 @@ class KeyCache:
     def forget(self) -> None:
         """Drop everything, good and bad."""
         self._known = {}
-        self._live = _LiveKeys(max(self._size, 1), self._known)
-        self._dead = _DeadKeys(min(_DEAD_SIZE, max(self._size, 1)), self._known)
+        self._live = LiveKeys(max(self._size, 1), self._known)
+        self._dead = DeadKeys(min(_DEAD_SIZE, max(self._size, 1)), self._known)
         self._passes = LRUCache(_PERMISSION_SETS)
 
     def __len__(self) -> int:

@@ -16,11 +16,15 @@ from keyfob.errors import StoreUnavailable
 from keyfob.gate.key_cache import CachedRefusal, Entry, KeyCache
 from keyfob.gate.verdict import Reason
 from keyfob.keyring.active import TagCheck
+from keyfob.keys.foreign import ForeignText
+from keyfob.keys.foreign_hashes import verify_foreign
 from keyfob.keys.format import KeyText, parse_key
 from keyfob.keys.hashing import Argon2Parameters, hash_secret, needs_rehash, verify
+from keyfob.policy.key_types import ADMIN
 from keyfob.store.contract import Found, StoredSecret
 
 if TYPE_CHECKING:
+    from keyfob.gate.foreign_keys import ForeignKeys
     from keyfob.gate.stats import Stats
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyLookup
 
 log = logging.getLogger("keyfob")
+
+Presented = KeyText | ForeignText
 
 _READS = 8  # of one row, while changes keep overtaking it or a replica lags
 
@@ -55,7 +61,9 @@ class KeyVerifier:
         prefix: str,
         persist_digests: bool,
         stats: Stats,
+        foreign: ForeignKeys | None = None,
     ) -> None:
+        """*foreign* is None where keys of no other product are accepted."""
         self._lookup = lookup
         self._key_cache = key_cache
         self._freshness = freshness
@@ -65,27 +73,37 @@ class KeyVerifier:
         self._prefix = prefix
         self._persist_digests = persist_digests
         self._stats = stats
+        self._foreign = foreign
         self._flights: dict[bytes, asyncio.Task[Verification]] = {}
 
-    def parse(self, text: bytes) -> KeyText | None:
-        """Take *text* apart, if its shape and checksum are those of a key. Needs no secret."""
+    def parse(self, text: bytes) -> Presented | None:
+        """Take *text* apart, if its shape and checksum are those of a key, or its form a foreign one's."""
         try:
-            return parse_key(text.decode("ascii"), prefix=self._prefix)
+            key = parse_key(text.decode("ascii"), prefix=self._prefix)
         except UnicodeDecodeError:
             return None
+        return self._foreign.match(text) if key is None and self._foreign is not None else key
 
-    def refuses(self, key: KeyText) -> Reason | None:
-        """Why *key* cannot be ours, by its tag alone."""
+    def refuses(self, key: Presented) -> Reason | None:
+        """Why *key* cannot be ours, by its tag alone. A foreign key has none."""
+        if isinstance(key, ForeignText):
+            return None
         check = self._keyring.check_tag(key)
         if check is TagCheck.FORGED:
             self._stats.refused_by_tag += 1
             return Reason.FORGED
         return Reason.RETIRED if check is TagCheck.RETIRED else None
 
-    async def verify_key(self, key: KeyText, digest: bytes) -> Verification:
-        """Read and verify. Whoever presents the same text meanwhile gets the same answer. Raises StoreUnavailable."""
+    async def verify_key(self, key: Presented, digest: bytes, client_ip: str | None = None) -> Verification:
+        """Read and verify. Whoever presents the same text meanwhile gets the same answer.
+
+        Raises:
+            StoreUnavailable; Saturated: *client_ip* has presented too many unknown foreign keys in this second.
+        """
         flight = self._flights.get(digest)
         if flight is None or flight.get_loop() is not asyncio.get_running_loop():
+            if isinstance(key, ForeignText) and self._foreign is not None:
+                self._foreign.spend(client_ip)
             flight = asyncio.create_task(self._verify(key, digest))
             self._flights[digest] = flight
             flight.add_done_callback(lambda done: self._landed(digest, done))
@@ -98,22 +116,34 @@ class KeyVerifier:
         if not flight.cancelled():
             flight.exception()
 
-    async def _verify(self, key: KeyText, digest: bytes) -> Verification:
-        found = await self._read(key.key_id)
+    async def _verify(self, key: Presented, digest: bytes) -> Verification:
+        key_id = await self._id_of(key)
+        found = await self._read(key_id)
         verified_against: str | None = None
         while True:
-            if found.record is None or found.secret is None or found.record.key_type != key.key_type:
+            if found.record is None or found.secret is None or not _is_of_type(key, found.record.key_type):
                 is_tombstone = found.record is not None and found.record.is_deleted
-                return self._refused(key, digest, found, Reason.DELETED if is_tombstone else Reason.UNKNOWN)
+                return self._refused(key_id, digest, found, Reason.DELETED if is_tombstone else Reason.UNKNOWN)
             if verified_against != found.secret.hash:
-                if not await self._is_right_secret(key, digest, found.secret):
-                    return self._refused(key, digest, found, Reason.MISMATCH)
+                if not await self._is_right_secret(key, key_id, digest, found.secret):
+                    return self._refused(key_id, digest, found, Reason.MISMATCH)
                 verified_against = found.secret.hash
             # No await between this look and the cache: what is merged from here on reaches the entry there.
             if self._is_as_new_as_the_last_merge(found):
-                entry = self._key_cache.keep(digest, found.record, key_char=key.key_char, as_of=found.revision)
+                entry = self._key_cache.keep(
+                    digest,
+                    found.record,
+                    key_char=found.record.key_char if isinstance(key, ForeignText) else key.key_char,
+                    as_of=found.revision,
+                )
                 return Verification(entry, found.revision, found.epoch)
-            found = await self._read(key.key_id)
+            found = await self._read(key_id)
+
+    async def _id_of(self, key: Presented) -> str:
+        """The id that *key* names, or by which a foreign one is found; "" for none."""
+        if isinstance(key, KeyText):
+            return key.key_id
+        return (await self._foreign.find_id(key) if self._foreign is not None else None) or ""
 
     def _is_as_new_as_the_last_merge(self, found: Found) -> bool:
         return found.epoch == self._freshness.epoch and found.revision >= self._freshness.revision
@@ -130,17 +160,18 @@ class KeyVerifier:
         msg = "the store answers with what is older than what it said before"
         raise StoreUnavailable(msg)
 
-    async def _is_right_secret(self, key: KeyText, digest: bytes, secret: StoredSecret) -> bool:
+    async def _is_right_secret(self, key: Presented, key_id: str, digest: bytes, secret: StoredSecret) -> bool:
         if self._persist_digests and secret.digest is not None and hmac.compare_digest(secret.digest, digest):
             return True
-        is_right = await self._pool.run(verify, secret.hash, key.secret, key_id=key.key_id)
+        check = verify_foreign if isinstance(key, ForeignText) else verify
+        is_right = await self._pool.run(check, secret.hash, key.secret, key_id=key_id)
         self._stats.argon2_verifications += 1
         if not is_right:
             return False
-        await self._save_digest(key, digest, secret)
+        await self._save_digest(key, key_id, digest, secret)
         return True
 
-    async def _save_digest(self, key: KeyText, digest: bytes, checked: StoredSecret) -> None:
+    async def _save_digest(self, key: Presented, key_id: str, digest: bytes, checked: StoredSecret) -> None:
         """Keep the digest, and a new hash where the parameters changed. A store that cannot write is no refusal."""
         kept_digest = digest if self._persist_digests else None
         is_outdated = needs_rehash(checked.hash, self._parameters)
@@ -149,15 +180,20 @@ class KeyVerifier:
         try:
             kept = checked.hash
             if is_outdated:
-                kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key.key_id)
-            await self._lookup.save_digest(key.key_id, checked.hash, StoredSecret(kept, kept_digest))
+                kept = await self._pool.run(hash_secret, key.secret, self._parameters, key_id=key_id)
+            await self._lookup.save_digest(key_id, checked.hash, StoredSecret(kept, kept_digest))
         except StoreUnavailable as broken:
             log.info(
                 "the digest of %s could not be stored: %s", key.display, broken, extra={"event": "digest_unwritten"}
             )
 
-    def _refused(self, key: KeyText, digest: bytes, found: Found, reason: Reason) -> Verification:
-        refusal = CachedRefusal(key.key_id, reason, self._freshness.believed_until())
+    def _refused(self, key_id: str, digest: bytes, found: Found, reason: Reason) -> Verification:
+        refusal = CachedRefusal(key_id, reason, self._freshness.believed_until())
         if self._is_as_new_as_the_last_merge(found):
             self._key_cache.keep_refusal(digest, refusal)
         return Verification(refusal, found.revision, found.epoch)
+
+
+def _is_of_type(key: Presented, key_type: str) -> bool:
+    """Whether *key* may be one of *key_type*. A foreign text does not say, and never is an admin key."""
+    return key_type != ADMIN if isinstance(key, ForeignText) else key.key_type == key_type

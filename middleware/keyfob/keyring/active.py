@@ -134,6 +134,11 @@ class ActiveKeyring:
                 states[char] = newest.digest_state()
         return states
 
+    def newest_hasher(self) -> blake2b | None:
+        """The keyed digest state of the newest active entry, for keys that name none; None without one."""
+        newest = newest_active(self._marks.values(), self._keyring.entries)
+        return None if newest is None else newest.digest_state()
+
     def signing(self) -> SigningKey:
         """The newest active entry, which issues keys and MACs the audit log. Raises ConfigError."""
         entry = newest_active(self._marks.values(), self._keyring.entries)

@@ -24,13 +24,20 @@ class ChangeApplier:
     """Applies what was read from the store (a `keyfob.propagation.freshness.Merging`)."""
 
     def __init__(
-        self, keyring: ActiveKeyring, key_cache: KeyCache, connections: OpenConnections, lookup: KeyLookup
+        self,
+        keyring: ActiveKeyring,
+        key_cache: KeyCache,
+        connections: OpenConnections,
+        lookup: KeyLookup,
+        *,
+        accepts_foreign: bool = False,
     ) -> None:
         """*lookup* is asked again for keys that something is open for, when the history was replaced."""
         self._keyring = keyring
         self._key_cache = key_cache
         self._connections = connections
         self._lookup = lookup
+        self._accepts_foreign = accepts_foreign
         self._keyring_error: ConfigError | None = None
         self._hashed: KeysView[str] = {}.keys()  # the key characters that the cache digests
         self._reviewing: set[asyncio.Task[None]] = set()  # kept, because the event loop does not keep them
@@ -47,7 +54,10 @@ class ChangeApplier:
             else:
                 self._keyring_error = None
             if self._keyring_error is None or hashers.keys() != self._hashed:
-                self._key_cache.use_hashers(hashers)  # keys of an entry that was retired leave the cache in any case
+                foreign = self._keyring.newest_hasher() if self._accepts_foreign else None
+                self._key_cache.use_hashers(
+                    hashers, for_foreign=foreign
+                )  # keys of an entry that was retired leave the cache in any case
                 self._hashed = hashers.keys()
         self._key_cache.merge(changes.records)
         self._connections.review_changed(changes.records, time.time())

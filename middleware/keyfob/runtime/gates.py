@@ -12,7 +12,6 @@ from keyfob.runtime.rate_limits import rate_limiter_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keyfob.config.settings import Settings
     from keyfob.gate.client_address import ClientAddress
     from keyfob.rules.readings import Router
     from keyfob.runtime.runtime import Runtime
@@ -45,12 +44,16 @@ def build_gate(
         path_parameters=path_parameters and settings.path_parameters == "allow",
         allow_preflight=settings.allow_preflight,
         forward_credential=settings.forward_credential,
-        credentials=credentials or _credentials(settings),
+        credentials=credentials or _credentials(runtime),
         rate_limiter=rate_limiter_of(settings, catalogue, runtime.counter),
     )
 
 
-def _credentials(settings: Settings) -> CredentialReader:
+def _credentials(runtime: Runtime) -> CredentialReader:
+    settings, forms = runtime.settings, runtime.foreign_forms
     return CredentialReader(
-        settings.prefix, headers=settings.credential_headers, schemes=settings.authorization_schemes
+        settings.prefix,
+        headers=settings.credential_headers,
+        schemes=settings.authorization_schemes,
+        is_foreign_key=forms.fits if forms else None,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keyfob.management.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
+from keyfob.management.key_import import KeyImporter
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.key_listing import KeyListing
 from keyfob.management.key_standings import KeyStandings
@@ -80,6 +81,11 @@ class ManagedRuntime:
         """Finds keys in pasted texts."""
         check = partial(check_secret, self.authenticator)
         return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now)
+
+    @cached_property
+    def importer(self) -> KeyImporter:
+        """Imports keys that another product issued."""
+        return KeyImporter(self.store, self.catalogue, self.now)
 
     @cached_property
     def teams(self) -> Teams:

@@ -13,11 +13,13 @@ from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
 from keyfob.gate.authenticator import Authenticator, require_asyncio
 from keyfob.gate.client_address import ClientAddress
+from keyfob.gate.foreign_keys import ForeignKeys
 from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.keyring.active import ActiveKeyring
+from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.limits.meters import limits_of
 from keyfob.log_format import install_fallback
@@ -81,7 +83,8 @@ class Runtime(ManagedRuntime):
             lease=settings.max_staleness + settings.max_stale_on_outage,
             fingerprints=self.keyring.fingerprints,
         )
-        self._changes = ChangeApplier(self.keyring, self.key_cache, self.connections, self.store)
+        self.foreign_forms = ForeignForms(settings.foreign, settings.prefix) if settings.foreign else None
+        self._changes = self._build_changes()
         self.freshness = Freshness(
             self.workers,
             self._changes,
@@ -116,6 +119,12 @@ class Runtime(ManagedRuntime):
             limits_of=partial(limits_of, self.catalogue),
         )
 
+    def _build_changes(self) -> ChangeApplier:
+        accepts_foreign = self.foreign_forms is not None
+        return ChangeApplier(
+            self.keyring, self.key_cache, self.connections, self.store, accepts_foreign=accepts_foreign
+        )
+
     def _build_authenticator(self) -> Authenticator:
         key_verifier = KeyVerifier(
             lookup=self.store,
@@ -127,6 +136,7 @@ class Runtime(ManagedRuntime):
             prefix=self.settings.prefix,
             persist_digests=self.settings.persist_digests,
             stats=self.stats,
+            foreign=ForeignKeys(self.foreign_forms, self.store.foreign) if self.foreign_forms else None,
         )
         return Authenticator(
             key_cache=self.key_cache,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.audited import AuditedStore
+    from keyfob.store.foreign import ForeignTable
     from keyfob.store.handovers import HandoverTable
     from keyfob.store.people import PeopleTable
     from keyfob.store.refusals import RefusalTable
@@ -232,6 +233,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def workers(self) -> WorkerList:
         """The processes that answer requests."""
+        ...
+
+    @property
+    def foreign(self) -> ForeignTable:
+        """What keys of another product are found by."""
         ...
 
     @property

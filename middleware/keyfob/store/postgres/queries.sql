@@ -365,6 +365,18 @@ SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM keyfob
 -- name: use_link
 UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING hash
 
+-- name: find_foreign_key
+SELECT key_id FROM keyfob.foreign_keys WHERE lookup IN (SELECT * FROM json_array_elements_text($1::json)) ORDER BY length(lookup) DESC LIMIT 1
+
+-- name: known_foreign_keys
+SELECT lookup FROM keyfob.foreign_keys WHERE lookup IN (SELECT * FROM json_array_elements_text($1::json))
+
+-- name: add_foreign_key
+INSERT INTO keyfob.foreign_keys (lookup, key_id) VALUES ($1, $2)
+
+-- name: erase_foreign_key
+DELETE FROM keyfob.foreign_keys WHERE key_id = $1
+
 -- name: handover
 SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM keyfob.handovers WHERE token_digest = $1
 

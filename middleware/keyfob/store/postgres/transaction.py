@@ -46,6 +46,7 @@ class PostgresTransaction(StatementTransaction):
         "erase_sessions",
         "erase_links",
         "erase_handovers",
+        "erase_foreign_key",
     )
 
     def __init__(self, connection: Connection[Any], audit_key: Callable[[], SigningKey] | None) -> None:

@@ -12,6 +12,7 @@ from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
 from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
+from keyfob.store.sql.foreign_rows import ForeignRows
 from keyfob.store.sql.handover_table import HandoverRows
 from keyfob.store.sql.people_table import PeopleRows
 from keyfob.store.sql.refusal_table import RefusalRows
@@ -63,6 +64,7 @@ class StatementStore(ABC):
         self.refusals = RefusalRows(self, statements)
         self.use_details = UseDetailRows(self, statements)
         self.handovers = HandoverRows(self, statements)
+        self.foreign = ForeignRows(self._ask)
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
         self.people = PeopleRows(self, statements)

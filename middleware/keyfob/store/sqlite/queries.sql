@@ -330,6 +330,18 @@ SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM sign_i
 -- name: use_link
 UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING hash
 
+-- name: find_foreign_key
+SELECT key_id FROM foreign_keys WHERE lookup IN (SELECT value FROM json_each(?)) ORDER BY length(lookup) DESC LIMIT 1
+
+-- name: known_foreign_keys
+SELECT lookup FROM foreign_keys WHERE lookup IN (SELECT value FROM json_each(?))
+
+-- name: add_foreign_key
+INSERT INTO foreign_keys (lookup, key_id) VALUES (?, ?)
+
+-- name: erase_foreign_key
+DELETE FROM foreign_keys WHERE key_id = ?
+
 -- name: handover
 SELECT token_digest, key_id, made_by_kind, made_by_id, made_by_name, created_at, expires_at, mac, collected_at, collected_ip FROM handovers WHERE token_digest = ?
 

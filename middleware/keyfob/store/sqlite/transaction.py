@@ -32,6 +32,7 @@ class SQLiteTransaction(StatementTransaction):
         "erase_sessions",
         "erase_links",
         "erase_handovers",
+        "erase_foreign_key",
         "take_out_of_search",
     )
 

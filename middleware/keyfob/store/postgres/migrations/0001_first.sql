@@ -212,6 +212,13 @@ CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);
 CREATE INDEX sign_in_links_by_person ON keyfob.sign_in_links (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sign_in_links_by_expiry ON keyfob.sign_in_links (expires_at);
 
+-- What a key that another product issued is found by: a digest of the whole, or its beginning.
+CREATE TABLE keyfob.foreign_keys (
+    lookup text COLLATE "C" PRIMARY KEY,
+    key_id text COLLATE "C" NOT NULL REFERENCES keyfob.keys (id)
+);
+CREATE INDEX foreign_keys_by_key ON keyfob.foreign_keys (key_id);
+
 -- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.
 CREATE TABLE keyfob.handovers (
     token_digest bytea PRIMARY KEY,

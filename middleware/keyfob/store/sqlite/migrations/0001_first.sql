@@ -210,6 +210,13 @@ CREATE TABLE sign_in_links (
 CREATE INDEX sign_in_links_by_person ON sign_in_links (person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX sign_in_links_by_expiry ON sign_in_links (expires_at);
 
+-- What a key that another product issued is found by: a digest of the whole, or its beginning.
+CREATE TABLE foreign_keys (
+    lookup TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL REFERENCES keys (id)
+) WITHOUT ROWID;
+CREATE INDEX foreign_keys_by_key ON foreign_keys (key_id);
+
 -- Links with which the secret of a pending key is made, once. The older links of a key are voided by a new one.
 CREATE TABLE handovers (
     token_digest BLOB PRIMARY KEY,
