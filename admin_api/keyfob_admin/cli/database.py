@@ -12,6 +12,7 @@ import click
 from keyfob.management.audit_verification import verify_log
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite import admin as sqlite_admin
+from keyfob.store.sqlite import migrations as sqlite_migrations
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.store.contract import KeyStore
     from keyfob.store.postgres.store import PostgresStore
+    from keyfob.store.url import StoreURL
     from keyfob_admin.cli.context import CliContext
-
-ONLY_SQLITE = "this is for SQLite; for PostgreSQL use its own tools, pg_dump and pg_restore"
 
 
 @click.group(cls=Group)
@@ -34,13 +34,35 @@ def db() -> None:
 
 
 @db.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing; name the steps that would be taken.")
 @as_json_option
-def migrate(*, as_json: bool) -> None:
+def migrate(*, dry_run: bool, as_json: bool) -> None:
     """Make the database, or bring it to the present schema. Safe while Keyfob is serving."""
     settings = needed_settings()
+    if dry_run:
+        steps = asyncio.run(_pending(_url(settings)))
+        words = f"{settings.shown_store} would take these steps: {', '.join(steps)}"
+        has = f"{settings.shown_store} has the present schema"
+        return _done(words if steps else has, {"url": settings.shown_store, "steps": steps}, as_json=as_json)
     store = open_store(settings.store or "", create=True)
     asyncio.run(store.close())
-    _done(f"{settings.shown_store} has the present schema", {"url": settings.shown_store}, as_json=as_json)
+    return _done(f"{settings.shown_store} has the present schema", {"url": settings.shown_store}, as_json=as_json)
+
+
+def _url(settings: Settings) -> StoreURL:
+    where = settings.store_url
+    if where is None:
+        raise Fault("no store is named; write url under [store]")
+    return where
+
+
+async def _pending(where: StoreURL) -> list[str]:
+    """Name the steps that a migration would take."""
+    if where.path is not None:
+        return sqlite_migrations.pending(where.path)
+    from keyfob.store.postgres.migrations import pending  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
+
+    return await pending(where)
 
 
 @db.command()
@@ -68,12 +90,15 @@ def backup(file: Path, *, as_json: bool) -> None:
             f"{file} is there already, and a backup is never written over another; name a new file", Exit.CONFLICT
         )
 
-    where = needed_settings().store_url
-    if where is None or where.path is None:
-        raise Fault(ONLY_SQLITE)
-    if not where.path.exists():
+    where = _url(needed_settings())
+    if where.path is None:
+        from keyfob.store.postgres import copies  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
+
+        copies.backup(where, file)
+    elif not where.path.exists():
         raise Fault(f"there is no {where.path} to copy")
-    asyncio.run(sqlite_admin.backup_file(where.path, file))  # the schema may be older than this program
+    else:
+        asyncio.run(sqlite_admin.backup_file(where.path, file))  # the schema may be older than this program
     words = f"{file} holds the database now; the keyring is not in it, keep a copy of that, too"
     _done(words, {"file": str(file)}, as_json=as_json)
 
@@ -101,13 +126,17 @@ def restore(file: Path, *, yes: bool, as_json: bool) -> None:
 
 async def _replace(settings: Settings, file: Path) -> None:
     """Put the backup in place of what is there, or where nothing is any more."""
+    where = _url(settings)
+    if where.path is None:
+        from keyfob.store.postgres import copies  # noqa: PLC0415 (only who uses PostgreSQL has its driver)
+
+        return await copies.restore(where, file)
     store = open_store(settings.store or "", create=True)
     try:
-        if not isinstance(store, SQLiteStore):
-            raise Fault(ONLY_SQLITE)
-        await sqlite_admin.restore(store, file)
+        await sqlite_admin.restore(cast("SQLiteStore", store), file)
     finally:
         await store.close()
+    return None
 
 
 @db.command()

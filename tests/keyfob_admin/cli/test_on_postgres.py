@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
 from keyfob.store.postgres.migrations import SCHEMA
+from tests import postgres_server
 from tests.keyfob_admin.cli.conftest import typed
 from tests.postgres_server import fresh_database
 
@@ -78,17 +81,86 @@ async def change(database: str, statement: str) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("arguments", [["db", "backup", "copy"], ["db", "restore", "pyproject", "--yes"]])
-def test_copies_are_made_by_postgresqls_own_tools(database: str, folder: Path, arguments: list[str]) -> None:
-    """Who asks Keyfob for a copy of a PostgreSQL database is told who makes one, and no file is left."""
+@pytest.fixture
+def programs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's own programs, as new as the server, on the path."""
+    monkeypatch.setenv("PATH", f"{postgres_server._programs()}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_a_backup_is_put_back(database: str, folder: Path, programs: None) -> None:
+    """What was made since is gone, what was disabled works again, and the audit log says who restored which file."""
     typed("init")
-    (folder / "pyproject").touch()
+    kept = typed("keys", "create", "kept", "--json").data["key"]["id"]
+    made = typed("db", "backup", "copy")
+    assert (0, 0o600) == (made.code, (folder / "copy").stat().st_mode & 0o777), made.err
+    before = typed("db", "status", "--json").data
+    typed("keys", "disable", kept)
+    typed("keys", "create", "later")
 
-    refused = typed(*arguments)
+    restored = typed("db", "restore", "copy", "--yes")
 
-    assert 1 == refused.code
-    assert "pg_dump" in refused.err
+    assert 0 == restored.code, restored.err
+    found = {key["name"]: key["state"] for key in typed("keys", "list", "--json").data["keys"]}
+    assert {"admin": "active", "kept": "active"} == found
+    after = typed("db", "status", "--json").data
+    assert after["revision"] > before["revision"]
+    assert before["epoch"] != after["epoch"]
+    assert 0 == typed("audit", "verify").code
+    assert "db.restored" in typed("audit", "tail").out
+
+
+def test_nobodys_session_or_link_comes_back(database: str, folder: Path, programs: None) -> None:
+    """Sessions, sign-in links and handover links of before are void, whichever program made the backup."""
+    typed("init")
+    pending = typed("keys", "create", "partner", "--handover", "--json").data["key"]["id"]
+    typed("console", "login")
+    subprocess.run(["pg_dump", "-Fc", "-n", "keyfob", "-f", "copy", "-d", database], check=True)
+
+    assert 0 == typed("db", "restore", "copy", "--yes").code
+
+    with asyncio.Runner() as runner:
+        left = runner.run(
+            value(
+                database, "SELECT (SELECT count(*) FROM keyfob.sign_in_links), (SELECT count(*) FROM keyfob.handovers)"
+            )
+        )
+    assert (0, 0) == tuple(left or ())
+    assert 0 == typed("keys", "handover", pending).code
+
+
+def test_a_backup_that_cannot_be_made_leaves_no_file(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without PostgreSQL's programs, or where they fail, one line says why, without the password."""
+    typed("init")
+    monkeypatch.setenv("PATH", str(folder))
+    missing = typed("db", "backup", "copy")
+    (folder / "pg_dump").write_text("#!/bin/sh\necho hush: cannot connect >&2\nexit 1\n")
+    (folder / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("KEYFOB_STORE_URL", database.replace("keyfob@", "keyfob:hush@"))
+    failing = typed("db", "backup", "copy")
+
+    assert (1, 1) == (missing.code, failing.code)
+    assert "pg_dump is not installed" in missing.err
+    assert "pg_dump failed: …: cannot connect" in failing.err
     assert not (folder / "copy").exists()
+
+
+def test_a_dry_run_names_the_steps(database: str) -> None:
+    """An empty database would take all of them, a present one none; nothing is changed."""
+    first = typed("db", "migrate", "--dry-run", "--json")
+
+    assert "0001_first.sql" in first.data["steps"]
+    assert 0 == typed("init").code
+    assert [] == typed("db", "migrate", "--dry-run", "--json").data["steps"]
+
+
+async def value(database: str, statement: str) -> asyncpg.Record | None:
+    connection = await asyncpg.connect(database)
+    try:
+        return await connection.fetchrow(statement)
+    finally:
+        await connection.close()
 
 
 def test_a_database_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,21 @@ async def migrate(url: StoreURL) -> int:
     return taken
 
 
+async def pending(url: StoreURL) -> list[str]:
+    """Name the steps that `migrate` would take. Changes nothing. Raises ConfigError like `migrate`."""
+    try:
+        connection = await connect(url, within=_CONNECT_LIMIT)
+        try:
+            exists = await connection.fetchval("SELECT to_regclass('keyfob.migrations') IS NOT NULL")
+            found = await connection.fetch("SELECT number, checksum FROM keyfob.migrations") if exists else []
+        finally:
+            connection.terminate()
+            await asyncio.sleep(0)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(f"the database at {url.shown} cannot be read: {error}") from error
+    return [step.name for step in missing_steps(steps(), dict(found), url.shown)]
+
+
 def migrate_now(url: StoreURL) -> None:
     """The same for who cannot wait for a coroutine, wherever it is called."""
     failed: list[BaseException] = []

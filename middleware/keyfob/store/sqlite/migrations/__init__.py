@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
@@ -61,6 +62,21 @@ def migrate(path: Path) -> int:
         return taken
     finally:
         connection.close()
+
+
+def pending(path: Path) -> list[str]:
+    """Name the steps that `migrate` would take; all, where there is no database. Raises ConfigError."""
+    if not path.exists():
+        return [step.name for step in steps()]
+    try:
+        with closing(open_plainly(path)) as connection:
+            has_ledger = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'").fetchone()[
+                0
+            ]
+            found = connection.execute("SELECT number, checksum FROM migrations").fetchall() if has_ledger else []
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"the database at {path} cannot be read: {error}") from error
+    return [step.name for step in missing_steps(steps(), dict(found), path)]
 
 
 def create_or_migrate(path: Path) -> None:

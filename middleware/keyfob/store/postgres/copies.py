@@ -1,0 +1,88 @@
+"""Backups of a PostgreSQL store, made and put back by PostgreSQL's own programs, ``pg_dump`` and ``pg_restore``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from keyfob.errors import ConfigError
+from keyfob.store.postgres.address import connect
+from keyfob.store.postgres.migrations import migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keyfob.store.url import StoreURL
+
+_CONNECT_LIMIT = 10.0  # seconds
+_PASSES = ("sessions", "sign_in_links", "handovers", "drafts", "workers")  # tables whose rows are of the moment
+_AFTER = """
+BEGIN;
+DELETE FROM keyfob.drafts;
+DELETE FROM keyfob.sign_in_links;
+DELETE FROM keyfob.handovers WHERE collected_at IS NULL;
+DELETE FROM keyfob.sessions;
+DELETE FROM keyfob.workers;
+UPDATE keyfob.meta SET epoch = '{epoch}', revision = greatest(revision, {revision}) + 1;
+COMMIT
+"""
+
+
+def backup(url: StoreURL, file: Path) -> None:
+    """Copy the schema ``keyfob`` to the new *file*, readable to its owner alone. Raises ConfigError."""
+    try:
+        file.touch(0o600, exist_ok=False)
+    except OSError as error:
+        raise ConfigError(f"cannot make {file}: {error.strerror}; name a new file in a folder that exists") from error
+    left_out = [f"--exclude-table-data=keyfob.{table}" for table in _PASSES]
+    try:
+        _run("pg_dump", url, "--format=custom", "--schema=keyfob", *left_out, f"--file={file}")
+    except BaseException:
+        file.unlink()
+        raise
+
+
+async def restore(url: StoreURL, file: Path) -> None:
+    """Put the backup *file* in place of what the database holds, in one transaction. Raises ConfigError.
+
+    Every worker drops its cache, because the tables are new ones. Nobody's session comes back.
+    """
+    revision = await _revision(url)
+    _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(file))
+    await migrate(url)
+    connection = await connect(url, within=_CONNECT_LIMIT)
+    try:
+        await connection.execute(_AFTER.format(epoch=secrets.token_hex(16), revision=revision))
+    finally:
+        await connection.close()
+
+
+async def _revision(url: StoreURL) -> int:
+    connection = await connect(url, within=_CONNECT_LIMIT)
+    try:
+        if await connection.fetchval("SELECT to_regclass('keyfob.meta') IS NULL"):
+            return 0
+        return int(await connection.fetchval("SELECT revision FROM keyfob.meta"))
+    finally:
+        await connection.close()
+
+
+def _run(program: str, url: StoreURL, *options: str) -> None:
+    """Run one of PostgreSQL's programs. It gets the password in its environment: others see its arguments."""
+    found = shutil.which(program)
+    if found is None:
+        raise ConfigError(f"{program} is not installed; it comes with PostgreSQL's client programs")
+    parts = urlsplit(url.dsn)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    user, colon, password = credentials.partition(":")
+    address = parts._replace(netloc=f"{user}{at}{hosts}").geturl()
+    environ = {**os.environ, "PGPASSWORD": unquote(password)} if colon else None
+    command = [found, "--no-owner", "--no-privileges", "--no-password", f"--dbname={address}", *options]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if done.returncode:
+        said = " ".join(done.stderr.split())[:500]
+        raise ConfigError(f"{program} failed: {said.replace(password, '…') if password else said}")
