@@ -115,6 +115,13 @@ class Worker:
                 seen[number][at : at + len(data)] = data
         return b"".join(seen[number] for number in range(row, row + rows))
 
+    def claim(self, row: int, place: int, word: int, fence: Any) -> bytes:
+        """Write, and read after *fence*."""
+        self.write_word(row, place, word)
+        with fence:
+            pass
+        return self.read(row)
+
     def write_word(self, row: int, place: int, word: int) -> None:
         self._step()
         self.buffer.append((row, SUBJECT + (self.column * 2 + place) * WORD, word.to_bytes(WORD, "little")))

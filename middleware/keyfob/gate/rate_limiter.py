@@ -138,9 +138,9 @@ def _log_observed(key_id: str, rule: Rule) -> None:
 
 
 def _headers(standings: tuple[Standing, ...]) -> tuple[Header, ...]:
-    policy = _policy(tuple(standing.meter for standing in standings))
-    now = ", ".join(f'"{each.meter.name}";r={each.remaining};t={each.seconds_to_end}' for each in standings)
-    return (b"ratelimit-policy", policy), (b"ratelimit", now.encode("ascii"))
+    policy = _policy(tuple([standing.meter for standing in standings]))
+    now = [f'"{each.meter.name}";r={each.remaining};t={each.seconds_to_end}' for each in standings]
+    return (b"ratelimit-policy", policy), (b"ratelimit", ", ".join(now).encode("ascii"))
 
 
 @lru_cache(_REMEMBERED)

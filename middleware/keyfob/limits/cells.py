@@ -38,6 +38,7 @@ from keyfob.store.ownership import share_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 ROWS: Final = 1 << 17  # of each table; the file is sparse, so that rows never used take no room
@@ -65,6 +66,7 @@ _FIRST_COLUMN: Final = _LOCKS + 16
 _COLUMN_BYTES: Final = 1024  # room for the columns of every version
 _NAMING: Final = _FIRST_COLUMN + _COLUMN_BYTES
 _FIRST_ROW: Final = _NAMING + 16
+_PACK: Final = struct.Struct("<Q").pack
 _FLOCK: Final = "hhqqi"  # struct flock of Linux, which is where F_OFD_SETLK is
 
 
@@ -111,7 +113,15 @@ class CellFile:
     def write_word(self, row: int, place: int, word: int) -> None:
         """Write the word at *place*, 0 or 1, of this column in *row*."""
         at = _HEADER + row * ROW + SUBJECT + (self.column * 2 + place) * WORD
-        os.pwrite(self.descriptor, word.to_bytes(WORD, "little"), at)
+        os.pwrite(self.descriptor, _PACK(word), at)
+
+    def claim(self, row: int, place: int, word: int, fence: AbstractContextManager[object]) -> bytes:
+        """Write a word of this column, and return the row as it is after *fence*."""
+        start = _HEADER + row * ROW
+        os.pwrite(self.descriptor, _PACK(word), start + SUBJECT + (self.column * 2 + place) * WORD)
+        with fence:
+            pass
+        return os.pread(self.descriptor, ROW, start).ljust(ROW, b"\0")
 
     def write_subject(self, row: int, subject: bytes) -> None:
         """Give *row* to *subject*. `naming` must be held."""

@@ -21,7 +21,7 @@ _UNPACK: Final = [struct.Struct(f"<{2 * columns}Q").unpack_from for columns in r
 def words_of(data: bytes) -> tuple[int, ...]:
     """Return the words of a row, two for each column up to the last that was ever written."""
     used = len(data.rstrip(b"\0")) - SUBJECT
-    return _UNPACK[max(0, -(-used // (2 * WORD)))](data, SUBJECT)
+    return _UNPACK[-(-used // (2 * WORD)) if used > 0 else 0](data, SUBJECT)
 
 
 def own_words(data: bytes, column: int) -> list[int]:

@@ -36,9 +36,11 @@ class Standing(NamedTuple):
     @property
     def remaining(self) -> int:
         """How much may pass now."""
-        length = self.meter.seconds * NS
-        left = (self.meter.amount - self.current) * length - self.previous * self._to_end
-        return max(0, left // length)
+        left = self.meter.amount - self.current
+        if self.previous:
+            length = self.meter.seconds * NS
+            left = (left * length - self.previous * self._to_end) // length
+        return max(0, left)
 
     @property
     def seconds_to_end(self) -> int:
@@ -52,6 +54,8 @@ class Standing(NamedTuple):
 
     def fits(self) -> bool:
         """Whether what was counted is within the amount."""
+        if self.current + self.previous <= self.meter.amount:  # most often, and needs no clock
+            return True
         length = self.meter.seconds * NS
         return (self.current - self.meter.amount) * length + self.previous * self._to_end <= 0
 
