@@ -27,6 +27,7 @@ ACTIONS = (
     "key.enabled",
     "key.deleted",
     "key.replaced",
+    "key.rotated",
     "key.imported",
     "key.handover_created",
     "key.collected",

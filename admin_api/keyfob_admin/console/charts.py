@@ -30,14 +30,15 @@ class Spark:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day: where its two pieces stand, admitted below and denied on top, in pixels from the upper left."""
+    """One day: where its pieces stand, admitted below, then limited, denied on top, in pixels from the upper left."""
 
     day: UseDay
     x: float
     width: float
     top: float
     admitted: float  # height
-    denied: float  # height, above the admitted
+    limited: float
+    denied: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class BarChart:
     labels: tuple[str, str, str]
     ticks: tuple[date, ...]  # what is written below: the first day, the last, and two between
     admitted: int
+    limited: int
     denied: int
 
 
@@ -70,7 +72,8 @@ def bar_chart(days: Sequence[UseDay]) -> BarChart:
     bars = tuple(_bar(day, at * step, _BAR, CHART_HEIGHT / top) for at, day in enumerate(days))
     labels = (_short(top), _short(top // 2), "0")
     ticks = tuple(days[round(at * (len(days) - 1) / _TICKS)].day for at in range(_TICKS + 1))
-    return BarChart(bars, highest, labels, ticks, sum(d.admitted for d in days), sum(d.refused for d in days))
+    counts = (sum(day.admitted for day in days), sum(day.limited for day in days), sum(day.denied for day in days))
+    return BarChart(bars, highest, labels, ticks, *counts)
 
 
 def round_top(highest: int) -> int:
@@ -89,12 +92,12 @@ def _short(number: int) -> str:
 
 
 def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
-    admitted, denied = round(day.admitted * scale, 1), round(day.refused * scale, 1)
-    if day.admitted or day.refused:  # a day with a single use can still be seen
-        admitted = max(admitted, 2 if day.admitted else 0)
-        denied = max(denied, 2 if day.refused else 0)
-    top = max(0, round(CHART_HEIGHT - admitted - denied, 1))
-    return Bar(day, round(x, 1), round(width, 1), top, admitted, denied)
+    # A day with a single use can still be seen.
+    heights = [max(round(count * scale, 1), 2) if count else 0 for count in (day.admitted, day.limited, day.denied)]
+    too_much = max(0.0, sum(heights) - CHART_HEIGHT)
+    heights[heights.index(max(heights))] -= too_much  # what makes the small ones seen comes off the largest
+    top = max(0, round(CHART_HEIGHT - sum(heights), 1))
+    return Bar(day, round(x, 1), round(width, 1), top, *heights)
 
 
 def _step(at: int, count: int, highest: int) -> str:

@@ -13,6 +13,7 @@ from keyfob_admin.console.consequences import disabling, why_not_disable
 from keyfob_admin.console.key_create import taken_words
 from keyfob_admin.console.key_replace import replacing, still_used
 from keyfob_admin.console.key_use import use_of
+from keyfob_admin.console.limit_bars import limit_bars
 from keyfob_admin.console.off_since import off_since, wait_for_workers
 from keyfob_admin.console.permission_choices import EVERYTHING, groups
 
@@ -60,6 +61,7 @@ async def show_overview(page_request: PageRequest) -> Response:
         predecessor=await _other(page_request, record.replaces),
         groups=can,
         use=use,
+        limits=await limit_bars(page_request),
         granted=sum(choice.ticked for choice in choices),
         grantable=len([choice for choice in choices if choice.name != EVERYTHING or choice.ticked]),
         fixed=catalogue.key_types[record.key_type].is_fixed,

@@ -82,5 +82,5 @@ def test_the_form_of_two_hundred_permissions(tmp_path: Path) -> None:
         assert ["aas:read", "abs:delete"] == checked(answer.text)
         said = words(answer.text)
         assert "Resource read create update delete export" in said
-        assert "Aas: read Abs: delete 2 of 200 · 2 resources · 1 can delete" in said
+        assert "Aas: read Abs: delete Update summary 2 of 200 · 2 resources · 1 can delete" in said
         assert len(re.findall(r'name="permission"', answer.text)) == 200

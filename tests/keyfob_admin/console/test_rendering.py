@@ -95,7 +95,7 @@ async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: Li
 async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole) -> None:
     """In both themes text has a contrast of 5.4 to 1 or more wherever it stands, and fields and bars one of 3 to 1."""
     grounds = ["page", "aside", "card", "sunk", "chosen"]
-    names = [*grounds, "text", "soft", "good", "warn", "bad", "edge", "bar", "denied", "accent"]
+    names = [*grounds, "text", "soft", "good", "warn", "bad", "edge", "bar", "limited", "denied", "accent"]
     for scheme in ("light", "dark"):
         async with opened(browser, shared, color_scheme=scheme) as page:
             colours = await page.evaluate(
@@ -108,7 +108,7 @@ async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole
                 for front, least in (("text", 12), ("soft", 5.4), ("warn", 5.4), ("bad", 5.4), ("edge", 3)):
                     assert contrast(colours[front], colours[ground]) >= least, (scheme, front, ground)
             assert contrast("rgb(255, 255, 255)", colours["accent"]) >= 4.9, scheme
-            for front in ("edge", "bar", "denied", "good"):
+            for front in ("edge", "bar", "limited", "denied", "good"):
                 assert contrast(colours[front], colours["page"]) >= 3.3, (scheme, front)
 
 

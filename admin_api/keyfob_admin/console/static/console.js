@@ -78,6 +78,15 @@ if (ticks.length) {
   count();
 }
 
+// A key's id is copied from its menu, which says so for a moment.
+for (const button of all("[data-copy-id]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copyId);
+    button.textContent = "Copied";
+  });
+}
+
 // One menu is open at a time, and Escape closes it.
 const menus = all(".menu");
 addEventListener("click", (event) => menus.forEach((menu) => menu.contains(event.target) || (menu.open = false)));
