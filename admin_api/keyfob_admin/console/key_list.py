@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid
 from keyfob.keys.format import key_id_of
-from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.first_steps import first_steps
 from keyfob_admin.console.owners import owners
+from keyfob_admin.console.reviews import reviewed, reviews
 from keyfob_admin.console.word_search import with_words
 
 if TYPE_CHECKING:
@@ -24,26 +24,9 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 PER_PAGE: Final = 50
-UNUSED: Final = timedelta(days=90)
 _NEWEST: Final = "-created_at"
 SORTS: Final = ("name", "-name", "-last_used_at", "last_used_at", "expires_at", "-expires_at")
-_SOON: Final = timedelta(days=30)
-_REVIEWS: Final = {
-    "expiring": ("expires in 30 days", "expire in 30 days"),
-    "unused": ("unused for 90 days", "unused for 90 days"),
-    "lasting": ("never expires", "never expire"),
-}
-_NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
 FILTERS: Final = ("q", "state", "type", "permission", "owner", "review", "sort")
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """Keys to review: how the address names them, what they are, and how many."""
-
-    name: str
-    words: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +68,7 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "listed": listed,
         "filters": filters,
         "filtered": any(value for name, value in filters.items() if name != "sort"),
-        "reviews": await _reviews(page_request),
+        "reviews": await reviews(page_request),
         "sparks": sparks,
         "types": types,
         "type_names": {"": "Any type", **{name: kind.label.removesuffix(" key") for name, kind in types.items()}},
@@ -106,10 +89,10 @@ def _filters(page_request: PageRequest) -> dict[str, str | None]:
 async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> Listed:
     before, start = page_request.asked("before"), _number(page_request.asked("start"))
     order = filters["sort"] if filters["sort"] in SORTS else _NEWEST
-    reviewed = _reviewed(filters["review"], page_request)
+    narrowed = reviewed(filters["review"], page_request)
     search = replace(
-        reviewed,
-        state=filters["state"] or reviewed.state,
+        narrowed,
+        state=filters["state"] or narrowed.state,
         key_type=filters["type"],
         permission=filters["permission"],
         owner=filters["owner"],
@@ -126,32 +109,6 @@ async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> 
     if views and (before is not None or page.next_token is not None):
         following = page_request.url("/keys", **filters, after=_token(order, views[-1]), start=start + PER_PAGE)
     return Listed(views, start, previous, following, page.total)
-
-
-def _reviewed(name: str | None, page_request: PageRequest) -> KeySearch:
-    """Return the search behind one of the links above the table; all of the team's keys for none of them."""
-    everything, now = KeySearch(team=page_request.team.id), page_request.now
-    match name:
-        case None:
-            return everything
-        case "expiring":
-            return replace(everything, state="active", expires_after=now, expires_before=now + _SOON)
-        case "unused":
-            return replace(everything, state="active", unused_since=now - UNUSED)
-        case "lasting":
-            return replace(everything, state="active", expires_after=_NO_DATE)
-        case _:
-            raise Invalid(("review", "there is no such list"))
-
-
-async def _reviews(page_request: PageRequest) -> list[Review]:
-    """Count what needs review; what there is none of is not said."""
-    found = []
-    for name, said in _REVIEWS.items():
-        search = replace(_reviewed(name, page_request), page_size=1)
-        page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
-        found.append(Review(name, said[page.total != 1], page.total or 0))
-    return [review for review in found if review.count]
 
 
 def _turned(order: str) -> str:

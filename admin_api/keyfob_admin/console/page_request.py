@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from keyfob.store.console import ConsoleStore
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
+    from keyfob_admin.console.reviews import Counted
     from keyfob_admin.sessions import SignedIn, SignIn
 
 THEMES: Final = ("system", "light", "dark")
@@ -41,6 +42,7 @@ class Console:
     sign_in: SignIn
     store: ConsoleStore
     look: Renderer
+    counted: dict[tuple[str, str | None], Counted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,83 @@
+"""What stands above the list of keys: how many should be reviewed, and the search behind each number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from keyfob.errors import Invalid
+from keyfob.management.keys import KeySearch
+
+if TYPE_CHECKING:
+    from keyfob_admin.console.page_request import PageRequest
+
+UNUSED: Final = timedelta(days=90)
+SOON: Final = timedelta(days=30)
+_REVIEWS: Final = {
+    "expiring": ("expires in 30 days", "expire in 30 days"),
+    "unused": ("unused for 90 days", "unused for 90 days"),
+    "lasting": ("never expires", "never expire"),
+}
+_NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
+_KEPT: Final = timedelta(minutes=1)  # counting thousands of keys takes longer than listing fifty
+_MOST_KEPT: Final = 1000  # teams
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Keys to review: how the address names them, what they are, and how many."""
+
+    name: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted, when, and at which revision of the keys."""
+
+    reviews: tuple[Review, ...]
+    revision: int
+    at: datetime
+
+
+def reviewed(name: str | None, page_request: PageRequest) -> KeySearch:
+    """Return the search behind one of the links above the table; all of the team's keys for none of them."""
+    everything, now = KeySearch(team=page_request.team.id), page_request.now
+    match name:
+        case None:
+            return everything
+        case "expiring":
+            return replace(everything, state="active", expires_after=now, expires_before=now + SOON)
+        case "unused":
+            return replace(everything, state="active", unused_since=now - UNUSED)
+        case "lasting":
+            return replace(everything, state="active", expires_after=_NO_DATE)
+        case _:
+            raise Invalid(("review", "there is no such list"))
+
+
+async def reviews(page_request: PageRequest) -> tuple[Review, ...]:
+    """Count what needs review, again after each change and each minute; what there is none of is not said."""
+    kept, freshness, actor = page_request.console.counted, page_request.runtime.freshness, page_request.actor
+    if not freshness.is_current():
+        await freshness.refresh()
+    whose = (page_request.team.id, actor.id if actor.own_keys_only else None)
+    before = kept.get(whose)
+    if before and before.revision == freshness.revision and page_request.now - before.at < _KEPT:
+        return before.reviews
+    counted = Counted(await _count(page_request), freshness.revision, page_request.now)
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[whose] = counted
+    return counted.reviews
+
+
+async def _count(page_request: PageRequest) -> tuple[Review, ...]:
+    found = []
+    for name, said in _REVIEWS.items():
+        search = replace(reviewed(name, page_request), page_size=1)
+        page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
+        found.append(Review(name, said[page.total != 1], page.total or 0))
+    return tuple(review for review in found if review.count)
