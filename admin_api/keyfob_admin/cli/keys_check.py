@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keyfob.gate.verdict import Denied, Reason
+from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.format import parse_key
 from keyfob_admin.cli.context import run_with_context, settings_if_any
 from keyfob_admin.cli.exit_codes import Exit
@@ -19,6 +20,7 @@ from keyfob_admin.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from keyfob.gate.verdict import Granted
+    from keyfob.keys.foreign import ForeignText
     from keyfob.keys.format import KeyText
     from keyfob_admin.cli.context import CliContext
 
@@ -47,7 +49,7 @@ WHY = {
 class Finding:
     """What is known of a text. *admitted* is None where nobody could be asked."""
 
-    key: KeyText | None
+    key: KeyText | ForeignText | None
     words: str
     admitted: bool | None = None
     reason: str | None = None
@@ -72,6 +74,9 @@ def check(source: tuple[str, ...], *, required: tuple[str, ...], as_json: bool) 
     text = _read()
     settings = settings_if_any()
     found = _look_at(text, settings.prefix if settings else "kf")
+    forms = ForeignForms(settings.foreign, settings.prefix) if settings else None
+    if forms is not None and (foreign := forms.match(text.encode("utf-8", "surrogatepass"))):
+        found = Finding(foreign, "it has a form that [foreign.*] names")
     if found.key is not None and settings is not None and settings.store is not None:
         found = _ask(found.key, required)
     elif required and found.key is not None:
@@ -103,7 +108,7 @@ def _look_at(text: str, prefix: str) -> Finding:
     return Finding(None, f"it is not a key: keys begin with {prefix}_", reason="not_a_key")
 
 
-def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:
+def _ask(key: KeyText | ForeignText, required: tuple[str, ...]) -> Finding:
     """Ask the installation whether it would admit *key*."""
     found: list[Finding] = []
 
@@ -114,7 +119,7 @@ def _ask(key: KeyText, required: tuple[str, ...]) -> Finding:
     return found[0]
 
 
-def _finding(key: KeyText, verdict: Granted | Denied, required: tuple[str, ...]) -> Finding:
+def _finding(key: KeyText | ForeignText, verdict: Granted | Denied, required: tuple[str, ...]) -> Finding:
     """Say what the installation's answer means."""
     if isinstance(verdict, Denied):
         return Finding(key, WHY.get(verdict.reason, verdict.reason), admitted=False, reason=verdict.reason)
@@ -130,7 +135,7 @@ def _finding(key: KeyText, verdict: Granted | Denied, required: tuple[str, ...])
 def _tell(found: Finding, *, as_json: bool) -> None:
     if as_json:
         key = found.key
-        told = {"valid": found.is_good, "key": key.display if key else None, "type": key.key_type if key else None}
+        told = {"valid": found.is_good, "key": key.display if key else None, "type": getattr(key, "key_type", None)}
         print_json({**told, "admitted": found.admitted, "reason": found.reason, "detail": found.words})
         return
     verdict = {True: "admitted", False: "refused", None: "well formed" if found.key else "not a key"}[found.admitted]

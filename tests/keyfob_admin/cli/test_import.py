@@ -135,6 +135,18 @@ def test_an_imported_key_is_disabled_and_deleted_like_any(legacy: Home) -> None:
     assert [200] == [one.status_code for one in ask(legacy, bearer(KEY))[0]]
 
 
+def test_keys_check_knows_foreign_keys(legacy: Home) -> None:
+    """It says whether one would be admitted, and repeats none of it."""
+    bring(legacy, {"name": "a", "key": KEY, "permissions": ["items:read"]})
+    good, unknown = (typed("keys", "check", "-", stdin=key) for key in (KEY, OTHER))
+    as_json = typed("keys", "check", "-", "--json", stdin=KEY)
+
+    assert (0, 3, 0) == (good.code, unknown.code, as_json.code)
+    assert 'admitted; it is "a" of team default' in good.err
+    assert (True, None) == (as_json.data["admitted"], as_json.data["type"])
+    assert "sk_live" not in good.err + unknown.err + as_json.out
+
+
 def test_strangers_are_held_back(legacy: Home) -> None:
     """Beyond the budget of an address an unknown key is 503, and a key that is cached still passes."""
     bring(legacy, {"name": "a", "key": KEY, "permissions": ["items:read"]})

@@ -90,6 +90,24 @@ def test_keys_of_a_real_package_go_on_working(home: Home, kind: str) -> None:
     assert {None} == {presented(which) for which in keys if which != "valid"}
 
 
+@pytest.mark.timeout(600)
+def test_ten_thousand_customers_notice_nothing(home: Home) -> None:
+    """All keys of a table are imported in one go, every one that is tried is admitted, and none is imported twice."""
+    texts = [f"{number:08}.{number:032}" for number in range(10_000)]
+    rows = [
+        {"name": "customer", "prefix": text[:8], "hashed_key": f"sha512$${hashlib.sha512(text.encode()).hexdigest()}"}
+        for text in texts
+    ]
+    use_form(home, REAL["drf-api-key"][1])
+
+    first = import_rows(home, "drf-api-key", rows, "--permission", "items:read")
+    second = import_rows(home, "drf-api-key", rows)
+
+    assert "10,000 keys were imported, 0 were there already, 0 failed, 0 left out." in first
+    assert "0 keys were imported, 10,000 were there already, 0 failed, 0 left out." in second
+    assert None not in [granted(home, text) for text in (texts[0], texts[4_711], texts[-1])]
+
+
 DOCUMENTED: dict[str, dict[str, Any]] = {
     "unkey": {"id": "key_1", "start": "uk_ab", "name": "billing", "externalId": "org_1", "createdAt": 1735689600000},
     "better-auth": {
