@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.keys.record import KeyRecord
     from keyfob.propagation.freshness import Freshness
     from keyfob.store.contract import KeyLookup
 
@@ -121,7 +122,7 @@ class KeyVerifier:
         found = await self._read(key_id)
         verified_against: str | None = None
         while True:
-            if found.record is None or found.secret is None or not _is_of_type(key, found.record.key_type):
+            if found.record is None or found.secret is None or not _may_be(key, found.record):
                 is_tombstone = found.record is not None and found.record.is_deleted
                 return self._refused(key_id, digest, found, Reason.DELETED if is_tombstone else Reason.UNKNOWN)
             if verified_against != found.secret.hash:
@@ -194,6 +195,12 @@ class KeyVerifier:
         return Verification(refusal, found.revision, found.epoch)
 
 
-def _is_of_type(key: Presented, key_type: str) -> bool:
-    """Whether *key* may be one of *key_type*. A foreign text does not say, and never is an admin key."""
-    return key_type != ADMIN if isinstance(key, ForeignText) else key.key_type == key_type
+def _may_be(key: Presented, record: KeyRecord) -> bool:
+    """Whether *key* may be the key *record*, by its type.
+
+    A foreign text does not say its type. It never is an admin key, nor a key that an entry of the keyring signed:
+    whoever can write to the database must not get past the tag by way of a foreign form.
+    """
+    if isinstance(key, ForeignText):
+        return record.key_type != ADMIN and not record.key_char
+    return key.key_type == record.key_type

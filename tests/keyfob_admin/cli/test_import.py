@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from keyfob import APIKeyMiddleware
+from keyfob.keys.foreign_hashes import ForeignHash
 from tests.keyfob_admin.cli.conftest import typed
 
 if TYPE_CHECKING:
@@ -145,6 +146,18 @@ def test_keys_check_knows_foreign_keys(legacy: Home) -> None:
     assert 'admitted; it is "a" of team default' in good.err
     assert (True, None) == (as_json.data["admitted"], as_json.data["type"])
     assert "sk_live" not in good.err + unknown.err + as_json.out
+
+
+def test_a_foreign_text_never_passes_for_a_key_of_our_own(legacy: Home) -> None:
+    """Whoever writes a hash and a lookup of their own into the database gets past no tag by way of a foreign form."""
+    key_id, _ = legacy.make("ours", "--permission", "items:read")
+    stored = ForeignHash("sha256", sha256(KEY)).stored
+    with sqlite3.connect(legacy.folder / "keyfob.db") as database:
+        database.execute("UPDATE key_secrets SET hash = ?, digest = NULL WHERE key_id = ?", (stored, key_id))
+        database.execute("INSERT INTO foreign_keys VALUES (?, ?)", (f"sha256:{sha256(KEY)}", key_id))
+    database.close()
+
+    assert [401] == [one.status_code for one in ask(legacy, bearer(KEY))[0]]
 
 
 def test_strangers_are_held_back(legacy: Home) -> None:
