@@ -22,6 +22,7 @@ from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
 from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
+from keyfob_admin.cli.doctor_limits import limits
 from keyfob_admin.cli.doctor_policy import key_policies
 from keyfob_admin.cli.doctor_workers import workers
 from keyfob_admin.cli.exit_codes import Fault, finding_of
@@ -148,7 +149,7 @@ async def _installation(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     try:
         async with open_context(settings) as context:
-            for look in (_signing_keys, _schema, signal, workers, _clock, _admin_keys, _granted, key_policies):
+            for look in (_signing_keys, _schema, signal, workers, _clock, _admin_keys, _granted, key_policies, limits):
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"

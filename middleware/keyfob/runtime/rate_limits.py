@@ -62,10 +62,13 @@ async def close_counter(counter: WithFallback | RemoteWithFallback | None) -> No
         counter.close()
 
 
-def _file(settings: Settings) -> SharedCounter | None:
-    """What counts for the workers of this host, where there is a place for it."""
+def file_of(settings: Settings) -> Path | None:
+    """The file in which the workers of this host count, where there is a place for it."""
     database = None if settings.store_url is None else settings.store_url.path
-    path = settings.limits_file
-    if path is None and database is not None:
-        path = Path(f"{os.path.realpath(database)}-limits")
-    return None if path is None else SharedCounter(path, database, clock=CLOCK)
+    beside = None if database is None else Path(f"{os.path.realpath(database)}-limits")
+    return settings.limits_file or beside
+
+
+def _file(settings: Settings) -> SharedCounter | None:
+    path, url = file_of(settings), settings.store_url
+    return None if path is None else SharedCounter(path, None if url is None else url.path, clock=CLOCK)
