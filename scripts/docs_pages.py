@@ -156,9 +156,20 @@ def _documented(name: str, what: object) -> Iterator[str]:
     yield f"\n{inspect.cleandoc(inspect.getdoc(what) or '')}\n".replace("``", "`")
 
 
+def configure(folder: Path) -> None:
+    """Write the configuration beside *folder*. Pages of ``docs/`` that the navigation does not name come last in it."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w-]+\.md", text))
+    others = [path.name for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in named]
+    more = f"  - More: [{', '.join(others)}]\n" if others else ""
+    (folder.parent / "mkdocs.yml").write_text(text.replace("build/", "") + more, encoding="utf-8")
+
+
 def build(folder: Path) -> None:
     """Write all pages into *folder*."""
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    configure(folder)
     pages = Pages(folder)
     for source in sorted((ROOT / "docs").glob("*.md")):
         pages.document(source, source.name)

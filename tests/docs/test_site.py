@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     for command in (
         (sys.executable, "scripts/docs_pages.py", "build/docs"),
-        (python, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)),
+        (python, "-m", "mkdocs", "build", "--strict", "-f", "build/mkdocs.yml", "--site-dir", str(folder)),
     ):
         environ = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
