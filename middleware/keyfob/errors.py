@@ -202,3 +202,15 @@ class IdempotencyInProgress(Refused):
     """The first request with this Idempotency-Key is still running."""
 
     code = "idempotency_in_progress"
+
+
+class ProviderUnavailable(KeyfobError):
+    """The identity provider does not answer, or not as its protocol says. Nobody is signed in; 503."""
+
+
+class SignInFailed(KeyfobError):
+    """Nobody is signed in; *reason* is a word for the log, and the message says more to whoever reads the log."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason

@@ -63,3 +63,8 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether *url* leads to this machine itself."""
+    return is_loopback(urlsplit(url).hostname or "")
