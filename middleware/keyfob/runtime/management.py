@@ -17,6 +17,7 @@ from keyfob.management.keys import KeyLifecycle
 from keyfob.management.offboarding import Offboard
 from keyfob.management.people import People
 from keyfob.management.person_links import PersonLinks
+from keyfob.management.provider_sign_in import ProviderSignIn
 from keyfob.management.teams import Teams
 from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles
@@ -115,6 +116,11 @@ class ManagedRuntime:
     def people(self) -> People:
         """What can be done with people."""
         return People(self.store, self.authority, self.person_links, self.now)
+
+    @cached_property
+    def provider_sign_in(self) -> ProviderSignIn:
+        """How people sign in by a provider's or a proxy's word."""
+        return ProviderSignIn(self.store, self.authority, self.group_rules, self.now)
 
     @cached_property
     def offboarding(self) -> Offboard:

@@ -120,6 +120,10 @@ class Transaction(Protocol):
         """Save a link. Deletes expired links."""
         ...
 
+    async def use_link(self, link_hash: bytes, at: datetime) -> bool:
+        """Mark a link as used. False if it was already used, has expired, or does not exist."""
+        ...
+
     async def void_links(self, person_id: str) -> None:
         """Delete all links of a person."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
@@ -66,41 +66,50 @@ class HostileProvider:
         return cast("dict[str, Any]", self.paths["/.well-known/openid-configuration"].body)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the provider of its server says."""
+
+    def do_GET(self) -> None:
+        self._answer("")
+
+    def do_POST(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["content-length"])).decode())
+
+    def _answer(self, body: str) -> None:
+        provider = cast("HostileServer", self.server).provider
+        provider.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        answer = provider.paths.get(self.path, Answer({"error": "not_found"}, 404))
+        if answer.hangs:
+            provider.closing.wait()
+            return
+        data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        usual = {"content-type": "application/json", "content-length": str(len(data))}
+        for name, value in {**usual, **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with suppress(OSError):  # the client has had enough
+            self.wfile.write(data)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+class HostileServer(ThreadingHTTPServer):
+    """Serves one provider."""
+
+    daemon_threads = True
+
+    def __init__(self, provider: HostileProvider) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.provider = provider
+
+
 @contextmanager
 def hostile_provider() -> Iterator[HostileProvider]:
     """Run the provider in a thread."""
     provider = HostileProvider()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer("")
-
-        def do_POST(self) -> None:
-            self._answer(self.rfile.read(int(self.headers["content-length"])).decode())
-
-        def _answer(self, body: str) -> None:
-            provider.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            answer = provider.paths.get(self.path, Answer({"error": "not_found"}, 404))
-            if answer.hangs:
-                provider.closing.wait()
-                return
-            data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
-            for name, value in {"content-type": "application/json", "content-length": str(len(data))}.items():
-                self.send_header(name, answer.headers.get(name, value))
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            try:
-                self.wfile.write(data)
-            except OSError:
-                return  # the client has had enough
-
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = HostileServer(provider)
     provider.issuer = f"http://127.0.0.1:{server.server_port}"
     provider.begin()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

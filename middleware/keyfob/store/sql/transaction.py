@@ -173,6 +173,10 @@ class StatementTransaction(ABC):
         values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac, link.person_id)
         await self.run("add_link", values)
 
+    async def use_link(self, link_hash: bytes, at: datetime) -> bool:
+        """Mark a link as used. False if it was already used, has expired, or does not exist."""
+        return bool(await self.run("use_link", (rows.micros(at), link_hash, rows.micros(at))))
+
     async def void_links(self, person_id: str) -> None:
         """Delete all links of a person."""
         await self.run("void_links_of_person", (person_id,))
