@@ -1,8 +1,8 @@
-"""Console sessions, and how they begin: with an admin key, or with a one-time link.
+"""Console sessions, and how they begin: with an admin key, with a one-time link, or for a person.
 
 A session is a random token in a cookie; a link holds one in its path (`keyfob.management.browser_tokens`).
 
-What a session may do is read from its key at every request. It ends with its key, whatever ended that.
+What a session may do is read from its key, or from the person and their roles, at every request. It ends with them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
+    from keyfob.management.authority import RoleAuthority
+    from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
     from keyfob.store.contract import KeyStore
@@ -41,20 +43,50 @@ SLOW: Final = 1.0  # seconds that each attempt from such an address takes
 _SHARED_V6_PREFIX: Final = 64  # bits; one customer usually has them all
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A session with the key behind it as it is now. *csrf* is what the session's forms must carry."""
+    """A session with the key or the person behind it as they are now. *csrf* is what the session's forms must carry."""
 
     session: Session
-    key: KeyRecord
     ip: str | None
     csrf: bytes = field(repr=False)
     signing: SigningKey = field(repr=False)
+    key: KeyRecord | None = None
+    person: Person | None = None
+    authority: RoleAuthority | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Who is signed in, for people."""
+        return self.key.name if self.key is not None else cast("Person", self.person).name
+
+    @property
+    def team(self) -> str:
+        """The team to begin with: the key's, or the first in which the person has a role."""
+        if self.key is not None:
+            return self.key.team
+        return next((team for team in self.member_of if self._role_in(team)), "")
+
+    @property
+    def member_of(self) -> tuple[str, ...]:
+        """The teams in which a person has a role of their own."""
+        return () if self.person is None else tuple(one.team for one in self.person.memberships)
 
     @property
     def actor(self) -> Actor:
-        """Who acts, as the lifecycle and the audit log know it."""
-        return Actor.of_key(self.key, self.ip)
+        """Who acts, as the lifecycle and the audit log know it, in the team to begin with."""
+        return self.actor_in(self.team)
+
+    def actor_in(self, team: str) -> Actor:
+        """Who acts in *team*: with nothing, where a person has no role there. A key acts with what it holds."""
+        if self.key is not None:
+            return Actor.of_key(self.key, self.ip)
+        found = self._role_in(team)
+        person = cast("Person", self.person)
+        return found or Actor("person", person.id, person.name, None, frozenset(), self.ip, email=person.email)
+
+    def _role_in(self, team: str) -> Actor | None:
+        return None if self.authority is None else self.authority.actor(self.person, team, self.ip)
 
     def draft_hash(self, token: str) -> bytes:
         """What the database stores of a form's *token*."""
@@ -81,7 +113,16 @@ class SignIn:
         return await self._open(key, ip, by="key")
 
     async def link(self, token: str) -> SignInLink | None:
-        """Find a link that can still be used, and that Keyfob itself has written."""
+        """Find a link of an admin key that can still be used, and that Keyfob itself has written."""
+        found = await self._link(token)
+        return found if found is not None and found.key_id is not None else None
+
+    async def person_link(self, token: str) -> SignInLink | None:
+        """Find the like of `link` for a person."""
+        found = await self._link(token)
+        return found if found is not None and found.person_id is not None else None
+
+    async def _link(self, token: str) -> SignInLink | None:
         entry = entry_of(token, self._runtime.keyring)
         found = await self._console.link(token_digest(entry, "link", token)) if entry else None
         if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
@@ -114,16 +155,30 @@ class SignIn:
                 extra={"event": "session_forged"},
             )
             return None
-        key = await self._good_key(session.key_id, ip)
-        if key is None or session.expires_at <= self._runtime.now():
+        found = await self._behind(session, entry, token, ip)
+        if found is None or session.expires_at <= self._runtime.now():
             await self._console.end_session(session.id_hash)
             return None
-        return SignedIn(session, key, ip, token_digest(entry, "csrf", token), entry)
+        return found
+
+    async def _behind(self, session: Session, entry: SigningKey, token: str, ip: str | None) -> SignedIn | None:
+        """Read the key or the person of *session* as they are now. None if they may not sign in any more."""
+        csrf = token_digest(entry, "csrf", token)
+        if session.person_id is None:
+            key = await self._good_key(session.key_id, ip)
+            return None if key is None else SignedIn(session=session, ip=ip, csrf=csrf, signing=entry, key=key)
+        person = await self._runtime.store.people.one(session.person_id)
+        authority = self._runtime.authority
+        found = SignedIn(session=session, ip=ip, csrf=csrf, signing=entry, person=person, authority=authority)
+        may_act = person is not None and person.source in self._runtime.settings.people.sign_in and found.team
+        return found if may_act else None
 
     async def sign_out(self, who: SignedIn) -> None:
         """End the session, and record it in the audit log."""
-        key, at = who.key, self._runtime.now()
-        event = who.actor.did("console.signed_out", at, team=key.team, key_id=key.id, key=key.name)
+        at = self._runtime.now()
+        told = {} if who.key is None else {"key": who.key.name}
+        key_id = who.key.id if who.key is not None else None
+        event = who.actor.did("console.signed_out", at, team=who.team, key_id=key_id, **told)
         await self._console.end_session(who.session.id_hash, event)
 
     async def forget(self, token: str) -> None:
@@ -168,6 +223,19 @@ class SignIn:
         token = new_token(entry)
         session = Session(token_digest(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
         event = Actor.of_key(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
+        return token if await self._console.add_session(sealed_session(entry, session), event) else None
+
+    async def open_for_person(self, person: Person, ip: str | None, *, by: str) -> str | None:
+        """Begin a session of *person*, and record it in the audit log. Returns None for somebody without any role."""
+        entry, now = self._runtime.keyring.signing(), self._runtime.now()
+        token, authority = new_token(entry), self._runtime.authority
+        digest = token_digest(entry, "session", token)
+        session = Session(digest, None, b"", ip, now, now + self._lasts, person.id)
+        csrf = token_digest(entry, "csrf", token)
+        who = SignedIn(session=session, ip=ip, csrf=csrf, signing=entry, person=person, authority=authority)
+        if not who.team:
+            return None
+        event = who.actor.did("console.signed_in", now, team=who.team, by=by)
         return token if await self._console.add_session(sealed_session(entry, session), event) else None
 
     async def _good_key(self, key_id: str | None, ip: str | None) -> KeyRecord | None:

@@ -120,7 +120,7 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
         case errors.NotFound():
             return KEY_GONE if "key" in page_request.request.path_params else NO_PAGE
         case errors.Forbidden():
-            return f"Your admin key doesn't hold {error.needed}, which this needs."
+            return f"{page_request.holder} doesn't hold {error.needed}, which this needs."
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
@@ -145,13 +145,15 @@ async def _in_team(page_request: PageRequest) -> PageRequest:
     """Find the team that is looked at: the key's, the one that the query names, or one's own. Raises NotFound."""
     if page_request.signed_in is None:
         return page_request
-    actor, store = page_request.actor, page_request.runtime.store
-    teams = tuple(await store.teams()) if actor.acts_everywhere else ()
+    who, store = page_request.who, page_request.runtime.store
+    everywhere = who.actor.acts_everywhere
+    teams = tuple(await store.teams()) if everywhere or len(who.member_of) > 1 else ()
+    teams = tuple(team for team in teams if everywhere or team.id in who.member_of)
     if "key" in page_request.request.path_params:
         team_id = await _team_of_key(page_request)
     else:
-        team_id = page_request.asked("team") or page_request.who.key.team
-    team = await store.team(team_id) if actor.may_see(team_id) else None
+        team_id = page_request.asked("team") or who.team
+    team = await store.team(team_id) if who.actor_in(team_id).may_see(team_id) else None
     if team is None:
         raise errors.NotFound("there is no such team")
     return replace(page_request, team_or_none=team, teams=_choice(teams))

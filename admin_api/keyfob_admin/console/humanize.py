@@ -151,6 +151,7 @@ def _addresses(value: object) -> str:
     return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
 
 
+_WAYS: Final = {"link": "with a one-time link", "key": "with the admin key"}
 _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "name": _renamed,
     "description": lambda value: "description changed" if value == "changed" else "",
@@ -159,6 +160,8 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "ip_allow": _addresses,
     "plan": _planned,
     "reason": lambda value: f"“{value}”",
-    "by": lambda value: "with a one-time link" if value == "link" else "with the admin key",
+    "by": lambda value: _WAYS.get(str(value), f"with a {value}"),
+    "person": str,
+    "role": lambda value: f"as {value}",
     "char": lambda value: f"entry {value}",
 }

@@ -147,7 +147,7 @@ def form_page(
     """Write the form that new keys, copies and changes share. *had* of *context* is what the key holds already."""
     catalogue = page_request.runtime.catalogue
     granted = key_type.permissions if key_type.permissions is not None else entries.permissions
-    held = page_request.actor.permissions
+    held = page_request.actor.grants
     grouped = groups(catalogue, key_type.name, granted, context.get("had", ()), held)
     shared = {
         "key_type": key_type,
@@ -174,7 +174,7 @@ def taken_words(key_type: KeyType) -> str:
 
 def pressed(page_request: PageRequest, key_type: KeyType, entries: KeyForm) -> KeyForm:
     """What the form says after the press of a preset; nothing else was pressed, usually."""
-    offered = presets(page_request.runtime.catalogue, key_type.name, page_request.actor.permissions)
+    offered = presets(page_request.runtime.catalogue, key_type.name, page_request.actor.grants)
     chosen = offered.get(page_request.form.get("preset"))
     return entries if chosen is None else replace(entries, permissions=chosen)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
     from keyfob_admin.console.reviews import Counted
+    from keyfob_admin.people_sign_in import PeopleSignIn
     from keyfob_admin.sessions import SignedIn, SignIn
 
 THEMES: Final = ("system", "light", "dark")
@@ -40,6 +41,7 @@ class Console:
 
     runtime: Runtime
     sign_in: SignIn
+    people: PeopleSignIn
     store: ConsoleStore
     look: Renderer
     counted: dict[tuple[str, str | None], Counted] = field(default_factory=dict)
@@ -75,12 +77,17 @@ class PageRequest:
     @property
     def actor(self) -> Actor:
         """Who acts."""
-        return self.who.actor
+        return self.who.actor if self.team_or_none is None else self.who.actor_in(self.team_or_none.id)
 
     def lacks(self, permission: str) -> str | None:
         """Why something cannot be done that needs *permission*; None if it can."""
         held = covers(self.actor.permissions, permission)
-        return None if held else f"Your admin key doesn't hold {permission}, which this needs."
+        return None if held else f"{self.holder} doesn't hold {permission}, which this needs."
+
+    @property
+    def holder(self) -> str:
+        """What the permissions of whoever is signed in come from."""
+        return "Your role" if self.signed_in is not None and self.signed_in.person is not None else "Your admin key"
 
     @property
     def team(self) -> Team:
@@ -148,7 +155,7 @@ class PageRequest:
 
     def url(self, path: str, **query: object) -> str:
         """The address of a page, in the team that is looked at."""
-        other = self.team_or_none is not None and self.signed_in is not None and self.team.id != self.signed_in.key.team
+        other = self.team_or_none is not None and self.signed_in is not None and self.team.id != self.signed_in.team
         asked = {"team": self.team.id if other else None, **query}
         return self.place.url(path) + _query(asked)
 

@@ -11,11 +11,13 @@ from keyfob_admin.console import (
     activity,
     bulk_pages,
     handover_pages,
+    invitation_pages,
     key_create,
     key_detail,
     key_edit,
     key_list,
     key_replace,
+    people_pages,
     search,
     sign_in_pages,
     team_pages,
@@ -23,6 +25,7 @@ from keyfob_admin.console import (
 from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.rendering import Renderer
+from keyfob_admin.people_sign_in import PeopleSignIn
 from keyfob_admin.sessions import SignIn, console_of
 
 if TYPE_CHECKING:
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
 
 def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
-    console = Console(runtime, SignIn(runtime), console_of(runtime.store), Renderer())
+    sign_in = SignIn(runtime)
+    people = PeopleSignIn(runtime, sign_in)
+    console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer())
     return [
         *(_route(console, row, signed_in=False) for row in OPEN),
         *(_route(console, row, signed_in=True) for row in CLOSED),
@@ -63,6 +68,7 @@ async def _nowhere(page_request: PageRequest) -> Response:
 
 
 _KEY: Final = "/keys/{key}"
+_PERSON: Final = "/people/{person}"
 
 OPEN: Final[Sequence[Row]] = (
     ("GET", "/", sign_in_pages.front),
@@ -70,6 +76,8 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/login", sign_in_pages.sign_in),
     ("GET", "/login/link/{token}", sign_in_pages.show_link),
     ("POST", "/login/link/{token}", sign_in_pages.use_link),
+    ("GET", "/invitation/{token}", invitation_pages.show),
+    ("POST", "/invitation/{token}", invitation_pages.join),
     ("GET", "/handover/{token}", handover_pages.show),
     ("POST", "/handover/{token}", handover_pages.collect),
 )
@@ -100,6 +108,15 @@ CLOSED: Final[Sequence[Row]] = (
     ("GET", f"{_KEY}/delete", key_detail.confirm_deleting),
     ("POST", f"{_KEY}/delete", key_detail.delete),
     ("POST", f"{_KEY}/handover", handover_pages.renew),
+    ("GET", "/people", people_pages.show_people),
+    ("GET", "/people/invite", people_pages.show_invite),
+    ("POST", "/people/invite", people_pages.invite),
+    ("GET", _PERSON, people_pages.show_person),
+    ("POST", f"{_PERSON}/role", people_pages.set_role),
+    ("POST", f"{_PERSON}/remove", people_pages.remove),
+    ("POST", f"{_PERSON}/link", people_pages.new_link),
+    ("GET", f"{_PERSON}/offboard", people_pages.confirm_offboarding),
+    ("POST", f"{_PERSON}/offboard", people_pages.offboard),
     ("GET", "/permissions", team_pages.show_permissions),
     ("GET", "/activity", activity.show_activity),
     ("GET", "/activity/export.csv", activity.export_csv),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.console.form_recovery import KEPT, form_to_keep, resumed, way_back
 from keyfob_admin.console.origin import BROWSER, SESSION, THEME, safe_next
 from keyfob_admin.console.page_request import THEMES
-from keyfob_admin.sessions import PAUSE
+from keyfob_admin.sessions import PAUSE, SLOW
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 WRONG_KEY: Final = "That admin key isn't valid."
+WRONG_PERSON: Final = "That e-mail address or passphrase isn't valid."
 USED_LINK: Final = "This link has already been used. Run `keyfob console login` for a new one."
 TOO_MANY: Final = f"Too many attempts. Try again in {PAUSE.seconds} seconds."
 ENDED: Final = "Your session has ended. Sign in again."
@@ -52,13 +54,37 @@ async def sign_in(page_request: PageRequest) -> Response:
     if not page_request.place.may_sign_in:
         return _sign_in_page(page_request)
     wait = await page_request.console.sign_in.slow_down(page_request.ip)
+    if page_request.form.has("email"):
+        return await _sign_in_person(page_request, wait)
     token = await page_request.console.sign_in.with_key(page_request.form.get("key").strip(), page_request.ip)
     if token is None and wait:
-        return _held_back(page_request, wait)
+        return held_back(page_request, wait)
     if token is None:
         await page_request.console.sign_in.failed(page_request.ip)
         return _sign_in_page(page_request, 401, error=WRONG_KEY)
-    return await _welcome(page_request, token, safe_next(page_request.form.get("next")))
+    return await welcome(page_request, token, safe_next(page_request.form.get("next")))
+
+
+async def _sign_in_person(page_request: PageRequest, wait: int) -> Response:
+    """Try the e-mail address and passphrase. Nothing in the response tells whether the address is known."""
+    people, form = page_request.console.people, page_request.form
+    email = form.get("email")
+    if not wait and await people.is_slowed_down(email):
+        wait = PAUSE.seconds
+        await asyncio.sleep(SLOW)
+    token = await people.with_passphrase(email, form.get("passphrase"), page_request.ip)
+    if token is not None:
+        return await welcome(page_request, token, safe_next(form.get("next")))
+    if wait:
+        return held_back(page_request, wait)
+    await people.failed(email)
+    await page_request.console.sign_in.failed(page_request.ip)
+    return _sign_in_page(page_request, 401, error=WRONG_PERSON)
+
+
+def plain_http(page_request: PageRequest) -> Response:
+    """Say why nobody signs in over plain http."""
+    return _sign_in_page(page_request)
 
 
 async def show_link(page_request: PageRequest) -> Response:
@@ -67,7 +93,7 @@ async def show_link(page_request: PageRequest) -> Response:
         return _sign_in_page(page_request)
     good = await page_request.console.sign_in.link(_link_token(page_request)) is not None
     return (
-        _with_browser_token(page_request, "link.html", 200)
+        with_browser_token(page_request, "link.html", 200)
         if good
         else _sign_in_page(page_request, 410, error=USED_LINK)
     )
@@ -80,11 +106,11 @@ async def use_link(page_request: PageRequest) -> Response:
     wait = await page_request.console.sign_in.slow_down(page_request.ip)
     token = await page_request.console.sign_in.with_link(_link_token(page_request), page_request.ip)
     if token is None and wait:
-        return _held_back(page_request, wait)
+        return held_back(page_request, wait)
     if token is None:
         await page_request.console.sign_in.failed(page_request.ip)
         return _sign_in_page(page_request, 410, error=USED_LINK)
-    return await _welcome(page_request, token, "/keys")
+    return await welcome(page_request, token, "/keys")
 
 
 async def sign_out(page_request: PageRequest) -> Response:
@@ -103,7 +129,7 @@ async def choose_theme(page_request: PageRequest) -> Response:
     return response
 
 
-async def _welcome(page_request: PageRequest, token: str, inside: str) -> Response:
+async def welcome(page_request: PageRequest, token: str, inside: str) -> Response:
     """Begin the new session and end the one that this browser had: a token from before signing in opens nothing."""
     await page_request.console.sign_in.forget(page_request.session_token)
     await page_request.console.sign_in.succeeded(page_request.ip)
@@ -114,7 +140,8 @@ async def _welcome(page_request: PageRequest, token: str, inside: str) -> Respon
     return response
 
 
-def _held_back(page_request: PageRequest, wait: int) -> Response:
+def held_back(page_request: PageRequest, wait: int) -> Response:
+    """Refuse an attempt for *wait* seconds more."""
     page = _sign_in_page(page_request, 429, error=TOO_MANY)
     page.headers["Retry-After"] = str(wait)
     return page
@@ -130,12 +157,12 @@ def _sign_in_page(
         status = 403
     if said is None and error is None and page_request.asked("ended"):
         said = ENDED
-    return _with_browser_token(
+    return with_browser_token(
         page_request, "login.html", status, error=error, said=said, next=safe_next(wanted), kept=kept
     )
 
 
-def _with_browser_token(page_request: PageRequest, template: str, status: int, **context: object) -> Response:
+def with_browser_token(page_request: PageRequest, template: str, status: int, **context: object) -> Response:
     """Write a page whose form only this browser can send."""
     browser = page_request.place.cookie(page_request.request, BROWSER) or secrets.token_urlsafe(16)
     page = page_request.page(template, status, token=page_request.browser_token(browser), **context)

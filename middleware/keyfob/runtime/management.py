@@ -10,11 +10,12 @@ from keyfob.management.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_import import KeyImporter
-from keyfob.management.key_issuer import KeyIssuer
+from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.key_listing import KeyListing
 from keyfob.management.key_standings import KeyStandings
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.offboarding import Offboard
+from keyfob.management.passphrases import Passphrases
 from keyfob.management.people import People
 from keyfob.management.person_links import PersonLinks
 from keyfob.management.provider_sign_in import ProviderSignIn
@@ -121,6 +122,11 @@ class ManagedRuntime:
     def provider_sign_in(self) -> ProviderSignIn:
         """How people sign in by a provider's or a proxy's word."""
         return ProviderSignIn(self.store, self.authority, self.group_rules, self.now)
+
+    @cached_property
+    def passphrases(self) -> Passphrases:
+        """How local people sign in."""
+        return Passphrases(self.store, self.authority, self.pool, argon2_parameters(self.settings), self.now)
 
     @cached_property
     def offboarding(self) -> Offboard:

@@ -217,7 +217,7 @@ async def opened(browser: Browser, live: LiveConsole, **options: Any) -> AsyncIt
         page = await context.new_page()
         await page.goto(live.url + "/login")
         await page.fill("#key", live.installation.admin_key)
-        await page.click("main button")
+        await page.press("#key", "Enter")
         await page.wait_for_url("**/keys")
         yield page
     finally:

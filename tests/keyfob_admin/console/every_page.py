@@ -24,6 +24,8 @@ WITHOUT_A_KEY = {
     "create-form": "/keys/new?type=api",
     "create-fixed": "/keys/new?type=scim",
     "create-admin": "/keys/new?type=admin",
+    "people": "/people",
+    "people-invite": "/people/invite",
     "permissions": "/permissions",
     "activity": "/activity",
     "settings": "/settings",
@@ -123,6 +125,6 @@ async def sign_in_wrongly(page: Page, look: Renderer) -> None:
     await page.goto("/login")
     await look("sign-in")
     await page.get_by_label("Admin key").fill("wrong")
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_label("Admin key").press("Enter")
     await page.get_by_role("alert").wait_for()
     await look("sign-in-wrong")

@@ -36,7 +36,17 @@ def every_page(key_id: str) -> list[str]:
     key = f"/keys/{key_id}"
     tails = ("", "/permissions", "/activity", "/edit", "/duplicate", "/disable", "/delete", "/replace")
     new = [f"/keys/new?type={name}" for name in ("api", "computer", "scim", "admin")]
-    places = ["/keys", "/keys/new", *new, "/permissions", "/activity", "/settings"]
+    places = [
+        "/keys",
+        "/keys/new",
+        *new,
+        "/people",
+        "/people/invite",
+        "/people/0",
+        "/permissions",
+        "/activity",
+        "/settings",
+    ]
     exports = ["/activity/export.csv", "/activity/export.ndjson"]
     return [
         *places,
@@ -45,6 +55,7 @@ def every_page(key_id: str) -> list[str]:
         "/",
         "/login",
         "/login/link/x",
+        "/invitation/x",
         "/keys/none",
         "/nowhere",
     ]

@@ -1,0 +1,190 @@
+"""The pages about people: the list, an invitation, one person, and what happens when somebody leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from keyfob.errors import Invalid
+from keyfob.management.key_listing import KeySearch
+from keyfob.management.offboarding import KEEP, TRANSFER
+from keyfob.management.people import PeopleSearch
+from keyfob.people.record import Source
+from keyfob.policy.permissions import covers
+from keyfob.store.contract import TEAM_OWNER
+from keyfob_admin.wire.links import invitation_address, link_base
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+    from keyfob.management.person_links import Invitation
+    from keyfob.policy.roles import Role
+    from keyfob.store.contract import KeyView
+    from keyfob_admin.console.page_request import PageRequest
+
+_MOST_KEYS: Final = 100  # of a person, on their page
+_MOST_HEIRS: Final = 200  # people whom keys can be given to, in the list of the form
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChoice:
+    """A role of the form. *is_offered* is whether the actor can give it."""
+
+    role: Role
+    is_offered: bool
+
+
+async def show_people(page_request: PageRequest) -> Response:
+    """List the team's people by name."""
+    search = PeopleSearch(
+        team=page_request.team.id, q=page_request.asked("q"), page_token=page_request.asked("page_token")
+    )
+    page = await page_request.runtime.people.list(search, actor=page_request.actor)
+    owned = await page_request.runtime.store.people.keys_owned([person.id for person in page.items])
+    following = page.next_token and page_request.url("/people", q=page_request.asked("q"), page_token=page.next_token)
+    return page_request.page(
+        "people.html", people=page.items, owned=owned, following=following, labels=_labels(page_request)
+    )
+
+
+async def show_invite(page_request: PageRequest) -> Response:
+    """Ask whom to invite."""
+    page_request.actor.demand("people:write")
+    return _invite_form(page_request)
+
+
+async def invite(page_request: PageRequest) -> Response:
+    """Give somebody a role, and show the link this once."""
+    form = page_request.form
+    name = form.get("name").strip() or None
+    try:
+        made = await page_request.runtime.people.invite(
+            form.get("email").strip(),
+            team=page_request.team.id,
+            role=form.get("role"),
+            name=name,
+            actor=page_request.actor,
+        )
+    except Invalid as invalid:
+        return _invite_form(page_request, _mistakes(invalid))
+    return _link_page(page_request, made)
+
+
+async def show_person(page_request: PageRequest) -> Response:
+    """Show one person with their keys."""
+    return await _person_page(page_request)
+
+
+async def set_role(page_request: PageRequest) -> Response:
+    """Give the person another role in the team."""
+    try:
+        await page_request.runtime.people.set_role(
+            page_request.team.id, _id(page_request), page_request.form.get("role"), actor=page_request.actor
+        )
+    except Invalid as invalid:
+        return await _person_page(page_request, _mistakes(invalid))
+    return page_request.goes_to(page_request.url(_path(page_request), done="role"))
+
+
+async def remove(page_request: PageRequest) -> Response:
+    """End the person's membership in the team."""
+    await page_request.runtime.people.remove(page_request.team.id, _id(page_request), actor=page_request.actor)
+    return page_request.goes_to(page_request.url("/people", done="removed"))
+
+
+async def new_link(page_request: PageRequest) -> Response:
+    """Show a link by which the person sets a new passphrase, this once."""
+    made = await page_request.runtime.person_links.way_back(_id(page_request), actor=page_request.actor)
+    return _link_page(page_request, made)
+
+
+async def confirm_offboarding(page_request: PageRequest) -> Response:
+    """Say what happens when the person leaves, before it does."""
+    return await _offboard_form(page_request)
+
+
+async def offboard(page_request: PageRequest) -> Response:
+    """Let the person leave."""
+    form = page_request.form
+    keys = form.get("keys")
+    try:
+        await page_request.runtime.offboarding.run(
+            _id(page_request),
+            keys=keys,
+            to=(form.get("to") or TEAM_OWNER) if keys == TRANSFER else None,
+            reason=form.get("reason").strip() or None,
+            actor=page_request.actor,
+        )
+    except Invalid as invalid:
+        return await _offboard_form(page_request, _mistakes(invalid))
+    return page_request.goes_to(page_request.url("/people", done="left"))
+
+
+async def _person_page(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
+    person = await page_request.runtime.people.get(_id(page_request), actor=page_request.actor)
+    keys: tuple[KeyView, ...] = ()
+    if covers(page_request.actor.permissions, "keys:read"):
+        search = KeySearch(page_request.team.id, owner=person.id, page_size=_MOST_KEYS)
+        keys = (await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)).items
+    context = {
+        "person": person,
+        "role": person.role_in(page_request.team.id),
+        "keys": keys,
+        "roles": _roles(page_request),
+        "labels": _labels(page_request),
+        "is_local": person.source is Source.LOCAL,
+        "mistakes": mistakes or {},
+    }
+    return page_request.page("person.html", 422 if mistakes else 200, **context)
+
+
+async def _offboard_form(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
+    runtime, actor = page_request.runtime, page_request.actor
+    person = await runtime.people.get(_id(page_request), actor=actor)
+    would = await runtime.offboarding.run(person.id, keys=KEEP, dry_run=True, actor=actor)
+    heirs = (await runtime.people.list(PeopleSearch(page_request.team.id, page_size=_MOST_HEIRS), actor=actor)).items
+    return page_request.page(
+        "offboard.html",
+        422 if mistakes else 200,
+        person=person,
+        would=would,
+        heirs=[heir for heir in heirs if heir.id != person.id],
+        mistakes=mistakes or {},
+    )
+
+
+def _invite_form(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
+    status = 422 if mistakes else 200
+    return page_request.page("invite.html", status, roles=_roles(page_request), mistakes=mistakes or {})
+
+
+def _link_page(page_request: PageRequest, made: Invitation) -> Response:
+    base = link_base(page_request.runtime.settings.admin.url, page_request.request.scope)
+    link = None if made.token is None else invitation_address(base, made.token)
+    return page_request.page("invited.html", 201, person=made.person, link=link, expires_at=made.expires_at)
+
+
+def _roles(page_request: PageRequest) -> list[RoleChoice]:
+    runtime = page_request.runtime
+    return [
+        RoleChoice(role, not runtime.authority.exceeds(page_request.actor, role))
+        for role in runtime.people.roles.values()
+    ]
+
+
+def _labels(page_request: PageRequest) -> dict[str, str]:
+    return {name: role.label for name, role in page_request.runtime.people.roles.items()}
+
+
+def _id(page_request: PageRequest) -> str:
+    return str(page_request.request.path_params["person"])
+
+
+def _path(page_request: PageRequest) -> str:
+    return f"/people/{_id(page_request)}"
+
+
+def _mistakes(invalid: Invalid) -> dict[str, str]:
+    return {pointer.strip("/"): said for pointer, said in invalid.errors}
