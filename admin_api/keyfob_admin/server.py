@@ -21,11 +21,13 @@ from uvicorn.supervisors import Multiprocess
 
 from keyfob.log_format import logging_config
 from keyfob.management.daily_check import check_daily
+from keyfob.notices.delivery import Courier
+from keyfob.notices.watching import Watcher
 from keyfob_admin.metrics import MULTIPROCESS
 from keyfob_admin.mounting import mountable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from contextlib import AbstractAsyncContextManager
     from types import FrameType
     from typing import Any
@@ -58,17 +60,28 @@ def application() -> ASGIApp:
 
 
 def _checking(runtime: Runtime) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Compare the database with the audit log once a day, beside the requests."""
+    """Compare the database with the audit log once a day, and deliver notices, beside the requests.
+
+    Raises ConfigError if a receiver's secret cannot be used.
+    """
+    courier = Courier(runtime.store, runtime.settings.notices, runtime.settings.smtp, runtime.now)
+    watcher = Watcher(runtime.store, runtime.catalogue, runtime.now)
+
+    def works() -> list[Coroutine[Any, Any, None]]:
+        daily = check_daily(runtime.store, runtime.keyring.entries, runtime.now)
+        return [daily, courier.run(), watcher.run()] if runtime.settings.notices else [daily]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(check_daily(runtime.store, runtime.keyring.entries, runtime.now))
-        task.add_done_callback(_log_failure)
+        tasks = {asyncio.create_task(work) for work in works()}
+        for task in tasks:
+            task.add_done_callback(_log_failure)
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     return lifespan
 
@@ -76,9 +89,9 @@ def _checking(runtime: Runtime) -> Callable[[Starlette], AbstractAsyncContextMan
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error(
-            "the daily check of the audit log has ended",
+            "work beside the requests has ended: the daily check of the audit log, or the delivery of notices",
             exc_info=task.exception(),
-            extra={"event": "daily_check_failed"},
+            extra={"event": "background_failed"},
         )
 
 

@@ -21,6 +21,7 @@ from keyfob_admin.cli.import_keys import import_
 from keyfob_admin.cli.init import init
 from keyfob_admin.cli.keyring import keyring
 from keyfob_admin.cli.keys import keys
+from keyfob_admin.cli.notices import notices
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say
 from keyfob_admin.cli.people import people
@@ -88,6 +89,7 @@ for _command in (
     rules,
     import_,
     explain,
+    notices,
     audit,
     keyring,
     db,

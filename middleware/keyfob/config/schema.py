@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import keyfob.config.kinds as a
 import keyfob.config.web_kinds as web
+from keyfob.config.notices import SMTP
 from keyfob.config.people import WAYS
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
         "middleware": MIDDLEWARE,
         "usage": USAGE,
         "metrics": METRICS,
+        "smtp": SMTP,
         "admin": ADMIN,
         "people": PEOPLE,
         "people.oidc": PEOPLE_OIDC,
@@ -101,7 +103,7 @@ ENTRIES = ("memberships",)  # written [[memberships]], each with its own values
 SECRETS = frozenset({("people.oidc", "client_secret")})  # from the environment, never written into the file
 FOREIGN: Mapping[str, Kind] = {"pattern": a.text_like(r"[!-~]{1,512}", "printable ASCII characters without spaces")}
 # Sections whose entries users name.
-TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth", "foreign")
+TABLES = ("permissions", "rules", "key_types", "plans", "limits", "roles", "forward_auth", "foreign", "notices")
 
 KEYWORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

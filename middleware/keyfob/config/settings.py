@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from keyfob.config.kinds import ARGON2_DEFAULTS
+from keyfob.config.notices import NoticeSettings, SmtpSettings
 from keyfob.config.people import PeopleSettings, people_settings
 from keyfob.config.sources import Sections, read_environment, read_file, read_keywords
 from keyfob.store.url import StoreURL
@@ -114,6 +115,8 @@ class Settings:
 
     usage: UsageSettings = field(default_factory=UsageSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    notices: tuple[NoticeSettings, ...] = ()
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
@@ -174,6 +177,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     admin: dict[str, Any] = sections.get("admin", {})
     policies = values.pop("forward_auth", {})
     metrics: dict[str, Any] = sections.get("metrics", {})
+    smtp: dict[str, Any] = sections.get("smtp", {})
     usage: dict[str, Any] = sections.get("usage", {})
     return Settings(
         path=file,
@@ -181,6 +185,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
         keyring=place.get("keyring"),
         usage=UsageSettings(**usage),
         metrics=MetricsSettings(**metrics),
+        smtp=SmtpSettings(**smtp),
         admin=AdminSettings(**admin),
         people=people_settings(sections),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.config.kinds import InvalidValue, placed, table
+from keyfob.config.notices import NOTICE, NoticeSettings, checked_notice
 from keyfob.config.schema import ENTRIES, FOREIGN, FORWARD_AUTH, KEYWORDS, SECRETS, SECTIONS, TABLES
 from keyfob.errors import ConfigError
 from keyfob.suggestions import did_you_mean, is_misspelt, nearest
@@ -51,6 +52,9 @@ def read_file(path: Path) -> Sections:
     for name, entries in _opened(raw).items():
         if name not in SECTIONS and name not in TABLES and name not in ENTRIES:
             raise ConfigError(f"{path.name}: {_unknown_section(name, entries)}")
+        if name == "notices":
+            sections[""][name] = _notices(entries, raw.get("smtp"), path)
+            continue
         if name in ENTRIES:
             sections[""][name] = _entries(name, entries, path)
             continue
@@ -184,6 +188,21 @@ def _entries(name: str, entries: object, path: Path) -> list[object]:
     if not isinstance(entries, list):
         raise ConfigError(f"{path.name}: {name} must be entries; write [[{name}]] above each")
     return entries
+
+
+def _notices(entries: object, smtp: object, path: Path) -> tuple[NoticeSettings, ...]:
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path.name}: notices is a list; write [[notices]] above each of them")
+    found = []
+    for number, entry in enumerate(entries, 1):
+        where = f"{path.name}: [[notices]] number {number}"
+        if not isinstance(entry, Mapping):
+            raise ConfigError(f"{where} must be a table")
+        values = _checked(entry, NOTICE, path.parent, where=f"{where} ")
+        found.append(checked_notice(values, where, smtp if isinstance(smtp, Mapping) else {}))
+    if len({one.target for one in found}) != len(found):
+        raise ConfigError(f"{path.name}: [[notices]] names a receiver twice; write its events into one of them")
+    return tuple(found)
 
 
 def _forward_auth(policies: Mapping[str, object], path: Path) -> dict[str, object]:

@@ -23,7 +23,8 @@ from keyfob.errors import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.store.contract import ChangeFeed, Changes, Counter
+    from keyfob.store.contract import ChangeFeed, Changes
+    from keyfob.store.counter import Counter
 
 log = logging.getLogger("keyfob")
 

@@ -24,7 +24,8 @@ from keyfob.store.workers import NOTHING, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keyfob.store.contract import ChangeFeed, Changes, Counter
+    from keyfob.store.contract import ChangeFeed, Changes
+    from keyfob.store.counter import Counter
     from keyfob.store.workers import WorkerList
 
 log = logging.getLogger("keyfob")

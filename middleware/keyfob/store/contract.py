@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from keyfob.keyring.states import SigningKeyRecord
     from keyfob.keys.record import KeyRecord, LastUse, Team
     from keyfob.store.audited import AuditedStore
+    from keyfob.store.counter import Counter
     from keyfob.store.foreign import ForeignTable
     from keyfob.store.handovers import HandoverTable
+    from keyfob.store.notices import NoticeTable
     from keyfob.store.people import PeopleTable
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
@@ -168,14 +170,6 @@ class IdempotencyRecord:
     at: datetime
 
 
-class Counter(Protocol):
-    """The change signal for readers. Only whether its value differs from before has a meaning."""
-
-    def __getitem__(self, index: int, /) -> object:
-        """The current value."""
-        ...
-
-
 class KeyLookup(Protocol):
     """The part of a store that the hot path needs, only for keys that are not cached."""
 
@@ -248,6 +242,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def people(self) -> PeopleTable:
         """People and their memberships."""
+        ...
+
+    @property
+    def notices(self) -> NoticeTable:
+        """What is to be told to webhooks and people."""
         ...
 
     @property

@@ -6,6 +6,7 @@ from tests.keyfob.store.audit_contract import AuditContract
 from tests.keyfob.store.change_contract import ChangeContract
 from tests.keyfob.store.key_contract import KeyContract
 from tests.keyfob.store.listing_contract import ListingContract
+from tests.keyfob.store.notice_contract import NoticeContract
 from tests.keyfob.store.people_contract import PeopleContract
 from tests.keyfob.store.refusal_contract import RefusalContract
 from tests.keyfob.store.usage_contract import UsageContract
@@ -23,5 +24,6 @@ class StoreContract(
     WorkerContract,
     UseDetailContract,
     PeopleContract,
+    NoticeContract,
 ):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

@@ -532,3 +532,72 @@ SELECT e.detail, {person_columns}
 FROM keyfob.people p
 LEFT JOIN keyfob.audit_events e ON e.seq = (SELECT max(seq) FROM keyfob.audit_events WHERE person_id = p.id)
 WHERE p.id > $1 ORDER BY p.id LIMIT $2
+
+-- The outbox. A notice commits with its change; a delivery is claimed for a while, so that a killed process loses none.
+
+-- name: add_notice
+INSERT INTO keyfob.notices (id, event, at, data) VALUES ($1, $2, $3, $4)
+
+-- name: forget_notices
+DELETE FROM keyfob.notices WHERE at < $1
+
+-- name: notice_mark
+SELECT 1 FROM keyfob.notice_marks WHERE mark = $1
+
+-- name: add_notice_mark
+INSERT INTO keyfob.notice_marks (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING RETURNING mark
+
+-- name: notices_after
+SELECT seq, id, event, at, data FROM keyfob.notices WHERE seq > $1 ORDER BY seq LIMIT $2::bigint
+
+-- name: notices_by_id
+SELECT seq, id, event, at, data FROM keyfob.notices WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb))
+
+-- name: add_deliveries
+INSERT INTO keyfob.notice_deliveries (notice, target, attempts, due_at)
+SELECT n.id, value->>1, 0, (value->>2)::bigint
+FROM jsonb_array_elements($1::text::jsonb) AS given (value) JOIN keyfob.notices n ON n.id = value->>0
+ON CONFLICT (notice, target) DO NOTHING
+
+-- name: due_deliveries
+SELECT 1 FROM keyfob.notice_deliveries WHERE due_at <= $1 LIMIT 1
+
+-- name: claim_deliveries
+UPDATE keyfob.notice_deliveries SET due_at = $1, attempts = attempts + 1
+WHERE (notice, target) IN (
+    SELECT notice, target FROM keyfob.notice_deliveries
+    WHERE target IN (SELECT jsonb_array_elements_text($2::text::jsonb)) AND due_at <= $3 ORDER BY due_at LIMIT $4::bigint FOR UPDATE SKIP LOCKED
+) RETURNING notice, target, attempts
+
+-- name: settle_delivery
+UPDATE keyfob.notice_deliveries SET due_at = $1::bigint, error = $2::text WHERE notice = $3 AND target = $4 AND attempts = $5
+
+-- name: unfinished_deliveries
+SELECT n.seq, n.id, n.event, n.at, n.data, d.target, d.attempts, d.due_at, d.error
+FROM keyfob.notice_deliveries d JOIN keyfob.notices n ON n.id = d.notice
+WHERE d.due_at IS NOT NULL OR d.error IS NOT NULL ORDER BY n.seq DESC, d.target LIMIT $1::bigint
+
+-- name: retry_deliveries
+UPDATE keyfob.notice_deliveries SET due_at = $1 WHERE due_at IS NOT NULL OR error IS NOT NULL RETURNING notice
+
+-- name: tried_after_disable
+SELECT d.key_id, k.disabled_at, d.last_at, d.address
+FROM keyfob.key_use_details d JOIN keyfob.keys k ON k.id = d.key_id
+WHERE d.reason = 'disabled' AND d.last_at >= $1 AND k.disabled_at IS NOT NULL AND d.last_at >= k.disabled_at
+AND k.deleted_at IS NULL ORDER BY d.last_at LIMIT 1000
+
+-- name: new_addresses
+-- The first address of a key is not new to it, and one that is not told apart may be known.
+SELECT d.key_id, d.address, min(d.first_at) FROM keyfob.key_use_details d
+WHERE d.day >= $1 AND d.first_at >= $2 AND d.reason = '' AND d.address NOT IN ('', '*')
+AND NOT EXISTS (
+    SELECT 1 FROM keyfob.key_use_details e
+    WHERE e.key_id = d.key_id AND e.address = d.address AND e.reason = '' AND e.first_at < d.first_at AND e.day < d.day
+) AND EXISTS (
+    SELECT 1 FROM keyfob.key_use_details e
+    WHERE e.key_id = d.key_id AND e.address <> d.address AND e.reason = '' AND e.first_at < d.first_at
+) GROUP BY d.key_id, d.address ORDER BY 3 LIMIT 1000
+
+-- name: replaced_in_use
+SELECT k.id, k.replaced_by, u.last_used_at FROM keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id
+WHERE k.replaced_by IS NOT NULL AND k.deleted_at IS NULL AND u.last_used_at > k.replaced_at LIMIT 1000

@@ -14,6 +14,7 @@ from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.foreign_rows import ForeignRows
 from keyfob.store.sql.handover_table import HandoverRows
+from keyfob.store.sql.notice_table import NoticeRows
 from keyfob.store.sql.people_table import PeopleRows
 from keyfob.store.sql.refusal_table import RefusalRows
 from keyfob.store.sql.use_detail_rows import UseDetailRows
@@ -62,6 +63,7 @@ class StatementStore(ABC):
         self._under_way: set[asyncio.Task[Any]] = set()
         self.console = ConsoleTables(self, statements)
         self.refusals = RefusalRows(self, statements)
+        self.notices = NoticeRows(self, statements)
         self.use_details = UseDetailRows(self, statements)
         self.handovers = HandoverRows(self, statements)
         self.foreign = ForeignRows(self._ask)

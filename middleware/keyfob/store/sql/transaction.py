@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +13,9 @@ from keyfob.errors import ConfigError
 from keyfob.keyring.states import sealed
 from keyfob.people import seal
 from keyfob.people.record import folded_email
+from keyfob.store.notices import KEPT
 from keyfob.store.sql import rows
+from keyfob.store.sql.notice_table import notice_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -195,3 +198,6 @@ class StatementTransaction(ABC):
         link = mac(event, seq, bytes(head), signing_key.audit_key)
         await self.run("append_event", rows.event_values(seq, event, signing_key.char, link))
         await self.run("move_audit_head", (seq, link))
+        notice = notice_of(event, seq, f"evt_{secrets.token_hex(12)}")
+        await self.run("add_notice", values_of(notice))
+        await self.run("forget_notices", (rows.micros(event.at - KEPT),))

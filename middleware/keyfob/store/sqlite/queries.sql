@@ -500,3 +500,72 @@ SELECT e.detail, {person_columns}
 FROM people p
 LEFT JOIN audit_events e ON e.seq = (SELECT max(seq) FROM audit_events WHERE person_id = p.id)
 WHERE p.id > ? ORDER BY p.id LIMIT ?
+
+-- The outbox. A notice commits with its change; a delivery is claimed for a while, so that a killed process loses none.
+
+-- name: add_notice
+INSERT INTO notices (id, event, at, data) VALUES (?, ?, ?, ?)
+
+-- name: forget_notices
+DELETE FROM notices WHERE at < ?
+
+-- name: notice_mark
+SELECT 1 FROM notice_marks WHERE mark = ?
+
+-- name: add_notice_mark
+INSERT INTO notice_marks (mark, at) VALUES (?, ?) ON CONFLICT (mark) DO NOTHING RETURNING mark
+
+-- name: notices_after
+SELECT seq, id, event, at, data FROM notices WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: notices_by_id
+SELECT seq, id, event, at, data FROM notices WHERE id IN (SELECT value FROM json_each(?))
+
+-- name: add_deliveries
+INSERT INTO notice_deliveries (notice, target, attempts, due_at)
+SELECT n.id, json_extract(value, '$[1]'), 0, json_extract(value, '$[2]')
+FROM json_each(?) CROSS JOIN notices n ON n.id = json_extract(value, '$[0]') WHERE true
+ON CONFLICT (notice, target) DO NOTHING
+
+-- name: due_deliveries
+SELECT 1 FROM notice_deliveries WHERE due_at <= ? LIMIT 1
+
+-- name: claim_deliveries
+UPDATE notice_deliveries SET due_at = ?, attempts = attempts + 1
+WHERE (notice, target) IN (
+    SELECT notice, target FROM notice_deliveries
+    WHERE target IN (SELECT value FROM json_each(?)) AND due_at <= ? ORDER BY due_at LIMIT ?
+) RETURNING notice, target, attempts
+
+-- name: settle_delivery
+UPDATE notice_deliveries SET due_at = ?, error = ? WHERE notice = ? AND target = ? AND attempts = ?
+
+-- name: unfinished_deliveries
+SELECT n.seq, n.id, n.event, n.at, n.data, d.target, d.attempts, d.due_at, d.error
+FROM notice_deliveries d JOIN notices n ON n.id = d.notice
+WHERE d.due_at IS NOT NULL OR d.error IS NOT NULL ORDER BY n.seq DESC, d.target LIMIT ?
+
+-- name: retry_deliveries
+UPDATE notice_deliveries SET due_at = ? WHERE due_at IS NOT NULL OR error IS NOT NULL RETURNING notice
+
+-- name: tried_after_disable
+SELECT d.key_id, k.disabled_at, d.last_at, d.address
+FROM key_use_details d JOIN keys k ON k.id = d.key_id
+WHERE d.reason = 'disabled' AND d.last_at >= ? AND k.disabled_at IS NOT NULL AND d.last_at >= k.disabled_at
+AND k.deleted_at IS NULL ORDER BY d.last_at LIMIT 1000
+
+-- name: new_addresses
+-- The first address of a key is not new to it, and one that is not told apart may be known.
+SELECT d.key_id, d.address, min(d.first_at) FROM key_use_details d
+WHERE d.day >= ? AND d.first_at >= ? AND d.reason = '' AND d.address NOT IN ('', '*')
+AND NOT EXISTS (
+    SELECT 1 FROM key_use_details e
+    WHERE e.key_id = d.key_id AND e.address = d.address AND e.reason = '' AND e.first_at < d.first_at AND e.day < d.day
+) AND EXISTS (
+    SELECT 1 FROM key_use_details e
+    WHERE e.key_id = d.key_id AND e.address <> d.address AND e.reason = '' AND e.first_at < d.first_at
+) GROUP BY d.key_id, d.address ORDER BY 3 LIMIT 1000
+
+-- name: replaced_in_use
+SELECT k.id, k.replaced_by, u.last_used_at FROM keys k JOIN key_usage u ON u.key_id = k.id
+WHERE k.replaced_by IS NOT NULL AND k.deleted_at IS NULL AND u.last_used_at > k.replaced_at LIMIT 1000

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import Counter, EventQuery, KeyQuery, KeyView, Use
+    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Use
+    from keyfob.store.counter import Counter
     from keyfob.store.sqlite.connections import Connections
     from keyfob.store.sqlite.files import QuietConnection
     from keyfob.store.transaction import Transaction

@@ -334,3 +334,32 @@ CREATE TABLE keyfob.refused_requests (
 );
 CREATE INDEX refused_requests_by_id ON keyfob.refused_requests (request_id);
 CREATE INDEX refused_requests_by_time ON keyfob.refused_requests (at);
+
+-- What is to be told to webhooks and people: written with the change, and delivered by keyfob serve.
+CREATE TABLE keyfob.notices (
+    seq   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id    text COLLATE "C" NOT NULL UNIQUE,
+    event text COLLATE "C" NOT NULL,
+    at    bigint NOT NULL,
+    data  text COLLATE "C" NOT NULL          -- JSON
+);
+CREATE INDEX notices_by_time ON keyfob.notices (at);
+
+CREATE TABLE keyfob.notice_deliveries (
+    notice   text COLLATE "C" NOT NULL REFERENCES keyfob.notices (id) ON DELETE CASCADE,
+    target   text COLLATE "C" NOT NULL,
+    attempts integer NOT NULL,
+    due_at   bigint,            -- NULL: it has arrived, or was given up
+    error    text COLLATE "C",               -- of the last attempt
+    PRIMARY KEY (notice, target)
+);
+CREATE INDEX notice_deliveries_by_time ON keyfob.notice_deliveries (due_at) WHERE due_at IS NOT NULL;
+
+-- What is told once: a key, and what it has reached.
+CREATE TABLE keyfob.notice_marks (
+    mark text COLLATE "C" PRIMARY KEY,
+    at   bigint NOT NULL
+);
+
+CREATE INDEX key_use_details_of_disabled ON keyfob.key_use_details (last_at) WHERE reason = 'disabled';
+CREATE INDEX keys_replaced ON keyfob.keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;

@@ -304,3 +304,32 @@ CREATE TABLE refused_requests (
 );
 CREATE INDEX refused_requests_by_id ON refused_requests (request_id);
 CREATE INDEX refused_requests_by_time ON refused_requests (at);
+
+-- What is to be told to webhooks and people: written with the change, and delivered by keyfob serve.
+CREATE TABLE notices (
+    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id    TEXT NOT NULL UNIQUE,
+    event TEXT NOT NULL,
+    at    INTEGER NOT NULL,
+    data  TEXT NOT NULL          -- JSON
+);
+CREATE INDEX notices_by_time ON notices (at);
+
+CREATE TABLE notice_deliveries (
+    notice   TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+    target   TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at   INTEGER,            -- NULL: it has arrived, or was given up
+    error    TEXT,               -- of the last attempt
+    PRIMARY KEY (notice, target)
+) WITHOUT ROWID;
+CREATE INDEX notice_deliveries_by_time ON notice_deliveries (due_at) WHERE due_at IS NOT NULL;
+
+-- What is told once: a key, and what it has reached.
+CREATE TABLE notice_marks (
+    mark TEXT PRIMARY KEY,
+    at   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX key_use_details_of_disabled ON key_use_details (last_at) WHERE reason = 'disabled';
+CREATE INDEX keys_replaced ON keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;

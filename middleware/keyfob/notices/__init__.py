@@ -1,0 +1,1 @@
+"""Telling webhooks and people what happens: signed, pinned, and tried again until it arrives."""
