@@ -61,7 +61,7 @@ def build_admin(
             ),
         ],
         lifespan=lifespan,
-        exception_handlers={HTTPException: _on_http_exception, Exception: _on_exception},
+        exception_handlers={HTTPException: answer_http_exception, Exception: answer_exception},
     )
     app.router.redirect_slashes = False  # a redirect would disclose which paths exist
     app.state.runtime = runtime
@@ -79,7 +79,7 @@ def _document() -> Callable[[Request], Awaitable[Response]]:
     return openapi
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
+async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Describe what Starlette refuses by itself, mostly an unknown path."""
     status = error.status_code if isinstance(error, HTTPException) and error.status_code in TITLES else 404
     code = TITLES[status].lower().replace(" ", "_")
@@ -87,6 +87,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return problem_response(request.scope, problem_of(Problem(status, code, f"{TITLES[status]}.")), headers)
 
 
-async def _on_exception(request: Request, error: Exception) -> Response:
+async def answer_exception(request: Request, error: Exception) -> Response:
+    """Log what went wrong, and say only that something did."""
     log_failure(request.scope, error)
     return problem_response(request.scope, internal())

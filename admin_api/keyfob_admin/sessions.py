@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
-    from keyfob.management.authority import RoleAuthority
+    from keyfob.management.actor import Authority
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
@@ -53,7 +53,7 @@ class SignedIn:
     signing: SigningKey = field(repr=False)
     key: KeyRecord | None = None
     person: Person | None = None
-    authority: RoleAuthority | None = field(default=None, repr=False)
+    authority: Authority | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,12 +65,13 @@ class SignedIn:
         """The team to begin with: the key's, or the first in which the person has a role."""
         if self.key is not None:
             return self.key.team
-        return next((team for team in self.member_of if self._role_in(team)), "")
+        return next(iter(self.member_of), "")
 
     @property
     def member_of(self) -> tuple[str, ...]:
-        """The teams in which a person has a role of their own."""
-        return () if self.person is None else tuple(one.team for one in self.person.memberships)
+        """The teams in which a person has a role of their own that counts."""
+        memberships = () if self.person is None else self.person.memberships
+        return tuple(one.team for one in memberships if self._role_in(one.team))
 
     @property
     def actor(self) -> Actor:

@@ -121,10 +121,25 @@ Traceback (most recent call last):
 websockets.exceptions.InvalidStatus: server rejected WebSocket connection: HTTP 401
 {BY_RULES}"""
 
+KEYS_PAGE = """\
+$ curl -s -o /dev/null -w '%{http_code} %{redirect_url}\\n' http://127.0.0.1:8000/settings/api-keys/keys
+303 http://127.0.0.1:8000/login
+$ curl -s -c cookies -o /dev/null -w '%{http_code} %{redirect_url}\\n' -d name=ann http://127.0.0.1:8000/login
+303 http://127.0.0.1:8000/settings/api-keys/
+$ curl -s -b cookies http://127.0.0.1:8000/settings/api-keys/keys | grep '<title>'
+<title>Keys · Acme API keys</title>
+$ keyfob people list --team acme
+…
+… Ann Smith … team_admin …
+$ curl -s -H "X-API-Key: $READER" http://127.0.0.1:8000/items
+{"items": ["kettle", "lamp"], "team": "default"}
+"""
+
 STORIES = [
     ("plain_asgi_app", "", PLAIN),
     ("starlette_app", "", STARLETTE),
     ("fastapi_app", "", FASTAPI),
+    ("keys_page_fastapi", "", KEYS_PAGE),
     ("litestar_app", "", LITESTAR),
     ("django_app", "", BY_RULES),
     ("django_app", "--lifespan off", BY_RULES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from keyfob_admin.console.routes import console_pages
+from keyfob_admin.console.embedding import Embedding
+from keyfob_admin.console.routes import console_pages, embedded_pages
 
-__all__ = ["console_pages"]
+__all__ = ["Embedding", "console_pages", "embedded_pages"]

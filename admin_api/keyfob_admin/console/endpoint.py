@@ -34,6 +34,7 @@ log = logging.getLogger("keyfob.console")
 
 KEY_GONE: Final = "This key doesn't exist, or it was deleted."
 NO_PAGE: Final = "There is no such page."
+STORE_AWAY: Final = "API keys can't be shown or changed right now. Try again in a moment."
 STORE_DOWN: Final = "Keyfob can't reach its database."
 _CLIENT_LEFT: Final = 400  # nobody reads it
 
@@ -64,7 +65,7 @@ class Page:
             form = await read_form(page_request.request) if page_request.request.method == "POST" else page_request.form
             page_request = replace(page_request, form=form)
             if self._signed_in and page_request.signed_in is None:
-                return without_session(page_request)
+                return self._without_session(page_request)
             if page_request.request.method == "POST":
                 demand_own_form(page_request.request, page_request.place, form, page_request.form_token)
             return await self._handler(await _in_team(page_request))
@@ -80,6 +81,9 @@ class Page:
         if not token or not page_request.place.may_sign_in:
             return page_request
         return replace(page_request, signed_in=await self._console.sign_in.who(token, page_request.ip))
+
+    def _without_session(self, page_request: PageRequest) -> Response:
+        return without_session(page_request)
 
 
 def refused(page_request: PageRequest, error: Exception) -> Response:
@@ -124,6 +128,8 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
+            if page_request.embedding is not None:
+                return STORE_AWAY
             return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {error}"
         case _:
             return None

@@ -81,7 +81,7 @@ class Draft:
 
 async def show_new(page_request: PageRequest) -> Response:
     """Ask what will use the key, and then what it shall be called and may do."""
-    key_type = page_request.runtime.catalogue.key_types.get(page_request.asked("type") or "")
+    key_type = _asked_type(page_request)
     if key_type is None:
         return page_request.page(
             "type.html", choices=[await _type_choice(page_request, known) for known in _types(page_request)]
@@ -92,7 +92,7 @@ async def show_new(page_request: PageRequest) -> Response:
 
 async def generate(page_request: PageRequest) -> Response:
     """Make the key of the form. Raises NotFound for a type that is none."""
-    key_type = page_request.runtime.catalogue.key_types.get(page_request.asked("type") or "")
+    key_type = _asked_type(page_request)
     if key_type is None:
         raise NotFound("there is no such type")
     entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form))
@@ -193,8 +193,13 @@ def _kept(page_request: PageRequest, source: KeyRecord) -> datetime | None:
     return None if source.is_expired(page_request.now) else source.expires_at
 
 
+def _asked_type(page_request: PageRequest) -> KeyType | None:
+    return next((known for known in _types(page_request) if known.name == page_request.asked("type")), None)
+
+
 def _types(page_request: PageRequest) -> Sequence[KeyType]:
-    return list(page_request.runtime.catalogue.key_types.values())
+    unseen = page_request.actor.unseen_type
+    return [known for name, known in page_request.runtime.catalogue.key_types.items() if name != unseen]
 
 
 async def _type_choice(page_request: PageRequest, key_type: KeyType) -> TypeChoice:

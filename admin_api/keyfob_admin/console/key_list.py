@@ -63,7 +63,8 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
     days = _days(page_request)
     uses = await page_request.console.store.uses([view.record.id for view in listed.views], days[0])
     sparks = {view.record.id: charts.sparkline(uses.get(view.record.id, {}), days) for view in listed.views}
-    types = page_request.runtime.catalogue.key_types
+    known, unseen = page_request.runtime.catalogue.key_types, page_request.actor.unseen_type
+    types = {name: kind for name, kind in known.items() if name != unseen}
     shown: dict[str, Any] = {
         "listed": listed,
         "filters": filters,
@@ -148,5 +149,5 @@ async def _name_of_deleted(page_request: PageRequest) -> str | None:
     """Name the key that was just deleted, for the message that says so."""
     key_id = page_request.asked("deleted")
     record = (await page_request.runtime.store.find(key_id)).record if key_id else None
-    gone = record is not None and record.is_deleted and record.team == page_request.team.id
+    gone = record is not None and record.is_deleted and page_request.actor.may_see_key(record)
     return record.name if record is not None and gone else None

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 
 from keyfob.keys.format import display, key_id_of
 from keyfob.policy.permissions import covers
+from keyfob_admin.console.embedded_session import signed_in_again
 from keyfob_admin.console.form import Form
 from keyfob_admin.console.origin import BROWSER, SESSION, THEME
 from keyfob_admin.console.rendering import HEADERS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
+    from keyfob_admin.console.embedding import Embedding
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
     from keyfob_admin.console.reviews import Counted
@@ -44,6 +46,7 @@ class Console:
     people: PeopleSignIn
     store: ConsoleStore
     look: Renderer
+    embedding: Embedding | None = None  # where an application shows the page to its own users
     counted: dict[tuple[str, str | None], Counted] = field(default_factory=dict)
 
 
@@ -57,12 +60,18 @@ class PageRequest:
     form: Form = field(default_factory=Form)
     signed_in: SignedIn | None = None
     team_or_none: Team | None = None
+    browser: str = ""  # what forms inside an application are bound to
     teams: tuple[Team, ...] = ()  # those to switch between; empty where there is no choice
 
     @property
     def runtime(self) -> Runtime:
         """The running installation."""
         return self.console.runtime
+
+    @property
+    def embedding(self) -> Embedding | None:
+        """How an application shows this page to its own users; None in the console."""
+        return self.console.embedding
 
     @property
     def now(self) -> datetime:
@@ -108,6 +117,8 @@ class PageRequest:
 
     async def signed_in_now(self) -> SignedIn | None:
         """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
+        if self.embedding is not None:
+            return await signed_in_again(self, self.embedding)
         return await self.console.sign_in.who(self.session_token, self.ip)
 
     @property

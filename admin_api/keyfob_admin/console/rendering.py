@@ -53,7 +53,11 @@ class StaticFile:
     @classmethod
     def read(cls, name: str) -> StaticFile:
         """Read the file *name* of the folder ``static``."""
-        content = _INDENT.sub(b"\n", files(__package__).joinpath("static", name).read_bytes())
+        return cls.of(name, _INDENT.sub(b"\n", files(__package__).joinpath("static", name).read_bytes()))
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> StaticFile:
+        """Name *content* after *name* and itself."""
         if name.endswith(".css"):
             content = _CSS_BLANKS.sub(rb"\1", content).replace(b";}", b"}")
         stem, _, ending = name.partition(".")
@@ -64,8 +68,11 @@ class StaticFile:
 class Renderer:
     """Writes pages and hands out the files that they ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, accent: str | None = None) -> None:
+        """*accent* is a stylesheet that sets the colour of buttons."""
         self._static = {name: StaticFile.read(name) for name in ("console.css", "console.js", "icon.svg")}
+        if accent is not None:
+            self._static["accent.css"] = StaticFile.of("accent.css", accent.encode())
         self._by_name = {file.name: file for file in self._static.values()}
         self._templates = Environment(
             loader=PackageLoader("keyfob_admin.console"),

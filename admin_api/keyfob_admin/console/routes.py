@@ -22,6 +22,7 @@ from keyfob_admin.console import (
     sign_in_pages,
     team_pages,
 )
+from keyfob_admin.console.embedded_page import EmbeddedPage
 from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.rendering import Renderer
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from keyfob.runtime.runtime import Runtime
+    from keyfob_admin.console.embedding import Embedding
     from keyfob_admin.console.endpoint import Handler
     from keyfob_admin.console.page_request import PageRequest
 
@@ -46,17 +48,29 @@ def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     sign_in = SignIn(runtime)
     people = PeopleSignIn(runtime, sign_in)
     console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer())
-    return [
-        *(_route(console, row, signed_in=False) for row in OPEN),
-        *(_route(console, row, signed_in=True) for row in CLOSED),
-        Route("/static/{name}", console.look.static, methods=["GET"]),
-        _route(console, ("GET", "/{path:path}", _nowhere), signed_in=False),
+    return _routes(console, Page, OPEN, CLOSED)
+
+
+def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute]:
+    """Make the routes of the Keys page inside an application. Raises ConfigError like `console_pages`."""
+    sign_in = SignIn(runtime)
+    look = Renderer(embedding.accent_css)
+    console = Console(runtime, sign_in, PeopleSignIn(runtime, sign_in), console_of(runtime.store), look, embedding)
+    embedded = [row for row in CLOSED if row[1].startswith(_EMBEDDED)]
+    return _routes(console, EmbeddedPage, HANDOVER, [("GET", "/", sign_in_pages.front), *embedded])
+
+
+def _routes(console: Console, page: type[Page], free: Sequence[Row], closed: Sequence[Row]) -> Sequence[BaseRoute]:
+    rows = [
+        *((row, False) for row in free),
+        *((row, True) for row in closed),
+        (("GET", "/{path:path}", _nowhere), False),
     ]
-
-
-def _route(console: Console, row: Row, *, signed_in: bool) -> BaseRoute:
-    method, path, handler = row
-    return Route(path, Page(console, handler, signed_in=signed_in), methods=[method])
+    pages = [
+        Route(path, page(console, handler, signed_in=signed_in), methods=[method])
+        for (method, path, handler), signed_in in rows
+    ]
+    return [Route("/static/{name}", console.look.static, methods=["GET"]), *pages]
 
 
 async def _nowhere(page_request: PageRequest) -> Response:
@@ -67,8 +81,15 @@ async def _nowhere(page_request: PageRequest) -> Response:
     return message_page(page_request, 404, NO_PAGE)
 
 
+_EMBEDDED: Final = ("/keys", "/find", "/theme", "/activity")  # what an application shows to its own users
 _KEY: Final = "/keys/{key}"
 _PERSON: Final = "/people/{person}"
+
+HANDOVER: Final[Sequence[Row]] = (
+    ("GET", "/handover/{token}", handover_pages.show),
+    ("POST", "/handover/{token}", handover_pages.collect),
+)
+"""The pages for whoever holds a handover link."""
 
 OPEN: Final[Sequence[Row]] = (
     ("GET", "/", sign_in_pages.front),
@@ -78,8 +99,7 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/login/link/{token}", sign_in_pages.use_link),
     ("GET", "/invitation/{token}", invitation_pages.show),
     ("POST", "/invitation/{token}", invitation_pages.join),
-    ("GET", "/handover/{token}", handover_pages.show),
-    ("POST", "/handover/{token}", handover_pages.collect),
+    *HANDOVER,
 )
 """The pages for everybody."""
 

@@ -50,7 +50,7 @@ async def once(
     """
     store = page_request.console.store
     claim = page_request.who.draft_hash(token)
-    used = await store.claim_draft(claim, page_request.who.session.id_hash, page_request.now)
+    used = await store.claim_draft(claim, page_request.who.session.id_hash or None, page_request.now)
     if used is not None:
         there = page_request.key_url(used.key_id, again="1") if used.key_id else page_request.url("/keys", again="1")
         return page_request.goes_to(there)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from keyfob.audit import Event
 from keyfob.errors import Forbidden, Invalid
 from keyfob.keys.record import Creator
+from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import covers
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Actor:
     email: str | None = None  # of a person
     own_keys_only: bool = False  # sees and changes only keys that it owns
     hands_on: frozenset[str] = frozenset()
+    is_confined: bool = False  # to its team, and away from admin keys, as on an application's own Keys page
     authority: Authority | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,7 +83,7 @@ class Actor:
     @property
     def acts_everywhere(self) -> bool:
         """Whether every team is open to this actor, and not only its own."""
-        return covers(self.permissions, "teams:write")
+        return not self.is_confined and covers(self.permissions, "teams:write")
 
     def may_see(self, team_id: str) -> bool:
         """Whether this actor can see the team; otherwise it is reported as not found."""
@@ -91,7 +93,19 @@ class Actor:
 
     def may_see_key(self, record: KeyRecord) -> bool:
         """Whether this actor can see the key; otherwise it is reported as not found."""
+        if self.is_confined and record.key_type == ADMIN:
+            return False
         return self.may_see(record.team) and (not self.own_keys_only or record.owner_id == self.id)
+
+    @property
+    def makes_admin_keys(self) -> bool:
+        """Whether admin keys are among what this actor may make, as far as its permissions go."""
+        return not (self.own_keys_only or self.is_confined)
+
+    @property
+    def unseen_type(self) -> str | None:
+        """The type of the keys that are left out of everything that this actor is shown."""
+        return ADMIN if self.is_confined else None
 
     @property
     def owner_of_new_keys(self) -> str | None:

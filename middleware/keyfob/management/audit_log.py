@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore
 
 _LISTING = "audit"
+ADMINISTRATOR = "An administrator"  # in place of an operator's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +64,18 @@ class AuditLog:
         if query is None:
             return Page((), None)
         found = await self._store.events(replace(query, limit=query.limit + 1))
-        shown = tuple(found[: query.limit])
+        shown = tuple(_as_shown(chained, actor) for chained in found[: query.limit])
         return Page(shown, write_token(_LISTING, shown[-1].seq) if len(found) > query.limit else None)
 
     def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[ChainedEvent]:
         """Stream all pages in bounded memory. Raises like `events`, before the first event."""
-        return self._pages(self._query(replace(search, page_size=LARGEST_PAGE), actor))
+        return self._pages(self._query(replace(search, page_size=LARGEST_PAGE), actor), actor)
 
-    async def _pages(self, query: EventQuery | None) -> AsyncIterator[ChainedEvent]:
+    async def _pages(self, query: EventQuery | None, actor: Actor) -> AsyncIterator[ChainedEvent]:
         while query is not None:
             found = await self._store.events(query)
             for chained in found:
-                yield chained
+                yield _as_shown(chained, actor)
             query = replace(query, bound=found[-1].seq) if len(found) == query.limit else None
 
     def _query(self, search: EventSearch, actor: Actor) -> EventQuery | None:
@@ -94,6 +95,7 @@ class AuditLog:
             query = replace(query, team=actor.team)
         if actor.own_keys_only:
             query = replace(query, owner=actor.id)
+        query = replace(query, without_type=actor.unseen_type)
         return query if query.team is None or actor.may_see(query.team) else None
 
     def _key_id(self, key: str) -> str:
@@ -104,6 +106,14 @@ class AuditLog:
 
     def _actor(self, actor: str) -> str:
         return key_id_of(actor, self._prefix) or read_text(actor, "actor")
+
+
+def _as_shown(chained: ChainedEvent, actor: Actor) -> ChainedEvent:
+    """*chained* as *actor* may see it: the users of an application learn nothing of who runs the installation."""
+    event = chained.event
+    if not actor.is_confined or event.actor_kind not in {"key", "cli"}:
+        return chained
+    return replace(chained, event=replace(event, actor_id=None, actor_name=ADMINISTRATOR, ip=None))
 
 
 def _action(action: str) -> str:

@@ -165,7 +165,7 @@ class KeyCreator:
                 draft = successor_of(source, order.overrides, now=at)
             if "limits" not in order.overrides:  # what the configuration has lost stays behind
                 draft = replace(draft, limits=tuple(name for name in draft.limits if name in self._catalogue.limits))
-        if actor.own_keys_only and draft.key_type == ADMIN:
+        if not actor.makes_admin_keys and draft.key_type == ADMIN:
             raise OwnKeysOnly("your role makes no admin keys")
         wanted = accepted(draft, plan=team.plan, catalogue=self._catalogue, now=at)
         check_escalation(actor, wanted.permissions, self._catalogue.key_types[wanted.key_type])

@@ -100,6 +100,7 @@ class KeyListing:
         query = await self._query(search, team, await self._plans(team, actor))
         if actor.own_keys_only:
             query = replace(query, ids=query.ids if query.owner in {None, actor.id} else (), owner=actor.id)
+        query = replace(query, without_type=actor.unseen_type)
         views = await self._store.views(query)
         shown = tuple(views[: query.limit - 1])  # one more was asked for, to know whether there is one
         is_last = len(views) < query.limit

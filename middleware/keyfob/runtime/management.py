@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from keyfob.management.app_people import AppPeople
 from keyfob.management.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
@@ -122,6 +123,11 @@ class ManagedRuntime:
     def provider_sign_in(self) -> ProviderSignIn:
         """How people sign in by a provider's or a proxy's word."""
         return ProviderSignIn(self.store, self.authority, self.group_rules, self.now)
+
+    @cached_property
+    def app_people(self) -> AppPeople:
+        """The users of an application that shows them the Keys page."""
+        return AppPeople(self.store, self.authority, self.teams, self.now)
 
     @cached_property
     def passphrases(self) -> Passphrases:

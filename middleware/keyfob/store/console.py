@@ -79,7 +79,7 @@ class ConsoleStore(Protocol):
         """Mark the link as used. False if it was already used, has expired, or does not exist."""
         ...
 
-    async def claim_draft(self, token_hash: bytes, session: bytes, at: datetime) -> UsedDraft | None:
+    async def claim_draft(self, token_hash: bytes, session: bytes | None, at: datetime) -> UsedDraft | None:
         """Mark the form as sent. None the first time; afterwards the result of the first time."""
         ...
 

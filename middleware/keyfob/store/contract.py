@@ -118,10 +118,7 @@ def _micros(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class KeyQuery:
-    """Which keys to list, and where to start. *after* is (sort value, id) of the last row already seen.
-
-    *suspended_types* maps each plan to the key types that it lacks, so that the store can compute states.
-    """
+    """Which keys to list, and where to start. *after* is (sort value, id) of the last row already seen."""
 
     team: str | None
     now: datetime
@@ -134,7 +131,7 @@ class KeyQuery:
     descending: bool = False
     limit: int = 50
     after: tuple[str | int | None, str] | None = None
-    suspended_types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    suspended_types: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by plan, what it lacks: for states
     expires_before: datetime | None = None
     expires_after: datetime | None = None  # a key that never expires does so after any time
     created_by: str | None = None  # the id of who made it
@@ -143,6 +140,7 @@ class KeyQuery:
     never_used: bool = False
     ids: Sequence[str] | None = None  # only these
     replaced: bool | None = None  # whether another key took its place
+    without_type: str | None = None  # keys of this type are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +154,7 @@ class EventQuery:
     since: datetime | None = None
     person: str | None = None  # whom it happened to
     owner: str | None = None  # only what happened to keys that this person owns
+    without_type: str | None = None  # what happened to keys of this type is left out
     limit: int = 50
     bound: int | None = None
     oldest_first: bool = False

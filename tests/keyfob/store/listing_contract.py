@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.audit import Event
 from keyfob.keys.record import Team
-from keyfob.store.contract import KeyQuery, KeyView, StoredSecret, Use
+from keyfob.store.contract import EventQuery, KeyQuery, KeyView, StoredSecret, Use
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, TEAM, adding, erasing, key, listed, putting, revision_of
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract import KeyStore
+    from keyfob.store.transaction import Transaction
 
 
 class ListingContract:
@@ -50,6 +52,25 @@ class ListingContract:
 
         assert [key(2).id, key(1).id] == await listed(store, order_by="last_used_at")
         assert [key(1).id] == await listed(store, order_by="last_used_at", after=(None, key(2).id))
+
+    async def test_a_type_can_be_left_out(self, store: KeyStore) -> None:
+        """It is neither listed nor counted, and not in the log; what happened to no key stays there."""
+        await store.change(adding(key(1), key(2, key_type="admin"), key(3, key_type="admin")))
+        await store.change(erasing(key(3).id))
+        happened = [Event(NOON, "cli", None, "ops", None, "key.created", TEAM.id, of) for of in (key(1).id, key(2).id)]
+        happened += [Event(NOON, "cli", None, "ops", None, "key.deleted", TEAM.id, key(3).id)]
+        happened += [Event(NOON, "cli", None, "ops", None, "team.updated", TEAM.id, None)]
+
+        async def append(transaction: Transaction) -> None:
+            for event in happened:
+                await transaction.append(event)
+
+        await store.change(append)
+
+        assert [key(1).id] == await listed(store, without_type="admin")
+        assert 1 == await store.count(KeyQuery(TEAM.id, NOON, without_type="admin"))
+        found = await store.events(EventQuery(team=TEAM.id, without_type="admin"))
+        assert [None, key(1).id] == [one.event.key_id for one in found if one.event.actor_name == "ops"]
 
     async def test_search_takes_what_is_written_literally(self, store: KeyStore) -> None:
         """Letters in any case; `%`, `_` and backslashes are no wildcards; the id counts too."""

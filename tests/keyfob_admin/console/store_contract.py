@@ -127,6 +127,14 @@ class ConsoleStoreContract:
         await store.settle_draft(token, None)
         assert await store.claim_draft(token, session.id_hash, NOON) is None
 
+    async def test_a_draft_needs_no_session(self, store: ConsoleStore) -> None:
+        """A form outside a session can be sent once, too. After 30 days it is forgotten."""
+        token, later = digest("draft"), NOON + timedelta(days=31)
+        assert await store.claim_draft(token, None, NOON) is None
+        assert UsedDraft(None) == await store.claim_draft(token, None, NOON + timedelta(days=29))
+        assert await store.claim_draft(digest("other"), None, later) is None
+        assert await store.claim_draft(token, None, later) is None
+
     async def test_failures_are_counted_within_their_time(self, store: ConsoleStore) -> None:
         """The last failure allowed opens the time of waiting; when it is over, counting begins anew."""
         minute = timedelta(minutes=1)

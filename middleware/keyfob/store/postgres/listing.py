@@ -96,6 +96,10 @@ def event_listing(query: EventQuery) -> tuple[str, Mapping[str, object]]:
         "action": ("action = :action", query.action),
         "person": ("person_id = :person", query.person),
         "owner": ("key_id IN (SELECT id FROM keyfob.keys WHERE owner_id = :owner)", query.owner),
+        "without_type": (
+            "(key_id IS NULL OR key_id NOT IN (SELECT id FROM keyfob.keys WHERE key_type = :without_type))",
+            query.without_type,
+        ),
         "since": ("at >= :since", None if query.since is None else micros(query.since)),
         "bound": (f"seq {beyond} :bound", query.bound),
     }

@@ -398,6 +398,9 @@ DELETE FROM keyfob.handovers WHERE key_id = $1
 INSERT INTO keyfob.drafts (token_hash, session, created_at, used_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (token_hash) DO NOTHING RETURNING used_at
 
+-- name: forget_drafts
+DELETE FROM keyfob.drafts WHERE session IS NULL AND created_at < $1
+
 -- name: draft
 SELECT key_id FROM keyfob.drafts WHERE token_hash = $1
 

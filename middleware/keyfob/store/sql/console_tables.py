@@ -6,8 +6,8 @@ Nothing here changes a key, so no revision is taken.
 from __future__ import annotations
 
 import json
-from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from keyfob.store.console import Session, SignInLink, UsedDraft
 from keyfob.store.sql import rows
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
+_DRAFTS_LAST: Final = timedelta(days=30)  # of forms outside a session, with which the others go
 
 
 class Database(Protocol):
@@ -101,8 +102,10 @@ class ConsoleTables:
         used = await self._write(("use_link", (rows.micros(at), link_hash, rows.micros(at))))
         return bool(used)
 
-    async def claim_draft(self, token_hash: bytes, session: bytes, at: datetime) -> UsedDraft | None:
+    async def claim_draft(self, token_hash: bytes, session: bytes | None, at: datetime) -> UsedDraft | None:
         """Mark the form as sent. None the first time; afterwards the result of the first time."""
+        if session is None:
+            await self._write(("forget_drafts", (rows.micros(at - _DRAFTS_LAST),)))
         if await self._write(("claim_draft", (token_hash, session, rows.micros(at), rows.micros(at)))):
             return None
         found = await self._read("draft", (token_hash,))

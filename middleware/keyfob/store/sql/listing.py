@@ -64,6 +64,7 @@ def conditions(query: KeyQuery) -> list[str]:
         "k.external_id = :external_id": query.external_id is not None,
         "k.owner_id = :owner": query.owner is not None and query.owner != TEAM_OWNER,
         "k.owner_id IS NULL": query.owner == TEAM_OWNER,
+        "k.key_type <> :without_type": query.without_type is not None,
         "k.replaced_by IS NULL": query.replaced is False,
         "k.replaced_by IS NOT NULL": query.replaced is True,
     }
@@ -94,6 +95,7 @@ def parameters(query: KeyQuery) -> dict[str, object]:
         "created_by": query.created_by,
         "external_id": query.external_id,
         "owner": query.owner,
+        "without_type": query.without_type,
         "after_id": query.after[1] if query.after else None,
         "limit": query.limit,
     }

@@ -150,6 +150,7 @@ def event_listing(query: EventQuery) -> tuple[str, Sequence[object]]:
         "action = ?": query.action,
         "person_id = ?": query.person,
         "key_id IN (SELECT id FROM keys WHERE owner_id = ?)": query.owner,
+        "(key_id IS NULL OR key_id NOT IN (SELECT id FROM keys WHERE key_type = ?))": query.without_type,
         "at >= ?": None if query.since is None else micros(query.since),
         f"seq {beyond} ?": query.bound,
     }

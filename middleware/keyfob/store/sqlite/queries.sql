@@ -363,6 +363,9 @@ DELETE FROM handovers WHERE key_id = ?
 INSERT INTO drafts (token_hash, session, created_at, used_at) VALUES (?, ?, ?, ?)
 ON CONFLICT (token_hash) DO NOTHING RETURNING used_at
 
+-- name: forget_drafts
+DELETE FROM drafts WHERE session IS NULL AND created_at < ?
+
 -- name: draft
 SELECT key_id FROM drafts WHERE token_hash = ?
 

@@ -237,7 +237,7 @@ CREATE INDEX handovers_by_key ON keyfob.handovers (key_id);
 -- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
 CREATE TABLE keyfob.drafts (
     token_hash bytea PRIMARY KEY,
-    session    bytea NOT NULL REFERENCES keyfob.sessions (id_hash) ON DELETE CASCADE,
+    session    bytea REFERENCES keyfob.sessions (id_hash) ON DELETE CASCADE, -- NULL: an application signed the person in
     created_at bigint NOT NULL,
     used_at    bigint,
     key_id     text COLLATE "C"

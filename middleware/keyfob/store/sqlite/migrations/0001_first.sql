@@ -235,7 +235,7 @@ CREATE INDEX handovers_by_key ON handovers (key_id);
 -- A form on its way to a new key: used once, so that going back and sending it again makes no second key.
 CREATE TABLE drafts (
     token_hash BLOB PRIMARY KEY,
-    session    BLOB NOT NULL REFERENCES sessions (id_hash) ON DELETE CASCADE,
+    session    BLOB REFERENCES sessions (id_hash) ON DELETE CASCADE, -- NULL: an application signed the person in
     created_at INTEGER NOT NULL,
     used_at    INTEGER,
     key_id     TEXT
