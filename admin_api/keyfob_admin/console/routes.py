@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from keyfob.config.people import HEADER, OIDC
+from keyfob.errors import ConfigError
 from keyfob_admin.console import (
     activity,
     bulk_pages,
@@ -44,7 +46,12 @@ if TYPE_CHECKING:
 
 
 def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
-    """Make the console's routes, for `build_admin`. Raises ConfigError if the store cannot keep sessions."""
+    """Make the console's routes, for `build_admin`.
+
+    Raises:
+        ConfigError: the store cannot keep sessions, or the settings name a way to sign in that is not there yet.
+    """
+    _demand_available(runtime.settings.people.sign_in)
     sign_in = SignIn(runtime)
     people = PeopleSignIn(runtime, sign_in)
     console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer())
@@ -58,6 +65,12 @@ def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute
     console = Console(runtime, sign_in, PeopleSignIn(runtime, sign_in), console_of(runtime.store), look, embedding)
     embedded = [row for row in CLOSED if row[1].startswith(_EMBEDDED)]
     return _routes(console, EmbeddedPage, HANDOVER, [("GET", "/", sign_in_pages.front), *embedded])
+
+
+def _demand_available(ways: Sequence[str]) -> None:
+    for way in ways:
+        if way in _NOT_YET:
+            raise ConfigError(f'[people] sign_in: "{way}" is not available yet; take it out')
 
 
 def _routes(console: Console, page: type[Page], free: Sequence[Row], closed: Sequence[Row]) -> Sequence[BaseRoute]:
@@ -82,6 +95,7 @@ async def _nowhere(page_request: PageRequest) -> Response:
 
 
 _EMBEDDED: Final = ("/keys", "/find", "/theme", "/activity")  # what an application shows to its own users
+_NOT_YET: Final = frozenset({OIDC, HEADER})
 _KEY: Final = "/keys/{key}"
 _PERSON: Final = "/people/{person}"
 
