@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from keyfob.config.people import LOCAL
-from keyfob.people.record import folded_email
+from keyfob.config.people import LOCAL, OIDC
+from keyfob.errors import NotFound
+from keyfob.people.record import PersonState, Source, folded_email
 from keyfob_admin.sessions import FAILURES, PAUSE, console_of
 
 if TYPE_CHECKING:
+    from keyfob.people.claims import Claims
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
     from keyfob_admin.sessions import SignIn
@@ -29,6 +31,17 @@ class PeopleSignIn:
         """Whether the sign-in page asks for an e-mail address and a passphrase."""
         return LOCAL in self._runtime.settings.people.sign_in
 
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How people sign in, in the order shown."""
+        return self._runtime.settings.people.sign_in
+
+    @property
+    def provider_label(self) -> str:
+        """What the link to the provider says."""
+        provider = self._runtime.settings.people.oidc
+        return provider.label if provider is not None else ""
+
     async def with_passphrase(self, email: str, passphrase: str, ip: str | None) -> str | None:
         """Sign in: return the new session's token, or None, which says nothing of whether the address is known.
 
@@ -42,10 +55,34 @@ class PeopleSignIn:
 
     async def invited(self, token: str) -> Person | None:
         """Find whom the link of *token* lets in; None if it is used, void or expired."""
-        link = await self._sessions.person_link(token) if self.takes_passphrases else None
+        link = await self._sessions.person_link(token)
         person = await self._runtime.store.people.one(link.person_id or "") if link else None
-        usable = person is not None and not person.has_left and bool(person.memberships)
-        return person if usable else None
+        if person is None or person.has_left or not person.memberships:
+            return None
+        return person if self.ways_for(person) else None
+
+    def ways_for(self, person: Person) -> tuple[str, ...]:
+        """How whoever has a link to *person* can use it, in the order shown: at a provider, an invitation alone."""
+        usable = {LOCAL, OIDC} if person.state is PersonState.INVITED else {LOCAL}
+        return tuple(way for way in self.ways if way in usable)
+
+    async def takes_provider(self, token: str) -> bool:
+        """Whether the link of *token* is an invitation that can be redeemed at the provider."""
+        person = await self.invited(token)
+        return person is not None and OIDC in self.ways_for(person)
+
+    async def with_claims(self, claims: Claims, invitation: str | None, ip: str | None) -> str | None:
+        """Sign in whom *claims* are about, who may redeem the link of the token *invitation*.
+
+        Raises:
+            NotFound: the link is used, void or expired.
+            SignInFailed, PersonLeft, LastAdmin, LastOwner, Tampered: as `ProviderSignIn.apply` says.
+        """
+        link = await self._sessions.person_link(invitation) if invitation is not None else None
+        if invitation is not None and link is None:
+            raise NotFound("this link was used, or it has expired")
+        person = await self._runtime.provider_sign_in.apply(claims, ip=ip, invitation=link)
+        return await self._begin(person, ip, by=claims.source.value)
 
     async def with_invitation(self, token: str, passphrase: str, ip: str | None) -> str | None:
         """Set the passphrase of whom the link lets in, and sign them in. Raises Invalid, NotFound and Saturated."""
@@ -69,7 +106,8 @@ class PeopleSignIn:
         token = await self._sessions.open_for_person(person, ip, by=by)
         if token is not None:
             await self._runtime.store.people.note_sign_in(person.id, self._runtime.now())
-            await self._console.forget_failures(_bucket(person.email or ""))
+            if person.source is Source.LOCAL:
+                await self._console.forget_failures(_bucket(person.email or ""))
         return token
 
 

@@ -151,7 +151,7 @@ def _addresses(value: object) -> str:
     return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
 
 
-_WAYS: Final = {"link": "with a one-time link", "key": "with the admin key"}
+_WAYS: Final = {"link": "with a one-time link", "key": "with the admin key", "oidc": "at the identity provider"}
 _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "name": _renamed,
     "description": lambda value: "description changed" if value == "changed" else "",

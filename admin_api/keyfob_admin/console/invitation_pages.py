@@ -11,6 +11,7 @@ from keyfob_admin.console.sign_in_pages import held_back, plain_http, welcome, w
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from keyfob.people.record import Person
     from keyfob_admin.console.page_request import PageRequest
 
 VOID_LINK: Final = "This link has already been used, or it has expired. Ask whoever sent it for a new one."
@@ -22,8 +23,8 @@ async def show(page_request: PageRequest) -> Response:
         return plain_http(page_request)
     person = await page_request.console.people.invited(_token(page_request))
     if person is None:
-        return _void(page_request)
-    return _form(page_request, person.email)
+        return void(page_request)
+    return _form(page_request, person)
 
 
 async def join(page_request: PageRequest) -> Response:
@@ -35,33 +36,35 @@ async def join(page_request: PageRequest) -> Response:
     person = await sign_in.invited(_token(page_request))
     if person is None:
         await page_request.console.sign_in.failed(page_request.ip)
-        return held_back(page_request, wait) if wait else _void(page_request)
+        return held_back(page_request, wait) if wait else void(page_request)
     passphrase = page_request.form.get("passphrase")
     if passphrase != page_request.form.get("again"):
-        return _form(page_request, person.email, "The two entries differ")
+        return _form(page_request, person, "The two entries differ")
     try:
         token = await sign_in.with_invitation(_token(page_request), passphrase, page_request.ip)
     except Invalid as invalid:
-        return _form(page_request, person.email, invalid.errors[0][1])
+        return _form(page_request, person, invalid.errors[0][1])
     except NotFound:
-        return _void(page_request)
-    return _void(page_request) if token is None else await welcome(page_request, token, "/keys")
+        return void(page_request)
+    return void(page_request) if token is None else await welcome(page_request, token, "/keys")
 
 
-def _form(page_request: PageRequest, email: str | None, mistake: str | None = None) -> Response:
+def _form(page_request: PageRequest, person: Person, mistake: str | None = None) -> Response:
     return with_browser_token(
         page_request,
         "invitation.html",
         422 if mistake else 200,
-        email=email,
+        email=person.email,
+        ways=page_request.console.people.ways_for(person),
         mistake=mistake,
         shortest=SHORTEST,
         longest=LONGEST,
     )
 
 
-def _void(page_request: PageRequest) -> Response:
-    return with_browser_token(page_request, "invitation.html", 410, email=None, mistake=VOID_LINK)
+def void(page_request: PageRequest) -> Response:
+    """Say that the link is of no use any more."""
+    return with_browser_token(page_request, "invitation.html", 410, email=None, ways=(), mistake=VOID_LINK)
 
 
 def _token(page_request: PageRequest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SESSION: Final = "keyfob_session"
 BROWSER: Final = "keyfob_browser"  # ties the sign-in form to the browser that asked for it
+ATTEMPT: Final = "keyfob_attempt"  # to sign in at a provider, which leads back from another site: Lax
 THEME: Final = "keyfob_theme"
 HOST_ONLY: Final = "__Host-"  # RFC 6265bis, section 4.1.3.2: Secure, of this host alone, for all of its paths
 SECURE: Final = "__Secure-"  # RFC 6265bis, section 4.1.3.1: Secure; the only safe name for a cookie of one path
@@ -72,7 +73,15 @@ class Origin:
         """Read a cookie. The plain name is only believed where the safe one cannot be set."""
         return request.cookies.get(self._cookie_name(name), "")
 
-    def set_cookie(self, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+    def set_cookie(
+        self,
+        response: Response,
+        name: str,
+        value: str,
+        *,
+        seconds: int | None = None,
+        same_site: Literal["strict", "lax"] = "strict",
+    ) -> None:
         """Give the browser a cookie that scripts and other sites don't get; an empty one is taken away."""
         response.set_cookie(
             self._cookie_name(name),
@@ -81,7 +90,7 @@ class Origin:
             path=self.prefix or "/",
             secure=self.is_secure,
             httponly=True,
-            samesite="strict",
+            samesite=same_site,
         )
 
     def is_from_here(self, request: Request) -> bool:

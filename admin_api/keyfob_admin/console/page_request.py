@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.reviews import Counted
     from keyfob_admin.people_sign_in import PeopleSignIn
     from keyfob_admin.sessions import SignedIn, SignIn
+    from keyfob_admin.sign_in.oidc import Provider
 
 THEMES: Final = ("system", "light", "dark")
 
@@ -46,6 +47,7 @@ class Console:
     people: PeopleSignIn
     store: ConsoleStore
     look: Renderer
+    provider: Provider | None = None  # where people sign in
     embedding: Embedding | None = None  # where an application shows the page to its own users
     counted: dict[tuple[str, str | None], Counted] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from keyfob.config.people import HEADER, OIDC
+from keyfob.config.people import HEADER
 from keyfob.errors import ConfigError
 from keyfob_admin.console import (
     activity,
@@ -20,6 +20,7 @@ from keyfob_admin.console import (
     key_list,
     key_replace,
     people_pages,
+    provider_pages,
     search,
     sign_in_pages,
     team_pages,
@@ -30,6 +31,7 @@ from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.rendering import Renderer
 from keyfob_admin.people_sign_in import PeopleSignIn
 from keyfob_admin.sessions import SignIn, console_of
+from keyfob_admin.sign_in.opening import open_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +51,13 @@ def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     """Make the console's routes, for `build_admin`.
 
     Raises:
-        ConfigError: the store cannot keep sessions, or the settings name a way to sign in that is not there yet.
+        ConfigError: the store cannot keep sessions, or a way to sign in is not there yet, or lacks its extra.
     """
     _demand_available(runtime.settings.people.sign_in)
     sign_in = SignIn(runtime)
     people = PeopleSignIn(runtime, sign_in)
-    console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer())
+    provider = open_provider(runtime.settings.people, runtime.now)
+    console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer(), provider)
     return _routes(console, Page, OPEN, CLOSED)
 
 
@@ -62,7 +65,9 @@ def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute
     """Make the routes of the Keys page inside an application. Raises ConfigError like `console_pages`."""
     sign_in = SignIn(runtime)
     look = Renderer(embedding.accent_css)
-    console = Console(runtime, sign_in, PeopleSignIn(runtime, sign_in), console_of(runtime.store), look, embedding)
+    console = Console(
+        runtime, sign_in, PeopleSignIn(runtime, sign_in), console_of(runtime.store), look, None, embedding
+    )
     embedded = [row for row in CLOSED if row[1].startswith(_EMBEDDED)]
     return _routes(console, EmbeddedPage, HANDOVER, [("GET", "/", sign_in_pages.front), *embedded])
 
@@ -95,7 +100,7 @@ async def _nowhere(page_request: PageRequest) -> Response:
 
 
 _EMBEDDED: Final = ("/keys", "/find", "/theme", "/activity")  # what an application shows to its own users
-_NOT_YET: Final = frozenset({OIDC, HEADER})
+_NOT_YET: Final = frozenset({HEADER})
 _KEY: Final = "/keys/{key}"
 _PERSON: Final = "/people/{person}"
 
@@ -113,6 +118,9 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/login/link/{token}", sign_in_pages.use_link),
     ("GET", "/invitation/{token}", invitation_pages.show),
     ("POST", "/invitation/{token}", invitation_pages.join),
+    ("GET", "/invitation/{token}/oidc", provider_pages.begin),
+    ("GET", "/sign-in/oidc", provider_pages.begin),
+    ("GET", provider_pages.CALLBACK, provider_pages.come_back),
     *HANDOVER,
 )
 """The pages for everybody."""

@@ -131,13 +131,22 @@ async def choose_theme(page_request: PageRequest) -> Response:
 
 async def welcome(page_request: PageRequest, token: str, inside: str) -> Response:
     """Begin the new session and end the one that this browser had: a token from before signing in opens nothing."""
+    return await begin_session(page_request, token, await resumed(page_request, token, inside))
+
+
+async def begin_session(page_request: PageRequest, token: str, response: Response) -> Response:
+    """Give the browser the session of *token* with *response*, for the one that it had."""
     await page_request.console.sign_in.forget(page_request.session_token)
     await page_request.console.sign_in.succeeded(page_request.ip)
-    response = await resumed(page_request, token, inside)
     hours = page_request.runtime.settings.admin.session_hours
     page_request.place.set_cookie(response, SESSION, token, seconds=round(hours * 3600))
     page_request.place.set_cookie(response, BROWSER, "")
     return response
+
+
+def not_signed_in(page_request: PageRequest, status: int, trouble: str) -> Response:
+    """Say that signing in elsewhere led to nothing, and show the ways to sign in."""
+    return _sign_in_page(page_request, status, trouble=trouble)
 
 
 def held_back(page_request: PageRequest, wait: int) -> Response:
@@ -158,7 +167,14 @@ def _sign_in_page(
     if said is None and error is None and page_request.asked("ended"):
         said = ENDED
     return with_browser_token(
-        page_request, "login.html", status, error=error, said=said, next=safe_next(wanted), kept=kept
+        page_request,
+        "login.html",
+        status,
+        error=error,
+        said=said,
+        trouble=going_on.get("trouble"),
+        next=safe_next(wanted),
+        kept=kept,
     )
 
 

@@ -1,0 +1,103 @@
+"""Signing in at an OpenID Connect provider: the link that leads there, and the page to which it sends back."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from keyfob.errors import LastAdmin, LastOwner, NotFound, PersonLeft, ProviderUnavailable, SignInFailed, Tampered
+from keyfob_admin.console.invitation_pages import void
+from keyfob_admin.console.origin import ATTEMPT
+from keyfob_admin.console.sign_in_pages import begin_session, not_signed_in, plain_http
+from keyfob_admin.sign_in.attempt import LASTS, Attempt, read_attempt, write_attempt
+from keyfob_admin.wire.links import link_base
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.sign_in.oidc import Provider
+
+log = logging.getLogger("keyfob.console")
+
+CALLBACK: Final = "/sign-in/oidc/callback"
+NOT_SIGNED_IN: Final = "You couldn't be signed in. Try again, or ask an administrator: the log says why."
+PROVIDER_DOWN: Final = "The identity provider can't be asked at the moment. Try again in a minute."
+_REFUSALS: Final = (SignInFailed, PersonLeft, LastAdmin, LastOwner, Tampered)
+
+
+async def begin(page_request: PageRequest) -> Response:
+    """Lead to the provider. Nothing is used up: with an invitation, it is by coming back."""
+    provider = _provider(page_request)
+    if not page_request.place.may_sign_in:
+        return plain_http(page_request)
+    invitation = page_request.request.path_params.get("token")
+    if invitation is None and page_request.signed_in is not None:
+        return page_request.goes_to(page_request.place.url("/keys"))
+    if invitation is not None and not await page_request.console.people.takes_provider(invitation):
+        return void(page_request)
+    from_keyring, now = page_request.runtime.keyring.signing(), page_request.now
+    attempt = Attempt.new(invitation)
+    try:
+        address = await provider.address(attempt, _redirect_uri(page_request))
+    except ProviderUnavailable as error:
+        return _down(page_request, error)
+    response = page_request.goes_to(address)
+    cookie = write_attempt(attempt, from_keyring, now)
+    page_request.place.set_cookie(response, ATTEMPT, cookie, seconds=LASTS.seconds, same_site="lax")
+    return response
+
+
+async def come_back(page_request: PageRequest) -> Response:
+    """Sign in whom the provider names. The attempt counts once, however it ends."""
+    provider = _provider(page_request)
+    if not page_request.place.may_sign_in:
+        return plain_http(page_request)
+    try:
+        response = await _finish(page_request, provider)
+    except ProviderUnavailable as error:
+        response = _down(page_request, error)
+    except NotFound:
+        response = void(page_request)
+    except _REFUSALS as error:
+        reason = getattr(error, "reason", None) or getattr(error, "code", "")
+        where = page_request.ip or "an unknown address"
+        log.warning(
+            "a sign-in by the provider from %s failed: %s: %s", where, reason, error, extra={"event": "sign_in_failed"}
+        )
+        response = not_signed_in(page_request, 403, NOT_SIGNED_IN)
+    page_request.place.set_cookie(response, ATTEMPT, "", same_site="lax")
+    return response
+
+
+async def _finish(page_request: PageRequest, provider: Provider) -> Response:
+    given = page_request.request.query_params.multi_items()
+    answer = dict(given)
+    if len(answer) != len(given):
+        raise SignInFailed("repeated", "the answer has a parameter twice")
+    cookie = page_request.place.cookie(page_request.request, ATTEMPT)
+    attempt = read_attempt(cookie, page_request.runtime.keyring, page_request.now)
+    if attempt is None:
+        raise SignInFailed("attempt", "this browser has begun no sign-in within the last ten minutes")
+    claims = await provider.finish(attempt, _redirect_uri(page_request), answer)
+    token = await page_request.console.people.with_claims(claims, attempt.invitation, page_request.ip)
+    if token is None:
+        raise SignInFailed("no_role", "no role of this person is there any more")
+    # The session's cookie is Strict: browsers send it to no page to which another site has led. So this one goes on.
+    page = page_request.page("signed_in.html", 200, path=page_request.place.url("/keys"))
+    return await begin_session(page_request, token, page)
+
+
+def _provider(page_request: PageRequest) -> Provider:
+    if page_request.console.provider is None:
+        raise NotFound("people do not sign in by a provider here")
+    return page_request.console.provider
+
+
+def _redirect_uri(page_request: PageRequest) -> str:
+    return link_base(page_request.runtime.settings.admin.url, page_request.request.scope) + CALLBACK
+
+
+def _down(page_request: PageRequest, error: ProviderUnavailable) -> Response:
+    log.error("nobody can sign in by the provider: %s", error, extra={"event": "provider_unavailable"})
+    return not_signed_in(page_request, 503, PROVIDER_DOWN)
