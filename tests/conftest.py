@@ -10,8 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Load and random schedules, which only repeat what other tests go through: to measure their coverage takes minutes.
-UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/")
+# Load, random schedules and documents, which only repeat what other tests go through: to measure them takes minutes.
+UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/", "tests/docs/")
 # Files that take longest: they begin first, so that no worker is left with one of them at the end.
 LONGEST = (
     "tests/history/",

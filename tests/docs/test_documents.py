@@ -33,6 +33,7 @@ def anchors_of(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.timeout(600)  # a reference of commands runs a hundred of them, each a program of its own
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_a_document_is_true_from_its_first_block_to_its_last(path: Path, tmp_path: Path) -> None:
     """Every program runs, every command prints what stands below it, every configuration can be used."""

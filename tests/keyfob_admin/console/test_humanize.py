@@ -14,7 +14,7 @@ from tests.keyfob_admin.console.conftest import OTHER_TEAM, LiveConsole, Visitor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAVIGATION = "Keys Permissions History Settings"
+NAVIGATION = "Keys People Permissions History Settings"
 FOOT = "Signed in as root Theme System Light Dark Sign out"
 
 

