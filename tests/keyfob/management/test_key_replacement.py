@@ -68,7 +68,7 @@ async def test_the_new_key_is_like_the_old_one_its_lifetime_afresh(office: Offic
 
     new = created.view.record
     at = START + 10 * DAY
-    changed = {"id": new.id, "created_at": at, "expires_at": at + 30 * DAY, "replaces": old.id}
+    changed = {"id": new.id, "created_at": at, "expires_at": at + 30 * DAY, "replaces": old.id, "limits_id": old.id}
     assert replace(old, **changed, revision=old.revision + 1) == new  # type: ignore[arg-type]
     ended = replace(old, replaced_by=new.id, replaced_at=at, expires_at=at + DAY, revision=new.revision)
     assert ended == created.replaced == await now(office, old)

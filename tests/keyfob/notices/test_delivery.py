@@ -39,7 +39,7 @@ class Clock:
     """A clock that moves when told to."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        self.now = datetime.now(UTC)  # receivers refuse what was signed minutes ago
 
     def __call__(self) -> datetime:
         return self.now
