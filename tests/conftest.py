@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, NoReturn
 
@@ -57,7 +58,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _no_settings_of_others() -> Iterator[None]:
     """No test reads settings that this machine, or an earlier test, has left in the environment."""
     _forget_settings()
+    level = logging.root.level
     yield
+    logging.root.setLevel(level)  # commands that serve set it for their own process
     _forget_settings()  # and not restored: what a module's fixtures start is started before the next test begins
 
 

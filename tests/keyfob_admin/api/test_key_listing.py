@@ -29,7 +29,7 @@ def test_usage_has_every_day(live_admin: LiveAdmin) -> None:
     today = datetime.now(UTC).date()
     assert 3 == len(days)
     assert today - timedelta(days=1) <= datetime.fromisoformat(days[-1]["date"]).date() <= today
-    assert {"date", "admitted", "denied"} == set(days[0])
+    assert {"date", "admitted", "denied", "limited"} == set(days[0])
 
 
 def test_usage_is_grouped_by_rule_address_or_reason(live_admin: LiveAdmin) -> None:
