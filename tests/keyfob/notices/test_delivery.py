@@ -185,7 +185,7 @@ async def test_a_killed_process_leaves_its_delivery_to_the_next(here: Installati
         await happen(here.store, "key.disabled")
         first = courier(here.store, settings, clock=clock)
         await first._address()
-        assert 1 == len(await here.store.notices.claim([settings.target], NOW, NOW + timedelta(minutes=1)))
+        assert 1 == len(await here.store.notices.claim([settings.target], clock.now, clock.now + timedelta(minutes=1)))
         second = courier(here.store, settings, clock=clock)
         assert 0 == await second.step()
         clock.now += timedelta(minutes=1)
