@@ -50,8 +50,8 @@ def examine() -> list[Finding]:
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
     for look in (_rules, _gateways, _django, _keyring_file, database_file):
         findings += _carefully(look, settings)
-    findings += asyncio.run(_installation(settings))
-    return findings
+    known = {(finding.level, finding.detail) for finding in findings}  # with what to do about it
+    return findings + [one for one in asyncio.run(_installation(settings)) if (one.level, one.detail) not in known]
 
 
 def _carefully(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:

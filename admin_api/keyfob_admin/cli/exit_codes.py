@@ -9,6 +9,7 @@ from enum import IntEnum
 import click
 
 from keyfob import errors
+from keyfob_admin.problems import STATUSES
 
 
 class Exit(IntEnum):
@@ -30,18 +31,7 @@ class Fault(Exception):
         self.code = code
 
 
-_CONFLICTS = (
-    errors.AlreadyInstalled,
-    errors.KeyTypeTaken,
-    errors.KeyNotDisabled,
-    errors.KeyNotPending,
-    errors.LastAdmin,
-    errors.LastOwner,
-    errors.PersonLeft,
-    errors.Tampered,
-    errors.TeamExists,
-    errors.PreconditionFailed,
-)
+_BY_STATUS = {404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 412: Exit.CONFLICT, 422: Exit.USAGE}  # others: Exit.ERROR
 _BODY = re.compile(r"(_[0-9A-Za-z]{16}_)[0-9A-Za-z]{20,}")  # a key's secret part, whole or cut
 
 
@@ -50,12 +40,10 @@ def exit_of(error: Exception) -> Exit | None:
     match error:
         case Fault():
             return error.code
-        case errors.Invalid() | errors.FixedPermissions() | click.UsageError():
+        case click.UsageError():
             return Exit.USAGE
-        case errors.NotFound():
-            return Exit.NOT_FOUND
-        case _ if isinstance(error, _CONFLICTS):
-            return Exit.CONFLICT
+        case errors.Refused():
+            return _BY_STATUS.get(STATUSES[type(error)], Exit.ERROR)
         case errors.KeyfobError() | OSError() | sqlite3.Error() | click.ClickException() | click.Abort():
             return Exit.ERROR
         case _:

@@ -51,8 +51,9 @@ def rotate(key_id: str, *, overlap: str, expires: object, wait: bool, as_json: b
             _tell_end(created)
             reveal_key(context, created, as_json=False)
         if wait:
-            changed = await context.keys.in_force(created.view)
-            tell_workers(await context.keys.acknowledged(changed), quiet=as_json)
+            acknowledged = await context.keys.acknowledged(await context.keys.in_force(created.view))
+            if not as_json:
+                tell_workers(acknowledged, beside_secret=True)
 
     run_with_context(work)
 

@@ -70,12 +70,17 @@ def disable(key_ids: tuple[str, ...], *, wait: bool, reason: str | None, yes: bo
     run_with_context(work)
 
 
-def tell_workers(acknowledged: Acknowledged, *, quiet: bool = False) -> None:
-    """Say which workers have confirmed a change, and since when none acts on what was before."""
-    if quiet:
-        return
+def tell_workers(acknowledged: Acknowledged, *, beside_secret: bool = False) -> None:
+    """Say which workers have confirmed a change, and since when none acts on what was before.
+
+    Beside a secret, which is alone on stdout, all of it goes to stderr.
+    """
     rows = [(one.id, one.host, moment(one.confirmed_at, "no: stopped or cut off")) for one in acknowledged.workers]
-    print_table(("worker", "host", "confirmed"), rows, whole=("confirmed",))
+    if beside_secret:
+        for worker, host, confirmed in rows:
+            say(f"Worker {worker} on {host} confirmed: {confirmed}")
+    else:
+        print_table(("worker", "host", "confirmed"), rows, whole=("confirmed",))
     say(f"No worker acts on the old state any longer, since {moment(acknowledged.effective_at)}.")
 
 
