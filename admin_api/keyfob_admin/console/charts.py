@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from keyfob_admin.console import humanize
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
     from keyfob.store.contract import UseDay
+    from keyfob.store.use_details import UseHour
 
 SPARK_DAYS: Final = 30
 SPARK_HEIGHT: Final = 12  # steps of two pixels; a list of fifty stays light
 CHART_WIDTH: Final = 720
 CHART_HEIGHT: Final = 148
 _BAR: Final = 8
+_SHARE: Final = 0.66  # of its place, that a bar takes where many are close together
 _ROUND: Final = (10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)  # tenths of a power of ten
 _TICKS: Final = 3
 
@@ -30,9 +34,10 @@ class Spark:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day: where its pieces stand, admitted below, then limited, denied on top, in pixels from the upper left."""
+    """One day or hour: where its pieces are, admitted below, then limited, denied on top, in pixels from above left."""
 
-    day: UseDay
+    name: str
+    use: UseDay | UseHour
     x: float
     width: float
     top: float
@@ -43,12 +48,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """The days of one key, with the highest count and what is written at the axis, top first."""
+    """The days or hours of one key, with the highest count and what is written at the axis, top first."""
 
+    unit: str  # "day" or "hour"
     bars: tuple[Bar, ...]
     highest: int
     labels: tuple[str, str, str]
-    ticks: tuple[date, ...]  # what is written below: the first day, the last, and two between
+    ticks: tuple[str, ...]  # what is written below: the first, the last, and two between
     admitted: int
     limited: int
     denied: int
@@ -64,16 +70,29 @@ def sparkline(uses: Mapping[date, int], days: Sequence[date]) -> Spark | None:
     return Spark(steps, sum(counts))
 
 
-def bar_chart(days: Sequence[UseDay]) -> BarChart:
+def by_day(days: Sequence[UseDay]) -> BarChart:
     """Bars for *days*, oldest first."""
-    highest = max((day.total for day in days), default=0)
+    return _chart("day", days, [humanize.day(use.day) for use in days], [humanize.short_day(use.day) for use in days])
+
+
+def by_hour(hours: Sequence[UseHour]) -> BarChart:
+    """Bars for *hours*, oldest first."""
+    return _chart("hour", hours, [humanize.moment(use.at) for use in hours], [f"{use.at:%H:%M}" for use in hours])
+
+
+def _chart(unit: str, uses: Sequence[UseDay | UseHour], names: Sequence[str], short: Sequence[str]) -> BarChart:
+    highest = max((use.total for use in uses), default=0)
     top = round_top(highest)
-    step = (CHART_WIDTH - _BAR) / max(len(days) - 1, 1)
-    bars = tuple(_bar(day, at * step, _BAR, CHART_HEIGHT / top) for at, day in enumerate(days))
+    width = min(_BAR, round(CHART_WIDTH / max(len(uses), 1) * _SHARE, 1))
+    step = (CHART_WIDTH - width) / max(len(uses) - 1, 1)
+    bars = tuple(
+        _bar(name, use, at * step, width, CHART_HEIGHT / top)
+        for at, (name, use) in enumerate(zip(names, uses, strict=True))
+    )
     labels = (_short(top), _short(top // 2), "0")
-    ticks = tuple(days[round(at * (len(days) - 1) / _TICKS)].day for at in range(_TICKS + 1))
-    counts = (sum(day.admitted for day in days), sum(day.limited for day in days), sum(day.denied for day in days))
-    return BarChart(bars, highest, labels, ticks, *counts)
+    ticks = tuple(short[round(at * (len(short) - 1) / _TICKS)] for at in range(_TICKS + 1))
+    counts = (sum(use.admitted for use in uses), sum(use.limited for use in uses), sum(use.denied for use in uses))
+    return BarChart(unit, bars, highest, labels, ticks, *counts)
 
 
 def round_top(highest: int) -> int:
@@ -91,13 +110,13 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _bar(day: UseDay, x: float, width: float, scale: float) -> Bar:
-    # A day with a single use can still be seen.
-    heights = [max(round(count * scale, 1), 2) if count else 0 for count in (day.admitted, day.limited, day.denied)]
+def _bar(name: str, use: UseDay | UseHour, x: float, width: float, scale: float) -> Bar:
+    # A single use can still be seen.
+    heights = [max(round(count * scale, 1), 2) if count else 0 for count in (use.admitted, use.limited, use.denied)]
     too_much = max(0.0, sum(heights) - CHART_HEIGHT)
     heights[heights.index(max(heights))] -= too_much  # what makes the small ones seen comes off the largest
     top = max(0, round(CHART_HEIGHT - sum(heights), 1))
-    return Bar(day, round(x, 1), round(width, 1), top, *heights)
+    return Bar(name, use, round(x, 1), round(width, 1), top, *heights)
 
 
 def _step(at: int, count: int, highest: int) -> str:

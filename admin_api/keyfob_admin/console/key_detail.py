@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 _DAYS: Final = 30
-SPANS: Final = (7, _DAYS, 90)
+SPANS: Final = {1: "24 h", 7: "7 d", _DAYS: "30 d", 90: "90 d"}
 _MOST_CHANGES: Final = 200
 
 
@@ -41,13 +41,10 @@ class PermissionChange:
 
 
 async def show_overview(page_request: PageRequest) -> Response:
-    """Show what the key is, and its last thirty days."""
+    """Show what the key is, and its last thirty days, or as many as are asked for; one day by its hours."""
     view = await _seen(page_request)
     record, catalogue = view.record, page_request.runtime.catalogue
     span = next((days for days in SPANS if str(days) == page_request.asked("days")), _DAYS)
-    days = await page_request.runtime.lifecycle.usage.days(
-        page_request.team.id, page_request.key_id, span, actor=page_request.actor
-    )
     can = groups(catalogue, record.key_type, record.permissions)
     use = await use_of(page_request, span, can)
     choices = [choice for group in can for choice in group.choices]
@@ -55,7 +52,8 @@ async def show_overview(page_request: PageRequest) -> Response:
         page_request,
         "key.html",
         view,
-        chart=charts.bar_chart(days),
+        chart=await _chart(page_request, span),
+        span=span,
         spans=SPANS,
         source=await _other(page_request, record.duplicated_from),
         predecessor=await _other(page_request, record.replaces),
@@ -66,6 +64,13 @@ async def show_overview(page_request: PageRequest) -> Response:
         grantable=len([choice for choice in choices if choice.name != EVERYTHING or choice.ticked]),
         fixed=catalogue.key_types[record.key_type].is_fixed,
     )
+
+
+async def _chart(page_request: PageRequest, span: int) -> charts.BarChart:
+    usage, where = page_request.runtime.lifecycle.usage, (page_request.team.id, page_request.key_id)
+    if span == 1:
+        return charts.by_hour(await usage.hours(*where, actor=page_request.actor))
+    return charts.by_day(await usage.days(*where, span, actor=page_request.actor))
 
 
 async def show_permissions(page_request: PageRequest) -> Response:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
     from keyfob_admin.console.permission_choices import Group
 
+LONG_ENOUGH: Final = 30  # days without use, after which a permission may be superfluous
 SHOWN: Final = 8  # rows of a table; the rest are counted
 REASONS: Final[Mapping[str, str]] = {
     "no_rule": "No rule for the path",
@@ -47,6 +48,7 @@ class KeyUse:
     more_addresses: int
     reasons: Sequence[tuple[str, UsageRow]]
     permissions: Mapping[str, PermissionUse | None] | None
+    permission_days: int  # how far back *permissions* go
 
     def refused_since(self, reason: str, moment: datetime) -> UsageRow | None:
         """The requests refused for *reason*, if the first of them came after *moment*."""
@@ -57,16 +59,24 @@ class KeyUse:
 
 
 async def use_of(page_request: PageRequest, days: int, groups: Sequence[Group]) -> KeyUse:
-    """Read what the key of the page did in the last *days*; *groups* are its permissions."""
-    where, usage, actor = page_request.team.id, page_request.runtime.lifecycle.usage, page_request.actor
-    addresses = await usage.rows(where, page_request.key_id, "address", days, actor=actor)
-    reasons = await usage.rows(where, page_request.key_id, "reason", days, actor=actor)
-    rules = await usage.rows(where, page_request.key_id, "rule", days, actor=actor)
+    """Read what the key of the page did in the last *days*; *groups* are its permissions.
+
+    One day means the last 24 hours, of which some may be yesterday's. Whether a permission is needed is never judged by
+    less than `LONG_ENOUGH`.
+    """
+    addresses = await _rows(page_request, "address", max(days, 2))
+    reasons = await _rows(page_request, "reason", max(days, 2))
+    rules = await _rows(page_request, "rule", max(days, LONG_ENOUGH))
     refused = [(REASONS.get(row.label, row.label), row) for row in reasons if row.label and row.denied + row.limited]
     held = [choice.name for group in groups for choice in group.choices if choice.ticked]
     known = _permissions_by_rule(page_request)
     permissions = {name: _used(name, known, rules) for name in held} if known else None
-    return KeyUse(addresses[:SHOWN], max(0, len(addresses) - SHOWN), refused, permissions)
+    return KeyUse(addresses[:SHOWN], max(0, len(addresses) - SHOWN), refused, permissions, max(days, LONG_ENOUGH))
+
+
+async def _rows(page_request: PageRequest, by: str, days: int) -> Sequence[UsageRow]:
+    usage = page_request.runtime.lifecycle.usage
+    return await usage.rows(page_request.team.id, page_request.key_id, by, days, actor=page_request.actor)
 
 
 def _permissions_by_rule(page_request: PageRequest) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.gate.verdict import Reason
 from keyfob.store.contract import Use
-from keyfob.store.use_details import OTHERS, Details, Source, Tally, fold, merge
+from keyfob.store.use_details import OTHERS, Details, Source, Tally, add_hours, fold, merge
 
 if TYPE_CHECKING:
     from keyfob.rules.rule import Rule
@@ -16,6 +16,7 @@ MOST_CELLS: Final = 128  # of one key and day in memory; beyond them the less us
 _DAY: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MICROS: Final = 1_000_000
+_HOUR: Final = 3_600 * _MICROS
 
 
 class Cell:
@@ -123,6 +124,8 @@ class PendingUse:
             for counts, count in _counts(use, tally):
                 if count:
                     counts[when] = counts.get(when, 0) + count
+            # The hour of the latest request stands for all of a batch, which is seldom longer than a second.
+            add_hours(use.hours, {tally.last // _HOUR: (tally.admitted, tally.denied, tally.limited)})
         at, ip = self._last
         if at:
             use.last_at, use.ip = datetime.fromtimestamp(at, UTC), ip
@@ -153,6 +156,7 @@ def added(older: Use, newer: Use) -> Use:
     for ours, theirs in pairs:
         for day, count in theirs.items():
             ours[day] = ours.get(day, 0) + count
+    add_hours(older.hours, newer.hours)
     merge(older.details, newer.details)
     if len(older.details) > 2 * MOST_CELLS:
         older.details = fold(older.details, MOST_CELLS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from keyfob.errors import Invalid
 from keyfob.management.pagination import read_number
 from keyfob.store.contract import UseDay
-from keyfob.store.use_details import OTHERS
+from keyfob.store.use_details import HOURS, OTHERS, UseHour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,14 @@ class KeyUsage:
         first, today = self._period(days)
         used = {day.day: day for day in await self._store.usage(view.record.id, first)}
         return [used.get(day, UseDay(day, 0, 0)) for day in _each_day(first, today)]
+
+    async def hours(self, team_id: str, key_id: str, *, actor: Actor) -> list[UseHour]:
+        """Give each of the last 24 hours, this one last; needs ``keys:read``. Raises Forbidden and NotFound."""
+        view = await self._listing.one(team_id, key_id, actor=actor, needed=_NEEDED)
+        last = int(self._now().timestamp()) // 3_600
+        hours = range(last - HOURS + 1, last + 1)
+        used = {hour.hour: hour for hour in await self._store.use_details.by_hour(view.record.id, hours[0])}
+        return [used.get(hour, UseHour(hour, 0, 0)) for hour in hours]
 
     async def rows(self, team_id: str, key_id: str, by: str, days: int | str = 30, *, actor: Actor) -> list[UsageRow]:
         """Group the requests of the last *days* by one of `GROUPINGS`, the most frequent first; needs ``keys:read``.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keyfob.store.people import PeopleTable
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
-    from keyfob.store.use_details import Details, UseDetailTable
+    from keyfob.store.use_details import Details, Hours, UseDetailTable
     from keyfob.store.workers import WorkerList
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ class Use:
     denied: dict[date, int] = field(default_factory=dict)
     details: Details = field(default_factory=dict)
     limited: dict[date, int] = field(default_factory=dict)
+    hours: Hours = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

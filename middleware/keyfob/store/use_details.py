@@ -16,6 +16,9 @@ OTHERS: Final = "*"
 """Stands for the addresses that are not told apart."""
 
 
+HOURS: Final = 24
+"""Hours of a key that are told apart, this one included."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,6 +66,7 @@ class Tally:
 
 
 Details = dict[Source, Tally]
+Hours = dict[int, tuple[int, int, int]]  # by hour since 1970-01-01 UTC: admitted, denied, limited
 
 
 def merge(ours: Details, theirs: Details) -> None:
@@ -73,6 +77,17 @@ def merge(ours: Details, theirs: Details) -> None:
             ours[source] = tally
         else:
             known.add(tally)
+
+
+def add_hours(ours: Hours, theirs: Hours) -> None:
+    """Add *theirs* to *ours*, which keeps the last `HOURS`: all that a store has room for."""
+    for hour, counts in theirs.items():
+        admitted, denied, limited = ours.get(hour, (0, 0, 0))
+        ours[hour] = admitted + counts[0], denied + counts[1], limited + counts[2]
+    if len(ours) > 1:
+        last = max(ours)
+        for hour in [hour for hour in ours if hour <= last - HOURS]:
+            del ours[hour]
 
 
 def fold(details: Details, keep: int) -> Details:
@@ -92,6 +107,26 @@ class UseRow:
     tally: Tally
 
 
+@dataclass(frozen=True, slots=True)
+class UseHour:
+    """The usage of one key in one hour."""
+
+    hour: int  # since 1970-01-01 UTC
+    admitted: int
+    denied: int
+    limited: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """When it began."""
+        return _EPOCH + timedelta(hours=self.hour)
+
+    @property
+    def total(self) -> int:
+        """All requests, whatever their outcome."""
+        return self.admitted + self.denied + self.limited
+
+
 class UseDetailTable(Protocol):
     """The part of a store that keeps usage in detail. Every method may raise StoreUnavailable."""
 
@@ -105,6 +140,10 @@ class UseDetailTable(Protocol):
 
     async def by_reason(self, key_id: str, since: date) -> list[UseRow]:
         """Why requests of a key were refused."""
+        ...
+
+    async def by_hour(self, key_id: str, since: int) -> list[UseHour]:
+        """The hours from *since* on in which a key was used, of the last `HOURS`."""
         ...
 
     async def pairs(self, key_id: str, since: date) -> list[tuple[str, str, Tally]]:

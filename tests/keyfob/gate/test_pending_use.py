@@ -11,6 +11,7 @@ from keyfob.gate import usage as usage_module
 from keyfob.gate.pending_use import MOST_CELLS, Budget, PendingUse
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
+from keyfob.gate.verdict import Reason
 from keyfob.store.use_details import OTHERS, Source, Tally
 from tests.keyfob.gate.test_usage import DAY, NOON, Sink
 
@@ -111,6 +112,23 @@ async def test_old_details_are_forgotten_once_a_day() -> None:
         await usage.tidy(sink, day)
 
     assert [date(2026, 11, 14), date(2026, 11, 15)] == sink.use_details.forgotten
+
+
+async def test_hours_are_told_apart() -> None:
+    """Each batch counts in the hour of its latest request; what could not be written keeps the last 24 hours."""
+    usage, sink = Usage(Stats()), Sink()
+    sink.broken = True
+    hour = int(AT // 3_600)
+    for ago in (30, 23, 1, 0):
+        usage.note_admitted("k", AT - ago * 3_600, "192.0.2.1")
+        usage.note_denied("k", AT - ago * 3_600, "192.0.2.1", None, Reason.LIMITED, is_use=True)
+        with pytest.raises(StoreUnavailable):
+            await usage.flush(sink)
+    usage.note_denied("k", AT, None, None, "permission", is_use=True)
+    sink.broken = False
+    await usage.flush(sink)
+
+    assert {hour - 23: (1, 0, 1), hour - 1: (1, 0, 1), hour: (1, 1, 1)} == sink.batches[0]["k"].hours
 
 
 def test_a_day_that_turns_is_told_apart() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyfob.store.refusals import RefusedRequest
-    from keyfob.store.use_details import Tally, UseRow
+    from keyfob.store.use_details import Tally, UseHour, UseRow
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 
@@ -59,6 +59,9 @@ class Details:
 
     by_address = by_reason = by_rule
 
+    async def by_hour(self, key_id: str, since: int) -> list[UseHour]:
+        raise NotImplementedError
+
     async def pairs(self, key_id: str, since: date) -> list[tuple[str, str, Tally]]:
         raise NotImplementedError
 
@@ -89,8 +92,8 @@ def deny(usage: Usage, at: datetime, ip: str, *, is_use: bool) -> None:
 
 
 def totals(sink: Sink) -> list[dict[str, Use]]:
-    """What was written, but for the details."""
-    return [{key_id: replace(use, details={}) for key_id, use in batch.items()} for batch in sink.batches]
+    """What was written, but for the details and hours."""
+    return [{key_id: replace(use, details={}, hours={}) for key_id, use in batch.items()} for batch in sink.batches]
 
 
 async def test_a_batch_says_the_last_use_and_all_counts() -> None:

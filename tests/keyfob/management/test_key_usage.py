@@ -10,7 +10,7 @@ import pytest
 from keyfob.errors import Invalid
 from keyfob.management.key_usage import UsageRow
 from keyfob.store.contract import Use
-from keyfob.store.use_details import OTHERS, Source, Tally
+from keyfob.store.use_details import OTHERS, Source, Tally, UseHour
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
@@ -68,3 +68,17 @@ async def test_there_are_three_groupings(office: Office, by: str) -> None:
 
     with pytest.raises(Invalid):
         await office.keys.usage.rows("a", key.id, by, actor=ROOT)
+
+
+async def test_each_of_the_last_hours_is_there(office: Office) -> None:
+    """Twenty-four hours, this one last; hours without use are zero."""
+    key = (await office.key()).view.record
+    now = MICROS // 3_600_000_000
+    await office.store.add_usage({key.id: Use(hours={now: (3, 1, 0), now - 23: (2, 0, 5)})})
+
+    hours = await office.keys.usage.hours("a", key.id, actor=ROOT)
+
+    assert list(range(now - 23, now + 1)) == [hour.hour for hour in hours]
+    assert {0: UseHour(now - 23, 2, 0, 5), 23: UseHour(now, 3, 1)} == {
+        place: hour for place, hour in enumerate(hours) if hour.total
+    }

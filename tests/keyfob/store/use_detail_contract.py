@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.store.contract import Use
-from keyfob.store.use_details import ADDRESSES, OTHERS, Details, Source, Tally, UseRow
+from keyfob.store.use_details import ADDRESSES, OTHERS, Details, Source, Tally, UseHour, UseRow
 from tests.keyfob.store.samples import KEY, NOON, TODAY, adding, erasing, key
 
 if TYPE_CHECKING:
@@ -106,3 +106,21 @@ class UseDetailContract:
 
         assert ["10.0.0.1"] == [row.label for row in await store.use_details.by_address(KEY.id, YESTERDAY)]
         assert [] == await store.use_details.by_address(key(1).id, YESTERDAY)
+
+    async def test_hours_add_up_and_take_the_room_of_the_day_before(self, store: KeyStore, other: KeyStore) -> None:
+        """Counts of one hour grow over workers; a later day's hour takes its row, and an earlier one's is dropped."""
+        await store.change(adding(KEY, key(1)))
+        await store.add_usage(
+            {KEY.id: Use(hours={100: (1, 2, 3), 101: (5, 0, 0)}), key(1).id: Use(hours={100: (9, 9, 9)})}
+        )
+        await other.add_usage({KEY.id: Use(hours={100: (10, 20, 30)})})
+        table = store.use_details
+        assert [UseHour(100, 11, 22, 33), UseHour(101, 5, 0, 0)] == await table.by_hour(KEY.id, 100)
+
+        await store.add_usage({KEY.id: Use(hours={124: (4, 0, 0)})})
+        await other.add_usage({KEY.id: Use(hours={100: (1, 1, 1)})})
+        assert [UseHour(101, 5, 0, 0), UseHour(124, 4, 0, 0)] == await table.by_hour(KEY.id, 0)
+
+        await store.change(erasing(key(1).id))
+        await store.add_usage({key(1).id: Use(hours={100: (9, 9, 9)})})
+        assert [] == await table.by_hour(key(1).id, 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.store.contract import Use
 from keyfob.store.use_details import Source, Tally
+from keyfob_admin.console import humanize
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, installed, running, words
 from tests.keyfob_admin.console.key_forms import checked
 
@@ -96,10 +97,31 @@ def test_without_rules_permissions_have_their_meaning(visitor: Visitor, live: Li
 
 
 def test_the_chart_spans_what_was_asked_for(visitor: Visitor, live: LiveConsole) -> None:
-    """Seven, thirty or ninety days, thirty unless one of them is named."""
+    """A day by its hours, seven, thirty or ninety days, thirty unless one of them is named."""
     key, _ = live.make("spans")
-    for query, days in (("", 30), ("?days=7", 7), ("?days=90", 90), ("?days=5", 30)):
-        assert f"Not used in the last {days} days." in words(visitor.get(f"/keys/{key.id}{query}").text)
+    spans = {"": "30 days", "?days=1": "24 hours", "?days=7": "7 days", "?days=90": "90 days", "?days=5": "30 days"}
+    for query, span in spans.items():
+        assert f"Not used in the last {span}." in words(visitor.get(f"/keys/{key.id}{query}").text)
+
+
+def test_a_day_is_shown_by_its_hours(tmp_path: Path) -> None:
+    """What each hour saw, in the chart and its table; an unused permission is still judged by thirty days."""
+    installation = asyncio.run(installed(tmp_path, rules=RULES))
+    with running(installation) as url, Visitor(url) as visitor:
+        live = LiveConsole(url, installation)
+        visitor.sign_in(installation.admin_key)
+        key, _ = live.make("hours", permissions=("items:read", "items:write"))
+        used(live, key.id, {("203.0.113.24", "GET /items", ""): (7, 0)})
+        now = datetime.now(UTC).replace(minute=0)
+        hour = int(now.timestamp()) // 3_600
+        use = Use(hours={hour - 2: (40, 2, 1), hour - 30: (9, 9, 9)})
+        change(live.installation, lambda runtime: runtime.store.add_usage({key.id: use}))
+        page = visitor.get(f"/keys/{key.id}?days=1").text
+    assert 'aria-label="Requests in each of the last 24 hours: 40 admitted, 1 limited and 2 denied"' in page
+    said = words(page)
+    assert f"{humanize.moment(now - timedelta(hours=2))} 40 2 1" in said
+    assert "Used from 1 address since yesterday" in said
+    assert "items:write Never used in 30 days 0 Remove" in said
 
 
 def test_narrowing_says_what_it_would_have_refused(tmp_path: Path) -> None:

@@ -60,6 +60,6 @@ def test_requests_over_a_limit_are_drawn(visitor: Visitor, live: LiveConsole) ->
 
 def test_pieces_of_a_bar_stand_on_one_another() -> None:
     """Admitted, limited and denied fill the bar to the top of the plot, and none disappears."""
-    (bar,) = charts.bar_chart([UseDay(date(2026, 11, 1), 100, 1, 99)]).bars
+    (bar,) = charts.by_day([UseDay(date(2026, 11, 1), 100, 1, 99)]).bars
     assert round(charts.CHART_HEIGHT - bar.top, 1) == round(bar.admitted + bar.limited + bar.denied, 1)
     assert min(bar.admitted, bar.limited, bar.denied) >= 2

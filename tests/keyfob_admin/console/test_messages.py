@@ -81,7 +81,7 @@ def test_every_action_has_a_name() -> None:
 def test_a_day_with_one_use_is_seen_beside_one_with_thousands() -> None:
     """Bars are scaled to the highest day, and none disappears."""
     days = [UseDay(date(2026, 11, 1), 1, 0), UseDay(date(2026, 11, 2), 100_000, 1), UseDay(date(2026, 11, 3), 0, 0)]
-    chart = charts.bar_chart(days)
+    chart = charts.by_day(days)
     assert 100_001 == chart.highest
     assert ("120k", "60k", "0") == chart.labels
     assert [2, round(charts.CHART_HEIGHT / 1.2), 0] == [round(bar.admitted) for bar in chart.bars]

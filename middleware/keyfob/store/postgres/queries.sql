@@ -56,6 +56,18 @@ JOIN keyfob.key_usage u ON u.key_id = n.key_id
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = d.admitted + excluded.admitted, denied = d.denied + excluded.denied,
     limited = d.limited + excluded.limited
 
+-- name: count_hours
+INSERT INTO keyfob.key_use_hours AS h (key_id, slot, hour, admitted, denied, limited)
+SELECT n.key_id, n.hour % 24, n.hour, n.admitted, n.denied, n.limited
+FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[]) AS n (key_id, hour, admitted, denied, limited)
+JOIN keyfob.key_usage u ON u.key_id = n.key_id
+ON CONFLICT (key_id, slot) DO UPDATE SET
+    admitted = excluded.admitted + CASE WHEN h.hour = excluded.hour THEN h.admitted ELSE 0 END,
+    denied = excluded.denied + CASE WHEN h.hour = excluded.hour THEN h.denied ELSE 0 END,
+    limited = excluded.limited + CASE WHEN h.hour = excluded.hour THEN h.limited ELSE 0 END,
+    hour = excluded.hour
+WHERE excluded.hour >= h.hour
+
 -- name: add_details
 INSERT INTO keyfob.key_use_details AS d
     (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
@@ -138,6 +150,9 @@ WHERE k.id = $1 AND k.deleted_at IS NULL
 
 -- name: usage
 SELECT day, admitted, denied, limited FROM keyfob.key_use_days WHERE key_id = $1 AND day >= $2 ORDER BY day
+
+-- name: usage_by_hour
+SELECT hour, admitted, denied, limited FROM keyfob.key_use_hours WHERE key_id = $1 AND hour >= $2 ORDER BY hour
 
 -- name: team
 SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams WHERE id = $1
@@ -259,6 +274,9 @@ SELECT key_id FROM keyfob.key_usage WHERE key_id = $1 FOR UPDATE
 
 -- name: erase_days
 DELETE FROM keyfob.key_use_days WHERE key_id = $1
+
+-- name: erase_hours
+DELETE FROM keyfob.key_use_hours WHERE key_id = $1
 
 -- name: erase_details
 DELETE FROM keyfob.key_use_details WHERE key_id = $1

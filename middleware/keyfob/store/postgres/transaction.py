@@ -40,6 +40,7 @@ class PostgresTransaction(StatementTransaction):
         "erase_secret",
         "hold_one_usage",
         "erase_days",
+        "erase_hours",
         "erase_details",
         "erase_usage",
         "erase_drafts",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.statements import SQL
 from keyfob.store.sql import rows
-from keyfob.store.sql.use_detail_rows import days_of, values_of
+from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
 from keyfob.store.use_details import ADDRESSES
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ async def write_usage(connection: Connection[Any], uses: Mapping[str, Use]) -> N
         await connection.fetch(SQL["hold_usage"], sorted(uses))
         await connection.fetch(SQL["note_last_use"], *_last_uses(uses))
         await connection.fetch(SQL["count_days"], *_days(uses))
+        if hours := hours_of(uses):
+            await connection.fetch(SQL["count_hours"], *_columns(5, hours))
         if details := values_of(uses):
             days = _columns(2, list(days_of(uses)))
             await connection.fetch(SQL["add_details"], *_columns(10, details))

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from keyfob.store.sql import rows
-from keyfob.store.use_details import ADDRESSES, OTHERS, Tally, UseRow
+from keyfob.store.use_details import ADDRESSES, OTHERS, Tally, UseHour, UseRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,12 @@ class UseDetailRows:
         """Why requests of a key were refused."""
         return [UseRow(row[0], _tally(row[1:])) for row in await self._read("details_by_reason", key_id, since)]
 
+    async def by_hour(self, key_id: str, since: int) -> list[UseHour]:
+        """The hours from *since* on in which a key was used, of the last `HOURS`."""
+        found = await self._database.read(self._statements["usage_by_hour"], (key_id, since))
+        with rows.decoding():
+            return [UseHour(*map(int, row)) for row in found]
+
     async def pairs(self, key_id: str, since: date) -> list[tuple[str, str, Tally]]:
         """Admitted requests by rule and address."""
         return [(row[0], row[1], _tally(row[2:])) for row in await self._read("admitted_details", key_id, since)]
@@ -66,6 +72,11 @@ def values_of(uses: Mapping[str, Use]) -> list[tuple[object, ...]]:
         for key_id, use in uses.items()
         for source, tally in use.details.items()
     ]
+
+
+def hours_of(uses: Mapping[str, Use]) -> list[tuple[str, int, int, int, int]]:
+    """Key, hour, and what was admitted, denied and limited in it."""
+    return [(key_id, hour, *counts) for key_id, use in uses.items() for hour, counts in use.hours.items()]
 
 
 def days_of(uses: Mapping[str, Use]) -> Iterator[tuple[str, int]]:

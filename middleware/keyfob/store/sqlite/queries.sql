@@ -44,6 +44,18 @@ FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '
 ON CONFLICT (key_id, day) DO UPDATE SET admitted = admitted + excluded.admitted, denied = denied + excluded.denied,
     limited = limited + excluded.limited
 
+-- name: count_hours
+INSERT INTO key_use_hours (key_id, slot, hour, admitted, denied, limited)
+SELECT u.key_id, json_extract(n.value, '$[1]') % 24, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'),
+    json_extract(n.value, '$[3]'), json_extract(n.value, '$[4]')
+FROM json_each(?) n CROSS JOIN key_usage u ON u.key_id = json_extract(n.value, '$[0]') WHERE true
+ON CONFLICT (key_id, slot) DO UPDATE SET
+    admitted = excluded.admitted + iif(hour = excluded.hour, admitted, 0),
+    denied = excluded.denied + iif(hour = excluded.hour, denied, 0),
+    limited = excluded.limited + iif(hour = excluded.hour, limited, 0),
+    hour = excluded.hour
+WHERE excluded.hour >= hour
+
 -- name: add_details
 INSERT INTO key_use_details (key_id, day, address, rule, reason, admitted, denied, limited, first_at, last_at)
 SELECT u.key_id, json_extract(n.value, '$[1]'), json_extract(n.value, '$[2]'), json_extract(n.value, '$[3]'),
@@ -120,6 +132,9 @@ FROM keys k JOIN teams t ON t.id = k.team JOIN key_usage u ON u.key_id = k.id WH
 
 -- name: usage
 SELECT day, admitted, denied, limited FROM key_use_days WHERE key_id = ? AND day >= ? ORDER BY day
+
+-- name: usage_by_hour
+SELECT hour, admitted, denied, limited FROM key_use_hours WHERE key_id = ? AND hour >= ? ORDER BY hour
 
 -- name: team
 SELECT id, name, plan, created_at, metadata, external_id FROM teams WHERE id = ?
@@ -234,6 +249,9 @@ DELETE FROM key_secrets WHERE key_id = ?
 
 -- name: erase_days
 DELETE FROM key_use_days WHERE key_id = ?
+
+-- name: erase_hours
+DELETE FROM key_use_hours WHERE key_id = ?
 
 -- name: erase_details
 DELETE FROM key_use_details WHERE key_id = ?

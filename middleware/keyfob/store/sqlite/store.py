@@ -13,7 +13,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.store.sql import rows
 from keyfob.store.sql.listing import needs_search
 from keyfob.store.sql.store import StatementStore
-from keyfob.store.sql.use_detail_rows import days_of, values_of
+from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
@@ -199,6 +199,8 @@ def _usage_statements(uses: Mapping[str, Use]) -> list[tuple[str, Sequence[objec
         (SQL["note_last_uses"], (_last_uses(uses),)),
         (SQL["count_days"], (_days(uses),)),
     ]
+    if hours := hours_of(uses):
+        statements.append((SQL["count_hours"], (json.dumps(hours),)))
     if details := values_of(uses):
         days = {"days": json.dumps(list(days_of(uses))), "most": ADDRESSES}
         statements.append((SQL["add_details"], (json.dumps(details),)))

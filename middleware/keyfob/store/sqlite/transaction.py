@@ -26,6 +26,7 @@ class SQLiteTransaction(StatementTransaction):
     traces = (
         "erase_secret",
         "erase_days",
+        "erase_hours",
         "erase_details",
         "erase_usage",
         "erase_drafts",

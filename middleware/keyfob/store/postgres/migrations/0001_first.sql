@@ -131,6 +131,17 @@ CREATE TABLE keyfob.key_use_days (
     PRIMARY KEY (key_id, day)
 );
 
+-- The last 24 hours of each key: an hour takes the row of the same hour of the day before.
+CREATE TABLE keyfob.key_use_hours (
+    key_id   text COLLATE "C" NOT NULL REFERENCES keyfob.key_usage (key_id),
+    slot     smallint NOT NULL,  -- the hour of the day, 0 to 23
+    hour     integer NOT NULL,   -- since 1970-01-01 UTC
+    admitted bigint NOT NULL,
+    denied   bigint NOT NULL,
+    limited  bigint NOT NULL,
+    PRIMARY KEY (key_id, slot)
+);
+
 -- By which rules, from which addresses and with which outcome keys were used, for as many days as is configured.
 CREATE TABLE keyfob.key_use_details (
     key_id   text COLLATE "C" NOT NULL REFERENCES keyfob.key_usage (key_id),

@@ -130,6 +130,17 @@ CREATE TABLE key_use_days (
     PRIMARY KEY (key_id, day)
 ) WITHOUT ROWID;
 
+-- The last 24 hours of each key: an hour takes the row of the same hour of the day before.
+CREATE TABLE key_use_hours (
+    key_id   TEXT NOT NULL REFERENCES key_usage (key_id),
+    slot     INTEGER NOT NULL,  -- the hour of the day, 0 to 23
+    hour     INTEGER NOT NULL,  -- since 1970-01-01 UTC
+    admitted INTEGER NOT NULL,
+    denied   INTEGER NOT NULL,
+    limited  INTEGER NOT NULL,
+    PRIMARY KEY (key_id, slot)
+) WITHOUT ROWID;
+
 -- By which rules, from which addresses and with which outcome keys were used, for as many days as is configured.
 CREATE TABLE key_use_details (
     key_id   TEXT NOT NULL REFERENCES key_usage (key_id),
