@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -158,19 +158,19 @@ def issuer(signing_key: SigningKey, pool: Argon2Pool) -> KeyIssuer:
     return KeyIssuer(lambda: signing_key, pool, Argon2Parameters(memory_kib=8, time=1), "kf", persist_digests=True)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_engines` on each."""
+    if "empty_store" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_engines"):
+        metafunc.parametrize("empty_store", ("sqlite", "postgres"), indirect=True)
+
+
 @pytest.fixture
-async def empty_store(tmp_path: Path, signing_key: SigningKey) -> AsyncIterator[KeyStore]:
-    store = open_store(f"sqlite:///{tmp_path}/keys.db", audit_key=lambda: signing_key, create=True)
-    yield store
-    await store.close()
-
-
-@asynccontextmanager
-async def empty_of_kind(kind: str, folder: Path, signing_key: SigningKey) -> AsyncIterator[KeyStore]:
-    """Open an empty store, ``sqlite`` or ``postgres``: override `empty_store` with it to test both."""
+async def empty_store(
+    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
+) -> AsyncIterator[KeyStore]:
     async with AsyncExitStack() as stack:
-        url = f"sqlite:///{folder}/keys.db"
-        if kind == "postgres":
+        url = f"sqlite:///{tmp_path}/keys.db"
+        if getattr(request, "param", "sqlite") == "postgres":
             url = await stack.enter_async_context(fresh_database(empty=True))
         store = open_store(url, audit_key=lambda: signing_key, create=True)
         stack.push_async_callback(store.close)

@@ -16,25 +16,17 @@ from keyfob.management.key_listing import KeySearch
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import Membership, Person
 from keyfob.policy.roles import DEFAULT_ROLES, Role
-from tests.keyfob.management.conftest import ROOT, START, Office, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START, Office
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
-    from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore
     from keyfob.store.transaction import Transaction
 
 ANN = AppPerson("1", "Ann", "ann@example.com", "a", role="team_admin")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 def people_of(office: Office) -> AppPeople:

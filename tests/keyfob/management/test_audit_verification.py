@@ -12,25 +12,16 @@ from keyfob.audit import Head
 from keyfob.management.audit_verification import verify_audit, verify_log
 from keyfob.management.daily_check import report
 from keyfob.management.key_drafts import KeyDraft
-from tests.keyfob.management.conftest import ROOT, START, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.management.audit_verification import Verification
     from keyfob.store.contract import KeyStore
     from keyfob.store.transaction import Transaction
     from tests.keyfob.management.conftest import Clock, Office
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture

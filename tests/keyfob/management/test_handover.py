@@ -11,26 +11,17 @@ from keyfob.keys.format import parse_key
 from keyfob.keys.hashing import verify
 from keyfob.keys.record import State
 from keyfob.management.key_drafts import KeyDraft
-from tests.keyfob.management.conftest import ROOT, START, acting, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START, acting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.actor import Actor
     from keyfob.management.handover import Collection
     from keyfob.management.keys import CreatedKey
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 @dataclass(frozen=True)

@@ -21,27 +21,17 @@ from keyfob.errors import (
 from keyfob.keys.record import State
 from keyfob.management.audit_verification import verify_audit
 from keyfob.management.idempotency import IdempotencyKey
-from tests.keyfob.management.conftest import ROOT, START, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 async def now(office: Office, record: KeyRecord) -> KeyRecord:

@@ -12,23 +12,14 @@ from keyfob.keyring.keyring import Keyring
 from keyfob.keyring.states import SigningKeyState
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keyring_rotation import KeyringRotation
-from tests.keyfob.management.conftest import ROOT, START, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 async def root(office: Office, **fields: object) -> str:

@@ -10,16 +10,12 @@ import pytest
 from keyfob.errors import ExceedsOwnLimits
 from keyfob.management.escalation import check_limits
 from keyfob.management.key_drafts import KeyDraft
-from tests.keyfob.management.conftest import ROOT, START, acting, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START, acting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from datetime import datetime
-    from pathlib import Path
 
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 SOON = START + timedelta(days=1)
@@ -27,12 +23,7 @@ LATER = START + timedelta(days=2)
 HERE = ("10.1.0.0/16",)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 async def bound(office: Office, *, expires_at: datetime | None = SOON, ip_allow: tuple[str, ...] = HERE) -> Actor:

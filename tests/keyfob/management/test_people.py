@@ -19,24 +19,14 @@ from keyfob.errors import (
 )
 from keyfob.management.people import PeopleSearch
 from keyfob.people.record import Membership, PersonState, Source
-from tests.keyfob.management.conftest import ROOT, START, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.people.record import Person
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 async def stored(office: Office, person: Person) -> Person:

@@ -18,16 +18,11 @@ from keyfob.people.record import GivenBy, Membership, PersonState, Source
 from keyfob.policy.group_rules import GroupRule
 from keyfob.policy.roles import DEFAULT_ROLES
 from keyfob.store.console import Session
-from tests.keyfob.management.conftest import ROOT, START, empty_of_kind
+from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.people.record import Person
     from keyfob.store.console import SignInLink
-    from keyfob.store.contract import KeyStore
     from tests.keyfob.management.conftest import Office
 
 RULES = (
@@ -39,12 +34,7 @@ CLEO = Claims(Source.OIDC, "https://id.example.com 1", "cleo@example.com", "Cleo
 BY_GROUP = Membership("a", "member", GivenBy.GROUP)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def empty_store(
-    request: pytest.FixtureRequest, tmp_path: Path, signing_key: SigningKey
-) -> AsyncIterator[KeyStore]:
-    async with empty_of_kind(request.param, tmp_path, signing_key) as store:
-        yield store
+pytestmark = pytest.mark.both_engines
 
 
 async def sign_in(office: Office, claims: Claims = CLEO, invitation: SignInLink | None = None) -> Person:
