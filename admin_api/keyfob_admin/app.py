@@ -13,7 +13,7 @@ from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
 from keyfob.gate.credentials import CREDENTIAL_HEADERS
-from keyfob_admin.api import TABLE, Endpoint, log_failure
+from keyfob_admin.api import READYZ, TABLE, Endpoint, VerboseGuard, log_failure
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
 from keyfob_admin.forward_auth import policy_routes
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from keyfob.runtime.runtime import Runtime
 
@@ -45,7 +46,9 @@ def build_admin(
         ConfigError: the roles or memberships of the configuration are wrong.
     """
     runtime.check_people()
-    calls = [Path(path, Endpoint(methods, runtime)) for path, methods in by_path(TABLE).items()]
+    endpoints: dict[str, ASGIApp] = {path: Endpoint(methods, runtime) for path, methods in by_path(TABLE).items()}
+    endpoints[READYZ] = VerboseGuard(endpoints[READYZ], runtime, credential_headers=CREDENTIAL_HEADERS)
+    calls = [Path(path, endpoint) for path, endpoint in endpoints.items()]
     routes = [*calls, *policy_routes(runtime), *metrics_routes(runtime), Path("/openapi.json", _document()), *pages]
     own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}
     app = Starlette(

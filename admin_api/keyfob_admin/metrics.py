@@ -1,8 +1,6 @@
 """``/metrics``: the figures of all workers of this server, as Prometheus text. Needs the extra ``metrics``.
 
-No key is needed from loopback and from the addresses of ``[metrics] allow``; others need one with ``metrics:read``. A
-request that came through a proxy is judged by the client's address, and only if ``trusted_proxies`` resolves it: a
-proxy on this machine would otherwise make everybody local.
+Who may read them is said in `keyfob_admin.wire.local_clients`.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import os
 import time
 from contextlib import suppress
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.client_address import ClientAddress, canonical
 from keyfob.management.key_listing import count_by_state
-from keyfob_admin.problems import Problem, problem_of, problem_response
+from keyfob_admin.problems import problem_of, problem_response
+from keyfob_admin.wire.local_clients import MEASURES, LocalOnly, key_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,57 +28,21 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
     from starlette.requests import Request
     from starlette.routing import BaseRoute
-    from starlette.types import Scope
 
     from keyfob.keys.record import State
     from keyfob.runtime.runtime import Runtime
 
 PATH: Final = "/metrics"
-GUARD: Final[Mapping[str, object]] = {
-    f"GET {PATH}": {"permission": "metrics:read", "key_types": ["admin"], "otherwise": "app"}
-}
+GUARD: Final[Mapping[str, object]] = {f"GET {PATH}": MEASURES}
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 IS_INSTALLED: Final = find_spec("prometheus_client") is not None
 
 _COUNTED_FOR: Final = 30.0  # seconds for which the numbers of keys are reused: counting reads an index of every key
-_FORWARDING: Final = frozenset(
-    (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip")
-)
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="keyfob"'}
 
 
 def metrics_routes(runtime: Runtime) -> list[BaseRoute]:
     """Make the route, if prometheus-client is installed."""
     return [Route(PATH, Metrics(runtime).answer, methods=["GET"])] if IS_INSTALLED else []
-
-
-class LocalOnly:
-    """Tells whether a request without a key may see how the server is."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        settings = runtime.settings
-        self._addresses = runtime.addresses
-        self._allowed = ClientAddress(settings.metrics.allow)
-        self._header = settings.client_ip_header.encode()
-
-    def admits(self, scope: Scope) -> bool:
-        """Whether the request's key was accepted, or its client needs none."""
-        if scope.get("keyfob") is not None:
-            return True
-        address = self._addresses.of(scope)
-        if self._is_forwarded(scope):
-            client = scope.get("client")
-            if not self._addresses.trusts_peer_of(scope) or address == (canonical(client[0]) if client else None):
-                return False
-        if address is not None and ip_address(address).is_loopback:
-            return True
-        return self._allowed.trusts_peer_of({"client": None if address is None else (address, 0)})
-
-    def _is_forwarded(self, scope: Scope) -> bool:
-        return any(
-            name in _FORWARDING or name == self._header or name.startswith(b"x-forwarded-")
-            for name, _ in scope["headers"]
-        )
 
 
 class Metrics:
@@ -102,8 +63,8 @@ class Metrics:
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - as above
 
         if not self._local.admits(request.scope):
-            problem = Problem(401, "missing_key", "From here, the metrics need an admin key with metrics:read.")
-            return problem_response(request.scope, problem_of(problem), _CHALLENGE)
+            refused = key_needed("the metrics need")
+            return problem_response(request.scope, problem_of(refused), refused.headers)
         with suppress(StoreUnavailable):  # which the metrics themselves say
             await self._count_keys()
         text = await asyncio.to_thread(lambda: generate_latest(self._registry()))

@@ -55,7 +55,7 @@ class _KeyfobCollector(Collector):
 
     def __init__(self, runtime: Runtime) -> None:
         self._counts = runtime.stats, runtime.freshness, runtime.usage
-        self._figures = runtime.key_cache, runtime.pool, runtime.freshness
+        self._figures = runtime.key_cache, runtime.pool, runtime.freshness, runtime.counter
         self._registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._told: defaultdict[tuple[str, tuple[str, ...]], int] = defaultdict(int)

@@ -46,7 +46,7 @@ class _Figures:
 
     def __init__(self, runtime: Runtime) -> None:
         self._counts = runtime.stats, runtime.freshness, runtime.usage
-        self._figures = runtime.key_cache, runtime.pool, runtime.freshness
+        self._figures = runtime.key_cache, runtime.pool, runtime.freshness, runtime.counter
 
     def counter(self, name: str) -> _Callback:
         labels = COUNTERS[name][1]

@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]  # comes with schemathesis, without 
 from keyfob.config.settings import load_settings
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.rules.compiler import compile_rules, permissions_named
-from keyfob_admin.api.meta import ROUTES
+from keyfob_admin.api.readiness import ROUTES
 from keyfob_admin.cli import main
 from tests.conftest import require
 from tests.deploy.dockerfile import DEPLOY

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, explain, find, key_routes, meta, people, preview, teams, verify
+from keyfob_admin.api import audit, explain, find, key_routes, meta, people, preview, readiness, teams, verify
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
+from keyfob_admin.api.readiness import READYZ, VerboseGuard
 
 if TYPE_CHECKING:
     from keyfob_admin.api.route import Route
@@ -21,6 +22,7 @@ TABLE: Final[tuple[Route[Call], ...]] = (
     *people.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,
+    *readiness.ROUTES,
 )
 
-__all__ = ["TABLE", "Call", "Endpoint", "log_failure"]
+__all__ = ["READYZ", "TABLE", "Call", "Endpoint", "VerboseGuard", "log_failure"]

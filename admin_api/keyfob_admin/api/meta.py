@@ -1,13 +1,9 @@
-"""The calling key, the catalogue, the key types, and whether Keyfob can serve requests."""
+"""The calling key, the catalogue, and the key types."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from keyfob.errors import StoreUnavailable
-from keyfob.propagation.reach import signal_problems
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
@@ -16,6 +12,7 @@ from keyfob_admin.wire.presenters import shown_caller
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    import msgspec
     from starlette.responses import Response
 
     from keyfob.keys.record import Team
@@ -54,24 +51,6 @@ async def _key_type(call: Call, key_type: KeyType, team: Team | None) -> views.K
     )
 
 
-async def healthz(_call: Call) -> Response:
-    """Respond while the process does."""
-    return answer(views.Health("ok"))
-
-
-async def readyz(call: Call) -> Response:
-    """Answer 503 while the store cannot be read, and name what keeps changes from being immediate."""
-    try:
-        await call.runtime.store.changes(None)
-        problems = await signal_problems(call.runtime.store)
-    except StoreUnavailable:
-        return answer(views.Health("unavailable"), 503, {"Retry-After": "1"})
-    counter = call.runtime.counter
-    if counter is not None and counter.problem is not None:
-        problems = [*problems, counter.problem]
-    return answer(views.Health("ok", problems or msgspec.UNSET))
-
-
 def _any_admin(path: str, name: str, summary: str, handler: Handler, shape: type[msgspec.Struct]) -> Route[Call]:
     return Route(method="GET", path=path, name=name, summary=summary, handler=handler, tag="About", answer=shape)
 
@@ -80,15 +59,4 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
     _any_admin("/v1/whoami", "whoami", "Show the calling key", whoami, views.Caller),
     _any_admin("/v1/permissions", "list_permissions", "List what can be granted", permissions, views.PermissionList),
     _any_admin("/v1/key-types", "list_key_types", "List the key types", key_types, views.KeyTypeList),
-    _any_admin("/healthz", "healthz", "Check that the process responds", healthz, views.Health),
-    Route(
-        method="GET",
-        path="/readyz",
-        name="readyz",
-        summary="Check that the database can be read",
-        handler=readyz,
-        tag="About",
-        answer=views.Health,
-        unready=views.Health,
-    ),
 )

@@ -267,10 +267,3 @@ class KeyTypeList(Struct, frozen=True):
 
     team: Slug
     key_types: list[KeyType]
-
-
-class Health(Struct, frozen=True):
-    """Whether Keyfob can serve requests."""
-
-    status: Literal["ok", "unavailable"]
-    warnings: Annotated[list[str], Meta(description="What keeps changes from being immediate.")] | UnsetType = UNSET

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.propagation.freshness import Freshness
 
 COUNTERS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
@@ -28,6 +29,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "keyfob_cache_entries": "Keys in the cache.",
     "keyfob_argon2_pending": "Argon2id computations that run or wait.",
     "keyfob_staleness_seconds": "Seconds since changes were last read; max_staleness is the bound.",
+    "keyfob_limits_degraded": "Workers that cannot count limits where they should, and do as limits_on_outage says.",
 }
 
 SECONDS: Final = "Seconds of each Argon2id computation."
@@ -46,8 +48,11 @@ def counted(stats: Stats, freshness: Freshness, usage: Usage) -> Iterator[tuple[
     yield "keyfob_store_errors_total", ("usage",), usage.failures
 
 
-def gauged(key_cache: KeyCache, pool: Argon2Pool, freshness: Freshness) -> Iterator[tuple[str, float]]:
+def gauged(
+    key_cache: KeyCache, pool: Argon2Pool, freshness: Freshness, limits: WithFallback | RemoteWithFallback | None
+) -> Iterator[tuple[str, float]]:
     """Every gauge: name and value."""
     yield "keyfob_cache_entries", float(len(key_cache))
     yield "keyfob_argon2_pending", float(pool.admitted)
     yield "keyfob_staleness_seconds", freshness.staleness
+    yield "keyfob_limits_degraded", float(limits is not None and limits.problem is not None)

@@ -42,6 +42,8 @@ trusted_proxies = ["127.0.0.1/32"]
 "POST /invoices" = "items:write"
 "GET /everything" = {everything}
 "/open" = {{ public = true }}
+"/metrics" = {{ public = true }}
+"/readyz" = {{ public = true }}
 "/admin/{{rest:path}}" = "items:read"
 "/static/{{rest:path}}" = {{ public = true }}
 """

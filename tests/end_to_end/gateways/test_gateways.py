@@ -122,6 +122,16 @@ def test_on_a_public_path_no_claim_of_the_client_gets_through(front: Front) -> N
     assert {} == headers_of(seen, "x_keyfob")
 
 
+@pytest.mark.parametrize("target", ["/metrics", "/readyz?verbose", "/readyz?verbose=true"])
+def test_what_is_for_operators_does_not_pass(front: Front, target: str) -> None:
+    """The metrics and the detail of readiness are 404 for every client, whatever the policy lets pass."""
+    answer, seen = front.send(target)
+    ready, asked = front.send("/readyz")
+
+    assert (404, None) == (answer.status, seen)
+    assert (200, "/readyz") == (ready.status, asked and asked["path"])
+
+
 def test_refusals_reach_the_client(front: Front, reader: tuple[str, str]) -> None:
     """Without a key it is 401 with the challenge, without the permission or a rule 403, and nothing gets through."""
     missing, none = front.send("/invoices")

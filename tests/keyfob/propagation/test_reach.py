@@ -108,6 +108,23 @@ async def test_ff_02_readyz_names_what_is_not_reached(here: Installation) -> Non
     assert (200, {"status": "ok", "warnings": warnings}) == (wrong.status_code, wrong.json())
 
 
+async def test_readyz_tells_in_detail_what_it_waits_for(here: Installation) -> None:
+    """Workers that the signal does not reach are counted; an engine without a signal says null."""
+    overrides = {"store": here.options["store"], "keyring": here.options["keyring"]}
+    with serving(build_admin(Runtime(load_settings(environ={}, overrides=overrides)))) as url:
+        async with httpx.AsyncClient() as client:
+            await here.store.workers.put(deaf())
+            detail = (await client.get(f"{url}/readyz?verbose")).json()["detail"]
+
+    is_sqlite = isinstance(here.store, SQLiteStore)
+    assert (("sqlite", "read", 1) if is_sqlite else ("postgresql", None, None)) == (
+        detail["database"],
+        detail["change_signal"],
+        detail["workers_unreached"],
+    )
+    assert 2 == detail["workers"]
+
+
 async def test_where_the_workers_cannot_be_read_nothing_is_promised(here: Installation) -> None:
     """A list that cannot be read may hold anybody."""
 

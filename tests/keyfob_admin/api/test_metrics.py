@@ -12,7 +12,7 @@ from keyfob.config.settings import MetricsSettings
 from keyfob.errors import StoreUnavailable
 from keyfob.gate.client_address import ClientAddress
 from keyfob.runtime.runtime import Runtime
-from keyfob_admin.metrics import LocalOnly
+from keyfob_admin.wire.local_clients import LocalOnly
 
 if TYPE_CHECKING:
     from pathlib import Path
