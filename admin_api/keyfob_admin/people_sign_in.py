@@ -1,30 +1,42 @@
-"""How people begin a session: with a passphrase, or with an invitation."""
+"""How people begin a session: with a passphrase, by a provider or a proxy, or with an invitation."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from keyfob.config.people import LOCAL, OIDC
-from keyfob.errors import NotFound
+from keyfob.config.people import HEADER, LOCAL, OIDC
+from keyfob.errors import LastAdmin, LastOwner, NotFound, PersonLeft, SignInFailed, Tampered
 from keyfob.people.record import PersonState, Source, folded_email
 from keyfob_admin.sessions import FAILURES, PAUSE, console_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyfob.errors import KeyfobError
     from keyfob.people.claims import Claims
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
-    from keyfob_admin.sessions import SignIn
+    from keyfob_admin.sessions import SignedIn, SignIn
+    from keyfob_admin.sign_in.header import HeaderSignIn
+
+log = logging.getLogger("keyfob.console")
+
+REFUSALS: Final = (SignInFailed, PersonLeft, LastAdmin, LastOwner, Tampered)
+"""Why somebody whom a provider or a proxy names is not signed in. The page does not say which."""
 
 
 class PeopleSignIn:
     """Signs people in."""
 
-    def __init__(self, runtime: Runtime, sessions: SignIn) -> None:
-        """*sessions* begins the sessions."""
+    def __init__(self, runtime: Runtime, sessions: SignIn, proxy: HeaderSignIn | None = None) -> None:
+        """*sessions* begins the sessions; *proxy* reads the headers of a proxy that signs people in."""
         self._runtime = runtime
         self._sessions = sessions
         self._console = console_of(runtime.store)
+        self._proxy = proxy
 
     @property
     def takes_passphrases(self) -> bool:
@@ -62,14 +74,48 @@ class PeopleSignIn:
         return person if self.ways_for(person) else None
 
     def ways_for(self, person: Person) -> tuple[str, ...]:
-        """How whoever has a link to *person* can use it, in the order shown: at a provider, an invitation alone."""
-        usable = {LOCAL, OIDC} if person.state is PersonState.INVITED else {LOCAL}
+        """How whoever has a link to *person* can use it, in the order shown: other than by a passphrase, once."""
+        usable = {LOCAL, OIDC, HEADER} if person.state is PersonState.INVITED else {LOCAL}
         return tuple(way for way in self.ways if way in usable)
 
-    async def takes_provider(self, token: str) -> bool:
-        """Whether the link of *token* is an invitation that can be redeemed at the provider."""
+    async def takes(self, way: str, token: str) -> bool:
+        """Whether the link of *token* is an invitation that can be redeemed in this *way*."""
         person = await self.invited(token)
-        return person is not None and OIDC in self.ways_for(person)
+        return person is not None and way in self.ways_for(person)
+
+    def named_by_proxy(self, scope: Mapping[str, Any]) -> Claims | None:
+        """Whom the headers of a trusted proxy name; None for nobody.
+
+        Raises:
+            SignInFailed: the headers cannot be believed, though the proxy sent them.
+        """
+        return None if self._proxy is None else self._proxy.who(scope)
+
+    def proxied(self, scope: Mapping[str, Any], ip: str | None) -> Claims | None:
+        """The like of `named_by_proxy` for a request that goes on without: what cannot be believed names nobody."""
+        try:
+            return self.named_by_proxy(scope)
+        except SignInFailed as error:
+            log_refusal("proxy", ip, error)
+            return None
+
+    async def renewed(self, who: SignedIn, claims: Claims | None) -> SignedIn | None:
+        """*who* as their proxy describes them in this request, with the roles of the groups that it sends now.
+
+        None, and the session has ended, for somebody who could not sign in any more.
+        """
+        if claims is None or who.person is None or who.person.source is not Source.HEADER:
+            return who
+        try:
+            person = await self._runtime.provider_sign_in.apply(claims, ip=who.ip)
+        except REFUSALS as error:
+            log_refusal("proxy", who.ip, error)
+            await self._console.end_session(who.session.id_hash)
+            return None
+        found = replace(who, person=person)
+        if not found.team:
+            await self._console.end_session(who.session.id_hash)
+        return found if found.team else None
 
     async def with_claims(self, claims: Claims, invitation: str | None, ip: str | None) -> str | None:
         """Sign in whom *claims* are about, who may redeem the link of the token *invitation*.
@@ -109,6 +155,14 @@ class PeopleSignIn:
             if person.source is Source.LOCAL:
                 await self._console.forget_failures(_bucket(person.email or ""))
         return token
+
+
+def log_refusal(by: str, ip: str | None, error: KeyfobError) -> None:
+    """Log why somebody was not signed in by the provider or the proxy. The page says nothing of it."""
+    reason, where = getattr(error, "reason", None) or getattr(error, "code", ""), ip or "an unknown address"
+    log.warning(
+        "a sign-in by the %s from %s failed: %s: %s", by, where, reason, error, extra={"event": "sign_in_failed"}
+    )
 
 
 def _bucket(email: str) -> str:

@@ -20,6 +20,7 @@ from keyfob.gate.verdict import Denied
 from keyfob.keyring.tokens import entry_of, new_token, token_digest
 from keyfob.management.actor import Actor
 from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_link, sealed_session
+from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Authority
+    from keyfob.people.claims import Claims
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
@@ -144,8 +146,12 @@ class SignIn:
         key = await self._good_key(found.key_id, ip)
         return None if key is None else await self._open(key, ip, by="link")
 
-    async def who(self, token: str, ip: str | None) -> SignedIn | None:
-        """Find the session of *token*, unless it has ended. A session whose key has ended is removed."""
+    async def who(self, token: str, ip: str | None, claims: Claims | None = None) -> SignedIn | None:
+        """Find the session of *token*, unless it has ended. A session whose key or person has ended is removed.
+
+        *claims* are what the headers of a trusted proxy say of this request: without them, and for anybody else than
+        they name, a session by header ends.
+        """
         entry = entry_of(token, self._runtime.keyring)
         session = await self._console.session(token_digest(entry, "session", token)) if entry else None
         if entry is None or session is None:
@@ -156,13 +162,15 @@ class SignIn:
                 extra={"event": "session_forged"},
             )
             return None
-        found = await self._behind(session, entry, token, ip)
+        found = await self._behind(session, entry, token, ip, claims)
         if found is None or session.expires_at <= self._runtime.now():
             await self._console.end_session(session.id_hash)
             return None
         return found
 
-    async def _behind(self, session: Session, entry: SigningKey, token: str, ip: str | None) -> SignedIn | None:
+    async def _behind(
+        self, session: Session, entry: SigningKey, token: str, ip: str | None, claims: Claims | None
+    ) -> SignedIn | None:
         """Read the key or the person of *session* as they are now. None if they may not sign in any more."""
         csrf = token_digest(entry, "csrf", token)
         if session.person_id is None:
@@ -171,8 +179,10 @@ class SignIn:
         person = await self._runtime.store.people.one(session.person_id)
         authority = self._runtime.authority
         found = SignedIn(session=session, ip=ip, csrf=csrf, signing=entry, person=person, authority=authority)
-        may_act = person is not None and person.source in self._runtime.settings.people.sign_in and found.team
-        return found if may_act else None
+        if person is None or person.source not in self._runtime.settings.people.sign_in or not found.team:
+            return None
+        is_there = person.source is not Source.HEADER or (claims is not None and claims.known_as == person.subject)
+        return found if is_there else None
 
     async def sign_out(self, who: SignedIn) -> None:
         """End the session, and record it in the audit log."""

@@ -80,7 +80,11 @@ class Page:
         token = page_request.place.cookie(page_request.request, SESSION)
         if not token or not page_request.place.may_sign_in:
             return page_request
-        return replace(page_request, signed_in=await self._console.sign_in.who(token, page_request.ip))
+        claims = page_request.proxied
+        who = await self._console.sign_in.who(token, page_request.ip, claims)
+        if who is not None:
+            who = await self._console.people.renewed(who, claims)
+        return replace(page_request, signed_in=who)
 
     def _without_session(self, page_request: PageRequest) -> Response:
         return without_session(page_request)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord, State, Team
     from keyfob.management.actor import Actor
+    from keyfob.people.claims import Claims
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.console import ConsoleStore
     from keyfob_admin.console.embedding import Embedding
@@ -121,7 +122,12 @@ class PageRequest:
         """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
         if self.embedding is not None:
             return await signed_in_again(self, self.embedding)
-        return await self.console.sign_in.who(self.session_token, self.ip)
+        return await self.console.sign_in.who(self.session_token, self.ip, self.proxied)
+
+    @property
+    def proxied(self) -> Claims | None:
+        """Whom the headers of the proxy in front name; None where people do not sign in by them."""
+        return self.console.people.proxied(self.request.scope, self.ip)
 
     @property
     def form_token(self) -> str:

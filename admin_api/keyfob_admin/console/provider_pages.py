@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import LastAdmin, LastOwner, NotFound, PersonLeft, ProviderUnavailable, SignInFailed, Tampered
+from keyfob.config.people import OIDC
+from keyfob.errors import NotFound, ProviderUnavailable, SignInFailed
 from keyfob_admin.console.invitation_pages import void
 from keyfob_admin.console.origin import ATTEMPT
-from keyfob_admin.console.sign_in_pages import begin_session, not_signed_in, plain_http
+from keyfob_admin.console.sign_in_pages import NOT_SIGNED_IN, begin_session, not_signed_in, plain_http
+from keyfob_admin.people_sign_in import REFUSALS, log_refusal
 from keyfob_admin.sign_in.attempt import LASTS, Attempt, read_attempt, write_attempt
 from keyfob_admin.wire.links import link_base
 
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob.console")
 
 CALLBACK: Final = "/sign-in/oidc/callback"
-NOT_SIGNED_IN: Final = "You couldn't be signed in. Try again, or ask an administrator: the log says why."
 PROVIDER_DOWN: Final = "The identity provider can't be asked at the moment. Try again in a minute."
-_REFUSALS: Final = (SignInFailed, PersonLeft, LastAdmin, LastOwner, Tampered)
 
 
 async def begin(page_request: PageRequest) -> Response:
@@ -34,7 +34,7 @@ async def begin(page_request: PageRequest) -> Response:
     invitation = page_request.request.path_params.get("token")
     if invitation is None and page_request.signed_in is not None:
         return page_request.goes_to(page_request.place.url("/keys"))
-    if invitation is not None and not await page_request.console.people.takes_provider(invitation):
+    if invitation is not None and not await page_request.console.people.takes(OIDC, invitation):
         return void(page_request)
     from_keyring, now = page_request.runtime.keyring.signing(), page_request.now
     attempt = Attempt.new(invitation)
@@ -59,12 +59,8 @@ async def come_back(page_request: PageRequest) -> Response:
         response = _down(page_request, error)
     except NotFound:
         response = void(page_request)
-    except _REFUSALS as error:
-        reason = getattr(error, "reason", None) or getattr(error, "code", "")
-        where = page_request.ip or "an unknown address"
-        log.warning(
-            "a sign-in by the provider from %s failed: %s: %s", where, reason, error, extra={"event": "sign_in_failed"}
-        )
+    except REFUSALS as error:
+        log_refusal("provider", page_request.ip, error)
         response = not_signed_in(page_request, 403, NOT_SIGNED_IN)
     page_request.place.set_cookie(response, ATTEMPT, "", same_site="lax")
     return response

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from keyfob.config.people import HEADER
-from keyfob.errors import ConfigError
 from keyfob_admin.console import (
     activity,
     bulk_pages,
     handover_pages,
+    header_pages,
     invitation_pages,
     key_create,
     key_detail,
@@ -31,7 +30,7 @@ from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.rendering import Renderer
 from keyfob_admin.people_sign_in import PeopleSignIn
 from keyfob_admin.sessions import SignIn, console_of
-from keyfob_admin.sign_in.opening import open_provider
+from keyfob_admin.sign_in.opening import open_header, open_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +50,10 @@ def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     """Make the console's routes, for `build_admin`.
 
     Raises:
-        ConfigError: the store cannot keep sessions, or a way to sign in is not there yet, or lacks its extra.
+        ConfigError: the store cannot keep sessions, or a way to sign in lacks its extra.
     """
-    _demand_available(runtime.settings.people.sign_in)
     sign_in = SignIn(runtime)
-    people = PeopleSignIn(runtime, sign_in)
+    people = PeopleSignIn(runtime, sign_in, open_header(runtime.settings.people))
     provider = open_provider(runtime.settings.people, runtime.now)
     console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer(), provider)
     return _routes(console, Page, OPEN, CLOSED)
@@ -70,12 +68,6 @@ def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute
     )
     embedded = [row for row in CLOSED if row[1].startswith(_EMBEDDED)]
     return _routes(console, EmbeddedPage, HANDOVER, [("GET", "/", sign_in_pages.front), *embedded])
-
-
-def _demand_available(ways: Sequence[str]) -> None:
-    for way in ways:
-        if way in _NOT_YET:
-            raise ConfigError(f'[people] sign_in: "{way}" is not available yet; take it out')
 
 
 def _routes(console: Console, page: type[Page], free: Sequence[Row], closed: Sequence[Row]) -> Sequence[BaseRoute]:
@@ -100,7 +92,6 @@ async def _nowhere(page_request: PageRequest) -> Response:
 
 
 _EMBEDDED: Final = ("/keys", "/find", "/theme", "/activity")  # what an application shows to its own users
-_NOT_YET: Final = frozenset({HEADER})
 _KEY: Final = "/keys/{key}"
 _PERSON: Final = "/people/{person}"
 
@@ -120,6 +111,8 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/invitation/{token}", invitation_pages.join),
     ("GET", "/invitation/{token}/oidc", provider_pages.begin),
     ("GET", "/sign-in/oidc", provider_pages.begin),
+    ("POST", "/invitation/{token}/header", header_pages.sign_in),
+    ("POST", "/sign-in/header", header_pages.sign_in),
     ("GET", provider_pages.CALLBACK, provider_pages.come_back),
     *HANDOVER,
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WRONG_KEY: Final = "That admin key isn't valid."
 WRONG_PERSON: Final = "That e-mail address or passphrase isn't valid."
 USED_LINK: Final = "This link has already been used. Run `keyfob console login` for a new one."
+NOT_SIGNED_IN: Final = "You couldn't be signed in. Try again, or ask an administrator: the log says why."
 TOO_MANY: Final = f"Too many attempts. Try again in {PAUSE.seconds} seconds."
 ENDED: Final = "Your session has ended. Sign in again."
 NOTHING_CHANGED: Final = "Your session has ended. Nothing was changed. Sign in again."

@@ -1,12 +1,13 @@
-"""Makes the provider that the settings name. What it needs is the extra ``oidc``, and loaded only here."""
+"""Makes the ways to sign in that the settings name. Only here is what a provider needs loaded, the extra ``oidc``."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from keyfob.config.people import OIDC
+from keyfob.config.people import HEADER, OIDC
 from keyfob.errors import ConfigError
+from keyfob_admin.sign_in.header import HeaderSignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,11 @@ def open_provider(settings: PeopleSettings, now: Callable[[], datetime]) -> Prov
     from keyfob_admin.sign_in.oidc import Provider  # noqa: PLC0415 - few need it
 
     return Provider(settings.oidc, _secret(settings.oidc), now=now)
+
+
+def open_header(settings: PeopleSettings) -> HeaderSignIn | None:
+    """Make the reader of the proxy's headers; None if people do not sign in by them. Raises ConfigError."""
+    return HeaderSignIn(settings.header) if HEADER in settings.sign_in and settings.header is not None else None
 
 
 def _secret(settings: OidcSettings) -> str:

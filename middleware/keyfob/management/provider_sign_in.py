@@ -108,7 +108,7 @@ class ProviderSignIn:
                 if getattr(before, name) != getattr(after, name)
             }
             await require_owner(rows, before)
-            if before.email != after.email:
+            if folded_email(before.email) != folded_email(after.email):
                 await rows.end_sessions(after.id)
         if before is None or before.memberships != after.memberships:
             told["memberships"] = [[one.team, one.role, one.by.value] for one in after.memberships]

@@ -192,7 +192,7 @@ def arrangement(kind: Kind, folder: Path, keep_alive: float | None = None) -> It
         replaced = {"9000": behind, "8700": asked}
         if keep_alive is not None:
             replaced |= dict.fromkeys(WRITTEN.values(), kind.idle)
-        port = stack.enter_context(_gateway(folder, kind, replaced))
+        port = stack.enter_context(gateway(folder, kind, replaced))
         yield Front(port, application, folder, keyfob)
 
 
@@ -220,7 +220,7 @@ def _keyfob(folder: Path, keep_alive: float | None) -> Iterator[tuple[subprocess
 
 
 @contextmanager
-def _gateway(folder: Path, kind: Kind, replaced: dict[str, str]) -> Iterator[int]:
+def gateway(folder: Path, kind: Kind, replaced: dict[str, str]) -> Iterator[int]:
     program = shutil.which(kind.program, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
         require(kind.program, "it stands in front of the application")
