@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.limits import Limit
+    from keyfob.quota import Quota
 
 NO_RULE: tuple[str, ...] = ()
 
@@ -23,6 +24,9 @@ class KeyLimits(NamedTuple):
     each: tuple[str, ...] = ()  # counted for this key
     team: tuple[str, ...] = ()  # counted for its whole team
     raised: tuple[float, float] | None = None  # until when, in seconds since the epoch, and by which factor
+    quota: Quota | None = None  # for this key
+    team_quota: Quota | None = None  # for its whole team
+    extra: tuple[int, float] | None = None  # what was added to its quota, and until when, in seconds since the epoch
 
     def factor(self, now: float) -> float:
         """By how much the amounts are raised at *now*."""

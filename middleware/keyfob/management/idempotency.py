@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from keyfob.store.contract import IdempotencyRecord
+    from keyfob.store.idempotency import IdempotencyRecord
 
 KEPT = timedelta(hours=24)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")

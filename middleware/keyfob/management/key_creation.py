@@ -19,7 +19,8 @@ from keyfob.management.key_limits import check_new_limits
 from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.limits import PlanLimits
-from keyfob.store.contract import IdempotencyRecord, KeyView
+from keyfob.store.contract import KeyView
+from keyfob.store.idempotency import IdempotencyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

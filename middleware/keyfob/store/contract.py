@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from keyfob.store.counter import Counter
     from keyfob.store.foreign import ForeignTable
     from keyfob.store.handovers import HandoverTable
+    from keyfob.store.idempotency import IdempotencyRecord
     from keyfob.store.notices import NoticeTable
     from keyfob.store.people import PeopleTable
+    from keyfob.store.quotas import QuotaTable
     from keyfob.store.refusals import RefusalTable
     from keyfob.store.transaction import Transaction
     from keyfob.store.use_details import Details, Hours, UseDetailTable
@@ -161,15 +163,6 @@ class EventQuery:
     oldest_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IdempotencyRecord:
-    """The result under an Idempotency-Key: a digest of the request's body, and the key that it created."""
-
-    body_digest: bytes
-    key_id: str
-    at: datetime
-
-
 class KeyLookup(Protocol):
     """The part of a store that the hot path needs, only for keys that are not cached."""
 
@@ -247,6 +240,11 @@ class KeyStore(KeyLookup, ChangeFeed, UsageSink, Protocol):
     @property
     def notices(self) -> NoticeTable:
         """What is to be told to webhooks and people."""
+        ...
+
+    @property
+    def quotas(self) -> QuotaTable:
+        """What was used of quotas."""
         ...
 
     @property

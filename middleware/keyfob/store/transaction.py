@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord, Team
     from keyfob.people.record import Person, Source
     from keyfob.store.console import SignInLink
-    from keyfob.store.contract import IdempotencyRecord, StoredSecret
+    from keyfob.store.contract import StoredSecret
+    from keyfob.store.idempotency import IdempotencyRecord
 
 
 class Transaction(Protocol):

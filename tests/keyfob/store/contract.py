@@ -8,6 +8,7 @@ from tests.keyfob.store.key_contract import KeyContract
 from tests.keyfob.store.listing_contract import ListingContract
 from tests.keyfob.store.notice_contract import NoticeContract
 from tests.keyfob.store.people_contract import PeopleContract
+from tests.keyfob.store.quota_contract import QuotaContract
 from tests.keyfob.store.refusal_contract import RefusalContract
 from tests.keyfob.store.usage_contract import UsageContract
 from tests.keyfob.store.use_detail_contract import UseDetailContract
@@ -25,5 +26,6 @@ class StoreContract(
     UseDetailContract,
     PeopleContract,
     NoticeContract,
+    QuotaContract,
 ):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

@@ -10,7 +10,8 @@ import pytest
 
 from keyfob.errors import StoreUnavailable
 from keyfob.keys.record import Team
-from keyfob.store.contract import IdempotencyRecord, StoredSecret, Use
+from keyfob.store.contract import StoredSecret, Use
+from keyfob.store.idempotency import IdempotencyRecord
 from tests.keyfob.store.samples import (
     KEY,
     NOON,

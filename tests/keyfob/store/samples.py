@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from keyfob.audit import Event
 from keyfob.keyring.keyring import SigningKey
 from keyfob.keys.record import Creator, KeyRecord, Team
-from keyfob.store.contract import IdempotencyRecord, KeyQuery, StoredSecret
+from keyfob.store.contract import KeyQuery, StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from keyfob.store.contract import KeyStore
+    from keyfob.store.idempotency import IdempotencyRecord
     from keyfob.store.transaction import Transaction
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)

@@ -622,3 +622,50 @@ AND NOT EXISTS (
 -- name: replaced_in_use
 SELECT k.id, k.replaced_by, u.last_used_at FROM keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id
 WHERE k.replaced_by IS NOT NULL AND k.deleted_at IS NULL AND u.last_used_at > k.replaced_at LIMIT 1000
+
+-- name: quota_portion
+-- Nothing if less is left than is needed; else at most what was asked for, and less near the end, so that the last
+-- units of a period are not held by workers that need them less than others.
+CASE WHEN :amount::bigint - used - leased < :least::bigint THEN 0
+     ELSE greatest(:least::bigint, least(:most::bigint, (:amount::bigint - used - leased) / 32)) END
+
+-- name: lease_quota
+-- A lease must last before anybody uses it, whatever the server does not wait for otherwise.
+UPDATE keyfob.quota_use SET granted = {quota_portion}, leased = leased + {quota_portion}
+WHERE subject = :subject AND begins_at = :begins_at AND ends_at = :ends_at
+    AND set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                   WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true) IS NOT NULL
+RETURNING granted, used + leased
+
+-- name: add_quota
+INSERT INTO keyfob.quota_use (subject, begins_at, ends_at, used, leased, granted)
+VALUES (:subject, :begins_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING
+
+-- name: settle_quotas
+-- The row of the worker is taken first, so that a batch which is sent again waits for the first, and is not applied
+-- twice. The others are taken in order, so that no two batches wait for each other.
+WITH fresh AS (
+    INSERT INTO keyfob.quota_settlers AS s (worker, number, at) VALUES (:worker, :number, :at)
+    ON CONFLICT (worker) DO UPDATE SET number = excluded.number, at = excluded.at WHERE s.number < excluded.number
+    RETURNING s.number
+), asked AS (
+    SELECT value->>0 AS subject, (value->>1)::bigint AS begins_at, (value->>2)::bigint AS ends_at,
+           (value->>3)::bigint AS used, (value->>4)::bigint AS returned
+    FROM jsonb_array_elements(:settlements::text::jsonb) AS n (value)
+), held AS MATERIALIZED (
+    SELECT q.subject, q.begins_at, q.ends_at, a.used, a.returned
+    FROM keyfob.quota_use q JOIN asked a USING (subject, begins_at, ends_at)
+    WHERE EXISTS (SELECT 1 FROM fresh)
+    ORDER BY q.subject, q.begins_at, q.ends_at FOR UPDATE OF q
+)
+UPDATE keyfob.quota_use q SET used = q.used + h.used, leased = q.leased - h.used - h.returned
+FROM held h WHERE q.subject = h.subject AND q.begins_at = h.begins_at AND q.ends_at = h.ends_at
+
+-- name: quota_used
+SELECT used FROM keyfob.quota_use WHERE subject = $1 AND begins_at = $2 AND ends_at = $3
+
+-- name: forget_quotas
+DELETE FROM keyfob.quota_use WHERE ends_at < $1
+
+-- name: forget_settlers
+DELETE FROM keyfob.quota_settlers WHERE at < $1

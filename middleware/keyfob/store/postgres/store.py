@@ -93,6 +93,16 @@ class PostgresStore(StatementStore):
         async with self._connections.connections().lend(Purpose.MANAGEMENT, within=REQUEST_LIMIT) as connection:
             await connection.fetch(sql, *parameters)
 
+    async def write(self, sql: str, parameters: Mapping[str, object]) -> list[Sequence[Any]]:
+        """Run one small statement, for which a request waits, as a transaction of its own."""
+        text, values = bound(sql, parameters)
+        async with self._connections.connections().lend(Purpose.REQUEST, within=REQUEST_LIMIT) as connection:
+            return list(await connection.fetch(text, *values))
+
+    async def settle_quotas(self, parameters: Mapping[str, object]) -> None:
+        """Apply one batch of settlements, if it was not applied before."""
+        await self.note(*bound(SQL["settle_quotas"], parameters))
+
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
         async with self._connections.connections().lend(Purpose.REQUEST, within=REQUEST_LIMIT) as connection:
             return list(await connection.fetch(SQL[name], *values)), ""

@@ -13,7 +13,8 @@ from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, RaisedLimits, Team
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
-from keyfob.store.contract import IdempotencyRecord, KeyView, UseDay
+from keyfob.store.contract import KeyView, UseDay
+from keyfob.store.idempotency import IdempotencyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,6 +16,7 @@ from keyfob.store.sql.foreign_rows import ForeignRows
 from keyfob.store.sql.handover_table import HandoverRows
 from keyfob.store.sql.notice_table import NoticeRows
 from keyfob.store.sql.people_table import PeopleRows
+from keyfob.store.sql.quota_table import QuotaRows
 from keyfob.store.sql.refusal_table import RefusalRows
 from keyfob.store.sql.use_detail_rows import UseDetailRows
 from keyfob.store.sql.worker_table import WorkerTable
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import IdempotencyRecord, KeyView, Use, UseDay
+    from keyfob.store.contract import KeyView, Use, UseDay
+    from keyfob.store.idempotency import IdempotencyRecord
     from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -70,6 +72,7 @@ class StatementStore(ABC):
         self.workers = WorkerTable(self, statements)
         self.audited = AuditedRows(self, statements)
         self.people = PeopleRows(self, statements)
+        self.quotas = QuotaRows(self, statements)
 
     @property
     @abstractmethod
@@ -83,6 +86,14 @@ class StatementStore(ABC):
     @abstractmethod
     async def note(self, sql: str, parameters: Sequence[object]) -> None:
         """Run one small statement in its own transaction; nothing that affects whether a key is valid."""
+
+    @abstractmethod
+    async def write(self, sql: str, parameters: Mapping[str, object]) -> list[Sequence[Any]]:
+        """Run one small statement that a request waits for, and that lasts when it returns."""
+
+    @abstractmethod
+    async def settle_quotas(self, parameters: Mapping[str, object]) -> None:
+        """Apply one batch of settlements, if it was not applied before."""
 
     @abstractmethod
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:

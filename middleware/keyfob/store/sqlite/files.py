@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
@@ -18,6 +18,8 @@ from keyfob.errors import ConfigError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT = 2.0  # seconds that a statement waits for another process's lock
 _CHUNK = 64  # rows that a cursor fetches at once; we fetch all
@@ -155,25 +157,28 @@ class QuietConnection(aiosqlite.Connection):
     messages. Here they are given a function without arguments that returns nothing.
     """
 
-    async def write(self, *statements: tuple[str, Sequence[object] | Mapping[str, object]]) -> None:
+    async def write(self, *statements: tuple[str, Sequence[object] | Mapping[str, object]]) -> list[Any]:
         """Run *statements* in one transaction and one call to the thread, as soon as no other process is writing.
+
+        Returns the rows of the last one.
 
         An event loop that stands still between two calls, as that of a serverless function does, would otherwise hold
         the database's lock meanwhile.
         """
-        await patiently(lambda: self._execute(self._write, statements))
+        return await patiently(lambda: self._execute(self._write, statements))
 
-    def _write(self, statements: Sequence[tuple[str, Sequence[object] | Mapping[str, object]]]) -> None:
-        connection = self._conn
+    def _write(self, statements: Sequence[tuple[str, Sequence[object] | Mapping[str, object]]]) -> list[Any]:
+        connection, rows = self._conn, []
         connection.execute("BEGIN IMMEDIATE")
         try:
             for sql, parameters in statements:
-                connection.execute(sql, parameters).fetchall()
+                rows = connection.execute(sql, parameters).fetchall()
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # SQLite itself rolls back after some failures
                 connection.execute("ROLLBACK")
             raise
+        return rows
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (aiosqlite's)
         ended: list[tuple[Any, BaseException | None]] = []
@@ -196,8 +201,8 @@ async def begin(connection: QuietConnection) -> None:
     await patiently(lambda: connection.execute_fetchall("BEGIN IMMEDIATE"))
 
 
-async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
-    """Make *attempt* again until it gets the database's lock.
+async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Make *attempt* again until it gets the database's lock, and return what it returns.
 
     SQLite itself would try some forty times in two seconds. Where the disk is slow and another process writes without
     a pause, the lock is free for instants only, and none of so few tries need meet one.
@@ -210,13 +215,11 @@ async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
     until = clock() + BUSY_TIMEOUT
     while True:
         try:
-            await attempt()
+            return await attempt()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock() >= until:
                 raise
             await asyncio.sleep(_TRY_AGAIN)
-        else:
-            return
 
 
 async def open_connection(path: Path, pragmas: tuple[str, ...]) -> QuietConnection:

@@ -590,3 +590,39 @@ AND NOT EXISTS (
 -- name: replaced_in_use
 SELECT k.id, k.replaced_by, u.last_used_at FROM keys k JOIN key_usage u ON u.key_id = k.id
 WHERE k.replaced_by IS NOT NULL AND k.deleted_at IS NULL AND u.last_used_at > k.replaced_at LIMIT 1000
+
+-- name: quota_portion
+-- Nothing if less is left than is needed; else at most what was asked for, and less near the end, so that the last
+-- units of a period are not held by workers that need them less than others.
+CASE WHEN :amount - used - leased < :least THEN 0 ELSE max(:least, min(:most, (:amount - used - leased) / 32)) END
+
+-- name: lease_quota
+UPDATE quota_use SET granted = {quota_portion}, leased = leased + {quota_portion}
+WHERE subject = :subject AND begins_at = :begins_at AND ends_at = :ends_at RETURNING granted, used + leased
+
+-- name: add_quota
+INSERT INTO quota_use (subject, begins_at, ends_at, used, leased, granted)
+VALUES (:subject, :begins_at, :ends_at, 0, 0, 0) ON CONFLICT DO NOTHING
+
+-- name: settle_quotas
+-- In one transaction with the next one, which keeps it from being done again.
+UPDATE quota_use SET used = quota_use.used + n.used, leased = leased - n.used - n.returned
+FROM (SELECT json_extract(value, '$[0]') AS subject, json_extract(value, '$[1]') AS begins_at,
+             json_extract(value, '$[2]') AS ends_at, json_extract(value, '$[3]') AS used,
+             json_extract(value, '$[4]') AS returned
+      FROM json_each(:settlements)) n
+WHERE quota_use.subject = n.subject AND quota_use.begins_at = n.begins_at AND quota_use.ends_at = n.ends_at
+AND NOT EXISTS (SELECT 1 FROM quota_settlers WHERE worker = :worker AND number >= :number)
+
+-- name: note_settlement
+INSERT INTO quota_settlers (worker, number, at) VALUES (:worker, :number, :at)
+ON CONFLICT (worker) DO UPDATE SET number = max(number, excluded.number), at = excluded.at
+
+-- name: quota_used
+SELECT used FROM quota_use WHERE subject = ? AND begins_at = ? AND ends_at = ?
+
+-- name: forget_quotas
+DELETE FROM quota_use WHERE ends_at < ?
+
+-- name: forget_settlers
+DELETE FROM quota_settlers WHERE at < ?

@@ -102,6 +102,25 @@ class SQLiteStore(StatementStore):
             async with _turn(connections):
                 await connections.notes.write((sql, parameters))
 
+    async def write(self, sql: str, parameters: Mapping[str, object]) -> list[Sequence[Any]]:
+        """Run one small statement, and wait for the disk; nothing that decides whether a key is valid."""
+        with translate_failures():
+            connections = await self._connections.connections()
+            async with _turn(connections):
+                found = await connections.writer.write((sql, parameters))
+        if self._connections.present() != connections.id:
+            raise StoreUnavailable("the database was replaced while it was being changed")
+        return found
+
+    async def settle_quotas(self, parameters: Mapping[str, object]) -> None:
+        """Apply one batch of settlements, if it was not applied before."""
+        with translate_failures():
+            connections = await self._connections.connections()
+            async with _turn(connections):
+                await connections.notes.write(
+                    *((SQL[name], parameters) for name in ("settle_quotas", "note_settlement"))
+                )
+
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
         with translate_failures():
             if name == "changes":  # each poll also looks whether the signal is still the one that is open

@@ -374,3 +374,23 @@ CREATE TABLE keyfob.notice_marks (
 
 CREATE INDEX key_use_details_of_disabled ON keyfob.key_use_details (last_at) WHERE reason = 'disabled';
 CREATE INDEX keys_replaced ON keyfob.keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
+
+-- What keys and teams have used of their quotas in a period, and what workers hold to use: both together never exceed
+-- the amount. A killed worker gives nothing back, so what it held stays leased until the period ends.
+CREATE TABLE keyfob.quota_use (
+    subject   text COLLATE "C" NOT NULL,     -- "key/ID" or "team/ID"
+    begins_at bigint NOT NULL,
+    ends_at   bigint NOT NULL,
+    used      bigint NOT NULL CHECK (used >= 0),
+    leased    bigint NOT NULL CHECK (leased >= 0),
+    granted   bigint NOT NULL,               -- in the last lease
+    PRIMARY KEY (subject, begins_at, ends_at)
+);
+CREATE INDEX quota_use_by_end ON keyfob.quota_use (ends_at);
+
+-- The last batch of each worker that was applied, so that none is applied twice.
+CREATE TABLE keyfob.quota_settlers (
+    worker text COLLATE "C" PRIMARY KEY,
+    number bigint NOT NULL,
+    at     bigint NOT NULL
+);

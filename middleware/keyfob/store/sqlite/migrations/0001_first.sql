@@ -344,3 +344,23 @@ CREATE TABLE notice_marks (
 
 CREATE INDEX key_use_details_of_disabled ON key_use_details (last_at) WHERE reason = 'disabled';
 CREATE INDEX keys_replaced ON keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
+
+-- What keys and teams have used of their quotas in a period, and what workers hold to use: both together never exceed
+-- the amount. A killed worker gives nothing back, so what it held stays leased until the period ends.
+CREATE TABLE quota_use (
+    subject   TEXT NOT NULL,     -- "key/ID" or "team/ID"
+    begins_at INTEGER NOT NULL,
+    ends_at   INTEGER NOT NULL,
+    used      INTEGER NOT NULL CHECK (used >= 0),
+    leased    INTEGER NOT NULL CHECK (leased >= 0),
+    granted   INTEGER NOT NULL,  -- in the last lease
+    PRIMARY KEY (subject, begins_at, ends_at)
+) WITHOUT ROWID;
+CREATE INDEX quota_use_by_end ON quota_use (ends_at);
+
+-- The last batch of each worker that was applied, so that none is applied twice.
+CREATE TABLE quota_settlers (
+    worker TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    at     INTEGER NOT NULL
+) WITHOUT ROWID;
