@@ -24,6 +24,7 @@ OBSERVED: Final = (
     "key.replaced_in_use",
     "key.new_address",
     "key.tried_after_disable",
+    "limit.near",
 )
 """Events that nobody's change causes."""
 

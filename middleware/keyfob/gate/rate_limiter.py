@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import Entry
+    from keyfob.gate.near_limits import NearLimits
     from keyfob.limits.windows import Counter, Meter, Standing
     from keyfob.policy.limits import Limit
     from keyfob.rules.table import Rule
@@ -30,6 +31,7 @@ log = logging.getLogger("keyfob")
 UNAVAILABLE: Final = Outcome(has_room=False, standings=())
 """Nobody can say whether there is room, and requests may not pass meanwhile."""
 
+NEAR: Final = 80  # percent of a limit, in one window, from which on a key is near it
 _REMEMBERED = 65_536  # sets of meters, one for each key and kind of rule in use
 
 
@@ -50,6 +52,7 @@ class RateLimiter:
         *,
         headers: str = "always",
         observes: bool = False,
+        near: NearLimits | None = None,
         now: Callable[[], float] = time.time,  # seconds since the epoch: only raised limits look at it
     ) -> None:
         """Count with *counter* what *limits* allow.
@@ -59,8 +62,10 @@ class RateLimiter:
             counter: where requests are counted.
             headers: which responses carry the header fields: "always", "refusals" or "never".
             observes: whether what is beyond a limit is only logged.
+            near: is told of keys that have used `NEAR` of a limit; None: nobody is.
             now: the clock.
         """
+        self._near = near
         self._limits = limits
         # Found out once: asking a protocol costs more than counting.
         self._remote = counter if isinstance(counter, RemoteCounter) else None
@@ -104,6 +109,7 @@ class RateLimiter:
             return UNAVAILABLE
 
     def _answer(self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome) -> Granted | Denied:
+        self._note_near(entry.key_id, outcome)
         if outcome.has_room:
             if not self._on_grant or not outcome.standings:
                 return granted
@@ -115,6 +121,12 @@ class RateLimiter:
             _log_observed(entry.key_id, rule)
         headers = (granted.announcement or ()) + headers + ((b"retry-after", b"%d" % wait),)
         return Denied(Reason.LIMITED, entry.key_id, announcement=headers)
+
+    def _note_near(self, key_id: str, outcome: Outcome) -> None:
+        for standing in outcome.standings:
+            used = standing.current if outcome.has_room else standing.meter.amount - standing.remaining
+            if used * 100 >= standing.meter.amount * NEAR and self._near is not None:
+                self._near.note(key_id, standing, self._now())
 
     def _meters_of(
         self, counted_as: str, team: str, own: KeyLimits | None, of_rule: tuple[str, ...], factor: float

@@ -16,7 +16,7 @@ from keyfob.store.refusals import MOST
 from keyfob.store.use_details import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import date
 
     from keyfob.gate.stats import Stats
@@ -46,6 +46,7 @@ class Usage:
         self._refused: deque[RefusedRequest] = deque(maxlen=MOST)
         self._failed = False
         self.failures = 0  # batches that could not be written
+        self.writers: list[Callable[[], Awaitable[None]]] = []  # called with each batch; may raise StoreUnavailable
         self.observers: list[Callable[[], None]] = []  # called after each batch
         self._flight: asyncio.Task[None] | None = None
 
@@ -111,6 +112,8 @@ class Usage:
                 await sink.refusals.add(list(islice(refused, PORTION)))
                 for _ in range(min(PORTION, len(refused))):
                     refused.popleft()
+            for write in self.writers:
+                await write()
         finally:
             self._take_back(unwritten, pending)
             self._refused = deque((*refused, *self._refused), maxlen=MOST)

@@ -16,6 +16,7 @@ from keyfob.limits.valkey_counter import ValkeyCounter
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
+    from keyfob.gate.near_limits import NearLimits
     from keyfob.policy.catalogue import Catalogue
 
 CLOCK: Final = time.time_ns  # by which windows begin and end
@@ -41,7 +42,10 @@ def open_counter(settings: Settings, catalogue: Catalogue) -> WithFallback | Rem
 
 
 def rate_limiter_of(
-    settings: Settings, catalogue: Catalogue, counter: WithFallback | RemoteWithFallback | None
+    settings: Settings,
+    catalogue: Catalogue,
+    counter: WithFallback | RemoteWithFallback | None,
+    near: NearLimits,
 ) -> RateLimiter | None:
     """What judges by limits with *counter*, if there is one."""
     if counter is None:
@@ -51,6 +55,7 @@ def rate_limiter_of(
         counter,
         headers=settings.ratelimit_headers,
         observes="observe" in {settings.limits_mode, settings.mode},
+        near=near,
     )
 
 

@@ -16,6 +16,7 @@ from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.foreign_keys import ForeignKeys
 from keyfob.gate.key_cache import KeyCache
 from keyfob.gate.key_verifier import KeyVerifier
+from keyfob.gate.near_limits import NearLimits
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.keyring.active import ActiveKeyring
@@ -77,6 +78,8 @@ class Runtime(ManagedRuntime):
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
         self.key_cache = self._build_key_cache()
         self.counter = open_counter(settings, self.catalogue)
+        self.near_limits = NearLimits(self.store)
+        self.usage.writers.append(self.near_limits.write)
         self.workers = WorkerRegistry(
             self.store,
             self.store.workers,

@@ -46,6 +46,10 @@ class NoticeTable(Protocol):
         """Write *notice* unless one was written under *mark* before. Says whether it was."""
         ...
 
+    async def forget_daily_marks(self, before: datetime) -> None:
+        """Delete the marks of notices that are written once a day, and were before then."""
+        ...
+
     async def address(self, deliveries: Iterable[tuple[Notice, str]]) -> None:
         """Let each notice be delivered to a receiver, unless that is so already."""
         ...

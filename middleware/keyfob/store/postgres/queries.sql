@@ -568,6 +568,9 @@ SELECT 1 FROM keyfob.notice_marks WHERE mark = $1
 -- name: add_notice_mark
 INSERT INTO keyfob.notice_marks (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING RETURNING mark
 
+-- name: forget_daily_marks
+DELETE FROM keyfob.notice_marks WHERE at < $1 AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %')
+
 -- name: notices_after
 SELECT seq, id, event, at, data FROM keyfob.notices WHERE seq > $1 ORDER BY seq LIMIT $2::bigint
 

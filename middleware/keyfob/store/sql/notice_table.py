@@ -61,6 +61,10 @@ class NoticeRows:
 
         return await self._database.change(work)
 
+    async def forget_daily_marks(self, before: datetime) -> None:
+        """Delete the marks of notices that are written once a day, and were before then."""
+        await self._write("forget_daily_marks", rows.micros(before))
+
     async def address(self, deliveries: Iterable[tuple[Notice, str]]) -> None:
         """Let each notice be delivered to a receiver, unless that is so already."""
         values = json.dumps([(notice.id, target, rows.micros(notice.at)) for notice, target in deliveries])

@@ -536,6 +536,9 @@ SELECT 1 FROM notice_marks WHERE mark = ?
 -- name: add_notice_mark
 INSERT INTO notice_marks (mark, at) VALUES (?, ?) ON CONFLICT (mark) DO NOTHING RETURNING mark
 
+-- name: forget_daily_marks
+DELETE FROM notice_marks WHERE at < ? AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %')
+
 -- name: notices_after
 SELECT seq, id, event, at, data FROM notices WHERE seq > ? ORDER BY seq LIMIT ?
 
