@@ -102,7 +102,7 @@ async def _listed(page_request: PageRequest, filters: dict[str, str | None]) -> 
         page_token=before or page_request.asked("after"),
     )
     if filters["q"]:
-        search = await with_words(search, filters["q"], page_request)
+        search = with_words(search, filters["q"], page_request.runtime.prefix)
     page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
     views = page.items[::-1] if before else page.items
     previous = page_request.url("/keys", **filters, **_previous(order, views, start)) if start > 1 else None

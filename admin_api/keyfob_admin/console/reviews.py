@@ -17,6 +17,7 @@ SOON: Final = timedelta(days=30)
 _REVIEWS: Final = {
     "expiring": ("expires in 30 days", "expire in 30 days"),
     "unused": ("unused for 90 days", "unused for 90 days"),
+    "left": ("owner left", "owners left"),
     "lasting": ("never expires", "never expire"),
 }
 _NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
@@ -52,6 +53,10 @@ def reviewed(name: str | None, page_request: PageRequest) -> KeySearch:
             return replace(everything, state="active", expires_after=now, expires_before=now + SOON)
         case "unused":
             return replace(everything, state="active", unused_since=now - UNUSED)
+        case "left":
+            roles = page_request.runtime.people.roles.values()
+            wide = tuple(role.name for role in roles if role.acts_everywhere)
+            return replace(everything, state="active", left_owners=wide)
         case "lasting":
             return replace(everything, state="active", expires_after=_NO_DATE)
         case _:
@@ -77,7 +82,7 @@ async def reviews(page_request: PageRequest) -> tuple[Review, ...]:
 async def _count(page_request: PageRequest) -> tuple[Review, ...]:
     found = []
     for name, said in _REVIEWS.items():
-        search = replace(reviewed(name, page_request), page_size=1)
-        page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
-        found.append(Review(name, said[page.total != 1], page.total or 0))
+        listing, search = page_request.runtime.lifecycle.listing, reviewed(name, page_request)
+        count = await listing.count(search, actor=page_request.actor)
+        found.append(Review(name, said[count != 1], count))
     return tuple(review for review in found if review.count)

@@ -57,6 +57,8 @@ class KeySearch:
     owner: str | None = None
     never_used: bool = False
     ids: tuple[str, ...] | None = None  # only these
+    words: tuple[str, ...] = ()  # each somewhere in what names and describes the key or its owner
+    left_owners: tuple[str, ...] | None = None  # whose owner left the team; these roles count in every team
 
     @property
     def is_empty(self) -> bool:
@@ -95,12 +97,7 @@ class KeyListing:
             NotFound: for the team.
             Invalid: with the parameter as pointer.
         """
-        actor.demand("keys:read")
-        team = search.team if search.team is not None or actor.acts_everywhere else actor.team
-        query = await self._query(search, team, await self._plans(team, actor))
-        if actor.own_keys_only:
-            query = replace(query, ids=query.ids if query.owner in {None, actor.id} else (), owner=actor.id)
-        query = replace(query, without_type=actor.unseen_type)
+        query = await self._seen(search, actor)
         views = await self._store.views(query)
         shown = tuple(views[: query.limit - 1])  # one more was asked for, to know whether there is one
         is_last = len(views) < query.limit
@@ -109,6 +106,19 @@ class KeyListing:
             total = len(shown) if is_last else await self._store.count(query)
         token = None if is_last else write_token(search.order_by, *shown[-1].place(query.order_by))
         return Page(shown, token, total)
+
+    async def count(self, search: KeySearch, *, actor: Actor) -> int:
+        """How many keys `many` would list in all. Raises Forbidden, NotFound and Invalid."""
+        return await self._store.count(await self._seen(search, actor))
+
+    async def _seen(self, search: KeySearch, actor: Actor) -> KeyQuery:
+        """Ask only for what *actor* may see."""
+        actor.demand("keys:read")
+        team = search.team if search.team is not None or actor.acts_everywhere else actor.team
+        query = await self._query(search, team, await self._plans(team, actor))
+        if actor.own_keys_only:
+            query = replace(query, ids=query.ids if query.owner in {None, actor.id} else (), owner=actor.id)
+        return replace(query, without_type=actor.unseen_type)
 
     async def demand_team(self, team_id: str, actor: Actor) -> None:
         """Raise NotFound unless *actor* can see the team."""
@@ -148,6 +158,8 @@ class KeyListing:
             owner=read_text(search.owner, "owner") if search.owner is not None else None,
             never_used=search.never_used,
             ids=search.ids,
+            words=[_word(word) for word in search.words],
+            left_owners=search.left_owners,
             suspended_types=_suspended(self._catalogue, plans),
         )
 
@@ -161,6 +173,10 @@ class KeyListing:
         """Cut a whole key to its id: it was pasted by mistake, and must not reach a log or the database."""
         text = unicodedata.normalize("NFC", read_text(q, "q")).strip()
         return key_id_of(text, self._prefix) or text or None
+
+
+def _word(word: str) -> str:
+    return unicodedata.normalize("NFC", read_text(word, "q"))
 
 
 def _moment(value: datetime | str | None, name: str) -> datetime | None:

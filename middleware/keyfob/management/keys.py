@@ -69,12 +69,12 @@ class KeyLifecycle:
         self._prefix = issue.prefix
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
-        self._listing = KeyListing(store, catalogue, now, issue.prefix)
-        self.usage = KeyUsage(self._listing, store, now)
+        self.listing = KeyListing(store, catalogue, now, issue.prefix)
+        self.usage = KeyUsage(self.listing, store, now)
         self.handovers = Handovers(
-            store, self._making, self._listing, issue, catalogue=catalogue, now=now, authority=authority
+            store, self._making, self.listing, issue, catalogue=catalogue, now=now, authority=authority
         )
-        self.bulk = BulkDisable(store, self._listing, now, issue.prefix)
+        self.bulk = BulkDisable(store, self.listing, now, issue.prefix)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
     async def create(
@@ -146,11 +146,11 @@ class KeyLifecycle:
 
     async def get(self, team_id: str, key_id: str, *, actor: Actor) -> KeyView:
         """Look at one key; needs ``keys:read``."""
-        return await self._listing.one(team_id, key_id, actor=actor, needed="keys:read")
+        return await self.listing.one(team_id, key_id, actor=actor, needed="keys:read")
 
     async def list_keys(self, search: KeySearch, *, actor: Actor) -> Page[KeyView]:
         """List keys; needs ``keys:read``. Raises Invalid with the parameter's name as pointer."""
-        return await self._listing.many(search, actor=actor)
+        return await self.listing.many(search, actor=actor)
 
     def state(self, record: KeyRecord) -> State:
         """Return the state that *record* is shown in now."""
@@ -228,7 +228,7 @@ class KeyLifecycle:
     ) -> None:
         """End a disabled key for good; needs ``keys:delete``. Raises Invalid, KeyNotDisabled, PreconditionFailed."""
         told = clean_reason(reason)
-        seen = await self._listing.one(team_id, key_id, actor=actor, needed="keys:delete")
+        seen = await self.listing.one(team_id, key_id, actor=actor, needed="keys:delete")
 
         async def work(rows: Transaction) -> None:
             at = self._now()
@@ -275,7 +275,7 @@ class KeyLifecycle:
         needed: str = "keys:write",
     ) -> KeyView:
         """Make the key what *alter* says, if that is something else than it is."""
-        seen = await self._listing.one(team_id, key_id, actor=actor, needed=needed)
+        seen = await self.listing.one(team_id, key_id, actor=actor, needed=needed)
 
         async def work(rows: Transaction) -> KeyRecord:
             at = self._now()

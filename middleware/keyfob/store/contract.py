@@ -144,6 +144,8 @@ class KeyQuery:
     ids: Sequence[str] | None = None  # only these
     replaced: bool | None = None  # whether another key took its place
     without_type: str | None = None  # keys of this type are left out
+    words: Sequence[str] = ()  # each in the name, the id, or what else describes the key or its owner
+    left_owners: Sequence[str] | None = None  # owner has no role in the team, nor one of these, or has left
 
 
 @dataclass(frozen=True, slots=True)

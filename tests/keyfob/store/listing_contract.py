@@ -12,7 +12,10 @@ import pytest
 
 from keyfob.audit import Event
 from keyfob.keys.record import Team
+from keyfob.people.record import Membership, PersonState
 from keyfob.store.contract import EventQuery, KeyQuery, KeyView, StoredSecret, Use
+from tests.keyfob.store.people_contract import ANA
+from tests.keyfob.store.people_contract import putting as writing
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, TEAM, adding, erasing, key, listed, putting, revision_of
 
 if TYPE_CHECKING:
@@ -71,6 +74,60 @@ class ListingContract:
         assert 1 == await store.count(KeyQuery(TEAM.id, NOON, without_type="admin"))
         found = await store.events(EventQuery(team=TEAM.id, without_type="admin"))
         assert [None, key(1).id] == [one.event.key_id for one in found if one.event.actor_name == "ops"]
+
+    async def test_words_are_found_wherever_they_describe_a_key(self, store: KeyStore) -> None:
+        """Each word counts, in any case and literally: in names, ids, descriptions, external ids and owners."""
+        await store.change(adding())
+        await store.change(writing(ANA))
+        await store.change(
+            adding(
+                key(1, name="Billing ÖL", description="Sends invoices, 100%"),
+                key(2, name="billing", external_id="Globex-0417"),
+                key(3, name="other", owner_id=ANA.id),
+            )
+        )
+        found = {
+            words: await listed(store, words=words.split())
+            for words in (
+                "BILLING",
+                "öl billing",
+                "INVOICES bill",
+                "0% sends",
+                "_",
+                "globex 0417",
+                "ana@",
+                "bill nothing",
+            )
+        }
+        both = [key(1).id, key(2).id]
+        assert {
+            "BILLING": both,
+            "öl billing": both[:1],
+            "INVOICES bill": both[:1],
+            "0% sends": both[:1],
+            "_": [],
+            "globex 0417": both[1:],
+            "ana@": [key(3).id],
+            "bill nothing": [],
+        } == found
+        assert [key(3).id] == await listed(store, words=[key(3).id])
+        assert 2 == await store.count(KeyQuery(TEAM.id, NOON, words=["billing"]))
+
+    async def test_keys_whose_owner_left(self, store: KeyStore) -> None:
+        """Those of people without a role in the team, but for a role that counts everywhere, or whose state says so."""
+        elsewhere = (Membership("theirs", "owner"),)
+        ben = replace(ANA, id="ben", subject="ben", memberships=())
+        cleo = replace(ANA, id="cleo", subject="cleo", memberships=elsewhere)
+        dora = replace(ANA, id="dora", subject="dora", state=PersonState.LEFT)
+        await store.change(adding())
+        await store.change(adding(team=Team("theirs", "Theirs", "free", NOON)))
+        await store.change(writing(ANA, ben, cleo, dora))
+        owners = (None, ANA.id, "ben", "cleo", "dora", "nobody")
+        await store.change(adding(*(key(n, owner_id=owner) for n, owner in enumerate(owners))))
+
+        assert [key(n).id for n in (2, 4, 5)] == await listed(store, left_owners=["owner"])
+        assert [key(n).id for n in (2, 3, 4, 5)] == await listed(store, left_owners=[])
+        assert 3 == await store.count(KeyQuery(TEAM.id, NOON, left_owners=["owner"]))
 
     async def test_search_takes_what_is_written_literally(self, store: KeyStore) -> None:
         """Letters in any case; `%`, `_` and backslashes are no wildcards; the id counts too."""

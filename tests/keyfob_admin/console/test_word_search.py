@@ -20,12 +20,13 @@ if TYPE_CHECKING:
         ("billing night", ["billing-worker, production"]),
         ("billing globex-0417", ["billing-worker, staging"]),
         ("globex-0417", ["billing-worker, staging"]),
-        ("night invoices", ["nightly-exporter"]),
+        ("night invoices", ["nightly-exporter", "billing-worker, production"]),
+        ("invoices", ["nightly-exporter", "billing-worker, production"]),
         ("billing nothing", []),
     ],
 )
 def test_words_are_found_in_any_order(visitor: Visitor, live: LiveConsole, text: str, found: list[str]) -> None:
-    """One of the words must be in a name or an id; the others may be in what else describes the key."""
+    """Every word must be somewhere in what names or describes the key, in any case."""
     live.make("billing-worker, production", description="Sends invoices at night")
     live.make("billing-worker, staging", external_id="globex-0417")
     live.make("nightly-exporter", description="invoices")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.store.postgres.statements import SQL
-from keyfob.store.sql.listing import EVENT_COLUMNS, EXPIRY, conditions, lacking, parameters, search_statement, states
+from keyfob.store.sql.listing import (
+    EVENT_COLUMNS,
+    EXPIRY,
+    conditions,
+    lacking,
+    left_owner,
+    parameters,
+    search_statement,
+    states,
+    words,
+)
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
@@ -28,6 +38,7 @@ _SUSPENDED = (
     " OR (cardinality(:plans::text[]) > 0 AND k.key_type <> 'admin' AND t.plan <> ALL(:plans::text[])))"
 )
 _STATES = states(_SUSPENDED)
+_LEFT = left_owner("keyfob.", "m.role = ANY(:left_owners::text[])")
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
@@ -55,7 +66,8 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement that counts what `key_listing` would list if it had no end."""
     where = " AND ".join(_where(query, "k.team", among))
-    return f"SELECT count(*) FROM {_TABLES} WHERE {where}", {**_parameters(query), "among": among}  # noqa: S608 (constants)
+    tables = _TABLES if "u." in where or "t." in where else "keyfob.keys k"  # most often an index of the keys is enough
+    return f"SELECT count(*) FROM {tables} WHERE {where}", {**_parameters(query), "among": among}  # noqa: S608 (constants)
 
 
 def _where(query: KeyQuery, team: str, among: Sequence[str] | None) -> list[str]:
@@ -69,8 +81,10 @@ def _conditions(query: KeyQuery, team: str) -> list[str]:
         "(strpos(k.name_folded, :q_folded) > 0 OR strpos(k.id, :q) > 0)": query.q is not None,
         "k.permissions ? :permission": query.permission is not None,
         "k.id = ANY(:ids::text[])": query.ids is not None,
+        _LEFT: query.left_owners is not None,
     }
     chosen = [*(condition for condition, wanted in asked.items() if wanted), *conditions(query)]
+    chosen += words(query, "keyfob.", "strpos")
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
@@ -81,6 +95,7 @@ def _parameters(query: KeyQuery) -> dict[str, object]:
         "suspended": lacking(query),
         "plans": list(query.suspended_types),
         "ids": list(query.ids or ()),
+        "left_owners": list(query.left_owners or ()),
         # A key never used stands at 0.
         "after_value": folded(str(after_value or "")) if query.order_by == "name" else int(after_value or 0),
     }

@@ -71,6 +71,36 @@ def conditions(query: KeyQuery) -> list[str]:
     return [condition for condition, wanted in asked.items() if wanted]
 
 
+def words(query: KeyQuery, schema: str, finds: str) -> list[str]:
+    """A condition for each word of *query*; *finds* is the function that gives the place of a text in another.
+
+    SQLite knows the cases of ASCII letters only, so that descriptions are looked at as they are written, too.
+    """
+    found = []
+    for name in _word_names(query):
+        places = [f"{finds}(k.name_folded, :{name}_folded) > 0", f"{finds}(k.id, :{name}) > 0"]
+        for column in ("k.description", "k.external_id"):
+            places += [f"{finds}(lower({column}), :{name}_folded) > 0", f"{finds}({column}, :{name}) > 0"]
+        people = " OR ".join(f"{finds}({column}, :{name}_folded) > 0" for column in ("name_folded", "email_folded"))
+        places.append(f"k.owner_id IN (SELECT id FROM {schema}people WHERE {people})")  # noqa: S608 (constants)
+        found.append(f"({' OR '.join(places)})")
+    return found
+
+
+def _word_names(query: KeyQuery) -> list[str]:
+    """Names of parameters, in letters."""
+    return ["word_" + "".join(chr(ord("a") + int(digit)) for digit in str(n)) for n in range(len(query.words))]
+
+
+def left_owner(schema: str, is_wide: str) -> str:
+    """The condition of keys whose owner has left; *is_wide* is that of a role that counts in every team."""
+    return (
+        f"k.owner_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {schema}memberships m"  # noqa: S608 (constants)
+        f" JOIN {schema}people p ON p.id = m.person"
+        f" WHERE m.person = k.owner_id AND p.state <> 'left' AND (m.team = k.team OR {is_wide}))"
+    )
+
+
 def lacking(query: KeyQuery) -> list[str]:
     """Each key type that a plan lacks, after the plan's name."""
     return [f"{plan}{_SEPARATOR}{kind}" for plan, kinds in query.suspended_types.items() for kind in kinds]
@@ -98,4 +128,6 @@ def parameters(query: KeyQuery) -> dict[str, object]:
         "without_type": query.without_type,
         "after_id": query.after[1] if query.after else None,
         "limit": query.limit,
+        **dict(zip(_word_names(query), query.words, strict=True)),
+        **{f"{name}_folded": folded(word) for name, word in zip(_word_names(query), query.words, strict=True)},
     }

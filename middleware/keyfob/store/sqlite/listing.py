@@ -12,9 +12,11 @@ from keyfob.store.sql.listing import (
     INDEXED,
     conditions,
     lacking,
+    left_owner,
     parameters,
     search_statement,
     states,
+    words,
 )
 from keyfob.store.sql.rows import folded, micros
 from keyfob.store.sqlite.transaction import SQL
@@ -37,12 +39,14 @@ _ORDERS = {
 }
 _OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
 _AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
+_AMONG_OF_TEAMS = f"{_AMONG} JOIN teams t ON t.id = k.team"
 _WILD = re.compile(r"[*?[]")
 _SUSPENDED = (
     "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
     " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
 )
 _STATES = states(_SUSPENDED)
+_LEFT = left_owner("", "m.role IN (SELECT value FROM json_each(:left_owners))")
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
@@ -96,10 +100,15 @@ def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
 
 def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement that counts what `key_listing` would list if it had no end."""
-    tables = "keys k CROSS JOIN key_usage u ON u.key_id = k.id" if among is None else _AMONG
     where = " AND ".join(["k.deleted_at IS NULL", *_conditions(query, "k.team")])
-    statement = f"SELECT count(*) FROM {tables} JOIN teams t ON t.id = k.team WHERE {where}"  # noqa: S608 (constants)
+    statement = f"SELECT count(*) FROM {_counted(where) if among is None else _AMONG_OF_TEAMS} WHERE {where}"  # noqa: S608 (constants)
     return statement, {**_parameters(query), "among": json.dumps(among)}
+
+
+def _counted(where: str) -> str:
+    """The tables that *where* speaks of: most often an index of the keys is enough."""
+    tables = {"k": "keys k", "u": "CROSS JOIN key_usage u ON u.key_id = k.id", "t": "JOIN teams t ON t.id = k.team"}
+    return " ".join(table for name, table in tables.items() if name == "k" or f"{name}." in where)
 
 
 def _in_order(query: KeyQuery) -> str:
@@ -124,8 +133,10 @@ def _conditions(query: KeyQuery, team: str) -> list[str]:
         "(instr(k.name_folded, :q_folded) > 0 OR instr(k.id, :q) > 0)": query.q is not None,
         "EXISTS (SELECT 1 FROM json_each(k.permissions) WHERE value = :permission)": query.permission is not None,
         "k.id IN (SELECT value FROM json_each(:ids))": query.ids is not None,
+        _LEFT: query.left_owners is not None,
     }
     chosen = [*(condition for condition, wanted in asked.items() if wanted), *conditions(query)]
+    chosen += words(query, "", "instr")
     return chosen if query.state is None else [*chosen, _STATES[query.state]]
 
 
@@ -136,6 +147,7 @@ def _parameters(query: KeyQuery) -> dict[str, object]:
         "suspended": json.dumps(lacking(query)),
         "plans": json.dumps(list(query.suspended_types)),
         "ids": json.dumps(list(query.ids or ())),
+        "left_owners": json.dumps(list(query.left_owners or ())),
         "after_value": (folded(after_value) if isinstance(after_value, str) else after_value) or 0,  # 0: never used
     }
 
