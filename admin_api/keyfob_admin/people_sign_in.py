@@ -54,7 +54,9 @@ class PeopleSignIn:
         provider = self._runtime.settings.people.oidc
         return provider.label if provider is not None else ""
 
-    async def with_passphrase(self, email: str, passphrase: str, ip: str | None) -> str | None:
+    async def with_passphrase(
+        self, email: str, passphrase: str, ip: str | None, browser: str | None = None
+    ) -> str | None:
         """Sign in: return the new session's token, or None, which says nothing of whether the address is known.
 
         Raises:
@@ -63,7 +65,7 @@ class PeopleSignIn:
         if not self.takes_passphrases:
             return None
         person = await self._runtime.passphrases.check(email, passphrase)
-        return None if person is None else await self._begin(person, ip, by="passphrase")
+        return None if person is None else await self._begin(person, ip, browser, by="passphrase")
 
     async def invited(self, token: str) -> Person | None:
         """Find whom the link of *token* lets in; None if it is used, void or expired."""
@@ -117,7 +119,9 @@ class PeopleSignIn:
             await self._console.end_session(who.session.id_hash)
         return found if found.team else None
 
-    async def with_claims(self, claims: Claims, invitation: str | None, ip: str | None) -> str | None:
+    async def with_claims(
+        self, claims: Claims, invitation: str | None, ip: str | None, browser: str | None = None
+    ) -> str | None:
         """Sign in whom *claims* are about, who may redeem the link of the token *invitation*.
 
         Raises:
@@ -128,15 +132,17 @@ class PeopleSignIn:
         if invitation is not None and link is None:
             raise NotFound("this link was used, or it has expired")
         person = await self._runtime.provider_sign_in.apply(claims, ip=ip, invitation=link)
-        return await self._begin(person, ip, by=claims.source.value)
+        return await self._begin(person, ip, browser, by=claims.source.value)
 
-    async def with_invitation(self, token: str, passphrase: str, ip: str | None) -> str | None:
+    async def with_invitation(
+        self, token: str, passphrase: str, ip: str | None, browser: str | None = None
+    ) -> str | None:
         """Set the passphrase of whom the link lets in, and sign them in. Raises Invalid, NotFound and Saturated."""
         link = await self._sessions.person_link(token)
         if link is None or not self.takes_passphrases:
             return None
         person = await self._runtime.passphrases.join(link, passphrase, ip)
-        return await self._begin(person, ip, by="link")
+        return await self._begin(person, ip, browser, by="link")
 
     async def is_slowed_down(self, email: str) -> bool:
         """Whether too many attempts failed for the address lately, known or not."""
@@ -148,8 +154,8 @@ class PeopleSignIn:
         now = self._runtime.now()
         await self._console.note_failure(_bucket(email), now, until=now + PAUSE, failures=FAILURES)
 
-    async def _begin(self, person: Person, ip: str | None, *, by: str) -> str | None:
-        token = await self._sessions.open_for_person(person, ip, by=by)
+    async def _begin(self, person: Person, ip: str | None, browser: str | None, *, by: str) -> str | None:
+        token = await self._sessions.open_for_person(person, ip, browser, by=by)
         if token is not None:
             await self._runtime.store.people.note_sign_in(person.id, self._runtime.now())
             if person.source is Source.LOCAL:

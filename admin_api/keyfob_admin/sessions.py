@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, cast
 
-from keyfob.errors import ConfigError
+from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
 from keyfob.keyring.tokens import entry_of, new_token, token_digest
 from keyfob.management.actor import Actor
-from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_link, sealed_session
+from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_session
 from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.console import Session, SignInLink
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Authority
@@ -38,9 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob.console")
 
-LINK_LASTS: Final = timedelta(minutes=10)
 FAILURES: Final = 5  # within…
 PAUSE: Final = timedelta(seconds=60)  # …of the first; then every attempt from that address is slow for as long
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
 SLOW: Final = 1.0  # seconds that each attempt from such an address takes
 _SHARED_V6_PREFIX: Final = 64  # bits; one customer usually has them all
 
@@ -104,8 +103,11 @@ class SignIn:
         self._console = console_of(runtime.store)
         self._lasts = timedelta(hours=runtime.settings.admin.session_hours)
 
-    async def with_key(self, text: str, ip: str | None) -> str | None:
-        """Sign in with a whole admin key: return the new session's token, or None if the key may not sign in."""
+    async def with_key(self, text: str, ip: str | None, browser: str | None = None) -> str | None:
+        """Sign in with a whole admin key: return the new session's token, or None if the key may not sign in.
+
+        *browser* is for the list of one's sessions, in words.
+        """
         verdict = await self._runtime.inspect(text)
         if isinstance(verdict, Denied) or verdict.grant is None:
             return None
@@ -113,7 +115,7 @@ class SignIn:
         if key is None:
             return None
         self._runtime.usage.note_admitted(key.id, self._runtime.now().timestamp(), ip, "console")
-        return await self._open(key, ip, by="key")
+        return await self._open(key, ip, browser, by="key")
 
     async def link(self, token: str) -> SignInLink | None:
         """Find a link of an admin key that can still be used, and that Keyfob itself has written."""
@@ -138,13 +140,13 @@ class SignIn:
             return None
         return found
 
-    async def with_link(self, token: str, ip: str | None) -> str | None:
+    async def with_link(self, token: str, ip: str | None, browser: str | None = None) -> str | None:
         """Use up a one-time link: return the new session's token, or None if the link is no longer valid."""
         found = await self.link(token)
         if found is None or not await self._console.use_link(found.hash, self._runtime.now()):
             return None
         key = await self._good_key(found.key_id, ip)
-        return None if key is None else await self._open(key, ip, by="link")
+        return None if key is None else await self._open(key, ip, browser, by="link")
 
     async def who(self, token: str, ip: str | None, claims: Claims | None = None) -> SignedIn | None:
         """Find the session of *token*, unless it has ended. A session whose key or person has ended is removed.
@@ -166,7 +168,15 @@ class SignIn:
         if found is None or session.expires_at <= self._runtime.now():
             await self._console.end_session(session.id_hash)
             return None
+        await self._note_use(session)
         return found
+
+    async def _note_use(self, session: Session) -> None:
+        """Record when the session was last used, at most once a minute. A store that takes no note stops no page."""
+        now = self._runtime.now()
+        if now - (session.last_used_at or session.created_at) >= USE_NOTED_EVERY:
+            with suppress(StoreUnavailable):
+                await self._console.note_session_use(session.id_hash, now)
 
     async def _behind(
         self, session: Session, entry: SigningKey, token: str, ip: str | None, claims: Claims | None
@@ -228,20 +238,23 @@ class SignIn:
         """Forget the failures before."""
         await self._console.forget_failures(bucket_of(ip))
 
-    async def _open(self, key: KeyRecord, ip: str | None, *, by: str) -> str | None:
+    async def _open(self, key: KeyRecord, ip: str | None, browser: str | None, *, by: str) -> str | None:
         """Begin a session, and record it in the audit log. Returns None if the key has been revoked meanwhile."""
         entry, now = self._runtime.keyring.signing(), self._runtime.now()
         token = new_token(entry)
-        session = Session(token_digest(entry, "session", token), key.id, b"", ip, now, now + self._lasts)
+        digest = token_digest(entry, "session", token)
+        session = Session(digest, key.id, b"", ip, now, now + self._lasts, browser=browser)
         event = Actor.of_key(key, ip).did("console.signed_in", now, team=key.team, key_id=key.id, key=key.name, by=by)
         return token if await self._console.add_session(sealed_session(entry, session), event) else None
 
-    async def open_for_person(self, person: Person, ip: str | None, *, by: str) -> str | None:
+    async def open_for_person(
+        self, person: Person, ip: str | None, browser: str | None = None, *, by: str
+    ) -> str | None:
         """Begin a session of *person*, and record it in the audit log. Returns None for somebody without any role."""
         entry, now = self._runtime.keyring.signing(), self._runtime.now()
         token, authority = new_token(entry), self._runtime.authority
         digest = token_digest(entry, "session", token)
-        session = Session(digest, None, b"", ip, now, now + self._lasts, person.id)
+        session = Session(digest, None, b"", ip, now, now + self._lasts, person.id, browser)
         csrf = token_digest(entry, "csrf", token)
         who = SignedIn(session=session, ip=ip, csrf=csrf, signing=entry, person=person, authority=authority)
         if not who.team:
@@ -258,20 +271,6 @@ class SignIn:
         suspended = self._runtime.catalogue.suspends(key.plan, key.key_type)
         in_place = not key.ip_allow or (ip is not None and Networks(key.ip_allow).contains(ip))
         return key if in_place and not ended and not suspended else None
-
-
-async def make_link(store: KeyStore, key: KeyRecord, now: datetime, *, actor: Actor, signing: SigningKey) -> str:
-    """Make a link that signs in as the admin key *key* once, within `LINK_LASTS`. Returns its token."""
-    token = new_token(signing)
-    event = actor.did("console.link_created", now, team=key.team, key_id=key.id, key=key.name)
-    link = SignInLink(token_digest(signing, "link", token), key.id, now, now + LINK_LASTS)
-    await console_of(store).add_link(sealed_link(signing, link), event)
-    return token
-
-
-def link_address(console_url: str, token: str) -> str:
-    """Where the link of *token* is, in the console at *console_url*."""
-    return f"{console_url}/login/link/{token}"
 
 
 def console_of(store: KeyStore) -> ConsoleStore:

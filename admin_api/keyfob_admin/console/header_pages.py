@@ -42,7 +42,7 @@ async def _token(page_request: PageRequest, invitation: str | None) -> str:
     claims = people.named_by_proxy(page_request.request.scope)
     if claims is None:
         raise SignInFailed("no_header", "no trusted proxy names anybody in this request")
-    token = await people.with_claims(claims, invitation, page_request.ip)
+    token = await people.with_claims(claims, invitation, page_request.ip, page_request.user_agent)
     if token is None:
         raise SignInFailed("no_role", "no role of this person is there any more")
     return token

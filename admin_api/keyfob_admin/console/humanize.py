@@ -151,7 +151,12 @@ def _addresses(value: object) -> str:
     return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
 
 
-_WAYS: Final = {"link": "with a one-time link", "key": "with the admin key", "oidc": "at the identity provider"}
+_WAYS: Final = {
+    "link": "with a one-time link",
+    "key": "with the admin key",
+    "oidc": "at the identity provider",
+    "header": "by the proxy",
+}
 _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "name": _renamed,
     "description": lambda value: "description changed" if value == "changed" else "",
@@ -161,6 +166,7 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "plan": _planned,
     "reason": lambda value: f"“{value}”",
     "by": lambda value: _WAYS.get(str(value), f"with a {value}"),
+    "ended": str,
     "person": str,
     "role": lambda value: f"as {value}",
     "char": lambda value: f"entry {value}",

@@ -41,7 +41,9 @@ async def join(page_request: PageRequest) -> Response:
     if passphrase != page_request.form.get("again"):
         return _form(page_request, person, "The two entries differ")
     try:
-        token = await sign_in.with_invitation(_token(page_request), passphrase, page_request.ip)
+        token = await sign_in.with_invitation(
+            _token(page_request), passphrase, page_request.ip, page_request.user_agent
+        )
     except Invalid as invalid:
         return _form(page_request, person, invalid.errors[0][1])
     except NotFound:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 
 from keyfob.keys.format import display, key_id_of
 from keyfob.policy.permissions import covers
+from keyfob_admin.console.browsers import browser_in_words
 from keyfob_admin.console.embedded_session import signed_in_again
 from keyfob_admin.console.form import Form
 from keyfob_admin.console.origin import BROWSER, SESSION, THEME
@@ -117,6 +118,11 @@ class PageRequest:
     def ip(self) -> str | None:
         """Where the request came from."""
         return self.runtime.client_ip(self.request.scope)
+
+    @property
+    def user_agent(self) -> str | None:
+        """The browser in words."""
+        return browser_in_words(self.request.headers.get("user-agent", ""))
 
     async def signed_in_now(self) -> SignedIn | None:
         """Read the session again, for what goes on long after the request was admitted. None if it has ended."""

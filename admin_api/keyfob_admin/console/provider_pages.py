@@ -76,7 +76,9 @@ async def _finish(page_request: PageRequest, provider: Provider) -> Response:
     if attempt is None:
         raise SignInFailed("attempt", "this browser has begun no sign-in within the last ten minutes")
     claims = await provider.finish(attempt, _redirect_uri(page_request), answer)
-    token = await page_request.console.people.with_claims(claims, attempt.invitation, page_request.ip)
+    token = await page_request.console.people.with_claims(
+        claims, attempt.invitation, page_request.ip, page_request.user_agent
+    )
     if token is None:
         raise SignInFailed("no_role", "no role of this person is there any more")
     # The session's cookie is Strict: browsers send it to no page to which another site has led. So this one goes on.

@@ -21,6 +21,7 @@ from keyfob_admin.console import (
     people_pages,
     provider_pages,
     search,
+    session_pages,
     sign_in_pages,
     team_pages,
 )
@@ -120,6 +121,9 @@ OPEN: Final[Sequence[Row]] = (
 
 CLOSED: Final[Sequence[Row]] = (
     ("POST", "/logout", sign_in_pages.sign_out),
+    ("GET", "/sessions", session_pages.show),
+    ("POST", "/sessions/end", session_pages.end_one),
+    ("POST", "/sessions/end-all", session_pages.end_all),
     ("POST", "/theme", sign_in_pages.choose_theme),
     ("GET", "/keys", key_list.show_keys),
     ("GET", "/find", search.lead_to_list),

@@ -57,7 +57,9 @@ async def sign_in(page_request: PageRequest) -> Response:
     wait = await page_request.console.sign_in.slow_down(page_request.ip)
     if page_request.form.has("email"):
         return await _sign_in_person(page_request, wait)
-    token = await page_request.console.sign_in.with_key(page_request.form.get("key").strip(), page_request.ip)
+    token = await page_request.console.sign_in.with_key(
+        page_request.form.get("key").strip(), page_request.ip, page_request.user_agent
+    )
     if token is None and wait:
         return held_back(page_request, wait)
     if token is None:
@@ -73,7 +75,7 @@ async def _sign_in_person(page_request: PageRequest, wait: int) -> Response:
     if not wait and await people.is_slowed_down(email):
         wait = PAUSE.seconds
         await asyncio.sleep(SLOW)
-    token = await people.with_passphrase(email, form.get("passphrase"), page_request.ip)
+    token = await people.with_passphrase(email, form.get("passphrase"), page_request.ip, page_request.user_agent)
     if token is not None:
         return await welcome(page_request, token, safe_next(form.get("next")))
     if wait:
@@ -105,7 +107,9 @@ async def use_link(page_request: PageRequest) -> Response:
     if not page_request.place.may_sign_in:
         return _sign_in_page(page_request)
     wait = await page_request.console.sign_in.slow_down(page_request.ip)
-    token = await page_request.console.sign_in.with_link(_link_token(page_request), page_request.ip)
+    token = await page_request.console.sign_in.with_link(
+        _link_token(page_request), page_request.ip, page_request.user_agent
+    )
     if token is None and wait:
         return held_back(page_request, wait)
     if token is None:

@@ -40,7 +40,7 @@ def is_genuine_link(entry: SigningKey, link: SignInLink) -> bool:
 def _session_mac(entry: SigningKey, session: Session) -> bytes:
     times = session.created_at, session.expires_at
     who = session.key_id, session.person_id
-    return row_mac(entry, "session row", session.id_hash.hex(), *who, session.ip, *times)
+    return row_mac(entry, "session row", session.id_hash.hex(), *who, session.ip, session.browser, *times)
 
 
 def _link_mac(entry: SigningKey, link: SignInLink) -> bytes:

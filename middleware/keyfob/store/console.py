@@ -27,6 +27,8 @@ class Session:
     created_at: datetime
     expires_at: datetime
     person_id: str | None = None
+    browser: str | None = None  # in words, such as "Firefox on Linux"
+    last_used_at: datetime | None = None  # to the minute; None until the first page
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,18 @@ class ConsoleStore(Protocol):
 
     async def end_session(self, id_hash: bytes, event: Event | None = None) -> None:
         """Delete a session and its drafts; *event* goes to the audit log if the session still existed."""
+        ...
+
+    async def sessions_like(self, session: Session) -> list[Session]:
+        """The sessions of the key or the person of *session*, expired or not, oldest first."""
+        ...
+
+    async def end_sessions_like(self, session: Session, event: Event) -> int:
+        """Delete them all with their drafts, and return how many there were; *event* goes to the audit log."""
+        ...
+
+    async def note_session_use(self, id_hash: bytes, at: datetime) -> None:
+        """Record when the session was last used."""
         ...
 
     async def add_link(self, link: SignInLink, event: Event) -> None:

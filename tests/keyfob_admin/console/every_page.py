@@ -29,6 +29,7 @@ WITHOUT_A_KEY = {
     "permissions": "/permissions",
     "activity": "/activity",
     "settings": "/settings",
+    "sessions": "/sessions",
     "not-found": "/keys/0000000000000000",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,22 @@ class ConsoleStoreContract:
         assert session == await store.session(session.id_hash)
         await store.end_session(session.id_hash)
         assert await store.session(session.id_hash) is None
+
+    async def test_the_sessions_of_one_key_are_listed_and_end_together(
+        self, store: ConsoleStore, session: Session, installation: Installation
+    ) -> None:
+        """Oldest first, with browser and last use; those of another key are neither listed nor ended."""
+        second, _ = await installation.make("second", key_type="admin", permissions=("*",))
+        later = NOON + timedelta(minutes=1)
+        other = Session(digest("other"), second.id, b"c" * 32, None, NOON, later + HOUR)
+        newer = Session(digest("newer"), installation.admin.id, b"c" * 32, None, later, later + HOUR, None, "Safari")
+        for one in (newer, other):
+            assert await store.add_session(one, EVENT)
+        await store.note_session_use(newer.id_hash, later + HOUR)
+
+        assert [session, replace(newer, last_used_at=later + HOUR)] == await store.sessions_like(newer)
+        assert 2 == await store.end_sessions_like(session, EVENT)
+        assert [[], [other]] == [await store.sessions_like(session), await store.sessions_like(other)]
 
     async def test_the_audit_log_knows_of_sessions_and_links(
         self, store: ConsoleStore, runtime: Runtime, session: Session, installation: Installation

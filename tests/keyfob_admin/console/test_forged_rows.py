@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin import sessions
+from keyfob_admin.sign_in_links import make_link
 from tests.keyfob_admin.console.conftest import ANA
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ async def door_of(installation: Installation, kind: str = "session") -> tuple[Ru
         assert token is not None
         return runtime, door, token
     signing = runtime.keyring.signing()
-    link = await sessions.make_link(runtime.store, installation.admin, runtime.now(), actor=ANA, signing=signing)
+    link = await make_link(runtime.store, installation.admin, runtime.now(), actor=ANA, signing=signing)
     return runtime, door, link
 
 
@@ -72,8 +74,14 @@ async def test_ff_19_a_row_without_the_keyring_signs_nobody_in(installation: Ins
     await runtime.stop()
 
 
-@pytest.mark.parametrize("column", ["key_id", "expires_at", "created_at", "mac"])
-@pytest.mark.parametrize("kind", ["session", "link"])
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        *product(("session", "link"), ("key_id", "expires_at", "created_at", "mac")),
+        ("session", "browser"),
+        ("session", "ip"),
+    ],
+)
 async def test_ff_19_a_row_that_was_changed_signs_nobody_in(
     installation: Installation, caplog: pytest.LogCaptureFixture, kind: str, column: str
 ) -> None:

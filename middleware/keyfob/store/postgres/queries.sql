@@ -358,15 +358,18 @@ SELECT pg_notify('keyfob', '') FROM called
 
 -- The console, whose statements take no revision.
 
+-- name: session_columns
+id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at
+
 -- name: session
-SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM keyfob.sessions WHERE id_hash = $1
+SELECT {session_columns} FROM keyfob.sessions WHERE id_hash = $1
 
 -- name: forget_sessions
 DELETE FROM keyfob.sessions WHERE expires_at <= $1
 
 -- name: add_session
-INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: end_session
 DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING id_hash
@@ -545,8 +548,14 @@ DELETE FROM keyfob.sessions WHERE person_id = $1 RETURNING id_hash
 -- name: void_links_of_person
 DELETE FROM keyfob.sign_in_links WHERE person_id = $1
 
--- name: sessions_of_person
-SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM keyfob.sessions WHERE person_id = $1 ORDER BY created_at
+-- name: sessions_of
+SELECT {session_columns} FROM keyfob.sessions WHERE key_id = $1 OR person_id = $2 ORDER BY created_at, id_hash
+
+-- name: end_sessions_of
+DELETE FROM keyfob.sessions WHERE key_id = $1 OR person_id = $2 RETURNING id_hash
+
+-- name: note_session_use
+UPDATE keyfob.sessions SET last_used_at = $1 WHERE id_hash = $2
 
 -- name: audited_people
 SELECT e.detail, {person_columns}

@@ -34,6 +34,10 @@ class Database(Protocol):
         """Run one read-only statement. Raises StoreUnavailable."""
         ...
 
+    async def note(self, sql: str, parameters: Sequence[object]) -> None:
+        """Run one small statement in its own transaction. Raises StoreUnavailable."""
+        ...
+
 
 class Named(Protocol):
     """The part of a transaction that this needs: it runs its engine's statements by name."""
@@ -63,7 +67,7 @@ class ConsoleTables:
         began = rows.micros(session.created_at)
         ends = rows.micros(session.expires_at)
         who = (session.id_hash, session.key_id)
-        values = (*who, session.mac, session.ip, began, ends, session.person_id)
+        values = (*who, session.mac, session.ip, began, ends, session.person_id, session.browser)
 
         async def work(transaction: Transaction) -> bool:
             if not await _may_begin(transaction, session):  # revoked after the check, and its sessions with it
@@ -82,6 +86,24 @@ class ConsoleTables:
                 await transaction.append(event)
 
         await self._database.change(work)
+
+    async def sessions_like(self, session: Session) -> list[Session]:
+        """The sessions of the key or the person of *session*, expired or not, oldest first."""
+        return [session_of(row) for row in await self._read("sessions_of", (session.key_id, session.person_id))]
+
+    async def end_sessions_like(self, session: Session, event: Event) -> int:
+        """Delete them all with their drafts, and return how many there were; *event* goes to the audit log."""
+
+        async def work(transaction: Transaction) -> int:
+            ended = await _run(transaction, ("end_sessions_of", (session.key_id, session.person_id)))
+            await transaction.append(event)
+            return len(ended)
+
+        return await self._database.change(work)
+
+    async def note_session_use(self, id_hash: bytes, at: datetime) -> None:
+        """Record when the session was last used."""
+        await self._database.note(self._statements["note_session_use"], (rows.micros(at), id_hash))
 
     async def add_link(self, link: SignInLink, event: Event) -> None:
         """Save a link, and *event* in the audit log. Deletes expired links."""
@@ -173,8 +195,10 @@ async def _run(transaction: Transaction, *statements: tuple[str, Sequence[object
 
 
 def session_of(row: Sequence[Any]) -> Session:
-    """The session in a row of ``id_hash, key_id, mac, ip, created_at, expires_at, person_id``."""
-    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], rows.moment(row[4]), rows.moment(row[5]), row[6])
+    """The session in a row of ``session_columns``."""
+    last_used_at = None if row[8] is None else rows.moment(row[8])
+    times = rows.moment(row[4]), rows.moment(row[5])
+    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], *times, row[6], row[7], last_used_at)
 
 
 def _link(row: Sequence[Any]) -> SignInLink:

@@ -76,7 +76,7 @@ class PeopleRows:
 
     async def sessions(self, person_id: str) -> list[Session]:
         """The person's sessions, expired or not, oldest first."""
-        found = await self._database.read(self._statements["sessions_of_person"], (person_id,))
+        found = await self._database.read(self._statements["sessions_of"], (None, person_id))
         return [session_of(row) for row in found]
 
     async def note_sign_in(self, person_id: str, at: datetime) -> None:

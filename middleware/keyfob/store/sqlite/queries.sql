@@ -323,15 +323,18 @@ FROM (SELECT ? AS revision) AS asked WHERE acknowledgement_request.revision < as
 
 -- The console, whose statements take no revision.
 
+-- name: session_columns
+id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at
+
 -- name: session
-SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM sessions WHERE id_hash = ?
+SELECT {session_columns} FROM sessions WHERE id_hash = ?
 
 -- name: forget_sessions
 DELETE FROM sessions WHERE expires_at <= ?
 
 -- name: add_session
-INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: end_session
 DELETE FROM sessions WHERE id_hash = ? RETURNING id_hash
@@ -513,8 +516,14 @@ DELETE FROM sessions WHERE person_id = ? RETURNING id_hash
 -- name: void_links_of_person
 DELETE FROM sign_in_links WHERE person_id = ?
 
--- name: sessions_of_person
-SELECT id_hash, key_id, mac, ip, created_at, expires_at, person_id FROM sessions WHERE person_id = ? ORDER BY created_at
+-- name: sessions_of
+SELECT {session_columns} FROM sessions WHERE key_id = ? OR person_id = ? ORDER BY created_at, id_hash
+
+-- name: end_sessions_of
+DELETE FROM sessions WHERE key_id = ? OR person_id = ? RETURNING id_hash
+
+-- name: note_session_use
+UPDATE sessions SET last_used_at = ? WHERE id_hash = ?
 
 -- name: audited_people
 SELECT e.detail, {person_columns}

@@ -199,10 +199,12 @@ CREATE TABLE keyfob.sessions (
     id_hash    bytea PRIMARY KEY,
     key_id     text COLLATE "C" REFERENCES keyfob.keys (id),     -- an admin key, or else
     person_id  text COLLATE "C" REFERENCES keyfob.people (id),
-    mac        bytea NOT NULL,  -- over the rest of the row
+    mac        bytea NOT NULL,  -- over the rest of the row, but for last_used_at
     ip         text,
+    browser    text,            -- such as "Firefox on Linux"
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL,
+    last_used_at bigint,        -- to the minute; NULL: on the page after signing in alone
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 );
 CREATE INDEX sessions_by_key ON keyfob.sessions (key_id);

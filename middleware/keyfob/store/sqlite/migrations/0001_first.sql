@@ -198,10 +198,12 @@ CREATE TABLE sessions (
     id_hash    BLOB PRIMARY KEY,
     key_id     TEXT REFERENCES keys (id),     -- an admin key, or else
     person_id  TEXT REFERENCES people (id),
-    mac        BLOB NOT NULL,  -- over the rest of the row
+    mac        BLOB NOT NULL,  -- over the rest of the row, but for last_used_at
     ip         TEXT,
+    browser    TEXT,           -- such as "Firefox on Linux"
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    last_used_at INTEGER,      -- to the minute; NULL: on the page after signing in alone
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_key ON sessions (key_id);
