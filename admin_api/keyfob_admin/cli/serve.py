@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keyfob_admin.cli.context import CliContext
 
 MOST_WORKERS = 256
+NO_OWNER = "No owner has signed in yet: `keyfob people invite EMAIL --role owner` prints a link for the first one"
 FORMS = click.Choice(["text", "json"])
 
 
@@ -39,15 +40,14 @@ def serve(*, port: int, host: str, workers: int, form: Form | None) -> None:
         raise Fault('the admin API cannot run with mode = "observe"; set it to "enforce" under [middleware]')
     if settings.path is not None:
         os.environ["KEYFOB_CONFIG"] = str(settings.path)  # for the workers
-    run_with_context(_is_usable)
+    lacks_owner = _lacks_owner()
     with take_port(host, port) as taken:
         words = _where(taken, settings.admin.url)
 
         def ready() -> None:
-            if form is None:
-                say(words)
-            else:
-                logging.getLogger("keyfob").info(words, extra={"event": "serving"})
+            _tell(words, "serving", form)
+            if lacks_owner:
+                _tell(NO_OWNER, "no_owner", form)
 
         if workers > 1:
             has_started = server.run_workers(taken, workers=workers, ready=ready, form=form or "text")
@@ -70,8 +70,22 @@ def _where(taken: socket.socket, configured: str | None) -> str:
     return f"{everywhere}. The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)"
 
 
-async def _is_usable(_: CliContext) -> None:
-    """Do nothing: opening the installation was the test."""
+def _tell(words: str, event: str, form: Form | None) -> None:
+    if form is None:
+        say(words)
+    else:
+        logging.getLogger("keyfob").info(words, extra={"event": event})
+
+
+def _lacks_owner() -> bool:
+    """Open the installation, which is a test of it, and tell whether people sign in but no owner has done so yet."""
+    found = []
+
+    async def work(context: CliContext) -> None:
+        found.append(bool(context.settings.people.sign_in) and not await context.store.people.owners())
+
+    run_with_context(work)
+    return found[0]
 
 
 def take_port(host: str, port: int) -> socket.socket:
