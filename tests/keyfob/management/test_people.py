@@ -17,6 +17,7 @@ from keyfob.errors import (
     PersonLeft,
     Tampered,
 )
+from keyfob.keyring.tokens import token_digest
 from keyfob.management.people import PeopleSearch
 from keyfob.people.record import Membership, PersonState, Source
 from tests.keyfob.management.conftest import ROOT, START
@@ -65,6 +66,28 @@ async def test_a_known_address_gets_the_membership_and_no_link(office: Office) -
     assert (Membership("a", "member"),) == by_ana.person.memberships
     assert by_root.token is not None
     assert (Membership("a", "member"), Membership("b", "member")) == (await stored(office, ben)).memberships
+
+
+@pytest.mark.parametrize("change", ["role", "membership", "invitation", "removal", "address"])
+async def test_a_link_opens_no_more_than_it_was_made_for(office: Office, change: str) -> None:
+    """Whoever holds an older link gets nothing of what its person becomes later: each change voids it."""
+    invited = await office.people.invite("ben@example.com", team="a", role="member", actor=ROOT)
+    hashed = token_digest(office.signing_key, "link", invited.token or "")
+    assert await office.store.console.link(hashed) is not None
+    ana = await office.acting(await office.person("ana@example.com", "team_admin", team="b"), "b")
+    match change:
+        case "role":
+            await office.people.set_role("a", invited.person.id, "team_admin", actor=ROOT)
+        case "membership":
+            await office.people.set_role("b", invited.person.id, "member", actor=ROOT)
+        case "invitation":
+            assert (await office.people.invite("ben@example.com", team="b", role="member", actor=ana)).token is None
+        case "removal":
+            await office.people.remove("a", invited.person.id, actor=ROOT)
+        case _:
+            await office.people.update(invited.person.id, {"email": "ben@example.org"}, actor=ROOT)
+
+    assert await office.store.console.link(hashed) is None
 
 
 async def test_nobody_gives_a_role_beyond_their_own(office: Office) -> None:
