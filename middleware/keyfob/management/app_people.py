@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keyfob.errors import Invalid, PersonLeft, TeamExists
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import Actor
-from keyfob.management.departures import carry_out, require_owner
+from keyfob.management.departures import carry_out
 from keyfob.management.people_reach import check_genuine, told_of
 from keyfob.management.validation import clean_email, clean_name, clean_team_id
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source
@@ -130,7 +130,6 @@ class AppPeople:
         if after == before:
             return before
         await rows.put_person(after)
-        await require_owner(rows, before)
         if after.role_in(team) != before.role_in(team):
             role = after.role_in(team)
             await rows.append(told_of(doer, "person.role_set", at, after, team=team, role=role))

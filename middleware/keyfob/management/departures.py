@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keyfob.errors import LastOwner
 from keyfob.management.escalation import require_root_key
 from keyfob.management.key_changes import put_changed
+from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import missing
 from keyfob.policy.roles import OWNER
@@ -69,12 +70,21 @@ def _ends(key: KeyRecord, person: Person, left: Collection[str], authority: Role
     return bool(missing(frozenset(role.permissions) | authority.handed_on(role), key.permissions))
 
 
-async def require_owner(rows: Transaction, before: Person) -> None:
+async def require_owner(rows: Transaction, before: Person, authority: RoleAuthority) -> None:
     """Refuse a change that ends the last active owner; *before* is the person as it was.
 
     Raises:
         LastOwner: no active owner is left.
     """
-    was_owner = before.is_active and any(one.role == OWNER for one in before.memberships)
-    if was_owner and not await rows.owners():
+    if _is_owner(before, authority) and not any(_is_owner(one, authority) for one in await rows.owners()):
         raise LastOwner("this is the last owner; make somebody else an owner first")
+
+
+def _is_owner(person: Person, authority: RoleAuthority) -> bool:
+    """Whether *person* can act as an owner. An application's user acts as a team admin at most."""
+    return (
+        person.is_active
+        and person.source is not Source.APP
+        and any(one.role == OWNER for one in person.memberships)
+        and authority.is_genuine(person)
+    )

@@ -126,7 +126,7 @@ class Offboard:
             raise PersonLeft("this person has left already")
         after = replace(before, state=PersonState.LEFT, memberships=(), passphrase=None)
         await rows.put_person(after)
-        await require_owner(rows, before)
+        await require_owner(rows, before, self._authority)
         because = {} if reason is None else {"reason": reason}
         for one in before.memberships:
             await rows.append(told_of(doer, "person.removed", at, after, team=one.team, role=one.role, **because))

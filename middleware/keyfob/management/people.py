@@ -194,7 +194,7 @@ class People:
             after = replace(before, memberships=before.without_team(team))
             await rows.put_person(after)
             await rows.void_links(after.id)
-            await require_owner(rows, before)
+            await require_owner(rows, before, self._authority)
             await rows.append(told_of(doer, "person.removed", at, after, team=team, role=role))
             await carry_out(rows, after, {team}, self._authority, doer, at=at)
 
@@ -249,7 +249,7 @@ class People:
             after = replace(after, state=PersonState.INVITED, passphrase=None)
         await rows.put_person(after)
         await rows.void_links(after.id)
-        await require_owner(rows, before)
+        await require_owner(rows, before, self._authority)
         await carry_out(rows, after, (), self._authority, doer, at=at)
         return after
 

@@ -107,7 +107,7 @@ class ProviderSignIn:
                 for name in ("name", "email")
                 if getattr(before, name) != getattr(after, name)
             }
-            await require_owner(rows, before)
+            await require_owner(rows, before, self._authority)
             if folded_email(before.email) != folded_email(after.email):
                 await rows.end_sessions(after.id)
         if before is None or before.memberships != after.memberships:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import Forbidden, Invalid, NotFound, OwnKeysOnly, PersonLeft, Tampered
+from keyfob.errors import Forbidden, Invalid, LastOwner, NotFound, OwnKeysOnly, PersonLeft, Tampered
 from keyfob.management.actor import Actor, confirmed
 from keyfob.management.app_people import AppPeople, PageAuthority
 from keyfob.management.key_drafts import KeyDraft
@@ -82,6 +82,45 @@ async def test_a_role_that_a_person_gave_stands(office: Office) -> None:
     actor = acting(office, person)
     assert frozenset(DEFAULT_ROLES["team_admin"].permissions) == actor.permissions
     assert not actor.acts_everywhere
+
+
+async def test_what_the_application_changes_is_stored_and_recorded(office: Office) -> None:
+    """Name, address and role follow the application, each change with its event; the same again changes nothing."""
+    first = await people_of(office).known(ANN)
+    later = replace(ANN, name="Anna", email="anna@example.com", role="auditor")
+    for _ in range(2):
+        await people_of(office).known(later)
+    stored = await office.store.people.one(first.id)
+    assert stored is not None
+
+    assert ("Anna", "anna@example.com", "auditor") == (stored.name, stored.email, stored.role_in("a"))
+    events = [(event.action, dict(event.detail)) for event in await office.events()]
+    assert ["person.joined", "person.role_set", "person.updated"] == [action for action, _ in events]
+    assert "auditor" == events[1][1]["role"]
+    assert {"from": "Ann", "to": "Anna"} == events[2][1]["name"]
+
+
+async def test_a_lower_role_ends_admin_keys_beyond_it(office: Office) -> None:
+    """An admin key that an administrator gave to an application's user ends when the application lowers the role."""
+    person = await people_of(office).known(ANN)
+    await office.key(name="Root", key_type="admin", permissions=("*",))
+    admin = await office.key(name="Admin", key_type="admin", permissions=("keys:write",))
+    await office.keys.update("a", admin.key.id, {"owner": {"person": person.id}}, actor=ROOT)
+
+    await people_of(office).known(replace(ANN, role="auditor"))
+
+    assert (await office.keys.get("a", admin.key.id, actor=ROOT)).record.is_disabled
+
+
+async def test_no_user_of_an_application_counts_as_the_last_owner(office: Office) -> None:
+    """Whoever acts as a team admin on a page is no owner, whatever role somebody gave them."""
+    owner = await office.person("olga@example.com", "owner")
+    person = await people_of(office).known(ANN)
+    await office.people.set_role("a", person.id, "owner", actor=ROOT)
+
+    with pytest.raises(LastOwner):
+        await office.people.remove("a", owner.id, actor=ROOT)
+    await office.people.remove("a", person.id, actor=ROOT)
 
 
 async def test_other_memberships_open_nothing(office: Office) -> None:

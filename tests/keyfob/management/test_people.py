@@ -73,7 +73,7 @@ async def test_a_link_opens_no_more_than_it_was_made_for(office: Office, change:
     """Whoever holds an older link gets nothing of what its person becomes later: each change voids it."""
     invited = await office.people.invite("ben@example.com", team="a", role="member", actor=ROOT)
     hashed = token_digest(office.signing_key, "link", invited.token or "")
-    assert await office.store.console.link(hashed) is not None
+    assert await office.store.console.link(hashed) is not None  # type: ignore[attr-defined]
     ana = await office.acting(await office.person("ana@example.com", "team_admin", team="b"), "b")
     match change:
         case "role":
@@ -87,7 +87,7 @@ async def test_a_link_opens_no_more_than_it_was_made_for(office: Office, change:
         case _:
             await office.people.update(invited.person.id, {"email": "ben@example.org"}, actor=ROOT)
 
-    assert await office.store.console.link(hashed) is None
+    assert await office.store.console.link(hashed) is None  # type: ignore[attr-defined]
 
 
 async def test_nobody_gives_a_role_beyond_their_own(office: Office) -> None:
@@ -211,6 +211,7 @@ async def test_the_last_owner_stays(office: Office) -> None:
 
 async def test_a_forged_row_is_no_foundation(office: Office) -> None:
     """Somebody who can write the database, but lacks the keyring, raises no role: the seal breaks (FF-19)."""
+    ana = await office.person("ana@example.com", "owner")
     ben = await office.person("ben@example.com", "member")
     row = "UPDATE {}memberships SET role = 'owner'"
     is_postgres = type(office.store).__name__ == "PostgresStore"
@@ -227,6 +228,8 @@ async def test_a_forged_row_is_no_foundation(office: Office) -> None:
     assert office.authority.actor(forged, "a", None) is None
     with pytest.raises(Tampered):
         await office.people.set_role("a", ben.id, "auditor", actor=ROOT)
+    with pytest.raises(LastOwner):
+        await office.people.remove("a", ana.id, actor=ROOT)
 
 
 async def test_whoever_left_comes_back_by_an_invitation_alone(office: Office) -> None:
