@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from keyfob.config.people import OIDC
 from keyfob.errors import NotFound, ProviderUnavailable, SignInFailed
 from keyfob_admin.console.invitation_pages import void
-from keyfob_admin.console.origin import ATTEMPT
+from keyfob_admin.console.origin import ATTEMPT, safe_next
 from keyfob_admin.console.sign_in_pages import NOT_SIGNED_IN, begin_session, not_signed_in, plain_http
 from keyfob_admin.people_sign_in import REFUSALS, log_refusal
 from keyfob_admin.sign_in.attempt import LASTS, Attempt, read_attempt, write_attempt
@@ -37,7 +37,7 @@ async def begin(page_request: PageRequest) -> Response:
     if invitation is not None and not await page_request.console.people.takes(OIDC, invitation):
         return void(page_request)
     from_keyring, now = page_request.runtime.keyring.signing(), page_request.now
-    attempt = Attempt.new(invitation)
+    attempt = Attempt.new(invitation, safe_next(page_request.asked("next") or ""))
     try:
         address = await provider.address(attempt, _redirect_uri(page_request))
     except ProviderUnavailable as error:
@@ -82,7 +82,7 @@ async def _finish(page_request: PageRequest, provider: Provider) -> Response:
     if token is None:
         raise SignInFailed("no_role", "no role of this person is there any more")
     # The session's cookie is Strict: browsers send it to no page to which another site has led. So this one goes on.
-    page = page_request.page("signed_in.html", 200, path=page_request.place.url("/keys"))
+    page = page_request.page("signed_in.html", 200, path=page_request.place.url(safe_next(attempt.wanted)))
     return await begin_session(page_request, token, page)
 
 

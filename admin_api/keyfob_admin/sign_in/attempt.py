@@ -24,23 +24,28 @@ if TYPE_CHECKING:
     from keyfob.keyring.tokens import SigningKeys
 
 LASTS: Final = timedelta(minutes=10)
-_LONGEST: Final = 2000  # characters
+_LONGEST: Final = 3000  # characters; browsers keep 4096 with the name (RFC 6265, section 6.1)
+_LONGEST_PAGE: Final = 1000  # characters of an address
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the provider's answer must fit to. *invitation* is the token of the link that is redeemed, if one is."""
+    """What the provider's answer must fit to. *invitation* is the token of the link that is redeemed, if one is.
+
+    *wanted* is the page to go on to.
+    """
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)  # RFC 7636
     invitation: str | None = field(default=None, repr=False)
+    wanted: str = ""
 
     @classmethod
-    def new(cls, invitation: str | None = None) -> Attempt:
-        """Begin an attempt with fresh random values."""
+    def new(cls, invitation: str | None = None, wanted: str = "") -> Attempt:
+        """Begin an attempt with fresh random values. A page whose address is too long for a cookie is not kept."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        return cls(state, nonce, verifier, invitation)
+        return cls(state, nonce, verifier, invitation, wanted if len(wanted) <= _LONGEST_PAGE else "")
 
     @property
     def challenge(self) -> str:
@@ -55,7 +60,8 @@ class Attempt:
 
 def write_attempt(attempt: Attempt, entry: SigningKey, now: datetime) -> str:
     """Write *attempt* as the value of a cookie."""
-    told = [attempt.state, attempt.nonce, attempt.verifier, attempt.invitation, int((now + LASTS).timestamp())]
+    random = attempt.state, attempt.nonce, attempt.verifier
+    told = [*random, attempt.invitation, attempt.wanted, int((now + LASTS).timestamp())]
     body = base64.urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=").decode("ascii")
     return f"{entry.char}{body}.{_mac(entry, body)}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -104,6 +106,25 @@ def test_a_group_signs_somebody_in(live: LiveConsole, server: HostileProvider) -
     (person,) = people_of(live)
     assert [(TEAM, "member", "group")] == [(one.team, one.role, one.by.value) for one in person.memberships]
     assert person.last_sign_in_at is not None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "led"),
+    [
+        ("/keys?q=a%20b&sort=name", "/keys?q=a%20b&amp;sort=name"),
+        ("//evil.example/", "/keys"),
+        ("https://evil.example/", "/keys"),
+        ('/"><script>', "/&#34;&gt;&lt;script&gt;"),
+        ("/keys?q=" + "x" * 2000, "/keys"),
+    ],
+    ids=["a page", "two slashes", "an address", "marks", "too long"],
+)
+def test_the_page_that_was_wanted_comes_next(live: LiveConsole, server: HostileProvider, wanted: str, led: str) -> None:
+    """It survives the way to the provider and back, and leads to no other site."""
+    with Visitor(live.url) as cleo:
+        page = cleo.get("/login", params={"next": wanted})
+        (begin,) = re.findall(r'href="(/sign-in/oidc[^"]*)"', page.text)
+        assert f'content="0; url={led}"' in come_back(server, cleo, html.unescape(begin)).text
 
 
 def test_the_attempts_cookie_comes_along_from_the_provider(live: LiveConsole) -> None:

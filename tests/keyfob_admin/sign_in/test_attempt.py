@@ -25,9 +25,15 @@ class Keys:
 
 def test_an_attempt_comes_back_as_it_was() -> None:
     """What the browser kept is the attempt that was begun, invitation included."""
-    attempt = Attempt.new("token")
+    attempt = Attempt.new("token", "/keys?q=" + "a" * 900)
 
     assert attempt == read_attempt(write_attempt(attempt, ENTRY, NOON), Keys(), NOON)
+
+
+def test_a_long_address_is_not_kept() -> None:
+    """The cookie stays within what browsers keep, for the longest address that is kept, too."""
+    assert "" == Attempt.new(None, "/keys?q=" + "a" * 1000).wanted
+    assert len(write_attempt(Attempt.new("t" * 44, "/" + "%" * 999), ENTRY, NOON)) < 3000
 
 
 def test_two_attempts_have_nothing_in_common() -> None:

@@ -52,13 +52,16 @@ class RealProvider:
 
 
 @contextmanager
-def real_provider(redirect_uris: Sequence[str], people: Mapping[str, Any] = PEOPLE) -> Iterator[RealProvider]:
+def real_provider(
+    redirect_uris: Sequence[str], people: Mapping[str, Any] = PEOPLE, port: int = 0
+) -> Iterator[RealProvider]:
     """Start the provider with one client, and stop it. Without a registry there is nothing to test with."""
     node = _installed()
     environ = {
         "PATH": os.environ["PATH"],
         "PEOPLE": json.dumps(people),
         "CLIENT_SECRET": SECRET,
+        "PORT": str(port),
         "REDIRECT_URIS": json.dumps(list(redirect_uris)),
     }
     process = subprocess.Popen(
