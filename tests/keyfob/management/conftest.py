@@ -104,6 +104,17 @@ class Office:
         assert actor is not None
         return actor
 
+    async def write_past_keyfob(self, statement: str) -> None:
+        """Run *statement*, in which {} stands before the names of tables, as somebody who lacks the keyring could."""
+        is_postgres = type(self.store).__name__ == "PostgresStore"
+        sql = statement.format("keyfob." if is_postgres else "")
+
+        async def work(rows: Transaction) -> None:
+            connection = rows._connection  # type: ignore[attr-defined]
+            await (connection.execute(sql) if is_postgres else connection.execute_fetchall(sql))
+
+        await self.store.change(work)
+
     @property
     def teams(self) -> Teams:
         return Teams(self.store, self.catalogue, self.clock)

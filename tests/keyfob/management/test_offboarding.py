@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import Forbidden, Invalid, LastAdmin, PersonLeft
+from keyfob.errors import Forbidden, Invalid, LastAdmin, PersonLeft, Tampered
+from keyfob.keyring.tokens import token_digest
 from keyfob.management.audit_verification import verify_audit
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.people.record import PersonState
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.people.record import Person
     from tests.keyfob.management.conftest import Office
+
+
+pytestmark = pytest.mark.both_engines
 
 
 async def owned(office: Office, person: Person, name: str, **draft: object) -> KeyRecord:
@@ -64,6 +68,34 @@ async def test_keys_go_as_chosen(office: Office, choice: str) -> None:
     assert (PersonState.LEFT, ()) == (gone.state, gone.memberships)
     assert None is await office.store.console.session(b"hash")  # type: ignore[attr-defined]
     assert "left us" == (await office.events())[-1].detail["reason"]
+
+
+async def test_no_link_survives_and_each_team_reads_of_it(office: Office) -> None:
+    """A link that was sent before opens nothing after; the audit log has the removal from each team, and the whole."""
+    cleo = (await office.people.invite("cleo@example.com", team="a", role="member", actor=ROOT)).person
+    await office.people.set_role("b", cleo.id, "auditor", actor=ROOT)
+    link = await office.people.invite("cleo@example.com", team="b", role="auditor", actor=ROOT)
+    hashed = token_digest(office.signing_key, "link", link.token or "")
+    assert await office.store.console.link(hashed) is not None  # type: ignore[attr-defined]
+    count = len(await office.events())
+
+    await office.offboarding.run(cleo.id, keys="keep", reason="left us", actor=ROOT)
+
+    assert await office.store.console.link(hashed) is None  # type: ignore[attr-defined]
+    events = (await office.events())[count:]
+    assert [("person.removed", "a"), ("person.removed", "b"), ("person.offboarded", None)] == [
+        (event.action, event.team) for event in events
+    ]
+    assert {"left us"} == {event.detail["reason"] for event in events}
+
+
+async def test_a_forged_row_is_not_offboarded(office: Office) -> None:
+    """What Keyfob did not write is no ground for what happens to keys."""
+    cleo = await office.person("cleo@example.com", "member")
+    await office.write_past_keyfob("UPDATE {}people SET name = 'Root'")
+
+    with pytest.raises(Tampered):
+        await office.offboarding.run(cleo.id, keys="keep", actor=ROOT)
 
 
 async def test_a_dry_run_says_it_and_changes_nothing(office: Office) -> None:

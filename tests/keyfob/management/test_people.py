@@ -213,15 +213,7 @@ async def test_a_forged_row_is_no_foundation(office: Office) -> None:
     """Somebody who can write the database, but lacks the keyring, raises no role: the seal breaks (FF-19)."""
     ana = await office.person("ana@example.com", "owner")
     ben = await office.person("ben@example.com", "member")
-    row = "UPDATE {}memberships SET role = 'owner'"
-    is_postgres = type(office.store).__name__ == "PostgresStore"
-    sql = row.format("keyfob." if is_postgres else "")
-
-    async def forge(rows: object) -> None:
-        connection = rows._connection  # type: ignore[attr-defined]
-        await (connection.execute(sql) if is_postgres else connection.execute_fetchall(sql))
-
-    await office.store.change(forge)
+    await office.write_past_keyfob("UPDATE {}memberships SET role = 'owner'")
 
     forged = await stored(office, ben)
     assert "owner" == forged.role_in("a")
