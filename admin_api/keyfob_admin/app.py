@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
+from starlette.routing import Mount
 from starlette.routing import Route as Path
 
 from keyfob import APIKeyMiddleware
@@ -50,7 +51,7 @@ def build_admin(
     endpoints[READYZ] = VerboseGuard(endpoints[READYZ], runtime, credential_headers=CREDENTIAL_HEADERS)
     calls = [Path(path, endpoint) for path, endpoint in endpoints.items()]
     routes = [*calls, *policy_routes(runtime), *metrics_routes(runtime), Path("/openapi.json", _document()), *pages]
-    own = {route.path.split("/")[1] for route in routes if isinstance(route, Path)}
+    own = {route.path.split("/")[1] for route in routes if isinstance(route, Path | Mount)}
     app = Starlette(
         routes=routes,
         middleware=[

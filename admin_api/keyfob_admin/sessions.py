@@ -119,15 +119,17 @@ class SignIn:
 
     async def link(self, token: str) -> SignInLink | None:
         """Find a link of an admin key that can still be used, and that Keyfob itself has written."""
-        found = await self._link(token)
+        found = await self.genuine_link(token)
         return found if found is not None and found.key_id is not None else None
 
     async def person_link(self, token: str) -> SignInLink | None:
-        """Find the like of `link` for a person."""
-        found = await self._link(token)
-        return found if found is not None and found.person_id is not None else None
+        """Find the like of `link` for a person who signs in to the console."""
+        found = await self.genuine_link(token)
+        is_for_console = found is not None and found.person_id is not None and found.return_url is None
+        return found if is_for_console else None
 
-    async def _link(self, token: str) -> SignInLink | None:
+    async def genuine_link(self, token: str) -> SignInLink | None:
+        """Find a link of any kind that can still be used, and that Keyfob itself has written."""
         entry = entry_of(token, self._runtime.keyring)
         found = await self._console.link(token_digest(entry, "link", token)) if entry else None
         if entry is None or found is None or found.used_at is not None or found.expires_at <= self._runtime.now():
@@ -154,6 +156,19 @@ class SignIn:
         *claims* are what the headers of a trusted proxy say of this request: without them, and for anybody else than
         they name, a session by header ends.
         """
+        genuine = await self.genuine_session(token)
+        if genuine is None or genuine[0].return_url is not None:
+            return None
+        session, entry = genuine
+        found = await self._behind(session, entry, token, ip, claims)
+        if found is None or session.expires_at <= self._runtime.now():
+            await self._console.end_session(session.id_hash)
+            return None
+        await self._note_use(session)
+        return found
+
+    async def genuine_session(self, token: str) -> tuple[Session, SigningKey] | None:
+        """Find a session of any kind, expired or not, that Keyfob itself has written, and the entry of its token."""
         entry = entry_of(token, self._runtime.keyring)
         session = await self._console.session(token_digest(entry, "session", token)) if entry else None
         if entry is None or session is None:
@@ -164,12 +179,7 @@ class SignIn:
                 extra={"event": "session_forged"},
             )
             return None
-        found = await self._behind(session, entry, token, ip, claims)
-        if found is None or session.expires_at <= self._runtime.now():
-            await self._console.end_session(session.id_hash)
-            return None
-        await self._note_use(session)
-        return found
+        return session, entry
 
     async def _note_use(self, session: Session) -> None:
         """Record when the session was last used, at most once a minute. A store that takes no note stops no page."""

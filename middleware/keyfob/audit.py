@@ -42,6 +42,7 @@ ACTIONS = (
     "person.removed",
     "person.offboarded",
     "person.link_created",
+    "page_session.created",
     "console.link_created",
     "console.signed_in",
     "console.signed_out",

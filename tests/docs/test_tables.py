@@ -12,7 +12,7 @@ import pytest
 from keyfob.asgi.options import Options
 from keyfob.config.kinds import InvalidValue
 from keyfob.config.schema import SECTIONS
-from keyfob.config.settings import AdminSettings, MetricsSettings, Settings, UsageSettings
+from keyfob.config.settings import AdminSettings, MetricsSettings, PageSettings, Settings, UsageSettings
 from keyfob.errors import AlreadyInstalled, KeyfobError, Refused
 from keyfob.rules.compiler import compile_rules
 from keyfob_admin.api import TABLE
@@ -67,6 +67,7 @@ DEFAULTS = {
     "keys": Settings(),
     "usage": UsageSettings(),
     "metrics": MetricsSettings(),
+    "page": PageSettings(),
     "admin": AdminSettings(),
 }
 WITH_DEFAULT = [place for place in SETTINGS if place[0] in DEFAULTS]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyfob_admin.api import audit, explain, find, key_routes, meta, people, preview, readiness, teams, verify
+from keyfob_admin.api import (
+    audit,
+    explain,
+    find,
+    key_routes,
+    meta,
+    page_sessions,
+    people,
+    preview,
+    readiness,
+    teams,
+    verify,
+)
 from keyfob_admin.api.call import Call
 from keyfob_admin.api.endpoint import Endpoint, log_failure
 from keyfob_admin.api.readiness import READYZ, VerboseGuard
@@ -20,6 +32,7 @@ TABLE: Final[tuple[Route[Call], ...]] = (
     *explain.ROUTES,
     *teams.ROUTES,
     *people.ROUTES,
+    *page_sessions.ROUTES,
     *audit.ROUTES,
     *meta.ROUTES,
     *readiness.ROUTES,

@@ -177,6 +177,14 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "SetRole": {"role": "auditor"},
     "Person": _PERSON,
     "PersonPage": {"people": [_PERSON], "next_page_token": None},
+    "OpenPage": {
+        "person": {"id": "42", "name": "Ana Ruiz", "email": "ana@example.com"},
+        "team": TEAM,
+        "role": "member",
+        "return_url": "https://app.example.com/settings",
+    },
+    "PagePerson": {"id": "42", "name": "Ana Ruiz", "email": "ana@example.com"},
+    "PageSession": {"url": "https://keys.example.com/page/open/<token>", "expires_at": "2026-11-29T09:10:00Z"},
     "OffboardPerson": {"keys": "transfer", "to": "team", "dry_run": True},
     "Offboarding": {"keys": [_KEY], "sessions_ended": 1, "admin_keys_ended": 0},
     "RoleList": {

@@ -38,6 +38,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "person.removed": "Removed from the team",
     "person.offboarded": "Offboarded",
     "person.link_created": "Sign-in link for a person made",
+    "page_session.created": "Link to Keys made",
     "console.link_created": "Sign-in link made",
     "console.signed_in": "Signed in",
     "console.signed_out": "Signed out",

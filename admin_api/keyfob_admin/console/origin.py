@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyfob.config.settings import AdminSettings
 
 SESSION: Final = "keyfob_session"
+PAGE_SESSION: Final = "keyfob_page"  # of the Keys page for an application's user; the console's comes along to its path
 BROWSER: Final = "keyfob_browser"  # ties the sign-in form to the browser that asked for it
 ATTEMPT: Final = "keyfob_attempt"  # to sign in at a provider, which leads back from another site: Lax
 THEME: Final = "keyfob_theme"

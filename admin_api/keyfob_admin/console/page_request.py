@@ -15,7 +15,7 @@ from keyfob.policy.permissions import covers
 from keyfob_admin.console.browsers import browser_in_words
 from keyfob_admin.console.embedded_session import signed_in_again
 from keyfob_admin.console.form import Form
-from keyfob_admin.console.origin import BROWSER, SESSION, THEME
+from keyfob_admin.console.origin import BROWSER, PAGE_SESSION, SESSION, THEME
 from keyfob_admin.console.rendering import HEADERS
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
     from keyfob_admin.console.reviews import Counted
+    from keyfob_admin.page_sign_in import PageSignIn
     from keyfob_admin.people_sign_in import PeopleSignIn
     from keyfob_admin.sessions import SignedIn, SignIn
     from keyfob_admin.sign_in.oidc import Provider
@@ -51,6 +52,7 @@ class Console:
     look: Renderer
     provider: Provider | None = None  # where people sign in
     embedding: Embedding | None = None  # where an application shows the page to its own users
+    page_sign_in: PageSignIn | None = None  # where they come by a link that the application asked for
     counted: dict[tuple[str, str | None], Counted] = field(default_factory=dict)
 
 
@@ -126,6 +128,8 @@ class PageRequest:
 
     async def signed_in_now(self) -> SignedIn | None:
         """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
+        if self.console.page_sign_in is not None:
+            return await self.console.page_sign_in.who(self.page_token, self.ip)
         if self.embedding is not None:
             return await signed_in_again(self, self.embedding)
         return await self.console.sign_in.who(self.session_token, self.ip, self.proxied)
@@ -147,6 +151,16 @@ class PageRequest:
     def session_token(self) -> str:
         """What the session's cookie holds."""
         return self.place.cookie(self.request, SESSION)
+
+    @property
+    def page_token(self) -> str:
+        """What the cookie of a session of the Keys page alone holds."""
+        return self.place.cookie(self.request, PAGE_SESSION)
+
+    @property
+    def return_url(self) -> str | None:
+        """Where the Keys page leads back to; None for what is no page of its own."""
+        return None if self.signed_in is None else self.signed_in.session.return_url
 
     @property
     def theme(self) -> str:

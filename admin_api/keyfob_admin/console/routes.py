@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 
 from keyfob_admin.console import (
     activity,
@@ -26,12 +26,16 @@ from keyfob_admin.console import (
     team_pages,
 )
 from keyfob_admin.console.embedded_page import EmbeddedPage
+from keyfob_admin.console.embedding import Embedding
 from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
+from keyfob_admin.console.page_session import LEAVE, OPEN_BY_LINK, PageSessionPage, nobody
 from keyfob_admin.console.rendering import Renderer
+from keyfob_admin.page_sign_in import PageSignIn
 from keyfob_admin.people_sign_in import PeopleSignIn
 from keyfob_admin.sessions import SignIn, console_of
 from keyfob_admin.sign_in.opening import open_header, open_provider
+from keyfob_admin.wire.links import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +44,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from keyfob.runtime.runtime import Runtime
-    from keyfob_admin.console.embedding import Embedding
     from keyfob_admin.console.endpoint import Handler
     from keyfob_admin.console.page_request import PageRequest
 
@@ -57,7 +60,22 @@ def console_pages(runtime: Runtime) -> Sequence[BaseRoute]:
     people = PeopleSignIn(runtime, sign_in, open_header(runtime.settings.people))
     provider = open_provider(runtime.settings.people, runtime.now)
     console = Console(runtime, sign_in, people, console_of(runtime.store), Renderer(), provider)
-    return _routes(console, Page, OPEN, CLOSED)
+    return [Mount(PAGE, _page_of_sessions(runtime, sign_in, people)), *_routes(console, Page, OPEN, CLOSED)]
+
+
+def _page_of_sessions(runtime: Runtime, sign_in: SignIn, people: PeopleSignIn) -> Router:
+    """Make the Keys page for people who come by a link that their application has asked for."""
+    console = Console(
+        runtime,
+        sign_in,
+        people,
+        console_of(runtime.store),
+        Renderer(),
+        embedding=Embedding(who=nobody),
+        page_sign_in=PageSignIn(runtime, sign_in),
+    )
+    routes = _routes(console, PageSessionPage, [*OPEN_BY_LINK, *HANDOVER], [LEAVE, *_embedded()])
+    return Router(routes, redirect_slashes=False)
 
 
 def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute]:
@@ -67,8 +85,12 @@ def embedded_pages(runtime: Runtime, embedding: Embedding) -> Sequence[BaseRoute
     console = Console(
         runtime, sign_in, PeopleSignIn(runtime, sign_in), console_of(runtime.store), look, None, embedding
     )
-    embedded = [row for row in CLOSED if row[1].startswith(_EMBEDDED)]
-    return _routes(console, EmbeddedPage, HANDOVER, [("GET", "/", sign_in_pages.front), *embedded])
+    return _routes(console, EmbeddedPage, HANDOVER, _embedded())
+
+
+def _embedded() -> Sequence[Row]:
+    """The pages that an application shows to its own users."""
+    return [("GET", "/", sign_in_pages.front), *(row for row in CLOSED if row[1].startswith(_EMBEDDED))]
 
 
 def _routes(console: Console, page: type[Page], free: Sequence[Row], closed: Sequence[Row]) -> Sequence[BaseRoute]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
+from keyfob.management.app_people import PERSON_ID_LENGTH
 from keyfob.management.metadata import EXTERNAL_ID_LENGTH, MEMBERS
 from keyfob.management.validation import (
     ADDRESSES,
@@ -28,6 +29,13 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Name = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": NAME_LENGTH})]
 Email = Annotated[str, Meta(extra_json_schema={"minLength": 3, "maxLength": EMAIL_LENGTH})]
 PersonId = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9A-Za-z]{16}$"})]
+AppPersonId = Annotated[
+    str,
+    Meta(
+        description="What your application knows the person by, for ever.",
+        extra_json_schema={"minLength": 1, "maxLength": PERSON_ID_LENGTH},
+    ),
+]
 RoleName = Annotated[str, Meta(extra_json_schema={"pattern": "^[a-z][a-z0-9_-]{0,62}$"})]
 Description = Annotated[str, Meta(extra_json_schema={"maxLength": DESCRIPTION_LENGTH})]
 GrantText = Annotated[str, Meta(description="A permission, `prefix:*`, or `*`.", extra_json_schema={"minLength": 1})]

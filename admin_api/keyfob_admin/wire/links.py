@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8700"  # where `keyfob serve` answers unless told otherwise
 
+PAGE: Final = "/page"  # below which the Keys page for users of an application that is not Python is served
+
 
 def link_base(admin_url: str | None, scope: Scope) -> str:
     """Give the address of the console, without a last slash: ``[admin] url``, else where this server listens."""
@@ -24,6 +26,11 @@ def link_base(admin_url: str | None, scope: Scope) -> str:
 def invitation_address(base: str, token: str) -> str:
     """Where the link of *token* is that lets a person in, in the console at *base*."""
     return f"{base}/invitation/{token}"
+
+
+def page_address(base: str, token: str) -> str:
+    """Where the link of *token* is that opens the Keys page of an application's user, at *base*."""
+    return f"{base}{PAGE}/open/{token}"
 
 
 def handover_address(base: str, token: str) -> str:

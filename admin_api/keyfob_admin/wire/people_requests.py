@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from keyfob_admin.wire.fields import Email, Name, PageSize, PageToken, PersonId, Reason, RoleName, Slug
+from keyfob.policy.return_urls import LONGEST as RETURN_URL_LENGTH
+from keyfob_admin.wire.fields import AppPersonId, Email, Name, PageSize, PageToken, PersonId, Reason, RoleName, Slug
 
 
 class Invite(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -46,6 +47,29 @@ class OffboardPerson(Struct, forbid_unknown_fields=True, kw_only=True):
     ] = UNSET
     dry_run: bool = False
     reason: UnsetType | Reason = UNSET
+
+
+class PagePerson(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A user of your application, who is known by the team and this id, never by the e-mail address."""
+
+    id: AppPersonId
+    name: Name
+    email: Email | None
+
+
+class OpenPage(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who sees the keys of which team, with which role, and where the page leads back to."""
+
+    person: PagePerson
+    team: Slug
+    role: Annotated[RoleName, Meta(description="`owner` acts as `team_admin`.")]
+    return_url: Annotated[
+        str,
+        Meta(
+            description="An address below one of `[page] return_urls`.",
+            extra_json_schema={"minLength": 1, "maxLength": RETURN_URL_LENGTH},
+        ),
+    ]
 
 
 class ListPeopleQuery(Struct, kw_only=True):

@@ -51,6 +51,16 @@ class Invitation(Struct, frozen=True):
         return f"Invitation(person={self.person!r})"
 
 
+class PageSession(Struct, frozen=True):
+    """A one-time link that opens the Keys page."""
+
+    url: Annotated[str, Meta(description="Lead that person's browser there, at once: whoever opens it is that person.")]
+    expires_at: Moment
+
+    def __repr__(self) -> str:
+        return f"PageSession(expires_at={self.expires_at!r})"
+
+
 class Offboarding(Struct, frozen=True):
     """What ended, or with `dry_run` would end. `keys` are all that the person owned, as they are then."""
 

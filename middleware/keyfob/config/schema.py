@@ -62,6 +62,7 @@ MIDDLEWARE: Mapping[str, Kind] = {
     "ratelimit_headers": a.word("always", "refusals", "never"),
 }
 USAGE: Mapping[str, Kind] = {"days": a.whole(1, 3650)}
+PAGE: Mapping[str, Kind] = {"return_urls": web.return_urls()}
 METRICS: Mapping[str, Kind] = {"allow": a.proxies()}
 PEOPLE: Mapping[str, Kind] = {"sign_in": a.words(*WAYS)}
 PEOPLE_OIDC: Mapping[str, Kind] = {
@@ -94,6 +95,7 @@ SECTIONS: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
         "metrics": METRICS,
         "smtp": SMTP,
         "admin": ADMIN,
+        "page": PAGE,
         "people": PEOPLE,
         "people.oidc": PEOPLE_OIDC,
         "people.header": PEOPLE_HEADER,

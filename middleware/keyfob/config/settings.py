@@ -20,6 +20,7 @@ __all__ = [
     "AdminSettings",
     "ForwardAuthSettings",
     "MetricsSettings",
+    "PageSettings",
     "PeopleSettings",
     "Settings",
     "UsageSettings",
@@ -50,6 +51,13 @@ class AdminSettings:
     session_hours: float = 8
     url: str | None = None  # for links and the Origin check; without a trailing slash
     insecure_cookies: bool = False  # True lets the console sign in over plain http beyond localhost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings:
+    """Settings of the Keys page for users of an application that is not Python."""
+
+    return_urls: tuple[str, ...] = ()  # below which it may lead back; without a trailing slash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +126,7 @@ class Settings:
     notices: tuple[NoticeSettings, ...] = ()
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     admin: AdminSettings = field(default_factory=AdminSettings)
+    page: PageSettings = field(default_factory=PageSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
     forward_auth: Mapping[str, ForwardAuthSettings] = field(default_factory=dict)
 
@@ -179,6 +188,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
     metrics: dict[str, Any] = sections.get("metrics", {})
     smtp: dict[str, Any] = sections.get("smtp", {})
     usage: dict[str, Any] = sections.get("usage", {})
+    page: dict[str, Any] = sections.get("page", {})
     return Settings(
         path=file,
         store=place["url"].text if "url" in place else None,
@@ -187,6 +197,7 @@ def _settings(sections: Sections, file: Path | None) -> Settings:
         metrics=MetricsSettings(**metrics),
         smtp=SmtpSettings(**smtp),
         admin=AdminSettings(**admin),
+        page=PageSettings(**page),
         people=people_settings(sections),
         forward_auth={name: ForwardAuthSettings(**policy) for name, policy in policies.items()},
         **values,

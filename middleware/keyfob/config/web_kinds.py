@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from keyfob.config.kinds import InvalidValue, Kind, is_plain
+from keyfob.policy.return_urls import ReturnURL
 
 
 def web_url() -> Kind:
@@ -30,6 +32,21 @@ def web_url() -> Kind:
         return parts.geturl().rstrip("/")
 
     return Kind(check)
+
+
+def return_urls() -> Kind:
+    """Accept a list of addresses below which pages may lead back."""
+    url = web_url()
+
+    def check(value: object) -> tuple[str, ...]:
+        wanted = 'must be a list of URLs, for example ["https://app.example.com/settings"]'
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise InvalidValue(wanted)
+        if any(not isinstance(item, str) or ReturnURL.read(item) is None for item in value):
+            raise InvalidValue(f"{wanted}, without user names, queries, and empty or dot segments")
+        return tuple(str(url.check(item)) for item in value)
+
+    return Kind(check, lambda text: [item.strip() for item in text.split(",") if item.strip()])
 
 
 def issuer() -> Kind:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from keyfob.store.transaction import Transaction
 
 TEAM_ADMIN: Final = "team_admin"
-_LONGEST_ID: Final = 200
+PERSON_ID_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +70,22 @@ class AppPeople:
             PersonLeft: the person has left, and only an administrator brings them back.
             Tampered: Keyfob did not write the person's row.
         """
-        wanted = self._wanted(given)
+        wanted = self.wanted(given)
         await self._team(given)
         person = await self._store.people.of_subject(Source.APP, wanted.subject)
         if person is not None and self._authority.is_genuine(person) and _after(person, wanted) == person:
             return _allowed(person)
 
         async def work(rows: Transaction) -> Person:
-            return await self._put(rows, wanted)
+            return await self.put(rows, wanted, Actor.system(), self._now())
 
         return await self._store.change(work)
 
-    def _wanted(self, given: AppPerson) -> Person:
+    def wanted(self, given: AppPerson) -> Person:
         """The person as it is to be, with an id for the case that it is new. Raises Invalid."""
         known_by: object = given.id
-        if not isinstance(known_by, str) or not known_by.isprintable() or not 0 < len(known_by) <= _LONGEST_ID:
-            raise Invalid(("/id", f"The id of a person must be a text of 1 to {_LONGEST_ID} printable characters"))
+        if not isinstance(known_by, str) or not known_by.isprintable() or not 0 < len(known_by) <= PERSON_ID_LENGTH:
+            raise Invalid(("/id", f"The id of a person must be a text of 1 to {PERSON_ID_LENGTH} printable characters"))
         team = clean_team_id(given.team, pointer="/team")
         role = acting_role(given.role)
         if role not in self._authority.roles:
@@ -116,9 +116,9 @@ class AppPeople:
             await self._teams.update(given.team, patch, actor=Actor.system())
         return None
 
-    async def _put(self, rows: Transaction, wanted: Person) -> Person:
-        """Insert or change the person, and record it in the audit log."""
-        doer, at, team = Actor.system(), self._now(), wanted.memberships[0].team
+    async def put(self, rows: Transaction, wanted: Person, doer: Actor, at: datetime) -> Person:
+        """Insert or change the person, and record it in the audit log. Raises PersonLeft and Tampered."""
+        team = wanted.memberships[0].team
         before = await rows.person_of_subject(Source.APP, wanted.subject)
         if before is None:
             await rows.put_person(wanted)

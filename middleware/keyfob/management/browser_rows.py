@@ -40,9 +40,10 @@ def is_genuine_link(entry: SigningKey, link: SignInLink) -> bool:
 def _session_mac(entry: SigningKey, session: Session) -> bytes:
     times = session.created_at, session.expires_at
     who = session.key_id, session.person_id
-    return row_mac(entry, "session row", session.id_hash.hex(), *who, session.ip, session.browser, *times)
+    told = session.ip, session.browser, session.return_url
+    return row_mac(entry, "session row", session.id_hash.hex(), *who, *told, *times)
 
 
 def _link_mac(entry: SigningKey, link: SignInLink) -> bytes:
     who = link.key_id, link.person_id
-    return row_mac(entry, "link row", link.hash.hex(), *who, link.created_at, link.expires_at)
+    return row_mac(entry, "link row", link.hash.hex(), *who, link.created_at, link.expires_at, link.return_url)

@@ -16,6 +16,7 @@ from keyfob.management.key_listing import KeyListing
 from keyfob.management.key_standings import KeyStandings
 from keyfob.management.keys import KeyLifecycle
 from keyfob.management.offboarding import Offboard
+from keyfob.management.page_sessions import PageSessions
 from keyfob.management.passphrases import Passphrases
 from keyfob.management.people import People
 from keyfob.management.person_links import PersonLinks
@@ -128,6 +129,14 @@ class ManagedRuntime:
     def app_people(self) -> AppPeople:
         """The users of an application that shows them the Keys page."""
         return AppPeople(self.store, self.authority, self.teams, self.now)
+
+    @cached_property
+    def page_sessions(self) -> PageSessions:
+        """The links to the Keys page for users of an application that is not Python."""
+        allowed = self.settings.page.return_urls
+        return PageSessions(
+            self.store, self.app_people, self.authority, allowed, signing=self.keyring.signing, now=self.now
+        )
 
     @cached_property
     def passphrases(self) -> Passphrases:

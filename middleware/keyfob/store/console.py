@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser, which acts as the admin key *key_id* or, if that is None, as the person *person_id*."""
+    """A signed-in browser, which acts as the admin key *key_id* or, if that is None, as the person *person_id*.
+
+    With *return_url*, it is for the Keys page alone, which leads back there.
+    """
 
     id_hash: bytes = field(repr=False)
     key_id: str | None
@@ -29,11 +32,15 @@ class Session:
     person_id: str | None = None
     browser: str | None = None  # in words, such as "Firefox on Linux"
     last_used_at: datetime | None = None  # to the minute; None until the first page
+    return_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """A one-time link for the holder of the admin key *key_id* or, if that is None, for the person *person_id*."""
+    """A one-time link for the holder of the admin key *key_id* or, if that is None, for the person *person_id*.
+
+    With *return_url*, it opens the Keys page alone, which leads back there.
+    """
 
     hash: bytes = field(repr=False)
     key_id: str | None
@@ -42,6 +49,7 @@ class SignInLink:
     used_at: datetime | None = None
     mac: bytes = field(default=b"", repr=False)
     person_id: str | None = None
+    return_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
         "invite_person": {"email": "new@example.com", "team": TEAM, "role": "member"},
         "set_role": {"role": "member"},
         "offboard_person": {"keys": "keep"},
+        "create_page_session": {
+            "person": {"id": "1", "name": "Ann", "email": None},
+            "team": TEAM,
+            "role": "member",
+            "return_url": "https://app.example.com/settings",
+        },
     }
     return {"json": bodies.get(row.name, {})} if row.body else {}
 

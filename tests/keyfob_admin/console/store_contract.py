@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import verify_chain
+from keyfob.people.app_person import AppPerson
 from keyfob.store.console import Session, SignInLink, UsedDraft
 from keyfob.store.contract import EventQuery, Use
 from keyfob_admin.sessions import console_of
@@ -109,6 +110,19 @@ class ConsoleStoreContract:
             Session(digest("b"), installation.admin.id, b"c" * 32, None, later, later + HOUR), EVENT
         )
         assert await store.session(session.id_hash) is None
+
+    async def test_where_a_page_leads_back_is_kept(self, store: ConsoleStore, runtime: Runtime) -> None:
+        """The address of a link to the Keys page, and of a session there, comes back as it was."""
+        back = "https://app.example.com/settings"
+        given = AppPerson("1", "Ann", None, TEAM)
+        person = await runtime.app_people.known(given)
+        link = SignInLink(digest("link"), None, NOON, NOON + HOUR, person_id=person.id, return_url=back)
+        began = Session(digest("token"), None, b"m" * 32, None, NOON, NOON + HOUR, person.id, return_url=back)
+        await store.add_link(link, EVENT)
+        assert await store.add_session(began, EVENT)
+
+        assert (link, began) == (await store.link(link.hash), await store.session(began.id_hash))
+        assert [began] == await runtime.store.people.sessions(person.id)
 
     async def test_a_link_is_used_once(self, store: ConsoleStore, installation: Installation) -> None:
         """Of many who use a link at the same moment one succeeds."""

@@ -77,7 +77,7 @@ async def test_ff_19_a_row_without_the_keyring_signs_nobody_in(installation: Ins
 @pytest.mark.parametrize(
     ("kind", "column"),
     [
-        *product(("session", "link"), ("key_id", "expires_at", "created_at", "mac")),
+        *product(("session", "link"), ("key_id", "expires_at", "created_at", "mac", "return_url")),
         ("session", "browser"),
         ("session", "ip"),
     ],
@@ -90,8 +90,8 @@ async def test_ff_19_a_row_that_was_changed_signs_nobody_in(
     runtime, door, token = await door_of(installation, kind)
     table = "sessions" if kind == "session" else "sign_in_links"
     value: Any = {"key_id": weak, "mac": b"0" * 32}.get(column, int((NOW + timedelta(days=9)).timestamp() * 1e6))
-    if column == "created_at":
-        value = 5
+    if column in {"created_at", "return_url"}:
+        value = 5 if column == "created_at" else "https://evil.example"
     assert 1 == run(installation, f"UPDATE {table} SET {column} = ?", value)  # noqa: S608
 
     assert (await door.who(token, None) if kind == "session" else await door.with_link(token, None)) is None

@@ -34,6 +34,10 @@ for (const form of all("form[method=post]:not(.themes)"))
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });
+// A page that is only there to be gone on from; not before somebody sees it, as browsers load pages ahead.
+const onward = one("[data-goes-on]");
+if (document.prerendering) document.addEventListener("prerenderingchange", () => onward?.requestSubmit());
+else onward?.requestSubmit();
 addEventListener("pageshow", () => all("[data-sent]").forEach((form) => delete form.dataset.sent));
 
 // What is pasted into the box stays in one line, and is looked up at once if there is a key's id in it.

@@ -359,7 +359,7 @@ SELECT pg_notify('keyfob', '') FROM called
 -- The console, whose statements take no revision.
 
 -- name: session_columns
-id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at
+id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at, return_url
 
 -- name: session
 SELECT {session_columns} FROM keyfob.sessions WHERE id_hash = $1
@@ -368,8 +368,8 @@ SELECT {session_columns} FROM keyfob.sessions WHERE id_hash = $1
 DELETE FROM keyfob.sessions WHERE expires_at <= $1
 
 -- name: add_session
-INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO keyfob.sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, return_url)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: end_session
 DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING id_hash
@@ -378,10 +378,11 @@ DELETE FROM keyfob.sessions WHERE id_hash = $1 RETURNING id_hash
 DELETE FROM keyfob.sign_in_links WHERE expires_at <= $1
 
 -- name: add_link
-INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at, mac, person_id) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO keyfob.sign_in_links (hash, key_id, created_at, expires_at, mac, person_id, return_url)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM keyfob.sign_in_links WHERE hash = $1
+SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id, return_url FROM keyfob.sign_in_links WHERE hash = $1
 
 -- name: use_link
 UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires_at > $3 RETURNING hash

@@ -67,7 +67,8 @@ class ConsoleTables:
         began = rows.micros(session.created_at)
         ends = rows.micros(session.expires_at)
         who = (session.id_hash, session.key_id)
-        values = (*who, session.mac, session.ip, began, ends, session.person_id, session.browser)
+        told = (session.person_id, session.browser, session.return_url)
+        values = (*who, session.mac, session.ip, began, ends, *told)
 
         async def work(transaction: Transaction) -> bool:
             if not await _may_begin(transaction, session):  # revoked after the check, and its sessions with it
@@ -198,9 +199,10 @@ def session_of(row: Sequence[Any]) -> Session:
     """The session in a row of ``session_columns``."""
     last_used_at = None if row[8] is None else rows.moment(row[8])
     times = rows.moment(row[4]), rows.moment(row[5])
-    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], *times, row[6], row[7], last_used_at)
+    return Session(bytes(row[0]), row[1], bytes(row[2]), row[3], *times, row[6], row[7], last_used_at, row[9])
 
 
 def _link(row: Sequence[Any]) -> SignInLink:
     used_at = None if row[4] is None else rows.moment(row[4])
-    return SignInLink(bytes(row[0]), row[1], rows.moment(row[2]), rows.moment(row[3]), used_at, bytes(row[5]), row[6])
+    times = rows.moment(row[2]), rows.moment(row[3])
+    return SignInLink(bytes(row[0]), row[1], *times, used_at, bytes(row[5]), row[6], row[7])

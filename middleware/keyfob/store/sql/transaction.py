@@ -175,7 +175,7 @@ class StatementTransaction(ABC):
         began = rows.micros(link.created_at)
         await self.run("forget_links", (began,))
         values = (link.hash, link.key_id, began, rows.micros(link.expires_at), link.mac, link.person_id)
-        await self.run("add_link", values)
+        await self.run("add_link", (*values, link.return_url))
 
     async def use_link(self, link_hash: bytes, at: datetime) -> bool:
         """Mark a link as used. False if it was already used, has expired, or does not exist."""

@@ -324,7 +324,7 @@ FROM (SELECT ? AS revision) AS asked WHERE acknowledgement_request.revision < as
 -- The console, whose statements take no revision.
 
 -- name: session_columns
-id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at
+id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, last_used_at, return_url
 
 -- name: session
 SELECT {session_columns} FROM sessions WHERE id_hash = ?
@@ -333,8 +333,8 @@ SELECT {session_columns} FROM sessions WHERE id_hash = ?
 DELETE FROM sessions WHERE expires_at <= ?
 
 -- name: add_session
-INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO sessions (id_hash, key_id, mac, ip, created_at, expires_at, person_id, browser, return_url)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: end_session
 DELETE FROM sessions WHERE id_hash = ? RETURNING id_hash
@@ -343,10 +343,11 @@ DELETE FROM sessions WHERE id_hash = ? RETURNING id_hash
 DELETE FROM sign_in_links WHERE expires_at <= ?
 
 -- name: add_link
-INSERT INTO sign_in_links (hash, key_id, created_at, expires_at, mac, person_id) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO sign_in_links (hash, key_id, created_at, expires_at, mac, person_id, return_url)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: link
-SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id FROM sign_in_links WHERE hash = ?
+SELECT hash, key_id, created_at, expires_at, used_at, mac, person_id, return_url FROM sign_in_links WHERE hash = ?
 
 -- name: use_link
 UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expires_at > ? RETURNING hash

@@ -205,6 +205,7 @@ CREATE TABLE keyfob.sessions (
     created_at bigint NOT NULL,
     expires_at bigint NOT NULL,
     last_used_at bigint,        -- to the minute; NULL: on the page after signing in alone
+    return_url text,   -- NULL unless it is for the Keys page of an application, which leads back there
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 );
 CREATE INDEX sessions_by_key ON keyfob.sessions (key_id);
@@ -219,6 +220,7 @@ CREATE TABLE keyfob.sign_in_links (
     expires_at bigint NOT NULL,
     used_at    bigint,
     mac        bytea NOT NULL,  -- over the rest of the row, but for used_at
+    return_url text,   -- as in sessions
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 );
 CREATE INDEX sign_in_links_by_key ON keyfob.sign_in_links (key_id);

@@ -204,6 +204,7 @@ CREATE TABLE sessions (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     last_used_at INTEGER,      -- to the minute; NULL: on the page after signing in alone
+    return_url TEXT,   -- NULL unless it is for the Keys page of an application, which leads back there
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_key ON sessions (key_id);
@@ -218,6 +219,7 @@ CREATE TABLE sign_in_links (
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
     mac        BLOB NOT NULL,  -- over the rest of the row, but for used_at
+    return_url TEXT,   -- as in sessions
     CHECK ((key_id IS NULL) <> (person_id IS NULL))
 ) WITHOUT ROWID;
 CREATE INDEX sign_in_links_by_person ON sign_in_links (person_id) WHERE person_id IS NOT NULL;
