@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, cold, create, fleet, flood, http_load, peer_load, revocation, scale, usage
+from bench import admit, cold, create, fleet, flood, http_load, limits, peer_load, revocation, scale, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -38,6 +38,7 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "usage": usage.measure,
     "scale": scale.measure,
     "fleet": fleet.measure,
+    "limits": limits.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

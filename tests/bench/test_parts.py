@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import cold, scale, usage
+from bench import cold, limits, scale, usage
+from bench.limited_apps import RIVALS
 
 if TYPE_CHECKING:
     from bench.figures import Figures
@@ -40,3 +41,16 @@ async def test_a_restart_with_digests_needs_no_argon2() -> None:
     assert 0 == with_digests
     assert without is not None
     assert without >= 5
+
+
+@pytest.mark.timeout(300)
+async def test_limits_hold_over_four_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keyfob admits what is allowed and no more; a package that is not there is named, and not measured."""
+    monkeypatch.setenv("BENCH_QUICK", "1")
+    figures = await limits.measure(20)
+
+    assert {len(figures.columns)} == shape(figures)
+    assert limits.KEYFOB == figures.columns[0]
+    assert limits.ALLOWED == figures.rows["admitted"][0]
+    absent = [note.split()[0] for note in figures.notes if "not installed" in note]
+    assert [rival.package for rival in RIVALS] == [*figures.columns[1:], *absent] or absent

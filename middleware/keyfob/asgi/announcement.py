@@ -16,12 +16,14 @@ _STARTS = frozenset(("http.response.start", "websocket.http.response.start", "we
 
 def announcing(send: Send, headers: Sequence[Header]) -> Send:
     """Return what sends as *send* does, and adds *headers* to the response, unless the application set them itself."""
+    ours = [name for name, _ in headers]
 
     def sending(message: Message) -> Awaitable[None]:
         if message["type"] in _STARTS:
             own = list(message.get("headers", ()))
             names = {name.lower() for name, _ in own}
-            message = {**message, "headers": [*own, *(header for header in headers if header[0] not in names)]}
+            own += headers if names.isdisjoint(ours) else [header for header in headers if header[0] not in names]
+            message = {**message, "headers": own}
         return send(message)
 
     return sending

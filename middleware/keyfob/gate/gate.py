@@ -121,7 +121,31 @@ class Gate:
                     self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
                 headers = list(scope["headers"]) if self._forwards_credential else plain
                 return known.granted, headers, match, client_ip, None
+            if self._rate_limiter is not None:
+                admission = self._judge_counted(scope, plain, match, known, self._rate_limiter)
+                if admission is not None:
+                    return admission
         return self._judge_bearer(scope, plain, sensitive, match, known)
+
+    def _judge_counted(
+        self, scope: Scope, plain: list[Header], match: Match, known: Entry, limiter: RateLimiter
+    ) -> Admission | None:
+        """Count a request of a key that was found to satisfy the rule before. None: it has to be judged in full."""
+        rule = match.rule
+        counted = limiter.counted.get((known.key_id, rule))
+        if counted is None or counted.granted is not known.granted:
+            return None
+        now, team = self._now(), rule.team_parameter
+        if now >= known.ends or (team is not None and match.params[team] != known.grant.team):
+            return None
+        granted = limiter.admit(counted)
+        if granted is None:
+            return None
+        client_ip = self._addresses.of(scope)
+        self._stats.cache_hits += 1
+        if self._usage.note_admitted(known.key_id, now, client_ip, rule):
+            self._key_cache.touch(known)
+        return granted, list(scope["headers"]) if self._forwards_credential else plain, match, client_ip, None
 
     def _judge_keyless(self, scope: Scope, plain: list[Header]) -> Admission:
         """Judge a request without a sensitive header: it carries no key, and is no preflight."""

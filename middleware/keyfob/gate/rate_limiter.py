@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import LimitsUnavailable
+from keyfob.gate.counted_key import NEAR, CountedKey, policy_of
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.limits.meters import KeyLimits, meters_of
 from keyfob.limits.windows import Outcome, RemoteCounter
@@ -31,7 +32,6 @@ log = logging.getLogger("keyfob")
 UNAVAILABLE: Final = Outcome(has_room=False, standings=())
 """Nobody can say whether there is room, and requests may not pass meanwhile."""
 
-NEAR: Final = 80  # percent of a limit, in one window, from which on a key is near it
 _REMEMBERED = 65_536  # sets of meters, one for each key and kind of rule in use
 
 
@@ -75,6 +75,9 @@ class RateLimiter:
         self.observes = observes
         self._now = now
         self._meters = lru_cache(_REMEMBERED)(self._meters_of)
+        self.counted: dict[
+            tuple[str, Rule], CountedKey
+        ] = {}  # by id and rule: keys whose requests can be counted at once
 
     def judge(
         self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome | None = None
@@ -95,9 +98,35 @@ class RateLimiter:
                 outcome = self._here.take(meters, rule.cost)
             except LimitsUnavailable:
                 outcome = UNAVAILABLE
+            self._remember(entry, granted, rule, meters)
         if outcome is UNAVAILABLE:
             return Denied(Reason.LIMITS_UNAVAILABLE, entry.key_id, announcement=granted.announcement)
         return self._answer(entry, granted, rule, outcome)
+
+    def admit(self, counted: CountedKey) -> Granted | None:
+        """Count one more request of a key. None: it is not admitted so, nothing was counted, and `judge` has to say."""
+        if self._here is None:
+            return None
+        try:
+            has_room, standings = self._here.take(counted.meters, counted.cost)
+        except LimitsUnavailable:
+            return None
+        if not has_room or not standings:
+            return None
+        granted = counted.granted
+        for standing, near in zip(standings, counted.near):  # noqa: B905 - as many
+            if standing.current >= near and self._near is not None:
+                self._near.note(granted.grant.key_id, standing, self._now())
+        if not self._on_grant:
+            return granted
+        return Granted(granted.grant, granted.key_char, counted.headers(standings))
+
+    def _remember(self, entry: Entry, granted: Granted, rule: Rule, meters: tuple[Meter, ...]) -> None:
+        """Let `admit` count the next requests of a key, where nothing but the counts can change."""
+        if self._here is not None and (entry.limits is None or entry.limits.raised is None):
+            if len(self.counted) >= _REMEMBERED:
+                self.counted.clear()
+            self.counted[entry.key_id, rule] = CountedKey(granted, meters, rule.cost)
 
     async def count(self, uncounted: Uncounted) -> Outcome:
         """Count where waiting is needed. `UNAVAILABLE` stands for a request that nobody may judge."""
@@ -150,11 +179,6 @@ def _log_observed(key_id: str, rule: Rule) -> None:
 
 
 def _headers(standings: tuple[Standing, ...]) -> tuple[Header, ...]:
-    policy = _policy(tuple([standing.meter for standing in standings]))
+    policy = policy_of([standing.meter for standing in standings])
     now = [f'"{each.meter.name}";r={each.remaining};t={each.seconds_to_end}' for each in standings]
     return (b"ratelimit-policy", policy), (b"ratelimit", ", ".join(now).encode("ascii"))
-
-
-@lru_cache(_REMEMBERED)
-def _policy(meters: tuple[Meter, ...]) -> bytes:
-    return ", ".join(f'"{meter.name}";q={meter.amount};w={meter.seconds}' for meter in meters).encode("ascii")

@@ -18,9 +18,10 @@ hold. They read and write it under the row's lock.
 Locks are on byte ranges beyond the data (open file description locks where there are any, else POSIX ones). The kernel
 gives them back when a process ends, however it ends. Nobody waits in line: a process that is stopped may hold one.
 
-The file is read and written by system calls, not mapped into memory, although a mapping costs a third of that: a
-process that looks into a mapping is killed by SIGBUS when anybody truncates the file, or when the disk is full below
-it. A file that is too short reads as one in which nothing was counted, and a full disk is an OSError.
+The file is read and written by system calls, not mapped into memory: a process that looks into a mapping is killed by
+SIGBUS when anybody truncates the file, or when the disk is full below it. The two calls of a request are less than a
+tenth of what its limit costs in all, so that a mapping would save little. A file that is too short reads as one in
+which nothing was counted, and a full disk is an OSError.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ _COLUMN_BYTES: Final = 1024  # room for the columns of every version
 _NAMING: Final = _FIRST_COLUMN + _COLUMN_BYTES
 _FIRST_ROW: Final = _NAMING + 16
 _PACK: Final = struct.Struct("<Q").pack
+_READ, _WRITE = os.pread, os.pwrite
 _FLOCK: Final = "hhqqi"  # struct flock of Linux, which is where F_OFD_SETLK is
 
 
@@ -90,6 +92,7 @@ class CellFile:
                 share_like(like, self.descriptor, status, is_new=status.st_size < _HEADER)
             self._check_format(status)
             self.column = SHARED if shares else self._take_column()
+            self._cell = SUBJECT + self.column * 2 * WORD  # where its words are in a row
         except BaseException:
             os.close(self.descriptor)
             raise
@@ -112,16 +115,16 @@ class CellFile:
 
     def write_word(self, row: int, place: int, word: int) -> None:
         """Write the word at *place*, 0 or 1, of this column in *row*."""
-        at = _HEADER + row * ROW + SUBJECT + (self.column * 2 + place) * WORD
-        os.pwrite(self.descriptor, _PACK(word), at)
+        _WRITE(self.descriptor, _PACK(word), _HEADER + row * ROW + self._cell + place * WORD)
 
     def claim(self, row: int, place: int, word: int, fence: AbstractContextManager[object]) -> bytes:
         """Write a word of this column, and return the row as it is after *fence*."""
-        start = _HEADER + row * ROW
-        os.pwrite(self.descriptor, _PACK(word), start + SUBJECT + (self.column * 2 + place) * WORD)
+        descriptor, start = self.descriptor, _HEADER + row * ROW
+        _WRITE(descriptor, _PACK(word), start + self._cell + place * WORD)
         with fence:
             pass
-        return os.pread(self.descriptor, ROW, start).ljust(ROW, b"\0")
+        data = _READ(descriptor, ROW, start)
+        return data if len(data) == ROW else data.ljust(ROW, b"\0")
 
     def write_subject(self, row: int, subject: bytes) -> None:
         """Give *row* to *subject*. `naming` must be held."""

@@ -176,8 +176,9 @@ class SharedCounter:
 
     def _claim(self, file: CellFile, meter: Meter, window: int, cost: int) -> tuple[_Row, bytes]:
         """Count *cost* in this worker's cell; return where, and the whole row as it is after that."""
+        subject, _, _, seconds = meter
         for _ in range(_MOVES):
-            row = self._rows.get((meter.subject, meter.seconds)) or self._remember(file, meter, window)
+            row = self._rows.get((subject, seconds)) or self._remember(file, meter, window)
             if file.column == SHARED:
                 with file.locked(row.index) as is_held:
                     if not is_held:
@@ -186,17 +187,16 @@ class SharedCounter:
                     data = self._add(file, row, window, cost)
             else:
                 data = self._add(file, row, window, cost)
-            if data.startswith(meter.subject):
+            if data.startswith(subject):
                 return row, data
             self._retract(file, [(row, window)], cost)
-            self._rows.pop((meter.subject, meter.seconds), None)
+            self._rows.pop((subject, seconds), None)
         raise OSError(0, "it has too few rows")
 
     def _add(self, file: CellFile, row: _Row, window: int, cost: int) -> bytes:
-        place = window & 1
+        place, number = window & 1, window & HALF
         word = row.words[place]
-        counted = word & HALF if word >> 32 == window & HALF else 0
-        row.words[place] = word = (window & HALF) << 32 | counted + cost
+        row.words[place] = word = word + cost if word >> 32 == number else number << 32 | cost
         return file.claim(row.index, place, word, self._fence)  # with whatever others had claimed before
 
     @staticmethod

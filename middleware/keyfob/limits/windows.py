@@ -34,18 +34,25 @@ class Standing(NamedTuple):
     now: int
 
     @property
+    def room(self) -> tuple[int, int]:
+        """How much may pass now, and the whole seconds to the end of the window, never too few."""
+        meter, current, previous, now = self
+        length = meter.seconds * NS
+        to_end = length - now % length
+        left = meter.amount - current
+        if previous:
+            left = (left * length - previous * to_end) // length
+        return max(0, left), -(-to_end // NS)
+
+    @property
     def remaining(self) -> int:
         """How much may pass now."""
-        left = self.meter.amount - self.current
-        if self.previous:
-            length = self.meter.seconds * NS
-            left = (left * length - self.previous * self._to_end) // length
-        return max(0, left)
+        return self.room[0]
 
     @property
     def seconds_to_end(self) -> int:
         """Whole seconds to the end of the window, never too few."""
-        return -(-self._to_end // NS)
+        return self.room[1]
 
     @property
     def _to_end(self) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Some 100 of them watch the response from admission on, or a stream that begins after the fall would go on.
 MOST = {"/items": 632, "/items/7": 632, "/teams/default/members": 642}
 MOST_CALLS = 17  # of functions written in Python
+MOST_LIMITED = 1_460  # instructions with one limit that is counted in the file of this host, and told to the client
 MOST_FORGED = 1_120  # instructions for a key that the keyring did not make, its answer among them
 
 
@@ -103,6 +104,22 @@ async def test_an_admitted_request_takes_no_more_steps_than_agreed(here: Install
     print(f"{path}: {cost.instructions - least.instructions} instructions, {cost.calls - least.calls} calls")  # noqa: T201
     assert cost.instructions - least.instructions <= MOST[path]
     assert cost.calls - least.calls <= MOST_CALLS
+
+
+@pytest.mark.parametrize("here", ["sqlite"], indirect=True)
+async def test_a_limited_request_takes_no_more_steps_than_agreed(here: Installation, guard: Guard) -> None:
+    """A request with one limit, which has room, is counted without being judged in full again."""
+    rules = {"GET /items": {"permission": "items:read", "limit": "much"}}
+    middleware = guard(bare, rules=rules, limits={"much": {"rate": "1000000/day"}})
+    issued = await here.issue("items:read")
+    await warm(middleware, "/items", issued.headers)
+    headers = [(b"authorization", f"Bearer {issued.text}".encode())]
+
+    cost = steps_of(middleware, "/items", headers)
+
+    print(f"limited: {cost.instructions} instructions, {cost.calls} calls")  # noqa: T201
+    assert cost.instructions <= MOST_LIMITED
+    assert 4 == middleware.stats.admitted
 
 
 @pytest.mark.cases("DL-01")

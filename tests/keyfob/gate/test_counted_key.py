@@ -1,0 +1,81 @@
+"""A key whose limited requests are counted at once is refused as soon as anything but its counts changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.keyfob.conftest import ask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keyfob import APIKeyMiddleware
+    from keyfob.testing import Installation, Issued
+    from tests.keyfob.conftest import Guard
+
+LIMITS = {"many": {"rate": "50/day"}, "few": {"rate": "4/day"}}
+RULES: dict[str, object] = {
+    "GET /items": {"permission": "items:read", "limit": "many"},
+    "GET /teams/{team}/members": {"permission": "items:read", "limit": "many", "team": "{team}"},
+    "GET /few": {"permission": "items:read", "limit": "few"},
+}
+
+
+@pytest.fixture
+def app(guard: Guard, tmp_path: Path) -> APIKeyMiddleware:
+    """Counts in a file, on either engine."""
+    return guard(rules=RULES, limits=LIMITS, limits_file=tmp_path / "limits")
+
+
+async def warmed(app: APIKeyMiddleware, issued: Issued, path: str = "/items") -> None:
+    for _ in range(3):
+        assert 200 == (await ask(app, path, issued.headers)).status
+    gate: Any = app.gate
+    assert any(key_id == issued.record.id for key_id, _ in gate._rate_limiter.counted)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"disabled_at": datetime.now(UTC)}, 401),
+        ({"permissions": ("other:read",)}, 403),
+        ({"ip_allow": ("192.0.2.0/24",)}, 403),
+        ({"expires_at": datetime.now(UTC) - timedelta(minutes=1)}, 401),
+        ({"name": "renamed"}, 200),
+    ],
+    ids=lambda part: "" if isinstance(part, int) else next(iter(part)),
+)
+async def test_a_change_of_the_key_is_judged(
+    here: Installation, app: APIKeyMiddleware, change: dict[str, Any], status: int
+) -> None:
+    """What was found out about a key is of one state of it, and of no other."""
+    issued = await here.issue("items:read")
+    await warmed(app, issued)
+    await here.change(issued, **change)
+    await app.runtime.freshness.refresh()
+
+    assert status == (await ask(app, "/items", issued.headers)).status
+
+
+async def test_another_team_is_refused_however_often_its_own_was_asked_for(
+    here: Installation, app: APIKeyMiddleware
+) -> None:
+    """One rule stands for many teams, so the team is compared each time."""
+    issued = await here.issue("items:read")
+    await warmed(app, issued, f"/teams/{issued.record.team}/members")
+
+    assert 403 == (await ask(app, "/teams/another/members", issued.headers)).status
+
+
+async def test_each_request_is_counted_once(here: Installation, app: APIKeyMiddleware) -> None:
+    """Whoever counts, and whatever is admitted or not, the client sees one more each time, and uses are as many."""
+    issued = await here.issue("items:read")
+    told = [(await ask(app, "/few", issued.headers)).headers["ratelimit"].split(";")[1] for _ in range(6)]
+    await app.runtime.usage.flush(here.store)
+
+    assert ["r=3", "r=2", "r=1", "r=0", "r=0", "r=0"] == told
+    (day,) = await here.store.usage(issued.record.id, datetime.now(UTC).date() - timedelta(days=1))
+    assert (4, 0, 2) == (day.admitted, day.denied, day.limited)
