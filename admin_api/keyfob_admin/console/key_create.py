@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import NotFound
 from keyfob.management.key_drafts import KeyDraft, copy_of
+from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
 from keyfob_admin.console.permission_choices import groups, presets
 from keyfob_admin.console.permission_matrix import matrix, summary
@@ -209,6 +210,8 @@ async def _type_choice(page_request: PageRequest, key_type: KeyType) -> TypeChoi
 
 
 async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
+    if key_type.name == ADMIN and not page_request.actor.makes_admin_keys:
+        return "Your role makes no admin keys."
     match await page_request.runtime.lifecycle.can_create(key_type.name, page_request.team):
         case "plan_required":
             return f"The plan of this team, {page_request.team.plan}, doesn't include keys of this type."
