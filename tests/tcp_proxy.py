@@ -30,6 +30,10 @@ class Network:
         user = f"{self._target.username}@" if self._target.username else ""
         return self._target._replace(netloc=f"{user}127.0.0.1:{self._port}").geturl()
 
+    def lead_to(self, url: str) -> None:
+        """Reach the server at *url* from now on, with new links."""
+        self._target = urlsplit(url)
+
     def black_hole(self) -> None:
         """Let nothing arrive any more, on links that are open and on new ones, and tell nobody."""
         self.swallows = True
@@ -63,7 +67,11 @@ class Network:
         if self._is_down():
             writer.transport.abort()
             return
-        far = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            far = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is not there now
+            writer.transport.abort()
+            return
         link = Link(self, writer, far[1], swallows=self.swallows)
         if self._is_down():  # it went down while the far end was being reached, when this was no link yet to be cut
             link.close()
