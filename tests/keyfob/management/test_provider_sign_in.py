@@ -211,3 +211,15 @@ async def test_the_loss_of_a_group_ends_admin_keys_but_never_the_last(office: Of
     assert "member" == lowered.role_in("a")
     assert record is not None
     assert record.is_disabled
+
+
+async def test_a_forged_invitation_opens_nothing(office: Office) -> None:
+    """Roles that somebody wrote past Keyfob are not taken over with the invitation."""
+    invited, link = await invite(office, "cleo@example.com")
+    await office.write_past_keyfob("UPDATE {}memberships SET role = 'owner'")
+
+    with pytest.raises(Tampered):
+        await sign_in(office, replace(CLEO, groups=None), link)
+    after = await office.store.people.one(invited.id)
+    assert after is not None
+    assert PersonState.INVITED is after.state
