@@ -27,7 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
     "disabled": "Key disabled",
     "expired": "Key expired",
     "suspended": "Team suspended",
-    "rate_limited": "Too many requests",
+    "limited": "Too many requests",
     "quota_exceeded": "Quota used up",
 }
 

@@ -67,6 +67,9 @@ _UNTOLD = _Kind(HTTPStatus.BAD_REQUEST, "invalid_request", "The gateway must say
 _UNAVAILABLE = _Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "API keys cannot be checked right now.", retry=True)
 
 _LIMITED = _Kind(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", "The API key has reached a limit; try again later.")
+_EXCEEDED = _Kind(
+    HTTPStatus.TOO_MANY_REQUESTS, "quota_exceeded", "The quota of the API key or its team is used up for this period."
+)
 
 _KINDS: Final = {
     Reason.BAD_METHOD: _BAD_METHOD,
@@ -89,6 +92,7 @@ _KINDS: Final = {
     Reason.WRONG_ADDRESS: _FORBIDDEN,
     Reason.PERMISSION: _FORBIDDEN,
     Reason.LIMITED: _LIMITED,
+    Reason.QUOTA_EXCEEDED: _EXCEEDED,
     Reason.LIMITS_UNAVAILABLE: _UNAVAILABLE,
     Reason.UNAVAILABLE: _UNAVAILABLE,
     Reason.SATURATED: _UNAVAILABLE,

@@ -18,7 +18,7 @@ from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.rate_limiter import Uncounted
 from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
-from keyfob.gate.verdict import Denied, Granted, Public, Reason
+from keyfob.gate.verdict import BEYOND_LIMITS, Denied, Granted, Public, Reason
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.rules.table import Match
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from keyfob.gate.authenticator import Authenticator
     from keyfob.gate.client_address import ClientAddress
+    from keyfob.gate.combined_counter import Counted
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.key_verifier import Presented
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Admission, Verdict
-    from keyfob.limits.windows import Outcome
     from keyfob.propagation.freshness import Freshness
     from keyfob.rules.readings import Router
     from keyfob.rules.table import Rule, RuleTable
@@ -214,7 +214,7 @@ class Gate:
     async def _judge_text(
         self, text: bytes, carrier: Header, key: Presented | None, match: Match | None, client_ip: str | None
     ) -> Granted | Denied:
-        outcome: Outcome | None = None
+        outcome: Counted | None = None
         while True:
             known: Entry | CachedRefusal | Denied | None = None
             if key is None and self._freshness.is_current():
@@ -231,7 +231,7 @@ class Gate:
             outcome, key = await self._rate_limiter.count(verdict), None
 
     def _judge_known(
-        self, known: Entry | CachedRefusal, match: Match | None, client_ip: str | None, outcome: Outcome | None = None
+        self, known: Entry | CachedRefusal, match: Match | None, client_ip: str | None, outcome: Counted | None = None
     ) -> Granted | Denied | Uncounted:
         """Judge a text that is known, and note the use of its key. *outcome* is of a request that was counted."""
         if isinstance(known, CachedRefusal):
@@ -254,7 +254,7 @@ class Gate:
         return verdict
 
     def _judge_limited(
-        self, known: Entry, granted: Granted, rule: Rule, client_ip: str | None, outcome: Outcome | None
+        self, known: Entry, granted: Granted, rule: Rule, client_ip: str | None, outcome: Counted | None
     ) -> Granted | Denied | Uncounted:
         """Count a request that nothing but limits can refuse, and note the use of its key."""
         limiter, now = self._rate_limiter, self._now()
@@ -262,7 +262,7 @@ class Gate:
         if isinstance(verdict, Granted):
             if self._usage.note_admitted(known.key_id, now, client_ip, rule):
                 self._key_cache.touch(known)
-        elif isinstance(verdict, Denied) and verdict.reason is Reason.LIMITED:
+        elif isinstance(verdict, Denied) and verdict.reason in BEYOND_LIMITS:
             self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=True)
         return granted if limiter is not None and limiter.observes and isinstance(verdict, Denied) else verdict
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-from keyfob.gate.verdict import Reason
+from keyfob.gate.verdict import BEYOND_LIMITS
 from keyfob.store.contract import Use
 from keyfob.store.use_details import OTHERS, Details, Source, Tally, add_hours, fold, merge
 
@@ -36,7 +36,7 @@ class Cell:
     def tally(self) -> Tally:
         """The count, as what it counts."""
         tally = Tally(int(self.first * _MICROS), int(self.at * _MICROS))
-        if self.reason == Reason.LIMITED:
+        if self.reason in BEYOND_LIMITS:
             tally.limited = self.count
         elif self.reason:
             tally.denied = self.count

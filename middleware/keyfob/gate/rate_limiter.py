@@ -9,28 +9,30 @@ from __future__ import annotations
 import logging
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import LimitsUnavailable
+from keyfob.gate.combined_counter import UNAVAILABLE, CombinedCounter, CombinedOutcome
 from keyfob.gate.counted_key import NEAR, CountedKey, policy_of
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.limits.meters import KeyLimits, meters_of
-from keyfob.limits.windows import Outcome, RemoteCounter
+from keyfob.limits.purses import purses_of, quota_now, wait_for
+from keyfob.limits.windows import RemoteCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from keyfob.gate.combined_counter import Counted
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import Entry
     from keyfob.gate.near_limits import NearLimits
+    from keyfob.limits.purses import Purse
+    from keyfob.limits.quota_book import QuotaBook
     from keyfob.limits.windows import Counter, Meter, Standing
     from keyfob.policy.limits import Limit
     from keyfob.rules.table import Rule
 
 log = logging.getLogger("keyfob")
-
-UNAVAILABLE: Final = Outcome(has_room=False, standings=())
-"""Nobody can say whether there is room, and requests may not pass meanwhile."""
 
 _REMEMBERED = 65_536  # sets of meters, one for each key and kind of rule in use
 
@@ -40,6 +42,7 @@ class Uncounted(NamedTuple):
 
     meters: tuple[Meter, ...]
     cost: int
+    purses: tuple[Purse, ...] = ()
 
 
 class RateLimiter:
@@ -48,7 +51,8 @@ class RateLimiter:
     def __init__(
         self,
         limits: Mapping[str, Limit],
-        counter: Counter | RemoteCounter,
+        counter: Counter | RemoteCounter | None,
+        quotas: QuotaBook,
         *,
         headers: str = "always",
         observes: bool = False,
@@ -59,7 +63,8 @@ class RateLimiter:
 
         Args:
             limits: every limit by its name.
-            counter: where requests are counted.
+            counter: where requests are counted; None where there are no limits.
+            quotas: what this process holds of quotas.
             headers: which responses carry the header fields: "always", "refusals" or "never".
             observes: whether what is beyond a limit is only logged.
             near: is told of keys that have used `NEAR` of a limit; None: nobody is.
@@ -70,6 +75,7 @@ class RateLimiter:
         # Found out once: asking a protocol costs more than counting.
         self._remote = counter if isinstance(counter, RemoteCounter) else None
         self._here = None if isinstance(counter, RemoteCounter) else counter
+        self._combined = CombinedCounter(quotas, self._here, self._remote)
         self._on_grant = headers == "always"
         self._on_refusal = headers != "never"
         self.observes = observes
@@ -78,9 +84,10 @@ class RateLimiter:
         self.counted: dict[
             tuple[str, Rule], CountedKey
         ] = {}  # by id and rule: keys whose requests can be counted at once
+        self._purses = lru_cache(_REMEMBERED)(purses_of)
 
     def judge(
-        self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome | None = None
+        self, entry: Entry, granted: Granted, rule: Rule, outcome: Counted | None = None
     ) -> Granted | Denied | Uncounted:
         """Count a request of *entry* under *rule*, or deny it. *granted* is what it gets beside limits.
 
@@ -89,7 +96,12 @@ class RateLimiter:
         own = entry.limits
         factor = 1.0 if own is None or own.raised is None else own.factor(self._now())
         meters = self._meters(entry.counted_as, entry.grant.team, own, rule.limits, factor)
-        if not meters:
+        if own is not None and (own.quota is not None or own.team_quota is not None):
+            purses = self._purses(entry.counted_as, entry.grant.team, quota_now(own, self._now()), own.team_quota)
+            outcome = outcome or self._combined.take(meters, purses, rule.cost)
+            if outcome is None:
+                return Uncounted(meters, rule.cost, purses)
+        elif not meters:
             return granted
         if outcome is None:
             if self._here is None:
@@ -128,30 +140,36 @@ class RateLimiter:
                 self.counted.clear()
             self.counted[entry.key_id, rule] = CountedKey(granted, meters, rule.cost)
 
-    async def count(self, uncounted: Uncounted) -> Outcome:
+    async def count(self, uncounted: Uncounted) -> Counted:
         """Count where waiting is needed. `UNAVAILABLE` stands for a request that nobody may judge."""
+        meters, cost, purses = uncounted
+        if purses:
+            return await self._combined.acquire(meters, purses, cost)
         if self._remote is None:
             return UNAVAILABLE
         try:
-            return await self._remote.take_remotely(*uncounted)
+            return await self._remote.take_remotely(meters, cost)
         except LimitsUnavailable:
             return UNAVAILABLE
 
-    def _answer(self, entry: Entry, granted: Granted, rule: Rule, outcome: Outcome) -> Granted | Denied:
+    def _answer(self, entry: Entry, granted: Granted, rule: Rule, outcome: Counted) -> Granted | Denied:
         self._note_near(entry.key_id, outcome)
         if outcome.has_room:
-            if not self._on_grant or not outcome.standings:
+            if not self._on_grant or not (outcome.standings or isinstance(outcome, CombinedOutcome)):
                 return granted
-            return Granted(granted.grant, granted.key_char, (granted.announcement or ()) + _headers(outcome.standings))
+            return Granted(granted.grant, granted.key_char, (granted.announcement or ()) + _headers(outcome))
         full = [standing for standing in outcome.standings if _is_full(standing, rule.cost)]
         wait = max((standing.wait_for(rule.cost) for standing in full), default=1)
-        headers: tuple[Header, ...] = _headers(outcome.standings) if self._on_refusal else ()
+        reason = Reason.LIMITED
+        if isinstance(outcome, CombinedOutcome) and not outcome.quotas.has_room:
+            wait, reason = max(wait, wait_for(outcome.quotas.standings, rule.cost)), Reason.QUOTA_EXCEEDED
+        headers: tuple[Header, ...] = _headers(outcome) if self._on_refusal else ()
         if self.observes:
             _log_observed(entry.key_id, rule)
         headers = (granted.announcement or ()) + headers + ((b"retry-after", b"%d" % wait),)
-        return Denied(Reason.LIMITED, entry.key_id, announcement=headers)
+        return Denied(reason, entry.key_id, announcement=headers)
 
-    def _note_near(self, key_id: str, outcome: Outcome) -> None:
+    def _note_near(self, key_id: str, outcome: Counted) -> None:
         for standing in outcome.standings:
             used = standing.current if outcome.has_room else standing.meter.amount - standing.remaining
             if used * 100 >= standing.meter.amount * NEAR and self._near is not None:
@@ -178,7 +196,16 @@ def _log_observed(key_id: str, rule: Rule) -> None:
     )
 
 
-def _headers(standings: tuple[Standing, ...]) -> tuple[Header, ...]:
-    policy = policy_of([standing.meter for standing in standings])
-    now = [f'"{each.meter.name}";r={each.remaining};t={each.seconds_to_end}' for each in standings]
+def _headers(outcome: Counted) -> tuple[Header, ...]:
+    policy = policy_of([standing.meter for standing in outcome.standings])
+    now = [f'"{each.meter.name}";r={each.remaining};t={each.seconds_to_end}' for each in outcome.standings]
+    if isinstance(outcome, CombinedOutcome):
+        quotas = outcome.quotas.standings
+        policy = b", ".join(filter(None, (policy, _quota_policy(tuple([one[:3] for one in quotas])))))
+        now += [f'"{each.name}";r={each.remaining};t={each.seconds_to_end}' for each in quotas]
     return (b"ratelimit-policy", policy), (b"ratelimit", ", ".join(now).encode("ascii"))
+
+
+@lru_cache(_REMEMBERED)
+def _quota_policy(quotas: tuple[tuple[str, int, int], ...]) -> bytes:
+    return ", ".join(f'"{name}";q={amount};w={seconds}' for name, amount, seconds in quotas).encode("ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from keyfob.keys.record import NO_METADATA
 from keyfob.policy.permissions import covers
@@ -41,11 +41,16 @@ class Reason(StrEnum):
     WRONG_ADDRESS = "wrong_address"
     PERMISSION = "permission"
     LIMITED = "limited"
+    QUOTA_EXCEEDED = "quota_exceeded"
     LIMITS_UNAVAILABLE = "limits_unavailable"
     UNAVAILABLE = "unavailable"
     SATURATED = "saturated"
     UNTRUSTED = "untrusted"  # of forward-auth: whoever asks is not the gateway
     UNTOLD = "untold"  # of forward-auth: the gateway does not say what was asked for
+
+
+BEYOND_LIMITS: Final = frozenset((Reason.LIMITED, Reason.QUOTA_EXCEEDED))
+"""Why a request that was allowed otherwise is 429."""
 
 
 @dataclass(frozen=True, slots=True)

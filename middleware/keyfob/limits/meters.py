@@ -42,7 +42,7 @@ def limits_of(catalogue: Catalogue, record: KeyRecord) -> KeyLimits | None:
     own = tuple(name for name in record.limits if name in catalogue.limits)
     raised = record.limits_raised
     until = None if raised is None else (raised.until.timestamp(), raised.factor)
-    found = KeyLimits(own or plan.each, plan.team, until)
+    found = KeyLimits(own or plan.each, plan.team, until, plan.quota, plan.team_quota)
     return found if any(found) else None
 
 

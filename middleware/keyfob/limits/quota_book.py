@@ -12,17 +12,18 @@ import logging
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
 from keyfob.limits.portion import Portion
+from keyfob.limits.purses import QuotaOutcome
 from keyfob.store.quotas import Batch, CountedPeriod, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.limits.purses import Purse, PurseStanding
+    from keyfob.limits.purses import Purse
     from keyfob.store.quotas import QuotaTable
 
 log = logging.getLogger("keyfob")
@@ -36,14 +37,6 @@ _KEPT: Final = 7 * 86_400  # seconds after their end for which periods are kept
 _TIDY_EVERY: Final = 6 * 3_600  # seconds
 
 _BOOKS: WeakSet[QuotaBook] = WeakSet()
-
-
-class QuotaOutcome(NamedTuple):
-    """Whether all purses had room for a request, and where they stand, with the request counted if they had."""
-
-    has_room: bool
-    standings: tuple[PurseStanding, ...]
-    taken_from: tuple[Portion, ...] = ()
 
 
 class QuotaBook:
@@ -93,10 +86,14 @@ class QuotaBook:
                     break
         return outcome
 
-    def give_back(self, outcome: QuotaOutcome, cost: int) -> None:
-        """Undo a `take` or `acquire`, because something else had no room for the request."""
+    def give_back(self, outcome: QuotaOutcome, cost: int) -> QuotaOutcome:
+        """Undo a `take` or `acquire`, because something else had no room for the request, and say what is so then."""
+        if not outcome.taken_from:
+            return outcome
         for portion in outcome.taken_from:
             portion.give_back(cost)
+        restored = tuple(one._replace(remaining=one.remaining + cost) for one in outcome.standings)
+        return QuotaOutcome(outcome.has_room, restored)
 
     def forget(self) -> None:
         """Drop all portions, because the database is another one, or they are those of the process forked from."""

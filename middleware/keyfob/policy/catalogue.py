@@ -101,7 +101,8 @@ def build_catalogue(
         permissions: name to label, or a list of names; None takes *rules_named* less fixed and admin permissions.
         key_types: name to a table of ``label``, ``per_team`` (a number or "many"), ``permissions`` (a list or
             "chosen"), and what keys must be: ``expiry``, ``default_lifetime``, ``max_lifetime``, ``ip_allow``.
-        plans: name to a table with the lists ``key_types``, ``limits`` and ``team_limits``, or to the first of them.
+        plans: name to a table with the lists ``key_types``, ``limits`` and ``team_limits`` and the tables ``quota`` and
+            ``team_quota``, or to the first of them.
         limits: name to a table with ``rate``, a text or a list of texts.
         rules_named: every permission that the rules name.
 

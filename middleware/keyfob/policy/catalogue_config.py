@@ -35,8 +35,7 @@ _TYPE_FIELDS = (
 )
 _MOST_PER_TEAM = 1_000_000
 _LONGEST = timedelta(days=36_500)
-_NOT_YET = frozenset({"quota", "team_quota"})
-_PLAN_FIELDS = ("key_types", "limits", "team_limits")
+_PLAN_FIELDS = ("key_types", "limits", "team_limits", "quota", "team_quota")
 
 
 def read_labels(raw: object) -> dict[str, str]:
@@ -156,8 +155,6 @@ def _plan(name: str, raw: object, types: Collection[str]) -> frozenset[str]:
         raise ConfigError(f"{where} is not a name for a plan; use a-z, 0-9, hyphen and underscore")
     if isinstance(raw, Mapping):
         table = _table(raw, where)
-        for name_of in _NOT_YET & table.keys():
-            raise ConfigError(f"{where} {name_of}: quotas are not there yet; limit the rate for a day instead")
         _refuse_unknown(table, _PLAN_FIELDS, where)
         if "key_types" not in table and not table:
             raise ConfigError(f'{where} needs key_types, the list of what it may hold, for example ["api"]')

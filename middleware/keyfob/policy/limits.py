@@ -13,10 +13,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import ConfigError
+from keyfob.policy.quotas import read_quota
 from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from keyfob.quota import Quota
 
 UNITS: Final[Mapping[str, int]] = MappingProxyType({"s": 1, "min": 60, "h": 3600, "day": 86_400})
 MOST: Final = 1_000_000_000  # of an amount; four workers' counts of it still fit into 32 bits
@@ -47,10 +50,12 @@ class Limit:
 
 
 class PlanLimits(NamedTuple):
-    """The limits that a plan sets, by name."""
+    """The limits that a plan sets, by name, and its quotas."""
 
     each: tuple[str, ...] = ()  # for each key of a team
     team: tuple[str, ...] = ()  # for all keys of a team together
+    quota: Quota | None = None  # for each key of a team
+    team_quota: Quota | None = None  # for all keys of a team together
 
 
 def read_limits(raw: object) -> dict[str, Limit]:
@@ -63,12 +68,14 @@ def read_limits(raw: object) -> dict[str, Limit]:
 
 
 def read_plan_limits(raw: object, known: Collection[str]) -> dict[str, PlanLimits]:
-    """Read which of the *known* limits the plans set. Raises ConfigError."""
+    """Read which of the *known* limits the plans set, and which quotas. Raises ConfigError."""
     plans = raw.items() if isinstance(raw, Mapping) else ()
     return {
         name: PlanLimits(
             limit_names(plan.get("limits", ()), known, f"[plans.{name}] limits"),
             limit_names(plan.get("team_limits", ()), known, f"[plans.{name}] team_limits"),
+            read_quota(plan.get("quota"), f"[plans.{name}] quota"),
+            read_quota(plan.get("team_quota"), f"[plans.{name}] team_quota"),
         )
         for name, plan in plans
         if isinstance(plan, Mapping)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keyfob.connections.registry import OpenConnections
     from keyfob.gate.key_cache import KeyCache
     from keyfob.keyring.active import ActiveKeyring
+    from keyfob.limits.quota_book import QuotaBook
     from keyfob.store.contract import Changes, KeyLookup
 
 log = logging.getLogger("keyfob")
@@ -31,13 +32,18 @@ class ChangeApplier:
         lookup: KeyLookup,
         *,
         accepts_foreign: bool = False,
+        quotas: QuotaBook | None = None,
     ) -> None:
-        """*lookup* is asked again for keys that something is open for, when the history was replaced."""
+        """*lookup* is asked again for keys that something is open for, when the history was replaced.
+
+        *quotas* are leased from the store, and another one has not leased them.
+        """
         self._keyring = keyring
         self._key_cache = key_cache
         self._connections = connections
         self._lookup = lookup
         self._accepts_foreign = accepts_foreign
+        self._quotas = quotas
         self._keyring_error: ConfigError | None = None
         self._hashed: KeysView[str] = {}.keys()  # the key characters that the cache digests
         self._reviewing: set[asyncio.Task[None]] = set()  # kept, because the event loop does not keep them
@@ -65,6 +71,8 @@ class ChangeApplier:
     def forget(self) -> None:
         """Drop every answer, and read each key again that something is open for."""
         self._key_cache.forget()
+        if self._quotas is not None:
+            self._quotas.forget()
         if self._connections.open_keys():
             task = asyncio.create_task(self._read_open_keys_again())
             self._reviewing.add(task)

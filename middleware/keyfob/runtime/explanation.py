@@ -7,7 +7,7 @@ that was refused is explained by what its rule demanded then, and by what its ke
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from keyfob.errors import Invalid, NotFound
@@ -23,7 +23,7 @@ from keyfob.rules.rule import WEBSOCKET, Match
 from keyfob.store.refusals import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from keyfob.config.settings import Settings
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore
 
 NEEDED = "keys:read"
+_BEYOND: Final[Mapping[str, str]] = {
+    Reason.LIMITED: "Send less often, or raise the limits of the key or its team.",
+    Reason.QUOTA_EXCEEDED: "Wait until the period ends, or give the key or its team a larger quota.",
+}
 
 
 class Obstacle(NamedTuple):
@@ -112,10 +116,8 @@ class Explainer:
         record = await self._visible(found.key_id, actor)
         demands = None if found.demands is None else Demands.from_json(found.demands)
         obstacles = list(self._obstacles(record, demands, found.ip, ip_known=True))
-        if found.reason == Reason.LIMITED:
-            obstacles.insert(
-                0, Obstacle(Reason.LIMITED, "Send less often, or raise the limits of the key or its team.")
-            )
+        if found.reason in _BEYOND:
+            obstacles.insert(0, Obstacle(Reason(found.reason), _BEYOND[found.reason]))
         elif not obstacles:
             obstacles = [Obstacle(Reason(found.reason), "Nothing: since then the key has become able to do this.")]
         return Explanation(

@@ -45,7 +45,7 @@ def build_gate(
         allow_preflight=settings.allow_preflight,
         forward_credential=settings.forward_credential,
         credentials=credentials or _credentials(runtime),
-        rate_limiter=rate_limiter_of(settings, catalogue, runtime.counter, runtime.near_limits),
+        rate_limiter=rate_limiter_of(settings, catalogue, runtime.counter, runtime.quotas, runtime.near_limits),
     )
 
 

@@ -13,14 +13,21 @@ from keyfob.limits.memory import MemoryCounter
 from keyfob.limits.outage import RemoteWithFallback, WithFallback
 from keyfob.limits.shared import SharedCounter
 from keyfob.limits.valkey_counter import ValkeyCounter
+from keyfob.limits.windows import NS
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.gate.near_limits import NearLimits
+    from keyfob.limits.quota_book import QuotaBook
     from keyfob.policy.catalogue import Catalogue
 
 CLOCK: Final = time.time_ns  # by which windows begin and end
 LOCAL: Final = "local"
+
+
+def wall_clock() -> float:
+    """Seconds since the epoch: which period of quotas it is."""
+    return CLOCK() / NS
 
 
 def open_counter(settings: Settings, catalogue: Catalogue) -> WithFallback | RemoteWithFallback | None:
@@ -45,14 +52,14 @@ def rate_limiter_of(
     settings: Settings,
     catalogue: Catalogue,
     counter: WithFallback | RemoteWithFallback | None,
+    quotas: QuotaBook,
     near: NearLimits,
-) -> RateLimiter | None:
-    """What judges by limits with *counter*, if there is one."""
-    if counter is None:
-        return None
+) -> RateLimiter:
+    """What judges by limits with *counter*, if there is one, and by *quotas*, which any key may have."""
     return RateLimiter(
         catalogue.limits,
         counter,
+        quotas,
         headers=settings.ratelimit_headers,
         observes="observe" in {settings.limits_mode, settings.mode},
         near=near,

@@ -23,6 +23,7 @@ from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.limits.meters import limits_of
+from keyfob.limits.quota_book import QuotaBook
 from keyfob.log_format import install_fallback
 from keyfob.management.key_issuer import argon2_parameters
 from keyfob.policy.catalogue import build_catalogue
@@ -35,7 +36,7 @@ from keyfob.runtime.changes import ChangeApplier
 from keyfob.runtime.gates import build_gate
 from keyfob.runtime.inspection import inspect
 from keyfob.runtime.management import ManagedRuntime
-from keyfob.runtime.rate_limits import close_counter, open_counter
+from keyfob.runtime.rate_limits import close_counter, open_counter, wall_clock
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Runtime(ManagedRuntime):
         self.counter = open_counter(settings, self.catalogue)
         self.near_limits = NearLimits(self.store)
         self.usage.writers.append(self.near_limits.write)
+        self.quotas = QuotaBook(self.store.quotas, clock=wall_clock)
         self.workers = WorkerRegistry(
             self.store,
             self.store.workers,
@@ -111,6 +113,7 @@ class Runtime(ManagedRuntime):
                 interval=self.settings.max_staleness / 4,
             ),
             "usage": partial(self.usage.keep, self.store, every=self.settings.usage_interval),
+            "quotas": self.quotas.keep,
             "lease": partial(close_when_lease_expires, self.freshness, self.connections),
         }
 
@@ -125,7 +128,12 @@ class Runtime(ManagedRuntime):
     def _build_changes(self) -> ChangeApplier:
         accepts_foreign = self.foreign_forms is not None
         return ChangeApplier(
-            self.keyring, self.key_cache, self.connections, self.store, accepts_foreign=accepts_foreign
+            self.keyring,
+            self.key_cache,
+            self.connections,
+            self.store,
+            accepts_foreign=accepts_foreign,
+            quotas=self.quotas,
         )
 
     def _build_authenticator(self) -> Authenticator:
@@ -229,6 +237,7 @@ class Runtime(ManagedRuntime):
         if not self._background.is_here:  # a cached key passes after `stop`, too, which closed the store
             self._begin()
         await self.usage.drain(self.store)
+        await self.quotas.drain()
 
     async def stop(self) -> None:
         """Stop polling, write the last uses, and close what is open. Can be called again; so can `start`."""
@@ -236,6 +245,7 @@ class Runtime(ManagedRuntime):
         self.connections.serve_in(None)
         self.store.open()  # cached keys may have been used since an earlier stop
         await self.usage.drain(self.store)
+        await self.quotas.drain()
         await self.workers.leave()
         self.pool.close()
         await close_counter(self.counter)

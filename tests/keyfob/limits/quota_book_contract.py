@@ -143,6 +143,8 @@ class QuotaBookContract:
         found = [await taken(book, purses, 1, cost=cost) for cost in (8, 3, 2, 1)]
 
         assert [1, 0, 1, 0] == found
+        await book.acquire((purse(1000, "key/k2"),), 8)
+        assert book.take((purse(1000, "key/k2"),), 3) is None  # of the portion, only two are left
 
     async def test_a_lower_amount_holds_at_once(self, new_book: Callable[[], QuotaBook]) -> None:
         """A portion that was leased under a larger amount is not used under the smaller one."""
@@ -199,6 +201,7 @@ class QuotaBookContract:
     ) -> None:
         """So nothing returns twice, and what it gives back is out of reach meanwhile."""
         book, purses, settle = new_book(), (purse(1000),), store.quotas.settle
+        await new_book().acquire(purses, 1)  # another process, whose portion must not return
         await book.acquire(purses, 4)
 
         async def cut_off(batch: Batch) -> None:
@@ -211,7 +214,7 @@ class QuotaBookContract:
         monkeypatch.undo()
         await book.drain()
 
-        assert (996, 4) == (await taken(book, purses, 1000), await used(store))
+        assert (986, 4) == (await taken(book, purses, 1000), await used(store))
 
     async def test_a_request_that_leaves_loses_nothing(self, new_book: Callable[[], QuotaBook]) -> None:
         """The portion that it was waiting for is kept for the next one."""

@@ -33,9 +33,6 @@ WRONG_PLANS = [
     ({"free": {"team_limits": ["x"]}}, "[plans.free] team_limits: there is no [limits.x]"),
     ({"free": {"limit": ["standard"]}}, "[plans.free] limit is not a setting; did you mean limits?"),
 ]
-WRONG_PLANS.append(
-    ({"free": {"quota": {"amount": 5, "every": "month"}}}, "[plans.free] quota: quotas are not there yet")
-)
 WRONG_RULES = [
     ({"permission": "a:b", "limit": "heavi"}, "there is no [limits.heavi]; did you mean heavy?"),
     ({"permission": "a:b", "limit": 5}, "limit must be a list of texts"),

@@ -49,3 +49,18 @@ async def test_nginx_learns_of_it_in_headers(gateway: Gateway) -> None:
     assert (403, "rate_limited") == (answer.status_code, answer.headers["x-keyfob-reason"])
     assert (429, 16) == (problem["status"], len(problem["request_id"]))
     assert {"ratelimit", "ratelimit-policy", "retry-after"} <= answer.headers.keys()
+
+
+async def test_a_gateway_learns_of_quotas(here: Installation) -> None:
+    """A quota is counted and answered as in the middleware."""
+    plans = {"enterprise": {"quota": {"amount": 1, "every": "day"}}}
+    runtime = configured(here, POLICIES, plans=plans)
+    gateway = Gateway(build_admin(runtime), runtime, here)
+    key = await here.issue("invoices:read")
+    first, second = await gateway.ask("/invoices", key), await gateway.ask("/invoices", key)
+    await runtime.stop()
+
+    assert [(200, '"quota-day";q=1;w=86400'), (429, '"quota-day";q=1;w=86400')] == [
+        (answer.status_code, answer.headers["ratelimit-policy"]) for answer in (first, second)
+    ]
+    assert ("quota_exceeded", True) == (second.json()["code"], int(second.headers["retry-after"]) > 0)
