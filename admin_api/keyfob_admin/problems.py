@@ -52,6 +52,7 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.AlreadyRotated: 409,
     errors.KeyNotActive: 409,
     errors.KeyNotPending: 409,
+    errors.NoQuota: 409,
     errors.HandoverVoid: 410,
     errors.KeyNotDisabled: 409,
     errors.LastAdmin: 409,

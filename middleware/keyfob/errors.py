@@ -132,6 +132,12 @@ class KeyNotPending(Refused):
     code = "key_not_pending"
 
 
+class NoQuota(Refused):
+    """There is nothing to add to: neither the key nor its plan has a quota."""
+
+    code = "no_quota"
+
+
 class HandoverVoid(Refused):
     """The link hands over no key: it is unknown, expired or replaced, or its key or its maker may not any more."""
 

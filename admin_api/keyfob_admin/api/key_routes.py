@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keyfob import errors
-from keyfob_admin.api import keys
+from keyfob_admin.api import key_limits, keys
 from keyfob_admin.api.keys import KEYS
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import views
-from keyfob_admin.wire.key_limits import KeyLimits
+from keyfob_admin.wire.key_limits import AdjustQuota, KeyLimits, QuotaUse
 from keyfob_admin.wire.key_usage import Usage
 from keyfob_admin.wire.requests import (
     CreateKey,
@@ -217,9 +217,21 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         path=KEY + "/limits",
         name="get_key_limits",
         summary="Read where a key's limits stand",
-        handler=keys.limits,
+        handler=key_limits.limits,
         tag="Keys",
         any_of=_READ,
         answer=KeyLimits,
+    ),
+    Route(
+        method="POST",
+        path=KEY + "/quota",
+        name="adjust_key_quota",
+        summary="Give a key more or less of its quota for the present period",
+        handler=key_limits.adjust_quota,
+        tag="Keys",
+        any_of=("limits:write",),
+        body=AdjustQuota,
+        answer=QuotaUse,
+        refusals=(errors.NoQuota, errors.ExceedsOwnLimits),
     ),
 )

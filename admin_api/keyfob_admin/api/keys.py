@@ -12,9 +12,10 @@ from keyfob.errors import Invalid
 from keyfob.management.idempotency import IdempotencyKey
 from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
+from keyfob.quota import Every, Quota
 from keyfob_admin.api.call import answer
 from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
-from keyfob_admin.wire.key_limits import LimitsRaised, shown_limits
+from keyfob_admin.wire.key_limits import KeyQuota, LimitsRaised
 from keyfob_admin.wire.key_usage import shown_days, shown_rows
 from keyfob_admin.wire.requests import (
     CreateKey,
@@ -51,6 +52,7 @@ async def create(call: Call) -> Response:
         metadata={} if sent.metadata is msgspec.UNSET else sent.metadata,
         external_id=sent.external_id,
         limits=tuple(sent.limits),
+        quota=None if sent.quota is None else Quota(sent.quota.amount, Every(sent.quota.every)),
     )
     lifecycle, idempotency = call.runtime.lifecycle, _idempotency(call, _keys(call))
     if sent.handover is msgspec.UNSET:
@@ -172,6 +174,8 @@ def changes_of(sent: PatchKey) -> dict[str, object]:
     changes = given(sent)
     if isinstance(sent.limits_raised, LimitsRaised):
         changes["limits_raised"] = msgspec.structs.asdict(sent.limits_raised)
+    if isinstance(sent.quota, KeyQuota):
+        changes["quota"] = msgspec.structs.asdict(sent.quota)
     if "owner" in changes:
         changes["owner"] = msgspec.to_builtins(changes["owner"])
     return changes
@@ -226,11 +230,6 @@ async def usage(call: Call) -> Response:
         return answer(shown_days(await usage.days(call.team, call.key_id, asked.days, actor=call.actor)))
     rows = await usage.rows(call.team, call.key_id, asked.by, asked.days, actor=call.actor)
     return answer(shown_rows(asked.by, rows))
-
-
-async def limits(call: Call) -> Response:
-    """Show every limit of a key, and where it stands."""
-    return answer(shown_limits(await call.runtime.standings.of(call.team, call.key_id, actor=call.actor)))
 
 
 def _show(call: Call, view: KeyView) -> Response:

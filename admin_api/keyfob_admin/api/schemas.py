@@ -47,7 +47,9 @@ _KEY: Final[Json] = {
     "replaced_at": None,
     "limits": [],
     "limits_raised": None,
+    "quota": None,
 }
+_QUOTA: Final[Json] = {"amount": 10_000, "used": 412, "period_ends_at": _LATER}
 _DISABLED: Final[Json] = {**_KEY, "state": "disabled", "disabled_at": _AT, "etag": '"3"', "effective_by": _AT}
 _DISABLED_KEY: Final[Json] = {name: value for name, value in _DISABLED.items() if name != "effective_by"}
 _TEAM: Final[Json] = {
@@ -81,6 +83,7 @@ _PERSON: Final[Json] = {
 EXAMPLES: Final[Mapping[str, Json]] = {
     "CreateKey": {"name": "reporting", "permissions": ["items:read"], "expires_at": _LATER},
     "PatchKey": {"description": "Nightly report", "ip_allow": None},
+    "AdjustQuota": {"add": 500},
     "DuplicateKey": {"name": "reporting, staging"},
     "Nothing": {},
     "Handover": {"expires_in": "72h"},
@@ -108,7 +111,10 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "Usage": {"days": [{"date": "2026-11-29", "admitted": 412, "denied": 3, "limited": 0}]},
     "KeyLimits": {
         "limits": [{"name": "standard-min", "q": 100, "w": 60, "remaining": 42, "reset_at": _AT}],
+        "quota": _QUOTA,
+        "team_quota": None,
     },
+    "QuotaUse": _QUOTA,
     "Team": _TEAM,
     "TeamPage": {"teams": [_TEAM], "next_page_token": None},
     "Verification": {

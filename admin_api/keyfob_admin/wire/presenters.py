@@ -13,7 +13,7 @@ from keyfob.management.actor import creator_of
 from keyfob.management.key_state import state_of
 from keyfob_admin.wire import audit_views, views
 from keyfob_admin.wire.found_keys import Deletion, FoundKey, Position
-from keyfob_admin.wire.key_limits import LimitsRaised
+from keyfob_admin.wire.key_limits import KeyQuota, LimitsRaised
 from keyfob_admin.wire.preconditions import etag
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class KeyPresenter:
             "replaced_at": record.replaced_at,
             "limits": list(record.limits),
             "limits_raised": None if raised is None else LimitsRaised(raised.until, raised.factor),
+            "quota": None if record.quota is None else KeyQuota(record.quota.amount, record.quota.every.value),
         }
 
     def _state(self, record: KeyRecord) -> views.State:

@@ -25,7 +25,7 @@ from keyfob_admin.wire.fields import (
     Slug,
     TypeName,
 )
-from keyfob_admin.wire.key_limits import LimitNames, LimitsRaised
+from keyfob_admin.wire.key_limits import KeyQuota, LimitNames, LimitsRaised
 from keyfob_admin.wire.key_usage import Grouping
 
 
@@ -49,6 +49,7 @@ class CreateKey(Struct, forbid_unknown_fields=True, kw_only=True):
     external_id: ExternalId | None = None
     handover: Handover | UnsetType = UNSET
     limits: LimitNames = []
+    quota: KeyQuota | None = None
 
 
 class OwningPerson(Struct, forbid_unknown_fields=True):
@@ -72,6 +73,7 @@ class PatchKey(Struct, forbid_unknown_fields=True, kw_only=True):
     external_id: UnsetType | ExternalId | None = UNSET
     limits: UnsetType | LimitNames | None = UNSET
     limits_raised: UnsetType | LimitsRaised | None = UNSET
+    quota: UnsetType | KeyQuota | None = UNSET
 
 
 class DuplicateKey(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -23,7 +23,7 @@ from keyfob_admin.wire.fields import (
     Slug,
     TypeName,
 )
-from keyfob_admin.wire.key_limits import LimitNames, LimitsRaised
+from keyfob_admin.wire.key_limits import KeyQuota, LimitNames, LimitsRaised
 
 State = Literal["active", "disabled", "pending", "expired", "suspended"]
 ActorKind = Literal["person", "key", "cli", "system"]
@@ -82,6 +82,7 @@ class Key(Struct, frozen=True, kw_only=True):
     replaced_at: Moment | None
     limits: LimitNames
     limits_raised: LimitsRaised | None
+    quota: KeyQuota | None
 
 
 class ChangedKey(Key, frozen=True, kw_only=True):

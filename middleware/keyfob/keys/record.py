@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from keyfob.quota import ExtraQuota, Quota
+
 MetadataValue: TypeAlias = "str | int | float | bool"
 NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
 
@@ -88,6 +90,8 @@ class KeyRecord:
     limits: tuple[str, ...] = ()  # its own, by name; none: its plan's
     limits_raised: RaisedLimits | None = None
     limits_id: str | None = None  # the id under which it is counted, where it took another key's place
+    quota: Quota | None = None  # its own; None: its plan's
+    quota_extra: ExtraQuota | None = None
 
     @property
     def is_disabled(self) -> bool:

@@ -42,7 +42,9 @@ def limits_of(catalogue: Catalogue, record: KeyRecord) -> KeyLimits | None:
     own = tuple(name for name in record.limits if name in catalogue.limits)
     raised = record.limits_raised
     until = None if raised is None else (raised.until.timestamp(), raised.factor)
-    found = KeyLimits(own or plan.each, plan.team, until, plan.quota, plan.team_quota)
+    added = record.quota_extra
+    extra = None if added is None else (added.amount, added.until.timestamp())
+    found = KeyLimits(own or plan.each, plan.team, until, record.quota or plan.quota, plan.team_quota, extra)
     return found if any(found) else None
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord, RaisedLimits, Team
     from keyfob.people.record import Person
+    from keyfob.quota import ExtraQuota, Quota
 
 AFTER = "after"  # the member of an event's detail
 
@@ -42,6 +43,10 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
         state["limits"] = list(record.limits)
     if record.limits_raised is not None:
         state["limits_raised"] = told_raise(record.limits_raised)
+    if record.quota is not None:
+        state["quota"] = told_quota(record.quota)
+    if record.quota_extra is not None:
+        state["quota_extra"] = told_extra(record.quota_extra)
     if record.limits_id is not None:
         state["counted_as"] = record.limits_id
     if record.replaced_by is not None:
@@ -77,6 +82,16 @@ def _attributes(of: KeyRecord | Team) -> dict[str, object]:
 def told_raise(raised: RaisedLimits | None) -> dict[str, object] | None:
     """Describe how far limits are raised."""
     return None if raised is None else {"until": _written(raised.until), "factor": raised.factor}
+
+
+def told_quota(quota: Quota | None) -> dict[str, object] | None:
+    """Describe a key's own quota."""
+    return None if quota is None else {"amount": quota.amount, "every": quota.every.value}
+
+
+def told_extra(extra: ExtraQuota | None) -> dict[str, object] | None:
+    """Describe what was added to a quota."""
+    return None if extra is None else {"amount": extra.amount, "until": _written(extra.until)}
 
 
 def _written(moment: datetime | None) -> str | None:

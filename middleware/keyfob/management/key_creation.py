@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from keyfob.store.transaction import Transaction
 
 
+_OWN_LIMITS = frozenset({"limits", "quota"})
+
+
 @dataclass(frozen=True, slots=True)
 class CreatedKey:
     """A new key. *secret* is its whole text, here and never again; None when this is the answer of an earlier call."""
@@ -76,7 +79,9 @@ class CreateRequest:
     @property
     def limits_are_given(self) -> bool:
         """Whether the caller names limits, which not everybody may."""
-        return bool(self.draft and self.draft.limits) or "limits" in self.overrides
+        return bool(self.draft and (self.draft.limits or self.draft.quota)) or not _OWN_LIMITS.isdisjoint(
+            self.overrides
+        )
 
 
 class KeyCreator:
@@ -173,9 +178,9 @@ class KeyCreator:
         check_limits(actor, wanted.expires_at, wanted.ip_allow)
         if order.limits_are_given:
             actor.demand("limits:write")
-        if order.limits_are_given or (wanted.limits and order.replacement is None):
+        if order.limits_are_given or ((wanted.limits or wanted.quota) and order.replacement is None):
             usual = self._catalogue.limits_of(team.plan, wanted.key_type) or PlanLimits()
-            check_new_limits(actor, usual.each, wanted.limits or usual.each, self._catalogue)
+            check_new_limits(actor, usual, wanted, self._catalogue)
         return wanted
 
     async def _make_room(
@@ -260,6 +265,8 @@ def _record(
         "external_id": wanted.external_id,
         "limits": wanted.limits,
         "limits_raised": source.limits_raised if source and order.replacement else None,
+        "quota": wanted.quota,
+        "quota_extra": source.quota_extra if source and order.replacement else None,
         "limits_id": source.limits_id or source.id if source and order.replacement else None,
         "key_char": issued.key_char,
         "owner_id": source.owner_id if source and order.replacement else order.actor.owner_of_new_keys,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyfob.management.audited_state import AFTER, state_of_key, told_raise
+from keyfob.management.audited_state import AFTER, state_of_key, told_extra, told_quota, told_raise
 from keyfob.store.contract import TEAM_OWNER
 
 if TYPE_CHECKING:
@@ -30,12 +30,22 @@ def difference(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
     changes |= differing_attributes(before, after)
     if before.owner_id != after.owner_id:
         changes["owner"] = {"from": before.owner_id or TEAM_OWNER, "to": after.owner_id or TEAM_OWNER}
+    changes |= _differing_limits(before, after)
+    if before.ip_allow != after.ip_allow:
+        changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
+    return changes
+
+
+def _differing_limits(before: KeyRecord, after: KeyRecord) -> dict[str, object]:
+    changes: dict[str, object] = {}
     if before.limits != after.limits:
         changes["limits"] = {"from": list(before.limits), "to": list(after.limits)}
     if before.limits_raised != after.limits_raised:
         changes["limits_raised"] = told_raise(after.limits_raised)
-    if before.ip_allow != after.ip_allow:
-        changes["ip_allow"] = {"from": list(before.ip_allow), "to": list(after.ip_allow)}
+    if before.quota != after.quota:
+        changes["quota"] = {"from": told_quota(before.quota), "to": told_quota(after.quota)}
+    if before.quota_extra != after.quota_extra:
+        changes["quota_extra"] = told_extra(after.quota_extra)
     return changes
 
 

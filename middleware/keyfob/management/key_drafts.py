@@ -14,6 +14,7 @@ from keyfob.management.key_limits import known_limits
 from keyfob.management.key_policy import check_policy, default_expiry
 from keyfob.management.metadata import merged
 from keyfob.management.validation import NAME_LENGTH, clean_fields, clean_owner
+from keyfob.quota import Quota
 from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class KeyDraft:
     metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
     external_id: str | None = None
     limits: tuple[str, ...] = ()  # none: its plan's
+    quota: Quota | None = None  # None: its plan's
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Accepted:
     metadata: Mapping[str, MetadataValue]
     external_id: str | None
     limits: tuple[str, ...]
+    quota: Quota | None
 
 
 def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime) -> Accepted:
@@ -74,18 +77,7 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         FixedPermissions: keys of this type hold other permissions than those given.
         PolicyViolation: the configuration demands something else of keys of this type.
     """
-    fields: dict[str, object] = {
-        "name": draft.name,
-        "description": draft.description,
-        "ip_allow": draft.ip_allow,
-        "metadata": draft.metadata,
-        "external_id": draft.external_id,
-        "limits": draft.limits,
-    }
-    if not isinstance(draft.expires_at, Absent):
-        fields["expires_at"] = draft.expires_at
-    given = {} if draft.permissions is None else {"permissions": draft.permissions}
-    clean = clean_fields({**fields, **given}, now=now)
+    clean = clean_fields(_given(draft), now=now)
     key_type = _allowed_type(draft.key_type, plan, catalogue)
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
     expires_at = (
@@ -104,7 +96,25 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         metadata=merged(NO_METADATA, draft.metadata),
         external_id=cast("str | None", clean["external_id"]),
         limits=known_limits(cast("tuple[str, ...]", clean["limits"]), catalogue),
+        quota=cast("Quota | None", clean["quota"]),
     )
+
+
+def _given(draft: KeyDraft) -> dict[str, object]:
+    """Give the fields that *draft* names, as a caller would have sent them."""
+    fields: dict[str, object] = {
+        "name": draft.name,
+        "description": draft.description,
+        "ip_allow": draft.ip_allow,
+        "metadata": draft.metadata,
+        "external_id": draft.external_id,
+        "limits": draft.limits,
+        "quota": draft.quota._asdict() if isinstance(draft.quota, Quota) else draft.quota,
+    }
+    if not isinstance(draft.expires_at, Absent):
+        fields["expires_at"] = draft.expires_at
+    given = {} if draft.permissions is None else {"permissions": draft.permissions}
+    return {**fields, **given}
 
 
 def _allowed_type(name: str, plan: str, catalogue: Catalogue) -> KeyType:
@@ -174,6 +184,7 @@ def _like(
         metadata=source.metadata,
         external_id=source.external_id,
         limits=source.limits,
+        quota=source.quota,
     )
     if "metadata" in clean:
         clean["metadata"] = merged(
@@ -199,6 +210,8 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
     if "owner" in patch:
         clean["owner_id"] = clean_owner(patch["owner"])
     known_limits(cast("tuple[str, ...]", clean.get("limits", ())), catalogue)
+    if "quota" in clean:
+        clean["quota_extra"] = None  # what was added was added to the one before
     if "metadata" in clean:
         clean["metadata"] = merged(
             before.metadata, cast("Mapping[str, MetadataValue | None] | None", clean["metadata"])

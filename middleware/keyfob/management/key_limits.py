@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from keyfob.errors import ExceedsOwnLimits, Invalid
 from keyfob.keys.record import RaisedLimits
 from keyfob.limits.meters import KeyLimits, limits_of
+from keyfob.management.key_quotas import lets_more_pass, quota_of
 from keyfob.policy.permissions import covers
 from keyfob.suggestions import did_you_mean
 
@@ -17,12 +18,27 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.policy.limits import Limit
+    from keyfob.policy.limits import Limit, PlanLimits
+    from keyfob.quota import Quota
 
 MOST_NAMES: Final = 16
 MOST_FACTOR: Final = 1_000.0
 _NEEDED: Final = "limits:write"
-_FIELDS: Final = frozenset({"limits", "limits_raised"})
+_FIELDS: Final = frozenset({"limits", "limits_raised", "quota"})
+
+
+class NewLimits(Protocol):
+    """What a new key is to have of its own."""
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Names of limits; none: its plan's."""
+        ...
+
+    @property
+    def quota(self) -> Quota | None:
+        """None: its plan's."""
+        ...
 
 
 def needed_for(patch: Mapping[str, object]) -> str:
@@ -69,31 +85,39 @@ def known_limits(names: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ...
     return names
 
 
-def check_new_limits(actor: Actor, before: tuple[str, ...], after: tuple[str, ...], catalogue: Catalogue) -> None:
-    """Refuse to give a new key the limits *after*, where it would have those of *before* by itself.
+def check_new_limits(actor: Actor, plan: PlanLimits, draft: NewLimits, catalogue: Catalogue) -> None:
+    """Refuse to give a new key limits and the quota of *draft*, where it would have those of its *plan* by itself.
 
     Raises:
         ExceedsOwnLimits: they let more pass, and *actor* does not hold ``*``.
     """
-    if _lets_more_pass(before, after, catalogue.limits):
+    is_raised = lets_more_pass(plan.quota, draft.quota or plan.quota)
+    if is_raised or _lets_more_pass(plan.each, draft.limits or plan.each, catalogue.limits):
         _demand_everything(actor)
 
 
-def check_limit_change(actor: Actor, before: KeyRecord, after: KeyRecord, catalogue: Catalogue) -> None:
-    """Refuse a change of limits that *actor* may not make.
+def check_limit_change(
+    actor: Actor, before: KeyRecord, after: KeyRecord, catalogue: Catalogue, *, at: datetime
+) -> None:
+    """Refuse a change of limits or of the quota that *actor* may not make *at* this time.
 
     Raises:
         Forbidden: *actor* does not hold ``limits:write``.
         ExceedsOwnLimits: it lets more pass, and *actor* does not hold ``*``.
     """
-    if (before.limits, before.limits_raised) == (after.limits, after.limits_raised):
+    if _own(before) == _own(after):
         return
     actor.demand(_NEEDED)
     names = [(limits_of(catalogue, record) or KeyLimits()).each for record in (before, after)]
     old, new = before.limits_raised, after.limits_raised
     raises = new is not None and (old is None or new.until > old.until or new.factor > old.factor)
-    if raises or _lets_more_pass(names[0], names[1], catalogue.limits):
+    quotas = [quota_of(catalogue, record, at) for record in (before, after)]
+    if raises or lets_more_pass(*quotas) or _lets_more_pass(names[0], names[1], catalogue.limits):
         _demand_everything(actor)
+
+
+def _own(record: KeyRecord) -> tuple[object, ...]:
+    return record.limits, record.limits_raised, record.quota, record.quota_extra
 
 
 def _demand_everything(actor: Actor) -> None:

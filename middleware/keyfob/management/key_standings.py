@@ -1,4 +1,4 @@
-"""Where the limits of a key stand."""
+"""Where the limits and quotas of a key stand."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
 from keyfob.limits.meters import KeyLimits, limits_of, meters_of
+from keyfob.limits.purses import purses_of, quota_now
 from keyfob.limits.windows import NS, RemoteCounter
+from keyfob.quota import period_of
+from keyfob.store.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyfob.keys.record import KeyRecord
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
+    from keyfob.limits.purses import Purse
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
+    from keyfob.quota import Period
+    from keyfob.store.quotas import QuotaTable
 
 
 class LimitStanding(NamedTuple):
@@ -28,14 +35,32 @@ class LimitStanding(NamedTuple):
     reset_at: datetime  # the end of the window
 
 
+class QuotaStanding(NamedTuple):
+    """Where the quota of a key or its team stands."""
+
+    name: str  # as clients see it
+    amount: int
+    used: int
+    period: Period
+
+
+class QuotaStandings(NamedTuple):
+    """Where both stand; None: there is none."""
+
+    key: QuotaStanding | None
+    team: QuotaStanding | None
+
+
 class KeyStandings:
-    """Reads where the limits of keys stand."""
+    """Reads where the limits and quotas of keys stand."""
 
     def __init__(
         self,
         listing: KeyListing,
         catalogue: Catalogue,
         counter: WithFallback | RemoteWithFallback | None,
+        quotas: QuotaTable,
+        *,
         of_rules: tuple[str, ...],
         now: Callable[[], datetime],
     ) -> None:
@@ -43,6 +68,7 @@ class KeyStandings:
         self._listing = listing
         self._catalogue = catalogue
         self._counter = counter
+        self._quotas = quotas
         self._of_rules = of_rules
         self._now = now
 
@@ -76,6 +102,29 @@ class KeyStandings:
             )
             for one in standings
         ]
+
+    async def quotas(self, team_id: str, key_id: str, *, actor: Actor) -> QuotaStandings:
+        """Say what is used of the quota of a key and of its team; needs ``keys:read``.
+
+        Raises Forbidden, NotFound, and StoreUnavailable.
+        """
+        record = (await self._listing.one(team_id, key_id, actor=actor, needed="keys:read")).record
+        own, now = limits_of(self._catalogue, record) or KeyLimits(), self._now().timestamp()
+        of_team = purses_of(record.id, record.team, None, own.team_quota)
+        return QuotaStandings(await self.quota_of(record), await self._standing(of_team, now))
+
+    async def quota_of(self, record: KeyRecord) -> QuotaStanding | None:
+        """Say what is used of the quota of one key. Raises StoreUnavailable."""
+        now = self._now().timestamp()
+        quota = quota_now(limits_of(self._catalogue, record) or KeyLimits(), now)
+        return await self._standing(purses_of(record.limits_id or record.id, record.team, quota, None), now)
+
+    async def _standing(self, purses: tuple[Purse, ...], now: float) -> QuotaStanding | None:
+        for purse in purses:
+            period = period_of(purse.every, now)
+            used = await self._quotas.used(CountedPeriod(purse.subject, *period))
+            return QuotaStanding(purse.name, purse.amount, used, period)
+        return None
 
 
 def _end(now: int, seconds: int) -> datetime:

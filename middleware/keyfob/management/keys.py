@@ -16,6 +16,7 @@ from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import patched, source_of
 from keyfob.management.key_limits import check_limit_change, needed_for
 from keyfob.management.key_listing import KeyListing, KeySearch
+from keyfob.management.key_quotas import KeyQuotas
 from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
 from keyfob.management.key_usage import KeyUsage
@@ -70,6 +71,7 @@ class KeyLifecycle:
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now)
         self.listing = KeyListing(store, catalogue, now, issue.prefix)
+        self.quotas = KeyQuotas(self._change, catalogue)
         self.usage = KeyUsage(self.listing, store, now)
         self.handovers = Handovers(
             store, self._making, self.listing, issue, catalogue=catalogue, now=now, authority=authority
@@ -287,7 +289,7 @@ class KeyLifecycle:
             if after == before:
                 return before
             after = await with_new_owner(rows, before, after, self._authority, doer)
-            check_limit_change(doer, before, after, self._catalogue)
+            check_limit_change(doer, before, after, self._catalogue, at=at)
             if widens(before, after):
                 check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
                 check_limits(doer, after.expires_at, after.ip_allow)

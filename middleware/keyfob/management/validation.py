@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid
 from keyfob.management.key_limits import clean_limits, clean_raise
+from keyfob.management.key_quotas import clean_quota
 from keyfob.management.metadata import clean_external_id, clean_metadata
 from keyfob.policy.ip_ranges import parse_range
 from keyfob.policy.permissions import is_grant
@@ -50,6 +51,7 @@ def clean_fields(fields: Mapping[str, object], *, now: datetime) -> dict[str, ob
         "metadata": lambda value: None if value is None else clean_metadata(value),
         "external_id": clean_external_id,
         "limits": clean_limits,
+        "quota": clean_quota,
         "limits_raised": lambda value: clean_raise(value, now),
     }
     clean: dict[str, object] = {}

@@ -78,7 +78,8 @@ class ManagedRuntime:
     def standings(self) -> KeyStandings:
         """Where the limits of keys stand."""
         listing = KeyListing(self.store, self.catalogue, self.now, self.prefix)
-        return KeyStandings(listing, self.catalogue, self.counter, limits_named(*self.settings.rule_sets), self.now)
+        named = limits_named(*self.settings.rule_sets)
+        return KeyStandings(listing, self.catalogue, self.counter, self.store.quotas, of_rules=named, now=self.now)
 
     @cached_property
     def finder(self) -> KeyFinder:

@@ -78,10 +78,9 @@ class Runtime(ManagedRuntime):
         self.parameters = argon2_parameters(settings)
         self.store: KeyStore = open_store(_store_url(settings), audit_key=self.keyring.signing)
         self.key_cache = self._build_key_cache()
-        self.counter = open_counter(settings, self.catalogue)
+        self.counter, self.quotas = open_counter(settings, self.catalogue), self._build_quotas()
         self.near_limits = NearLimits(self.store)
         self.usage.writers.append(self.near_limits.write)
-        self.quotas = QuotaBook(self.store.quotas, clock=wall_clock)
         self.workers = WorkerRegistry(
             self.store,
             self.store.workers,
@@ -124,6 +123,9 @@ class Runtime(ManagedRuntime):
             announces=self.settings.announce_replacement,
             limits_of=partial(limits_of, self.catalogue),
         )
+
+    def _build_quotas(self) -> QuotaBook:
+        return QuotaBook(self.store.quotas, clock=wall_clock)
 
     def _build_changes(self) -> ChangeApplier:
         accepts_foreign = self.foreign_forms is not None

@@ -28,6 +28,7 @@ def body_for(row: Row[Call], key_id: str = "0" * 16) -> dict[str, Any]:
         "preview_key_change": {"patch": {}},
         "find_keys": {"text": "nothing"},
         "explain_request": {"key": key_id, "method": "GET", "path": "/items"},
+        "adjust_key_quota": {"add": 1},
         "create_team": {"id": "new"},
         "invite_person": {"email": "new@example.com", "team": TEAM, "role": "member"},
         "set_role": {"role": "member"},

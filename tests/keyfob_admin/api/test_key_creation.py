@@ -23,6 +23,7 @@ KEY_MEMBERS = {
     "owner",
     "limits",
     "limits_raised",
+    "quota",
     "duplicated_from",
     "expires_at",
     "last_used",

@@ -49,6 +49,8 @@ def test_limits_are_shown_and_changed(key_id: str) -> None:
         (("--set", "large", "--plan"), "--set and --plan contradict each other"),
         (("--raise", "2", "--no-raise"), "--raise and --no-raise contradict each other"),
         (("--raise", "2", "--for", "soon"), "--for must be"),
+        (("--add-quota", "2", "--set-quota", "2"), "--add-quota and --set-quota contradict each other"),
+        (("--quota", "many/day"), "--quota must be an amount and a period, such as 10000/month, or plan"),
     ],
 )
 def test_what_contradicts_itself_is_refused(key_id: str, options: tuple[str, ...], message: str) -> None:
@@ -56,3 +58,22 @@ def test_what_contradicts_itself_is_refused(key_id: str, options: tuple[str, ...
     said = typed("keys", "limits", key_id, *options)
 
     assert (2, True) == (said.code, message in said.err)
+
+
+def test_quotas_are_shown_and_changed(key_id: str) -> None:
+    """A quota of its own, more for the present period, and none again: each is shown as it is then."""
+    steps = [
+        (("--quota", "1000/month"), 1000),
+        (("--add-quota", "-200"), 800),
+        (("--set-quota", "5000"), 5000),
+        (("--quota", "30/day"), 30),
+    ]
+    for options, expected in steps:
+        shown = typed("keys", "limits", key_id, *options, "--json").data["quota"]
+        assert (expected, 0) == (shown["amount"], shown["used"])
+    said = typed("keys", "limits", key_id)
+    assert ["quota-day", "30", "86400", "30"] == said.out.splitlines()[2].split()[:4]
+
+    assert typed("keys", "limits", key_id, "--quota", "plan", "--json").data["quota"] is None
+    refused = typed("keys", "limits", key_id, "--add-quota", "1")
+    assert (5, True) == (refused.code, "has a quota" in refused.err)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.management.key_standings import LimitStanding
+from keyfob.management.key_standings import LimitStanding, QuotaStanding
+from keyfob.quota import Period
 from keyfob.store.contract import Use, UseDay
 from keyfob_admin.console import charts
-from keyfob_admin.console.limit_bars import bar_of
+from keyfob_admin.console.limit_bars import bar_of, bar_of_quota
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, installed, running, words
 
 if TYPE_CHECKING:
@@ -44,6 +45,35 @@ def test_a_keys_page_says_what_is_left(tmp_path: Path) -> None:
         key, _ = LiveConsole(url, installation).make("bounded")
         said = words(visitor.get(f"/keys/{key.id}").text)
         assert "Limits 100 of 100 left this minute 5,000 of 5,000 left today" in said
+
+
+QUOTAS = [
+    (("quota-month", 1000, 250, 31), "of the quota this month", 750, 25),
+    (("quota-day-team", 10, 12, 1), "of the quota today for the team", 0, 100),
+    (("quota-day", 0, 0, 1), "of the quota today", 0, 100),
+]
+
+
+@pytest.mark.parametrize(("standing", "window", "left", "used"), QUOTAS)
+def test_a_quota_has_a_bar(standing: tuple[str, int, int, int], window: str, left: int, used: int) -> None:
+    """It names its period, and never leaves its track."""
+    name, amount, counted, days = standing
+    bar = bar_of_quota(QuotaStanding(name, amount, counted, Period(0, days * 86_400)))
+    assert (window, left, used) == (bar.window, bar.remaining, bar.used)
+
+
+def test_a_keys_page_says_what_is_left_of_quotas(tmp_path: Path) -> None:
+    """The quota of the key and of its team stand below its limits."""
+    quotas = {"quota": {"amount": 20_000, "every": "month"}, "team_quota": {"amount": 70_000, "every": "day"}}
+    installation = asyncio.run(installed(tmp_path, plans={"enterprise": {"key_types": ["api"], **quotas}}))
+    with running(installation) as url, Visitor(url) as visitor:
+        visitor.sign_in(installation.admin_key)
+        key, _ = LiveConsole(url, installation).make("bounded")
+        said = words(visitor.get(f"/keys/{key.id}").text)
+        assert (
+            "20,000 of 20,000 left of the quota this month 70,000 of 70,000 left of the quota today for the team"
+            in said
+        )
 
 
 def test_requests_over_a_limit_are_drawn(visitor: Visitor, live: LiveConsole) -> None:

@@ -7,7 +7,7 @@ k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.del
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
 k.pending_until,
 k.creator_email, k.owner_id, (SELECT p.name FROM keyfob.people p WHERE p.id = k.owner_id),
-k.limits, k.limits_until, k.limits_factor, k.limits_id
+k.limits, k.limits_until, k.limits_factor, k.limits_id, k.quota_amount, k.quota_every, k.quota_extra, k.quota_until
 
 -- name: history
 -- Where the database stands, and in which history: a restarted or promoted server and a restored table begin another.
@@ -195,32 +195,33 @@ WHERE k.key_type = 'admin' AND k.deleted_at IS NULL AND k.permissions ? '*' ORDE
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
                          key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
-    limits, limits_until, limits_factor, limits_id)
+    limits, limits_until, limits_factor, limits_id, quota_amount, quota_every, quota_extra, quota_until)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id,
         :creator_name, :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
         :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id,
-        :limits, :limits_until, :limits_factor, :limits_id)
+        :limits, :limits_until, :limits_factor, :limits_id, :quota_amount, :quota_every, :quota_extra, :quota_until)
 
 -- name: add_keys
 INSERT INTO keyfob.keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id,
                          creator_name, description, ip_allow, duplicated_from, expires_at, disabled_at, revision,
                          key_char, replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
-    limits, limits_until, limits_factor, limits_id)
+    limits, limits_until, limits_factor, limits_id, quota_amount, quota_every, quota_extra, quota_until)
 SELECT id, name, name_folded, key_type, team, permissions::jsonb, created_at, creator_kind, creator_id,
        creator_name, description, ip_allow::jsonb, duplicated_from, expires_at, disabled_at, revision, key_char,
        replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
-       limits, limits_until, limits_factor, limits_id
+       limits, limits_until, limits_factor, limits_id, quota_amount, quota_every, quota_extra, quota_until
 FROM unnest(:id::text[], :name::text[], :name_folded::text[], :key_type::text[], :team::text[], :permissions::text[],
             :created_at::bigint[], :creator_kind::text[], :creator_id::text[], :creator_name::text[],
             :description::text[], :ip_allow::text[], :duplicated_from::text[], :expires_at::bigint[],
             :disabled_at::bigint[], :revision::bigint[], :key_char::text[],
             :replaces::text[], :replaced_by::text[], :replaced_at::bigint[], :metadata::text[], :external_id::text[],
             :pending_until::bigint[], :creator_email::text[], :owner_id::text[],
-            :limits::text[], :limits_until::bigint[], :limits_factor::double precision[], :limits_id::text[])
+            :limits::text[], :limits_until::bigint[], :limits_factor::double precision[], :limits_id::text[],
+            :quota_amount::bigint[], :quota_every::text[], :quota_extra::bigint[], :quota_until::bigint[])
      AS n (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
            description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
            replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
-    limits, limits_until, limits_factor, limits_id)
+    limits, limits_until, limits_factor, limits_id, quota_amount, quota_every, quota_extra, quota_until)
 
 -- name: add_secrets
 INSERT INTO keyfob.key_secrets (key_id, hash, digest)
@@ -262,7 +263,8 @@ SET name = :name, name_folded = :name_folded, permissions = :permissions, descri
     replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
     key_char = :key_char, pending_until = :pending_until,
     owner_id = :owner_id, limits = :limits, limits_until = :limits_until, limits_factor = :limits_factor,
-    limits_id = :limits_id
+    limits_id = :limits_id, quota_amount = :quota_amount, quota_every = :quota_every, quota_extra = :quota_extra,
+    quota_until = :quota_until
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret

@@ -13,6 +13,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, RaisedLimits, Team
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
+from keyfob.quota import Every, ExtraQuota, Quota
 from keyfob.store.contract import KeyView, UseDay
 from keyfob.store.idempotency import IdempotencyRecord
 
@@ -98,6 +99,8 @@ def record_of(row: Sequence[Row]) -> KeyRecord:
         limits=tuple(json.loads(row[29])),
         limits_raised=None if row[30] is None else RaisedLimits(moment(row[30]), row[31]),
         limits_id=row[32],
+        quota=None if row[33] is None else Quota(row[33], Every(row[34])),
+        quota_extra=None if row[35] is None else ExtraQuota(row[35], moment(row[36])),
     )
 
 
@@ -134,6 +137,10 @@ def values_of(record: KeyRecord, revision: int) -> Mapping[str, Value]:
         "limits_until": None if raised is None else micros(raised.until),
         "limits_factor": None if raised is None else raised.factor,
         "limits_id": record.limits_id,
+        "quota_amount": None if record.quota is None else record.quota.amount,
+        "quota_every": None if record.quota is None else record.quota.every.value,
+        "quota_extra": None if record.quota_extra is None else record.quota_extra.amount,
+        "quota_until": None if record.quota_extra is None else micros(record.quota_extra.until),
     }
 
 

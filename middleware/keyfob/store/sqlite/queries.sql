@@ -6,7 +6,7 @@ k.description, k.ip_allow, k.duplicated_from, k.expires_at, k.disabled_at, k.del
 k.replaces, k.replaced_by, k.replaced_at, k.metadata, k.external_id, t.metadata, t.external_id,
 k.pending_until,
 k.creator_email, k.owner_id, (SELECT p.name FROM people p WHERE p.id = k.owner_id),
-k.limits, k.limits_until, k.limits_factor, k.limits_id
+k.limits, k.limits_until, k.limits_factor, k.limits_id, k.quota_amount, k.quota_every, k.quota_extra, k.quota_until
 
 -- name: find
 -- Here and in `changes` the first column says whether this is a replica, which a file never is.
@@ -182,11 +182,11 @@ ORDER BY k.id
 INSERT INTO keys (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_id, creator_name,
                   description, ip_allow, duplicated_from, expires_at, disabled_at, revision, key_char,
                   replaces, replaced_by, replaced_at, metadata, external_id, pending_until, creator_email, owner_id,
-    limits, limits_until, limits_factor, limits_id)
+    limits, limits_until, limits_factor, limits_id, quota_amount, quota_every, quota_extra, quota_until)
 VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :creator_kind, :creator_id, :creator_name,
         :description, :ip_allow, :duplicated_from, :expires_at, :disabled_at, :revision, :key_char,
         :replaces, :replaced_by, :replaced_at, :metadata, :external_id, :pending_until, :creator_email, :owner_id,
-        :limits, :limits_until, :limits_factor, :limits_id)
+        :limits, :limits_until, :limits_factor, :limits_id, :quota_amount, :quota_every, :quota_extra, :quota_until)
 
 -- name: add_secret
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
@@ -241,7 +241,8 @@ UPDATE keys SET name = :name, name_folded = :name_folded, permissions = :permiss
                 replaced_by = :replaced_by, replaced_at = :replaced_at, metadata = :metadata, external_id = :external_id,
                 key_char = :key_char, pending_until = :pending_until,
                 owner_id = :owner_id, limits = :limits, limits_until = :limits_until, limits_factor = :limits_factor,
-    limits_id = :limits_id
+    limits_id = :limits_id, quota_amount = :quota_amount, quota_every = :quota_every, quota_extra = :quota_extra,
+    quota_until = :quota_until
 WHERE id = :id AND deleted_at IS NULL
 
 -- name: erase_secret

@@ -59,7 +59,11 @@ CREATE TABLE keyfob.keys (
     limits          text NOT NULL DEFAULT '[]',  -- its own, by name; none: its plan's
     limits_until    bigint,        -- how long they are raised, and by which factor
     limits_factor   double precision,
-    limits_id       text COLLATE "C"           -- the id under which it is counted, where it took another key's place
+    limits_id       text COLLATE "C",          -- the id under which it is counted, where it took another key's place
+    quota_amount    bigint,        -- its own quota; NULL: its plan's
+    quota_every     text CHECK (quota_every IN ('day', 'month')),
+    quota_extra     bigint,        -- what was added to its quota, and until when
+    quota_until     bigint
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;

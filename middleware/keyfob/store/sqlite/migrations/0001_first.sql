@@ -58,7 +58,11 @@ CREATE TABLE keys (
     limits          TEXT NOT NULL DEFAULT '[]',  -- its own, by name; none: its plan's
     limits_until    INTEGER,       -- how long they are raised, and by which factor
     limits_factor   REAL,
-    limits_id       TEXT           -- the id under which it is counted, where it took another key's place
+    limits_id       TEXT,          -- the id under which it is counted, where it took another key's place
+    quota_amount    INTEGER,       -- its own quota; NULL: its plan's
+    quota_every     TEXT CHECK (quota_every IN ('day', 'month')),
+    quota_extra     INTEGER,       -- what was added to its quota, and until when
+    quota_until     INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;

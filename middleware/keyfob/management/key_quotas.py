@@ -1,0 +1,88 @@
+"""The quota of a key: what it may be, who may raise it, and more or less of it for the present period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from keyfob.errors import ConfigError, Invalid, NoQuota
+from keyfob.limits.meters import KeyLimits, limits_of
+from keyfob.limits.purses import quota_now
+from keyfob.policy.quotas import read_quota
+from keyfob.quota import MOST, Every, ExtraQuota, Quota, period_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from keyfob.keys.record import KeyRecord
+    from keyfob.policy.catalogue import Catalogue
+    from keyfob.store.contract import KeyView
+
+    Change = Callable[..., Awaitable[KeyView]]
+
+_NEEDED: Final = "limits:write"
+_LONGEST_MONTH: Final = 31  # days
+
+
+def clean_quota(value: object, *, pointer: str = "/quota") -> Quota | None:
+    """Give *value*, an object of ``amount`` and ``every``, as a quota; None stands for the plan's."""
+    if isinstance(value, Mapping) and value.keys() != {"amount", "every"}:
+        raise Invalid((pointer, "This must be an object with amount and every"))
+    try:
+        return read_quota(value, "Quota")
+    except ConfigError as wrong:
+        raise Invalid((pointer, str(wrong).partition(", for example")[0])) from None
+
+
+def quota_of(catalogue: Catalogue, record: KeyRecord, at: datetime) -> Quota | None:
+    """The quota of a key at this time, its own or its plan's, with what was added for the present period."""
+    return quota_now(limits_of(catalogue, record) or KeyLimits(), at.timestamp())
+
+
+def lets_more_pass(before: Quota | None, after: Quota | None) -> bool:
+    """Whether more could pass in some day or month under *after* than under *before*; None stands for no bound."""
+    if before is None or after is None:
+        return before is not None
+    if before.every is Every.MONTH and after.every is Every.DAY:
+        return after.amount * _LONGEST_MONTH > before.amount
+    return after.amount > before.amount
+
+
+class KeyQuotas:
+    """Gives keys more or less for the present period."""
+
+    def __init__(self, change: Change, catalogue: Catalogue) -> None:
+        """*change* makes a key what a function says, as `KeyLifecycle` does it."""
+        self._change = change
+        self._catalogue = catalogue
+
+    async def adjust(
+        self, team_id: str, key_id: str, *, add: int | None = None, set_to: int | None = None, actor: object
+    ) -> KeyView:
+        """Let the key use *add* more in the present period, or less, or *set_to* in all; needs ``limits:write``.
+
+        It ends with the period. What was used stays.
+
+        Raises:
+            Invalid: not one of the two is given, or the amount would be out of range.
+            NoQuota: neither the key nor its plan has one.
+            ExceedsOwnLimits: it is more than before, and *actor* does not hold ``*``.
+        """
+        if (add is None) is (set_to is None):
+            raise Invalid(("", "Say either add or set"))
+
+        def alter(before: KeyRecord, at: datetime) -> KeyRecord:
+            quota = quota_of(self._catalogue, before, at)
+            base = quota_of(self._catalogue, replace(before, quota_extra=None), at)
+            if quota is None or base is None:
+                raise NoQuota("neither the key nor its plan has a quota")
+            amount = set_to if set_to is not None else quota.amount + (add or 0)
+            if not 0 <= amount <= MOST:
+                pointer = "/add" if set_to is None else "/set"
+                raise Invalid((pointer, f"The amount would be {amount:,}; it must be from 0 to {MOST:,}"))
+            extra = ExtraQuota(amount - base.amount, period_of(base.every, at.timestamp()).end)
+            return replace(before, quota_extra=extra if extra.amount else None)
+
+        return await self._change(team_id, key_id, alter, actor=actor, precondition=None, needed=_NEEDED)
