@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import UNSET
 from starlette.responses import Response
@@ -24,6 +24,9 @@ from keyfob_admin.wire.people_requests import (
     PersonTarget,
     SetRole,
 )
+
+if TYPE_CHECKING:
+    from keyfob.management.person_links import Invitation
 
 _PEOPLE: Final = "/v1/people"
 _PERSON: Final = _PEOPLE + "/{person}"
@@ -54,14 +57,22 @@ async def list_people(call: Call) -> Response:
 
 async def invite(call: Call) -> Response:
     """Give somebody a role, and show the one-time link this once."""
-    sent = call.sent(Invite)
-    made = await call.runtime.people.invite(
-        sent.email, team=sent.team, role=sent.role, name=or_none(sent.name), actor=call.actor
-    )
+    made = await _invited(call, call.sent(Invite))
     base = link_base(call.runtime.settings.admin.url, call.request.scope)
     url = None if made.token is None else invitation_address(base, made.token)
     body = views.Invitation(shown_person(made.person), url, made.expires_at)
     return answer(body, 201, {"Location": call.address_of(f"{_PEOPLE}/{made.person.id}")})
+
+
+async def _invited(call: Call, sent: Invite) -> Invitation:
+    people, where = call.runtime.people, {"team": sent.team, "role": sent.role}
+    if (sent.id is UNSET) == (sent.email is UNSET):
+        raise errors.Invalid(("/email", "Name whom to invite, by email or by id"))
+    if sent.id is UNSET:
+        return await people.invite(or_none(sent.email), name=or_none(sent.name), **where, actor=call.actor)
+    if sent.name is not UNSET:
+        raise errors.Invalid(("/name", "Somebody who is known by id has a name"))
+    return await people.invite_again(sent.id, **where, actor=call.actor)
 
 
 async def get(call: Call) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from keyfob.people.record import Person
     from keyfob_admin.cli.context import CliContext
 
+_ID = re.compile("[0-9A-Za-z]{16}")
 _url_option = click.option("--url", metavar="URL", help=f"Where the console answers ([admin] url, or {DEFAULT_URL}).")
 _role_option = click.option("--role", required=True, metavar="ROLE", help="owner, team_admin, member, auditor …")
 
@@ -73,11 +75,20 @@ def _row(person: Person) -> tuple[str, ...]:
 @_url_option
 @as_json_option
 def invite(email: str, *, team: str | None, role: str, name: str | None, url: str | None, as_json: bool) -> None:
-    """Give EMAIL a role in a team, and print a link, once. It works for 72 hours and sets a passphrase."""
+    """Give EMAIL a role in a team, and print a link, once. It works for 72 hours and sets a passphrase.
+
+    The id of somebody who has left, such as a user of an application, invites them again.
+    """
+    is_known = _ID.fullmatch(email) is not None
+    if is_known and name is not None:
+        raise Fault("--name goes with an e-mail address: somebody with an id has a name", Exit.USAGE)
 
     async def work(context: CliContext) -> None:
-        chosen = await context.team_or_only(team)
-        made = await context.runtime.people.invite(email, team=chosen, role=role, name=name, actor=context.actor)
+        people, where = context.runtime.people, {"team": await context.team_or_only(team), "role": role}
+        if is_known:
+            made = await people.invite_again(email, **where, actor=context.actor)
+        else:
+            made = await people.invite(email, **where, name=name, actor=context.actor)
         _tell_link(context, made, url, as_json=as_json)
 
     run_with_context(work)

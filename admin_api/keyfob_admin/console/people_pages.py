@@ -94,6 +94,20 @@ async def remove(page_request: PageRequest) -> Response:
     return page_request.goes_to(page_request.url("/people", done="removed"))
 
 
+async def invite_again(page_request: PageRequest) -> Response:
+    """Let somebody who has left come back, with a role in the team."""
+    try:
+        made = await page_request.runtime.people.invite_again(
+            _id(page_request),
+            team=page_request.team.id,
+            role=page_request.form.get("role"),
+            actor=page_request.actor,
+        )
+    except Invalid as invalid:
+        return await _person_page(page_request, _mistakes(invalid))
+    return _link_page(page_request, made)
+
+
 async def new_link(page_request: PageRequest) -> Response:
     """Show a link by which the person sets a new passphrase, this once."""
     made = await page_request.runtime.person_links.way_back(_id(page_request), actor=page_request.actor)

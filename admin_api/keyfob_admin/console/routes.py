@@ -175,6 +175,7 @@ CLOSED: Final[Sequence[Row]] = (
     ("GET", _PERSON, people_pages.show_person),
     ("POST", f"{_PERSON}/role", people_pages.set_role),
     ("POST", f"{_PERSON}/remove", people_pages.remove),
+    ("POST", f"{_PERSON}/invite", people_pages.invite_again),
     ("POST", f"{_PERSON}/link", people_pages.new_link),
     ("GET", f"{_PERSON}/offboard", people_pages.confirm_offboarding),
     ("POST", f"{_PERSON}/offboard", people_pages.offboard),

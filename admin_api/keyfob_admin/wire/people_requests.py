@@ -11,9 +11,10 @@ from keyfob_admin.wire.fields import AppPersonId, Email, Name, PageSize, PageTok
 
 
 class Invite(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whom to invite to which team, with which role."""
+    """Whom to invite to which team, with which role: somebody with this address, or with this id who has left."""
 
-    email: Email
+    email: UnsetType | Email = UNSET
+    id: UnsetType | PersonId = UNSET
     team: Slug
     role: RoleName
     name: UnsetType | Name = UNSET

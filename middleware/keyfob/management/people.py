@@ -23,6 +23,7 @@ from keyfob.management.people_reach import (
     check_genuine,
     check_gives,
     check_reaches,
+    invitable_person,
     limited,
     reaches,
     told_of,
@@ -31,12 +32,12 @@ from keyfob.management.people_reach import (
 )
 from keyfob.management.person_links import INVITATION_LASTS
 from keyfob.management.validation import clean_email, clean_name
-from keyfob.people.record import Membership, Person, PersonState, Source, folded_email
+from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
 from keyfob.store.people import PeopleQuery
 from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from keyfob.management.actor import Actor
@@ -123,6 +124,32 @@ class People:
         await visible_team(self._store.team, team, actor)
         address = clean_email(email)
         called = clean_name(address if name is None else name)
+
+        async def whom(rows: Transaction, _: Actor) -> Person:
+            new = Person(
+                new_key_id(), Source.LOCAL, folded_email(address), address, called, PersonState.INVITED, self._now()
+            )
+            return await _known(rows, address) or new
+
+        return await self._invite(whom, team, role, actor)
+
+    async def invite_again(self, person_id: str, *, team: str, role: str, actor: Actor) -> Invitation:
+        """Give *role* in *team* to somebody who has left, or who has not joined yet, from whatever source.
+
+        Raises:
+            Invalid, ExceedsOwnPermissions, ExceedsOwnLimits, LastAdmin, LastOwner
+        """
+
+        async def whom(rows: Transaction, doer: Actor) -> Person:
+            return await invitable_person(rows, person_id, team, doer)
+
+        return await self._invite(whom, team, role, actor)
+
+    async def _invite(
+        self, whom: Callable[[Transaction, Actor], Awaitable[Person]], team: str, role: str, actor: Actor
+    ) -> Invitation:
+        actor.demand(WRITE)
+        await visible_team(self._store.team, team, actor)
         given = self._role(role)
 
         async def work(rows: Transaction) -> Invitation:
@@ -130,19 +157,17 @@ class People:
             doer = await confirmed(actor, rows, WRITE, at=at)
             await visible_team(rows.team, team, doer)
             check_gives(doer, given, self._authority)
-            known = await _known(rows, address)
-            membership = Membership(team, given.name)
-            if known is None:
-                person = Person(
-                    new_key_id(), Source.LOCAL, folded_email(address), address, called, PersonState.INVITED, at
-                )
+            person = await whom(rows, doer)
+            by = GivenBy.APP if person.source is Source.APP else GivenBy.PERSON
+            membership = Membership(team, given.name, by)
+            if not person.sealed_by:  # a new one
                 needs_link = True
                 person = replace(person, memberships=(membership,))
                 await rows.put_person(person)
             else:
-                check_genuine(known, self._authority)
-                needs_link = known.source is Source.LOCAL and reaches(doer, known, self._authority)
-                person = await self._with_role(rows, known, membership, doer, at)
+                check_genuine(person, self._authority)
+                needs_link = person.source is Source.LOCAL and reaches(doer, person, self._authority)
+                person = await self._with_role(rows, person, membership, doer, at)
             await rows.append(told_of(doer, "person.invited", at, person, team=team, role=given.name))
             return await self._links.invitation(rows, person, at, INVITATION_LASTS if needs_link else None, doer)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import ExceedsOwnLimits, ExceedsOwnPermissions, NotFound, Tampered
+from keyfob.errors import ExceedsOwnLimits, ExceedsOwnPermissions, Invalid, NotFound, Tampered
 from keyfob.management.audited_state import AFTER, state_of_person
+from keyfob.people.record import Membership, Source
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
     from keyfob.policy.roles import Role
+    from keyfob.store.transaction import Transaction
 
 WRITE: Final = "people:write"
 
@@ -36,6 +38,30 @@ async def visible_person(read: Callable[[str], Awaitable[Person | None]], person
     if person is None or not (actor.acts_everywhere or any(actor.may_see(one.team) for one in person.memberships)):
         raise NotFound("there is no such person")
     return person
+
+
+async def invitable_person(rows: Transaction, person_id: str, team: str, actor: Actor) -> Person:
+    """Read a person whom *actor*, who may invite to *team*, can invite again by id.
+
+    A user of an application who has left is seen from the team of the application's.
+
+    Raises:
+        NotFound: there is none whom the actor can see.
+        Invalid: the person has joined and not left, or is the user of an application in another team.
+    """
+
+    async def read(person_id: str) -> Person | None:
+        person = await rows.person(person_id)
+        if person is None or not person.has_left or person.source is not Source.APP:
+            return person
+        return replace(person, memberships=(Membership(person.subject.partition("/")[0], ""),))
+
+    person = await visible_person(read, person_id, actor)
+    if person.is_active:
+        raise Invalid(("/id", "This person has joined and has not left"))
+    if person.source is Source.APP and not person.subject.startswith(f"{team}/"):
+        raise Invalid(("/team", "This person is known to the application in another team"))
+    return await rows.person(person_id) or person
 
 
 def limited(person: Person, actor: Actor) -> Person:

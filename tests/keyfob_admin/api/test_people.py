@@ -202,3 +202,24 @@ def test_a_wrong_invitation_is_refused(standing_admin: LiveAdmin, body: dict[str
 
 
 VALID = {"email": "a@example.com", "role": "member", "name": "A"}
+
+
+def test_somebody_who_left_is_invited_again_by_id(live_admin: LiveAdmin) -> None:
+    """The id stands in the place of the address; what is not one of the two is 422."""
+    person = person_of(invite(live_admin, "ben@example.com"))
+    again = {"id": person["id"], "team": OTHER_TEAM, "role": "auditor"}
+    assert 200 == live_admin.call("POST", f"{PEOPLE}/{person['id']}/offboard", json={"keys": "keep"}).status_code
+
+    answer = live_admin.call("POST", PEOPLE, json=again)
+
+    assert (201, person["id"], "invited") == (answer.status_code, person_of(answer)["id"], person_of(answer)["state"])
+    assert "/invitation/" in answer.json()["invitation_url"]
+    for wrong, pointer in (
+        ({"email": "ben@example.com"}, "/email"),
+        ({"name": "Ben"}, "/name"),
+        ({"id": 5}, "/id"),
+    ):
+        refused = live_admin.call("POST", PEOPLE, json={**again, **wrong})
+        assert (422, pointer) == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert 422 == live_admin.call("POST", PEOPLE, json={"team": TEAM, "role": "member"}).status_code
+    assert 404 == live_admin.call("POST", PEOPLE, json={**again, "id": "0" * 16}).status_code

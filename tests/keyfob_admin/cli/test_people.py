@@ -76,6 +76,17 @@ def test_offboarding_asks_and_says_what_happens(home: Home) -> None:
     assert [] == typed("keys", "list", "--owner", ben["id"], "--json").data["keys"]
 
 
+def test_somebody_who_left_is_invited_again_by_id(home: Home) -> None:
+    """The id in place of the address brings them back; they have a name already."""
+    ben = invited("ben@example.com")
+    again = ("people", "invite", ben["id"], "--role", "member")
+    typed("people", "offboard", ben["id"], "--keys", "keep", "--yes")
+    assert 2 == typed(*again, "--name", "Benjamin").code
+    assert "/invitation/" in typed(*again).out
+    assert "invited" == typed("people", "list", "--json").data["people"][0]["state"]
+    assert 4 == typed("people", "invite", "0" * 16, "--role", "member").code
+
+
 def test_a_way_back_is_printed(home: Home) -> None:
     """A new link works for whoever is a local person and has not left."""
     invited("ben@example.com")

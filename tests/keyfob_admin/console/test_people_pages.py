@@ -163,3 +163,22 @@ def test_forms_about_people_are_ones_own(live: LiveConsole) -> None:
 def _token(visitor: Visitor) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', visitor.get("/keys").text)
     return found[1] if found else ""
+
+
+def test_an_owner_invites_somebody_again(live: LiveConsole) -> None:
+    """The page of somebody who has left offers that alone, and shows the link this once."""
+    _, ana = joined(live, "ana@example.com", "owner")
+    ben, _ = joined(live, "ben@example.com")
+    beside(live, lambda runtime: runtime.offboarding.run(ben.id, keys="keep", actor=CLI))
+    page = ana.get(f"/people/{ben.id}").text
+    assert (True, False) == ("Invite again" in page, "Offboard…" in page)
+    token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+
+    assert 422 == ana.post(f"/people/{ben.id}/invite", data={"csrf": token, "role": "king"}).status_code
+    answer = ana.post(f"/people/{ben.id}/invite", data={"csrf": token, "role": "member"})
+
+    assert (201, True) == (answer.status_code, "/invitation/" in answer.text)
+    link = re.search(r'value="https?://[^/"]+(/invitation/[^"]+)"', answer.text)
+    back = opened(live)
+    assert 303 == join(back, link[1] if link else "").status_code
+    assert is_in(back)
