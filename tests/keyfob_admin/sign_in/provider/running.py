@@ -56,7 +56,7 @@ def real_provider(
     redirect_uris: Sequence[str], people: Mapping[str, Any] = PEOPLE, port: int = 0
 ) -> Iterator[RealProvider]:
     """Start the provider with one client, and stop it. Without a registry there is nothing to test with."""
-    node = _installed()
+    node = node_program()
     environ = {
         "PATH": os.environ["PATH"],
         "PEOPLE": json.dumps(people),
@@ -82,7 +82,7 @@ def real_provider(
         process.communicate()
 
 
-def _installed() -> str:
+def node_program() -> str:
     """The program node, with the provider in its folder."""
     stamp = FOLDER / "stamp"
     pinned = hashlib.sha256(PINNED.read_bytes() + NODE.encode() + sys.version.encode()).hexdigest()
