@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -69,8 +70,15 @@ class ForeignForms:
         """*patterns* by name; *prefix* is that of our own keys. Raises ConfigError, naming the pattern."""
         for name, pattern in patterns.items():
             _check(name, pattern, f"{prefix}_")
+        self._patterns = tuple(patterns.values())
         self._ours = f"{prefix}_".encode()
         self._any = re.compile("|".join(f"(?:{pattern})" for pattern in patterns.values()).encode() or b"(?!)")
+
+    @cached_property
+    def runs(self) -> tuple[re.Pattern[str], ...]:
+        """For each form, what a key of it can be written in: as many of the characters as the shortest key has."""
+        found = dict.fromkeys(_characters(pattern) for pattern in self._patterns)
+        return tuple(re.compile(f"[{re.escape(characters)}]{{{SHORTEST},}}") for characters in found)
 
     def fits(self, text: bytes) -> bool:
         """Whether *text* as a whole has one of the forms."""
@@ -80,6 +88,15 @@ class ForeignForms:
     def match(self, text: bytes) -> ForeignText | None:
         """Take *text* for a foreign key, if it fits."""
         return ForeignText(text.decode("ascii")) if self.fits(text) else None
+
+
+def _characters(pattern: str) -> str:
+    """The printable characters that may stand in a text of this form."""
+    parts = [
+        re.compile(part.written.partition("{")[0] if part.literal is None else re.escape(part.literal), re.ASCII)
+        for part in _parts("", pattern)
+    ]
+    return "".join(char for char in map(chr, range(0x21, 0x7F)) if any(part.fullmatch(char) for part in parts))
 
 
 class _Part(NamedTuple):

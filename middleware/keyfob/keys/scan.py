@@ -26,6 +26,7 @@ class Form(Enum):
     DAMAGED = "damaged"  # a whole key whose checksum is wrong
     DISPLAY = "display"
     BARE = "bare"  # 16 characters that may be an id
+    FOREIGN = "foreign"  # a text in the form of another product's keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Mention:
     line: int
     column: int
     is_ours: bool  # whether it begins with our prefix, or needs none
-    text: str | None = field(default=None, repr=False)  # a whole key
+    text: str | None = field(default=None, repr=False)  # a whole key, or one in a foreign form
 
 
 def mentions(text: str, *, prefix: str = "kf") -> list[Mention]:
@@ -56,6 +57,12 @@ def mentions(text: str, *, prefix: str = "kf") -> list[Mention]:
         if mention is not None:
             found.append(mention)
     return found
+
+
+def own_places(text: str, *, prefix: str = "kf") -> list[tuple[int, int]]:
+    """Where in *text* something is written in the form of our own keys, whole or not."""
+    found = _MENTION.finditer(text)
+    return [match.span() for match in found if match["prefix"] is not None and match["prefix"].endswith(prefix)]
 
 
 def _mention(match: re.Match[str], prefix: str, place: tuple[int, int], *, is_ours: bool) -> Mention | None:

@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
 from keyfob.errors import Invalid
+from keyfob.keys.foreign import ForeignText
+from keyfob.keys.foreign_scan import foreign_mentions
 from keyfob.keys.scan import Form, Mention, mentions
 from keyfob.management.actor import creator_of
 from keyfob.store.contract import EventQuery, KeyQuery
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime
 
+    from keyfob.keys.foreign import ForeignForms
     from keyfob.keys.record import Creator, KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.store.contract import KeyStore, KeyView
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT: Final = 64 * 1024  # bytes in UTF-8
 MOST_CHECKED: Final = 20  # secrets, each of which may cost an Argon2id computation
 _PORTION: Final = 500  # ids in one statement
+_FOREIGN_PORTION: Final = 50  # texts, each of which may be found by some hundred beginnings
 
 Kind = Literal["key", "deleted", "foreign", "damaged"]
 
@@ -65,12 +69,17 @@ class KeyFinder:
         *,
         prefix: str,
         now: Callable[[], datetime],
+        forms: ForeignForms | None = None,
     ) -> None:
-        """*check_secret* verifies a whole key; it raises StoreUnavailable or Saturated if it cannot."""
+        """*check_secret* verifies a whole key; it raises StoreUnavailable or Saturated if it cannot.
+
+        *forms* are those of other products' keys that go on working.
+        """
         self._store = store
         self._check_secret = check_secret
         self._prefix = prefix
         self._now = now
+        self._forms = forms
 
     async def find(self, text: str, *, actor: Actor) -> list[Match]:
         """Every key in *text*, each once: by its whole text rather than a display form, by that rather than an id.
@@ -82,23 +91,51 @@ class KeyFinder:
         actor.demand("keys:read")
         if len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT:
             raise Invalid(("/text", f"The text can have at most {LONGEST_TEXT // 1024} KiB"))
-        named = _each_once(mentions(text, prefix=self._prefix))
+        named = self._named(text)
+        foreign = await self._foreign_ids([mention for mention in named if mention.form is Form.FOREIGN])
         ids = {mention.key_id for mention in named if mention.is_ours and mention.form is not Form.DAMAGED}
-        live = {key_id: view for key_id, view in (await self._live(ids)).items() if actor.may_see_key(view.record)}
+        seen = await self._live(ids | set(foreign.values()))
+        live = {key_id: view for key_id, view in seen.items() if actor.may_see_key(view.record)}
         deleted = await self._deleted(ids - live.keys(), actor)
         found = []
         checks = 0
         for mention in named:
-            view, deletion = live.get(mention.key_id), deleted.get(mention.key_id)
+            key_id = foreign.get(mention.text, "") if mention.form is Form.FOREIGN else mention.key_id
+            view, deletion = live.get(key_id), deleted.get(key_id)
             checked = None
             # What is out of sight is not verified: the time that takes would tell that it exists.
-            if mention.text is not None and mention.is_ours and (view or deletion) and checks < MOST_CHECKED:
-                checked = await self._check_secret(mention.text)
+            if _may_be_checked(mention) and (view or deletion) and checks < MOST_CHECKED:
+                checked = await self._check_secret(mention.text or "")
                 checks += 1
             match = _match(mention, view, deletion, checked)
             if match is not None:
                 found.append(match)
         return found
+
+    def _named(self, text: str) -> list[Mention]:
+        """What *text* names, in its order. What has a foreign form is that, even if it looks like a key of ours."""
+        named = _each_once(mentions(text, prefix=self._prefix))
+        if self._forms is None:
+            return named
+        foreign: dict[str | None, Mention] = {}
+        for mention in foreign_mentions(text, self._forms, prefix=self._prefix):
+            foreign.setdefault(mention.text, mention)
+        places = {(mention.line, mention.column) for mention in foreign.values()}
+        ours = [mention for mention in named if mention.is_ours or (mention.line, mention.column) not in places]
+        return sorted([*ours, *foreign.values()], key=lambda mention: (mention.line, mention.column))
+
+    async def _foreign_ids(self, named: Sequence[Mention]) -> dict[str | None, str]:
+        """The ids of the keys that texts in a foreign form may be, by the longest of what finds them."""
+        ids: dict[str | None, str] = {}
+        for start in range(0, len(named), _FOREIGN_PORTION):
+            texts = [mention.text or "" for mention in named[start : start + _FOREIGN_PORTION]]
+            lookups = {text: ForeignText(text).lookups() for text in texts}
+            found = await self._store.foreign.ids({lookup for one in lookups.values() for lookup in one})
+            for text, one in lookups.items():
+                fitting = [lookup for lookup in one if lookup in found]
+                if fitting:
+                    ids[text] = found[max(fitting, key=len)]
+        return ids
 
     async def _live(self, ids: Collection[str]) -> dict[str, KeyView]:
         found: dict[str, KeyView] = {}
@@ -125,11 +162,18 @@ class KeyFinder:
         return Deletion(at, by, record.name, record.team)
 
 
+def _may_be_checked(mention: Mention) -> bool:
+    return mention.text is not None and (mention.is_ours or mention.form is Form.FOREIGN)
+
+
 def _match(
     mention: Mention, view: KeyView | None, deletion: Deletion | None, checked: SecretCheck | None
 ) -> Match | None:
     if mention.form is Form.DAMAGED:
         return Match("damaged", mention)
+    if mention.form is Form.FOREIGN:
+        is_key = view is not None and checked in {None, SecretCheck.RIGHT}  # nothing but its secret tells which it is
+        return Match("key", mention, view, None, checked is not None) if is_key else Match("foreign", mention)
     if not mention.is_ours or checked is SecretCheck.FOREIGN or (view is None and deletion is None):
         # An id that names nothing is any word of 16 letters; and a name is given to nobody who may not see it.
         return None if mention.form is Form.BARE else Match("foreign", mention)

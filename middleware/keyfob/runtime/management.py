@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.gate.authenticator import Authenticator
     from keyfob.keyring.active import ActiveKeyring
+    from keyfob.keys.foreign import ForeignForms
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.policy.catalogue import Catalogue
@@ -47,6 +48,7 @@ class ManagedRuntime:
     keyring: ActiveKeyring
     catalogue: Catalogue
     pool: Argon2Pool
+    foreign_forms: ForeignForms | None
     authenticator: Authenticator
     counter: WithFallback | RemoteWithFallback | None
 
@@ -85,7 +87,7 @@ class ManagedRuntime:
     def finder(self) -> KeyFinder:
         """Finds keys in pasted texts."""
         check = partial(check_secret, self.authenticator)
-        return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now)
+        return KeyFinder(self.store, check, prefix=self.settings.prefix, now=self.now, forms=self.foreign_forms)
 
     @cached_property
     def importer(self) -> KeyImporter:

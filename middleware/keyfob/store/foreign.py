@@ -17,6 +17,10 @@ class ForeignTable(Protocol):
         """The id of the key that one of *lookups* finds, the longest first."""
         ...
 
+    async def ids(self, lookups: Collection[str]) -> dict[str, str]:
+        """The id of the key that each of *lookups* finds, where there is one."""
+        ...
+
     async def known(self, rows: Transaction, lookups: Collection[str]) -> set[str]:
         """Those of *lookups* that find a key."""
         ...

@@ -392,6 +392,9 @@ UPDATE keyfob.sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL
 -- name: find_foreign_key
 SELECT key_id FROM keyfob.foreign_keys WHERE lookup IN (SELECT * FROM json_array_elements_text($1::json)) ORDER BY length(lookup) DESC LIMIT 1
 
+-- name: find_foreign_keys
+SELECT lookup, key_id FROM keyfob.foreign_keys WHERE lookup IN (SELECT * FROM json_array_elements_text($1::json))
+
 -- name: known_foreign_keys
 SELECT lookup FROM keyfob.foreign_keys WHERE lookup IN (SELECT * FROM json_array_elements_text($1::json))
 

@@ -30,6 +30,11 @@ class ForeignRows:
         found, _ = await self._ask("find_foreign_key", json.dumps(list(lookups)))
         return str(found[0][0]) if found else None
 
+    async def ids(self, lookups: Collection[str]) -> dict[str, str]:
+        """The id of the key that each of *lookups* finds, where there is one."""
+        found, _ = await self._ask("find_foreign_keys", json.dumps(list(lookups)))
+        return {str(row[0]): str(row[1]) for row in found}
+
     async def known(self, rows: Transaction, lookups: Collection[str]) -> set[str]:
         """Those of *lookups* that find a key."""
         found = await cast("Named", rows).run("known_foreign_keys", (json.dumps(list(lookups)),))

@@ -356,6 +356,9 @@ UPDATE sign_in_links SET used_at = ? WHERE hash = ? AND used_at IS NULL AND expi
 -- name: find_foreign_key
 SELECT key_id FROM foreign_keys WHERE lookup IN (SELECT value FROM json_each(?)) ORDER BY length(lookup) DESC LIMIT 1
 
+-- name: find_foreign_keys
+SELECT lookup, key_id FROM foreign_keys WHERE lookup IN (SELECT value FROM json_each(?))
+
 -- name: known_foreign_keys
 SELECT lookup FROM foreign_keys WHERE lookup IN (SELECT value FROM json_each(?))
 
