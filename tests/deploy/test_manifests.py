@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import kubernetes_validate  # type: ignore[import-untyped]  # it has none
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with schemathesis, without its types
 
@@ -166,6 +167,17 @@ def test_the_pod_finds_its_files() -> None:
     assert labels == KUBERNETES["Service"]["spec"]["selector"]
     assert labels == KUBERNETES["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]
     assert 2 == KUBERNETES["Deployment"]["spec"]["replicas"]
+
+
+@pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
+def test_kubernetes_knows_every_field(version: str) -> None:
+    """Every object fits Kubernetes' own schema of an old and of the newest version, which know no other fields."""
+    for manifest in KUBERNETES.values():
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+    misspelt = {**KUBERNETES["Service"], "spec": {**KUBERNETES["Service"]["spec"], "selectors": {}}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="selectors"):
+        kubernetes_validate.validate(misspelt, version, strict=True)
 
 
 def test_systemd_takes_the_unit_and_rates_it_safe(tmp_path: Path) -> None:
