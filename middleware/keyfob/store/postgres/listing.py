@@ -8,6 +8,7 @@ from keyfob.store.postgres.statements import SQL
 from keyfob.store.sql.listing import (
     EVENT_COLUMNS,
     EXPIRY,
+    FEW,
     conditions,
     lacking,
     left_owner,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from keyfob.store.contract import EventQuery, KeyQuery
 
-FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
 
 # What each order sorts by: the value with its type, the id and the team, all three in one index.
 _ORDERS = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC, person_id"
 
+FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
 INDEXED = 3  # characters that a trigram index needs
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
@@ -69,6 +70,33 @@ def conditions(query: KeyQuery) -> list[str]:
         "k.replaced_by IS NOT NULL": query.replaced is True,
     }
     return [condition for condition, wanted in asked.items() if wanted]
+
+
+def rare_keys(query: KeyQuery, keys: str) -> tuple[str, Mapping[str, object]] | None:
+    """The statement for the ids of at most one more than `FEW` keys among which all are that *query* asks for.
+
+    Each filter here has an index of its own, which has no other keys in it; *keys* names the table, and may name the
+    index. None where there is no such filter: then the keys are walked through in their order.
+    """
+    expiry = EXPIRY.replace("k.", "")
+    of_type = query.key_type is not None and query.team is not None
+    asked = {
+        ("keys_by_creator", "creator_id = :created_by"): query.created_by is not None,
+        ("keys_by_external_id", "external_id = :external_id"): query.external_id is not None,
+        ("keys_by_owner", "owner_id = :owner"): query.owner is not None and query.owner != TEAM_OWNER,
+        ("keys_replaced", "replaced_by IS NOT NULL"): query.replaced is True,
+        ("keys_disabled", "disabled_at IS NOT NULL"): query.state == "disabled",
+        ("keys_pending", "pending_until IS NOT NULL"): query.state == "pending",
+        ("keys_by_expiry", f"{expiry} <= :now"): query.state == "expired",
+        ("keys_by_expiry", f"{expiry} < :expires_before"): query.expires_before is not None,
+        ("keys_by_team_and_type", "team = :team AND key_type = :key_type"): of_type,
+    }
+    index, condition = next((one for one, wanted in asked.items() if wanted), ("", ""))
+    if not index:
+        return None
+    table = keys.format(index=index)
+    statement = f"SELECT id FROM {table} WHERE deleted_at IS NULL AND {condition} LIMIT {FEW + 1}"  # noqa: S608 (constants)
+    return statement, parameters(query)
 
 
 def words(query: KeyQuery, schema: str, finds: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keyfob.store.sql.listing import (
     EVENT_COLUMNS,
     EXPIRY,
+    FEW,
     INDEXED,
     conditions,
     lacking,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from keyfob.store.contract import EventQuery, KeyQuery
 
-FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys in their order soon finds a page
 WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
 
 # How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the

@@ -76,6 +76,8 @@ CREATE INDEX keys_by_creator ON keys (creator_id, created_at, id) WHERE deleted_
 CREATE INDEX keys_by_owner ON keys (owner_id, created_at, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX keys_by_age ON keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keys (name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_disabled ON keys (id) WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_pending ON keys (id) WHERE pending_until IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
 
 -- People sign in and act; a membership is a role in a team. The seal covers a person's row, but for the last sign-in,
