@@ -14,7 +14,6 @@ from keyfob.management.key_limits import known_limits
 from keyfob.management.key_policy import check_policy, default_expiry
 from keyfob.management.metadata import merged
 from keyfob.management.validation import NAME_LENGTH, clean_fields, clean_owner
-from keyfob.quota import Quota
 from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.key_types import KeyType
+    from keyfob.quota import Quota
 
 
 class Absent(Enum):
@@ -109,7 +109,7 @@ def _given(draft: KeyDraft) -> dict[str, object]:
         "metadata": draft.metadata,
         "external_id": draft.external_id,
         "limits": draft.limits,
-        "quota": draft.quota._asdict() if isinstance(draft.quota, Quota) else draft.quota,
+        "quota": draft.quota,
     }
     if not isinstance(draft.expires_at, Absent):
         fields["expires_at"] = draft.expires_at

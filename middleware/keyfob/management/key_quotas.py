@@ -31,7 +31,7 @@ def clean_quota(value: object, *, pointer: str = "/quota") -> Quota | None:
     if isinstance(value, Mapping) and value.keys() != {"amount", "every"}:
         raise Invalid((pointer, "This must be an object with amount and every"))
     try:
-        return read_quota(value, "Quota")
+        return read_quota(value._asdict() if isinstance(value, Quota) else value, "Quota")
     except ConfigError as wrong:
         raise Invalid((pointer, str(wrong).partition(", for example")[0])) from None
 
