@@ -9,6 +9,7 @@ from tests.keyfob.store.listing_contract import ListingContract
 from tests.keyfob.store.notice_contract import NoticeContract
 from tests.keyfob.store.people_contract import PeopleContract
 from tests.keyfob.store.quota_contract import QuotaContract
+from tests.keyfob.store.rare_contract import RareContract
 from tests.keyfob.store.refusal_contract import RefusalContract
 from tests.keyfob.store.usage_contract import UsageContract
 from tests.keyfob.store.use_detail_contract import UseDetailContract
@@ -27,5 +28,6 @@ class StoreContract(
     PeopleContract,
     NoticeContract,
     QuotaContract,
+    RareContract,
 ):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""
