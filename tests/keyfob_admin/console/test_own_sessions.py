@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
+from keyfob.management.browser_rows import sealed_session
+from keyfob.store.console import Session
 from keyfob.store.contract import EventQuery
 from keyfob_admin import sessions
 from keyfob_admin.console.browsers import browser_in_words
-from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, hidden, running, words
-from tests.keyfob_admin.console.people import PASSPHRASE, beside, closing, joined, opened, sign_in
+from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, hidden, running, words
+from tests.keyfob_admin.console.people import CLI, PASSPHRASE, beside, closing, joined, opened, sign_in
 from tests.keyfob_admin.console.sessions import SESSION, is_in
 
 if TYPE_CHECKING:
@@ -121,6 +123,22 @@ def test_nobody_ends_the_session_of_somebody_else(live: LiveConsole) -> None:
     assert [True, True] == [is_in(ben), is_in(eve)]
     assert 403 == ben.post("/sessions/end-all", data={"csrf": form["csrf"]}).status_code
     assert is_in(ben)
+
+
+def test_a_session_that_has_run_out_or_was_forged_is_not_listed(live: LiveConsole) -> None:
+    """What the database still holds of it opens nothing, so there is nothing to end."""
+    person, ben = joined(live, "ben@example.com")
+
+    async def add(runtime: Runtime) -> None:
+        entry, began = runtime.keyring.signing(), runtime.now() - timedelta(hours=9)
+        over = Session(b"over", None, b"", None, began, began + timedelta(hours=8), person.id)
+        forged = Session(b"forged", None, b"m" * 32, None, began, began + timedelta(hours=18), person.id)
+        event = CLI.did("console.signed_in", began, team=TEAM)
+        for one in (sealed_session(entry, over), forged):
+            assert await sessions.console_of(runtime.store).add_session(one, event)
+
+    beside(live, add)
+    assert 1 == len(rows_of(ben.get("/sessions").text))
 
 
 def test_the_page_shows_no_secret(live: LiveConsole) -> None:
