@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid, LastAdmin
 from keyfob_admin.console import humanize
-from keyfob_admin.console.consequences import OWN_KEY, when
+from keyfob_admin.console.consequences import OWN_KEY, used_today, when
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ async def _question(
         status,
         views=views,
         what=humanize.counted(len(views), "key"),
+        stop="This key stops" if len(views) == 1 else f"These {len(views):,} keys stop",
+        today=humanize.used_today(used_today(views, page_request)),
         when=await when(page_request),
         own=OWN_KEY if own else None,
         mistake=mistake and mistake[:1].upper() + mistake[1:],

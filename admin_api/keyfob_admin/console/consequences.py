@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from keyfob.management.escalation import is_root
@@ -11,6 +12,8 @@ from keyfob.store.contract import KeyQuery
 from keyfob_admin.console import humanize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract import KeyView
     from keyfob_admin.console.page_request import PageRequest
@@ -38,6 +41,12 @@ async def when(page_request: PageRequest) -> str:
     runtime = page_request.runtime
     delay = await seconds_until_effective(runtime.store, runtime.settings.max_staleness)
     return f"within {humanize.seconds(delay)}" if delay else "from now on"
+
+
+def used_today(views: Iterable[KeyView], page_request: PageRequest) -> int:
+    """How many of *views* were used since midnight, UTC."""
+    midnight = datetime.combine(page_request.now.astimezone(UTC).date(), time(), UTC)
+    return sum(view.last_used is not None and view.last_used.at >= midnight for view in views)
 
 
 async def why_not_disable(page_request: PageRequest, record: KeyRecord) -> str | None:

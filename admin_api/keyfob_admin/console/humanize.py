@@ -95,6 +95,11 @@ def counted(number: int, noun: str, several: str | None = None) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {several or noun + 's'}"
 
 
+def used_today(number: int) -> str:
+    """How many of several keys were used today."""
+    return f"{number:,} {'was' if number == 1 else 'were'} used today." if number else "None was used today."
+
+
 def listed(items: Sequence[str]) -> str:
     """``a, b and c``."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -10,6 +10,7 @@ from keyfob.errors import Invalid
 from keyfob.keys.format import key_id_of
 from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
+from keyfob_admin.console.consequences import OWN_KEY, when
 from keyfob_admin.console.first_steps import first_steps
 from keyfob_admin.console.owners import owners
 from keyfob_admin.console.reviews import reviewed, reviews
@@ -78,6 +79,8 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "owners": await owners(page_request),
         "steps": None if any(filters.values()) else first_steps(listed.views, listed.total),
         "disabled": _disabled(page_request),
+        "when": await when(page_request),
+        "own_key": OWN_KEY,
     }
     return page_request.page("keys.html", **{**shown, **context})
 

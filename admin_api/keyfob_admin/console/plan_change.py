@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from keyfob.management.keys import KeySearch
 from keyfob_admin.console import humanize
+from keyfob_admin.console.consequences import used_today
 
 if TYPE_CHECKING:
     from keyfob.policy.catalogue import KeyType
@@ -38,8 +38,7 @@ async def _stopping(page_request: PageRequest, key_type: KeyType) -> list[str]:
     if not total:
         return []
     verb = "stops" if total == 1 else "stop"
-    today = f"{used:,} {'was' if used == 1 else 'were'} used today." if used else "None was used today."
-    return [f"{humanize.counted(total, key_type.label)} {verb} working now. {today}"]
+    return [f"{humanize.counted(total, key_type.label)} {verb} working now. {humanize.used_today(used)}"]
 
 
 async def _returning(page_request: PageRequest, key_type: KeyType) -> list[str]:
@@ -59,6 +58,4 @@ async def _active(page_request: PageRequest, key_type: KeyType) -> tuple[int, in
         page_size=_MOST,
     )
     page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
-    midnight = datetime.combine(page_request.now.astimezone(UTC).date(), time(), UTC)
-    used = sum(view.last_used is not None and view.last_used.at >= midnight for view in page.items)
-    return page.total or 0, used
+    return page.total or 0, used_today(page.items, page_request)

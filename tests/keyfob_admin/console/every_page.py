@@ -99,6 +99,9 @@ async def search_and_select(page: Page, key: str, look: Renderer) -> None:
     await page.get_by_label("Select a-name").first.check()
     await look("selected")
     await page.get_by_role("button", name="Disable 1 key…").click()
+    await look("disable-many-dialog")
+    await page.evaluate("document.querySelector('#bulk').submit()")  # as without scripts
+    await page.wait_for_url("**/keys/disable")
     await look("disable-many")
     await page.goto("/settings")
     await page.get_by_label("Plan", exact=True).select_option("teams")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
-from tests.keyfob_admin.console.conftest import OTHER_TEAM, TEAM, LiveConsole, Visitor, hidden, opened, words
+from keyfob.store.contract import Use
+from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, TEAM, LiveConsole, Visitor, hidden, opened, words
+from tests.keyfob_admin.console.test_tasks import tab_to
 
 if TYPE_CHECKING:
     import httpx
@@ -21,9 +24,11 @@ def ask(visitor: Visitor, ids: list[str], **fields: str) -> httpx.Response:
 
 
 def test_the_question_names_each_key_and_changes_nothing(visitor: Visitor, live: LiveConsole) -> None:
-    """Names, ids and last uses stand on it; a key that is disabled already is left out."""
+    """Names, ids, last uses and numbers stand on it; a key that is disabled already is left out."""
     keys = [live.make(f"worker {number}")[0] for number in range(3)]
     visitor.send_form(f"/keys/{keys[2].id}/disable")
+    assert "These 2 keys stop working" in words(ask(visitor, [key.id for key in keys]).text)
+    assert "This key stops working from now on. None was used today." in words(ask(visitor, [keys[0].id]).text)
     said = words(ask(visitor, [key.id for key in keys]).text)
     assert "Disable 2 keys?" in said
     assert f"worker 0 kf_api_{keys[0].id} Never worker 1 kf_api_{keys[1].id} Never" in said
@@ -87,7 +92,7 @@ async def test_eight_keys_in_four_clicks(browser: Browser, shared: LiveConsole, 
                 await page.get_by_label(f"Select {word} {number}").check()
             await page.get_by_role("button", name="Disable selected keys…").click()
         await expect(page.get_by_role("heading", name="Disable 8 keys?")).to_be_visible()
-        await page.get_by_role("button", name="Disable 8 keys").click()
+        await page.get_by_role("button", name="Disable 8 keys", exact=True).click()
         await expect(page.get_by_text("8 keys are disabled.")).to_be_visible()
     async with shared.installation.opened() as runtime:
         found = [await runtime.store.view(key_id) for key_id in ids]
@@ -107,3 +112,50 @@ async def test_all_of_a_page_are_selected_at_once(browser: Browser, shared: Live
         await expect(button).to_have_text("Disable 3 keys…")
         await page.get_by_role("button", name="Clear selection").click()
         await expect(button).to_be_hidden()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_dialog_says_what_will_stop(browser: Browser, shared: LiveConsole) -> None:
+    """It names the keys that still work with their last uses, counts those used today, and points out one's own."""
+    keys = [(await shared.installation.make(f"herd {number}"))[0] for number in range(3)]
+    async with shared.installation.opened() as runtime:
+        now = runtime.now()
+        await runtime.store.add_usage({keys[0].id: Use(now, "203.0.113.9"), keys[1].id: Use(now - timedelta(days=3))})
+        await runtime.lifecycle.disable(TEAM, keys[2].id, actor=ANA)
+    async with opened(browser, shared) as page:
+        await page.goto("/keys?q=herd&sort=name")
+        await page.get_by_label("Select all keys on this page").check()
+        await page.get_by_role("button", name="Disable 3 keys…").click()
+        dialog = page.get_by_role("dialog", name="Disable 2 keys?")
+        await expect(dialog).to_contain_text("These 2 keys stop working from now on. 1 was used today.")
+        await expect(dialog.get_by_role("listitem")).to_have_text(
+            ["herd 0 just now · 203.0.113.9", "herd 1 3 days ago"], use_inner_text=True
+        )
+        await expect(dialog.get_by_text("you are signed in with")).to_be_hidden()
+        await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("[data-many]")).to_be_focused()
+        await page.goto("/keys?type=admin")
+        await page.get_by_label("Select root").check()
+        await page.get_by_role("button", name="Disable 1 key…").click()
+        await expect(page.get_by_role("dialog").get_by_text("you are signed in with")).to_be_visible()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_keys_are_disabled_together_without_a_mouse(browser: Browser, shared: LiveConsole) -> None:
+    """Space ticks, Tab leads to the button, and the dialog asks; what is disabled says why."""
+    ids = [(await shared.installation.make(f"pack {number}"))[0].id for number in range(2)]
+    async with opened(browser, shared) as page:
+        await page.goto("/keys?q=pack&sort=name")
+        for number in range(2):
+            await tab_to(page, f"Select pack {number}")
+            await page.keyboard.press("Space")
+        await tab_to(page, "Disable 2 keys…")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Shift+Tab")
+        await page.keyboard.type("laptop stolen")
+        await tab_to(page, "Disable 2 keys")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("2 keys are disabled.")).to_be_visible()
+        await page.goto(f"/keys/{ids[0]}/activity")
+        await expect(page.get_by_text("“laptop stolen”")).to_be_visible()

@@ -79,6 +79,28 @@ if (ticks.length) {
     }),
   );
   one("#bulk").addEventListener("reset", () => setTimeout(count));
+  // What would be disabled is named before, with last uses; without this file a page of its own asks.
+  one("[data-many]").addEventListener("click", (event) => {
+    const rows = ticks.filter((tick) => tick.checked).map((tick) => tick.closest("tr"));
+    const working = rows.filter((row) => !row.querySelector(".state.disabled"));
+    if (!working.length) return;
+    event.preventDefault();
+    const dialog = one("#many");
+    const today = new Date().toISOString().slice(0, 10);
+    const used = working.filter((row) => row.querySelector(".w-used time")?.dateTime.startsWith(today)).length;
+    const some = working.length === 1 ? "1 key" : `${working.length} keys`;
+    const line = (row) => {
+      const item = document.createElement("li");
+      item.append(row.querySelector("th a").textContent, " ", Object.assign(document.createElement("span"), { className: "muted", textContent: row.querySelector(".w-used").textContent.trim() }));
+      return item;
+    };
+    one("#many-title").textContent = `Disable ${some}?`;
+    one("#many [name=confirmed]").textContent = `Disable ${some}`;
+    one("[data-own-words]").hidden = !one(".keys [data-own]:checked");
+    one("[data-stop]").textContent = `${working.length === 1 ? "This key stops" : `These ${some} stop`} working ${one("[data-stop]").dataset.when}. ${used ? `${used} ${used === 1 ? "was" : "were"}` : "None was"} used today.`;
+    one(".named").replaceChildren(...working.map(line));
+    dialog.showModal();
+  });
   count();
 }
 
