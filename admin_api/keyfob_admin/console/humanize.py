@@ -157,6 +157,26 @@ def _addresses(value: object) -> str:
     return f"limited to {', '.join(map(str, ranges))}" if ranges else "usable from every address"
 
 
+def _metadata(value: object) -> str:
+    return f"metadata changed: {', '.join(value['changed'])}" if isinstance(value, dict) and "changed" in value else ""
+
+
+def _changed(what: str) -> Callable[[object], str]:
+    return lambda value: f"{what} changed" if isinstance(value, dict) else ""
+
+
+def _limits(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    return f"limits: {', '.join(map(str, value['to']))}" if value.get("to") else "limits of the plan"
+
+
+def _raised(value: object) -> str:
+    if not isinstance(value, dict):
+        return "limits not raised any more"
+    return f"limits {value['factor']:g} times as high until {moment(datetime.fromisoformat(str(value['until'])))}"
+
+
 _WAYS: Final = {
     "link": "with a one-time link",
     "key": "with the admin key",
@@ -169,6 +189,11 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "permissions": lambda value: "; ".join(permission_changes(value)),
     "expires_at": _expiry,
     "ip_allow": _addresses,
+    "owner": _changed("owner"),
+    "external_id": _changed("external ID"),
+    "metadata": _metadata,
+    "limits": _limits,
+    "limits_raised": _raised,
     "plan": _planned,
     "reason": lambda value: f"“{value}”",
     "by": lambda value: _WAYS.get(str(value), f"with a {value}"),

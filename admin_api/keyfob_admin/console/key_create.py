@@ -14,6 +14,7 @@ from keyfob.errors import NotFound
 from keyfob.management.key_drafts import KeyDraft, copy_of
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
+from keyfob_admin.console.limit_choices import limit_choices, limits_meant
 from keyfob_admin.console.permission_choices import groups, presets
 from keyfob_admin.console.permission_matrix import matrix, summary
 from keyfob_admin.console.single_use import new_token, once, sent_token
@@ -100,7 +101,7 @@ async def generate(page_request: PageRequest) -> Response:
 
     async def make() -> CreatedKey:
         chosen = None if key_type.is_fixed else entries.permissions
-        meaning: dict[str, Any] = entries.meaning(page_request.now)
+        meaning: dict[str, Any] = {**entries.meaning(page_request.now), "limits": entries.limits or ()}
         wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **meaning)
         if entries.handover:
             return await page_request.runtime.lifecycle.handovers.create(
@@ -130,7 +131,9 @@ async def duplicate(page_request: PageRequest) -> Response:
 
     async def make() -> CreatedKey:
         chosen = {} if key_type.is_fixed else {"permissions": entries.permissions}
-        overrides = {**entries.meaning(page_request.now), **chosen}
+        known = page_request.runtime.catalogue.limits
+        limits = limits_meant(entries.limits, source.limits, known) if entries.limits is not None else {}
+        overrides = {**entries.meaning(page_request.now), **chosen, **limits}
         return await page_request.runtime.lifecycle.duplicate(
             page_request.team.id, source.id, overrides, actor=page_request.actor
         )
@@ -157,6 +160,7 @@ def form_page(
         "matrix": matrix(grouped),
         "summary": summary(grouped),
         "ends": {days: page_request.now + timedelta(days=int(days)) for days in PERIODS},
+        "limits": limit_choices(page_request, key_type, context.get("raised"), is_new=context["mode"] != "edit"),
         "presets": presets(catalogue, key_type.name, held),
         "mistakes": (),
         "owners": {},

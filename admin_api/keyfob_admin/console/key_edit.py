@@ -16,6 +16,7 @@ from keyfob.errors import (
 )
 from keyfob_admin.console.key_create import form_page, pressed
 from keyfob_admin.console.key_form import KeyForm, Mistake, mistakes_of
+from keyfob_admin.console.limit_choices import limits_meant, raise_meant
 from keyfob_admin.console.narrowing import mark_of, would_refuse
 from keyfob_admin.console.owners import TEAM, owner_patch, owners
 from keyfob_admin.problems import STATUSES
@@ -52,6 +53,9 @@ async def save(page_request: PageRequest) -> Response:
     patch = entries.meaning(page_request.now)
     if not key_type.is_fixed:
         patch["permissions"] = entries.permissions
+    if entries.limits is not None:
+        patch |= limits_meant(entries.limits, record.limits, page_request.runtime.catalogue.limits)
+        patch |= raise_meant(entries.raised, page_request.now) if page_request.form.has("raised") else {}
     patch |= owner_patch(page_request.form.get("owner"), record.owner_id)
     revision = _number(page_request.form.get("revision"))
     try:
@@ -86,6 +90,7 @@ async def _form(
     revision = page_request.form.get("revision") or record.revision
     owner = page_request.form.get("owner") or record.owner_id or TEAM
     shown: dict[str, Any] = {"owners": await owners(page_request), "owner": owner}
+    shown |= {"raised": record.limits_raised}
     shown |= {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
     return form_page(page_request, key_type, entries, status, **{**shown, **warning}, mistakes=mistakes)
 

@@ -10,6 +10,7 @@ from keyfob.errors import ExceedsOwnPermissions, Invalid
 from keyfob.management.validation import clean_fields
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console import metadata_text
+from keyfob_admin.console.limit_choices import KEEP as KEEP_RAISED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ _FIELDS: Final = {
     "metadata": "metadata",
     "external_id": "external_id",
     "owner": "owner",
+    "limits": "limits",
     "type": "",
 }
 _LAST_SECOND: Final = time(23, 59, 59, tzinfo=UTC)
@@ -59,6 +61,8 @@ class KeyForm:
     no_permissions: bool = False
     metadata: str = ""
     external_id: str = ""
+    limits: tuple[str, ...] | None = None  # where the form has them
+    raised: str = ""
     handover: bool = False  # whether the secret is made for whoever opens a link
     had_metadata: tuple[str, ...] = ()  # names of the key that is changed or copied
     kept_expiry: datetime | None = field(default=None)  # what "keep" stands for
@@ -77,6 +81,8 @@ class KeyForm:
             no_permissions=form.has("no_permissions"),
             metadata=form.get("metadata"),
             external_id=form.get("external_id").strip(),
+            limits=tuple(form.all("limit")) if form.has("has_limits") else None,
+            raised=form.get("raised"),
             handover=form.has("handover"),
             had_metadata=tuple(had_metadata),
             kept_expiry=kept_expiry,
@@ -94,6 +100,8 @@ class KeyForm:
             permissions=record.permissions,
             metadata=metadata_text.written(record.metadata),
             external_id=record.external_id or "",
+            limits=record.limits,
+            raised=KEEP_RAISED if record.limits_raised else "",
             had_metadata=tuple(record.metadata),
             kept_expiry=kept_expiry,
         )
@@ -101,7 +109,16 @@ class KeyForm:
     @property
     def has_more(self) -> bool:
         """Whether something is filled in under "More options"."""
-        return bool(self.description or self.addresses or self.metadata or self.external_id or self.handover)
+        more = (
+            self.description,
+            self.addresses,
+            self.metadata,
+            self.external_id,
+            self.handover,
+            self.limits,
+            self.raised,
+        )
+        return any(more)
 
     def meaning(self, now: datetime) -> dict[str, object]:
         """Give the fields as the lifecycle takes them. Raises Invalid for a date that is none."""
