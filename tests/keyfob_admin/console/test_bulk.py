@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from keyfob.store.contract import Use
 from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, TEAM, LiveConsole, Visitor, hidden, opened, words
-from tests.keyfob_admin.console.test_tasks import tab_to
+from tests.keyfob_admin.console.keyboard import tab_to
 
 if TYPE_CHECKING:
     import httpx

@@ -40,9 +40,13 @@ if (document.prerendering) document.addEventListener("prerenderingchange", () =>
 else onward?.requestSubmit();
 addEventListener("pageshow", () => all("[data-sent]").forEach((form) => delete form.dataset.sent));
 
-// What is pasted into the box stays in one line, and is looked up at once if there is a key's id in it.
+// What is pasted into the box stays in one line, and is looked up at once if there is a key's id in it. That need not
+// be the box: whatever is pasted elsewhere than into a field is meant for it, but for a page with a secret on it.
 const box = one(".top input[type=search]");
-box?.addEventListener("paste", (event) => {
+const inField = (target) => /INPUT|SELECT|TEXTAREA/.test(target.tagName);
+addEventListener("paste", (event) => {
+  if (!box || (event.target !== box && (inField(event.target) || one("[data-reveal], dialog[open]")))) return;
+  box.focus();
   const text = event.clipboardData.getData("text").replace(/\s+/g, " ");
   event.preventDefault();
   box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
@@ -119,7 +123,7 @@ addEventListener("click", (event) => menus.forEach((menu) => menu.contains(event
 addEventListener("keydown", (event) => {
   if (event.key === "Escape")
     for (const menu of menus.filter((menu) => menu.open)) (menu.open = false), one(":focus")?.closest(".menu") === menu && menu.firstElementChild.focus();
-  if (event.key === "/" && !/INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) event.preventDefault(), box?.focus();
+  if (event.key === "/" && !inField(document.activeElement)) event.preventDefault(), box?.focus();
 });
 
 const draft = one("form.draft");
