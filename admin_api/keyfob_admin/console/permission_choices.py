@@ -23,6 +23,8 @@ ADMIN_LABELS: Final[Mapping[str, str]] = {
     "teams:write": "Create and change teams, and act in all of them",
     "audit:read": "Read the activity",
     "limits:write": "Lower the limits of keys",
+    "people:read": "See people and their roles",
+    "people:write": "Invite, change and offboard people",
     "metrics:read": "Read the metrics",
 }
 _ADMIN_GROUP: Final = "Keyfob itself"

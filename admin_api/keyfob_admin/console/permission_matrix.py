@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.console import humanize
+from keyfob_admin.console.permission_choices import Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keyfob_admin.console.permission_choices import Choice, Group
+    from keyfob_admin.console.permission_choices import Choice
 
 FEW: Final = 20  # permissions that a list with their labels shows better than a table does
 _MOST_COLUMNS: Final = 6
@@ -49,8 +50,9 @@ class Summary:
 
 def matrix(groups: Sequence[Group]) -> Matrix | None:
     """Arrange *groups* as a table; None if they are few."""
-    if sum(len(group.choices) for group in groups) <= FEW:
+    if _are_few(groups):
         return None
+    groups = _by_resource(groups)
     counted = Counter(_action(choice) for group in groups for choice in group.choices)
     common = {action for action, count in counted.most_common(_MOST_COLUMNS) if count > 1}
     actions = tuple(action for action in counted if action in common)
@@ -60,6 +62,7 @@ def matrix(groups: Sequence[Group]) -> Matrix | None:
 
 def summary(groups: Sequence[Group]) -> Summary:
     """Sum up what is ticked in *groups*."""
+    groups = groups if _are_few(groups) else _by_resource(groups)
     everything = [choice for group in groups for choice in group.choices]
     ticked = [choice for choice in everything if choice.ticked]
     resources = [group for group in groups if group.ticked]
@@ -70,6 +73,25 @@ def summary(groups: Sequence[Group]) -> Summary:
         names = "\n".join(map(_line, resources)) or "nothing yet"
     counted = f"{len(ticked)} of {len(everything)} · {humanize.counted(len(resources), 'resource')}"
     return Summary(counted, f"{deleting} can delete" if deleting else "", names)
+
+
+def _are_few(groups: Sequence[Group]) -> bool:
+    return sum(len(group.choices) for group in groups) <= FEW
+
+
+def _by_resource(groups: Sequence[Group]) -> list[Group]:
+    """Take groups of several resources apart, so that no action stands without what it is about: ``Keyfob: keys``."""
+    found = []
+    for group in groups:
+        parts: dict[str, list[Choice]] = {}
+        for choice in group.choices:
+            parts.setdefault(choice.name.partition(":")[0], []).append(choice)
+        several = len(parts) > 1
+        found += [
+            Group(f"{group.title.split()[0]}: {name}" if several else group.title, (*part,))
+            for name, part in parts.items()
+        ]
+    return found
 
 
 def _line(group: Group) -> str:

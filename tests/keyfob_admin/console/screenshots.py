@@ -108,6 +108,11 @@ async def take(page: Page, key_id: str, kind: str) -> None:
     await shot("keys")
     if kind:
         return
+    for name in ("status-page", "terraform", "image-proxy"):
+        await page.get_by_label(f"Select {name}").check()
+    await page.get_by_role("button", name="Disable 3 keys…").click()
+    await shot("many")
+    await page.goto("/keys")
     await page.get_by_label("Search, or paste").fill(f"12:04:31 GET /items 200 kf_api_{key_id} 203.0.113.24")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/find")

@@ -40,6 +40,22 @@ def test_many_are_a_table_of_resources_and_actions() -> None:
     assert [f"aas:{action}" for action in ACTIONS] == [cell.name for cell in first.cells if cell]
 
 
+def test_an_action_never_stands_without_its_resource() -> None:
+    """Keyfob's own permissions have a row for each resource, and what may do everything stands apart in words."""
+    shown = groups(CATALOGUE, "admin", ("people:read", "teams:write"))
+    table = matrix(shown)
+    assert table is not None
+    own = {row.resource: row for row in table.rows if row.resource.startswith("Keyfob")}
+    assert {"Keyfob: keys", "Keyfob: people", "Keyfob: teams"} <= own.keys()
+    for row in own.values():
+        names = [choice.name for choice in (*row.cells, *row.others) if choice]
+        assert 1 == len({name.partition(":")[0] for name in names})
+    assert ["*"] == [choice.name for choice in table.rows[-1].others]
+    said = summary(shown)
+    assert "2 resources" in said.counted
+    assert {"Keyfob: teams: write", "Keyfob: people: read"} == set(said.names.split("\n"))
+
+
 def test_what_cannot_be_granted_is_off_with_the_reason() -> None:
     """Who lacks a permission finds it named in its row; what the key has already can still be taken away."""
     held = [name for name in MANY if name != "abs:delete"]
