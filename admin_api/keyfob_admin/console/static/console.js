@@ -51,7 +51,7 @@ addEventListener("paste", (event) => {
   event.preventDefault();
   box.setRangeText(text, box.selectionStart, box.selectionEnd, "end");
   if (/_[^\W_]{16}(?![^\W_])/.test(text)) box.form.requestSubmit();
-});
+}, true);
 
 // A key that was pasted to be searched for is cut to its id before it gets into an address.
 for (const form of all(".filters"))
