@@ -6,7 +6,7 @@ works once, so that going back, reloading or pressing twice neither shows the se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,13 +15,14 @@ from keyfob.management.key_drafts import KeyDraft, copy_of
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
 from keyfob_admin.console.limit_choices import limit_choices, limits_meant
+from keyfob_admin.console.owners import TEAM, new_owners, owner_of
 from keyfob_admin.console.permission_choices import groups, presets
 from keyfob_admin.console.permission_matrix import matrix, summary
 from keyfob_admin.console.single_use import new_token, once, sent_token
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from starlette.responses import Response
@@ -60,13 +61,21 @@ class Draft:
     entries: KeyForm
     token: str
     source: KeyRecord | None = None
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     def page(self, status: int = 200, mistakes: Sequence[Mistake] = ()) -> Response:
         """Write the form."""
         if status == 409:  # noqa: PLR2004
             mistakes = [replace(mistake, words=taken_words(self.key_type)) for mistake in mistakes]
         had = self.source.permissions if self.source else ()
-        shown = {"mode": "duplicate" if self.source else "new", "source": self.source, "had": had, "draft": self.token}
+        owner = self.page_request.form.get("owner") or self.page_request.actor.owner_of_new_keys or TEAM
+        shown: dict[str, Any] = {
+            "mode": "duplicate" if self.source else "new",
+            "source": self.source,
+            "had": had,
+            "draft": self.token,
+        }
+        shown |= {"owners": self.owners, "owner": owner}
         return form_page(self.page_request, self.key_type, self.entries, status, **shown, mistakes=mistakes)
 
     async def send(self, make: Callable[[], Awaitable[CreatedKey]]) -> Response:
@@ -89,7 +98,7 @@ async def show_new(page_request: PageRequest) -> Response:
             "type.html", choices=[await _type_choice(page_request, known) for known in _types(page_request)]
         )
     entries = KeyForm(expires=usual_expiry(key_type))
-    return Draft(page_request, key_type, entries, new_token()).page()
+    return Draft(page_request, key_type, entries, new_token(), owners=await new_owners(page_request)).page()
 
 
 async def generate(page_request: PageRequest) -> Response:
@@ -102,14 +111,16 @@ async def generate(page_request: PageRequest) -> Response:
     async def make() -> CreatedKey:
         chosen = None if key_type.is_fixed else entries.permissions
         meaning: dict[str, Any] = {**entries.meaning(page_request.now), "limits": entries.limits or ()}
-        wanted = KeyDraft(key_type=key_type.name, permissions=chosen, **meaning)
+        owner = owner_of(page_request.form.get("owner"))
+        wanted = KeyDraft(key_type=key_type.name, permissions=chosen, owner=owner, **meaning)
         if entries.handover:
             return await page_request.runtime.lifecycle.handovers.create(
                 page_request.team.id, wanted, actor=page_request.actor
             )
         return await page_request.runtime.lifecycle.create(page_request.team.id, wanted, actor=page_request.actor)
 
-    return await Draft(page_request, key_type, entries, sent_token(page_request)).send(make)
+    known = await new_owners(page_request)
+    return await Draft(page_request, key_type, entries, sent_token(page_request), owners=known).send(make)
 
 
 async def show_duplicate(page_request: PageRequest) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from keyfob.management.key_drafts import ABSENT, Absent
 from keyfob.management.people import PeopleSearch
 
 if TYPE_CHECKING:
@@ -21,6 +22,20 @@ async def owners(page_request: PageRequest) -> dict[str, str]:
     search = PeopleSearch(team=page_request.team.id, page_size=_MOST)
     page = await page_request.runtime.people.list(search, actor=page_request.actor)
     return found | {person.id: person.name or person.email or person.id for person in page.items}
+
+
+async def new_owners(page_request: PageRequest) -> dict[str, str]:
+    """Name the possible owners of a new key, whoever makes it among them; none where there is no choice."""
+    maker = page_request.actor
+    if maker.own_keys_only:
+        return {}
+    itself = {maker.owner_of_new_keys: maker.name} if maker.owner_of_new_keys else {}
+    return itself | await owners(page_request)
+
+
+def owner_of(chosen: str) -> str | Absent | None:
+    """What a new key's draft says of its owner."""
+    return ABSENT if not chosen else None if chosen == TEAM else chosen
 
 
 def owner_patch(chosen: str, before: str | None) -> dict[str, object]:

@@ -13,10 +13,11 @@ from keyfob.management.audited_state import AFTER, GONE, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits, require_root_key
 from keyfob.management.idempotency import UnderWay
 from keyfob.management.key_descriptions import description_of, written
-from keyfob.management.key_drafts import accepted, copy_of, successor_of
+from keyfob.management.key_drafts import Absent, accepted, copy_of, successor_of
 from keyfob.management.key_issuer import PendingKey
 from keyfob.management.key_limits import check_new_limits
 from keyfob.management.key_replacement import check_replaceable, replaced_record, rivals_of
+from keyfob.management.owners import with_new_owner
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.limits import PlanLimits
 from keyfob.store.contract import KeyView
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
+    from keyfob.management.authority import RoleAuthority
     from keyfob.management.handover import HandoverLink, Offer
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import Accepted, KeyDraft
@@ -87,7 +89,15 @@ class CreateRequest:
 class KeyCreator:
     """Makes keys. Argon2id runs between the two judgements, so that no transaction waits for it."""
 
-    def __init__(self, store: KeyStore, issue: KeyIssuer, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        issue: KeyIssuer,
+        catalogue: Catalogue,
+        now: Callable[[], datetime],
+        authority: RoleAuthority | None = None,
+    ) -> None:
+        self._authority = authority
         self._store = store
         self._issue = issue
         self._catalogue = catalogue
@@ -122,6 +132,9 @@ class KeyCreator:
         source = await rows.key(order.source) if order.source else None
         wanted = await self._judged(order, actor, team, rows.key, at)
         record = _record(wanted, issued, team, order, at=at, source=source)
+        if order.draft is not None and not isinstance(order.draft.owner, Absent):
+            chosen = replace(record, owner_id=order.draft.owner)
+            record = await with_new_owner(rows, record, chosen, self._authority, actor)
         erased = await self._make_room(rows, record, order, actor, at)
         replaced = await self._end(rows, source, record, order, at) if source and order.replacement else None
         await rows.add_key(record, issued.secret)

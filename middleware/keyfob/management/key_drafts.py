@@ -50,6 +50,7 @@ class KeyDraft:
     external_id: str | None = None
     limits: tuple[str, ...] = ()  # none: its plan's
     quota: Quota | None = None  # None: its plan's
+    owner: str | Absent | None = ABSENT  # a person's id; None: the team; absent: whoever makes the key
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class KeyLifecycle:
         self._authority = authority
         self._prefix = issue.prefix
         self._staleness = timedelta(seconds=max_staleness)
-        self._making = KeyCreator(store, issue, catalogue, now)
+        self._making = KeyCreator(store, issue, catalogue, now, authority)
         self.listing = KeyListing(store, catalogue, now, issue.prefix)
         self.quotas = KeyQuotas(self._change, catalogue)
         self.usage = KeyUsage(self.listing, store, now)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, words
 from tests.keyfob_admin.console.key_lists import names_on
+from tests.keyfob_admin.console.people import closing, joined
 
 if TYPE_CHECKING:
     from keyfob.people.record import Person
+
+__all__ = ["closing"]
 
 
 def invited(live: LiveConsole, name: str) -> Person:
@@ -48,3 +51,26 @@ def test_an_owner_who_is_nobody_is_refused_at_the_field(visitor: Visitor, live: 
     )
     assert 422 == answer.status_code
     assert 'id="owner-mistake"' in answer.text
+
+
+def test_a_new_key_is_made_for_somebody_else(visitor: Visitor, live: LiveConsole) -> None:
+    """Its form offers the team and its people under More options; whoever is chosen owns the key from the start."""
+    assert 'name="owner"' not in visitor.get("/keys/new?type=api").text
+    ana = invited(live, "Ana")
+    path, form = "/keys/new?type=api", {"name": "for Ana", "permission": "items:read", "expires": "never"}
+    assert f'<option value="team" selected>{TEAM} team</option>' in visitor.get(path).text
+    refused = visitor.send_form(path, **form, owner="nobody")
+    assert 422 == refused.status_code
+    assert "There is nobody with this id in the key's team" in words(refused.text)
+    assert 201 == visitor.send_form(path, **form, owner=ana.id).status_code
+    assert ["for Ana"] == names_on(visitor.get(f"/keys?owner={ana.id}").text)
+
+
+def test_whoever_sees_own_keys_only_makes_none_for_others(live: LiveConsole) -> None:
+    """A member's form has no owner, and one of their own making is refused."""
+    ana = invited(live, "Ana")
+    _, browser = joined(live, "cleo@example.com")
+    path, form = "/keys/new?type=api", {"name": "mine", "permission": "items:read", "expires": "never"}
+    assert 'name="owner"' not in browser.get(path).text
+    assert 403 == browser.send_form(path, **form, owner=ana.id).status_code
+    assert 201 == browser.send_form(path, **form).status_code
