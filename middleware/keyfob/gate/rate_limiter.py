@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyfob")
 
+_NAMES = 2  # fields of KeyLimits that name limits; the others depend on the time, or are not counted here
 _REMEMBERED = 65_536  # sets of meters, one for each key and kind of rule in use
 
 
@@ -81,9 +82,8 @@ class RateLimiter:
         self.observes = observes
         self._now = now
         self._meters = lru_cache(_REMEMBERED)(self._meters_of)
-        self.counted: dict[
-            tuple[str, Rule], CountedKey
-        ] = {}  # by id and rule: keys whose requests can be counted at once
+        # By id and rule: the keys whose next requests `admit` can count.
+        self.counted: dict[tuple[str, Rule], CountedKey] = {}
         self._purses = lru_cache(_REMEMBERED)(purses_of)
 
     def judge(
@@ -134,8 +134,8 @@ class RateLimiter:
         return Granted(granted.grant, granted.key_char, counted.headers(standings))
 
     def _remember(self, entry: Entry, granted: Granted, rule: Rule, meters: tuple[Meter, ...]) -> None:
-        """Let `admit` count the next requests of a key, where nothing but the counts can change."""
-        if self._here is not None and (entry.limits is None or entry.limits.raised is None):
+        """Let `admit` count the next requests of a key, unless something beside its counts has a say in them."""
+        if self._here is not None and (entry.limits is None or not any(entry.limits[_NAMES:])):
             if len(self.counted) >= _REMEMBERED:
                 self.counted.clear()
             self.counted[entry.key_id, rule] = CountedKey(granted, meters, rule.cost)

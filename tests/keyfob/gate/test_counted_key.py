@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.keys.record import RaisedLimits
 from tests.keyfob.conftest import ask
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ async def test_another_team_is_refused_however_often_its_own_was_asked_for(
     await warmed(app, issued, f"/teams/{issued.record.team}/members")
 
     assert 403 == (await ask(app, "/teams/another/members", issued.headers)).status
+
+
+async def test_what_was_raised_for_a_while_falls_when_the_time_is_over(
+    here: Installation, app: APIKeyMiddleware
+) -> None:
+    """The amounts of such a key depend on the time, so that it is judged in full each time."""
+    issued = await here.issue("items:read")
+    await here.change(issued, limits_raised=RaisedLimits(datetime.now(UTC) + timedelta(hours=1), 2.0))
+    before = [(await ask(app, "/few", issued.headers)).status for _ in range(5)]
+    gate: Any = app.gate
+    gate._rate_limiter._now = lambda: time.time() + 7_200
+
+    assert [200] * 5 == before
+    assert 429 == (await ask(app, "/few", issued.headers)).status
 
 
 async def test_each_request_is_counted_once(here: Installation, app: APIKeyMiddleware) -> None:

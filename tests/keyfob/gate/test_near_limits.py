@@ -10,13 +10,15 @@ import pytest
 from keyfob.errors import StoreUnavailable
 from keyfob.limits.windows import NS
 from keyfob.store.notices import KEPT, Notice
-from tests.keyfob.conftest import ask
+from tests.keyfob.conftest import ask, on_both_stores
 from tests.keyfob.store.samples import NOON
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
+
+pytestmark = on_both_stores
 
 START = 20_000 * 86_400 * NS + 12 * 3600 * NS
 LIMITS = {"ten": {"rate": "10/min"}, "other": {"rate": "5/min"}, "pool": {"rate": "10/day"}}
@@ -49,7 +51,7 @@ async def told(here: Installation, *apps: APIKeyMiddleware) -> list[dict[str, An
 
 async def test_a_key_near_its_limit_is_told_with_the_limit(here: Installation, guard: Guard) -> None:
     """From 80 % on: seven of ten are nothing, eight are; the notice says whose limit it is, and how much it is."""
-    app = guard(rules=RULES, limits=LIMITS)
+    app = guard(rules=RULES, limits=LIMITS, limits_file=here.folder / "limits")
     issued = await here.issue("items:read")
     await times(app, "/items", issued.headers, 7)
     before = await told(here, app)
@@ -65,7 +67,7 @@ async def test_it_is_told_once_a_day_by_however_many_processes(
     here: Installation, guard: Guard, clock: list[int]
 ) -> None:
     """Each limit and each key has its own notice; a window later, or in another process, it is not told again."""
-    apps = guard(rules=RULES, limits=LIMITS), guard(rules=RULES, limits=LIMITS)
+    apps = [guard(rules=RULES, limits=LIMITS, limits_file=here.folder / "limits") for _ in range(2)]
     one, other = await here.issue("items:read"), await here.issue("items:read")
     for _ in range(3):
         for app in apps:
@@ -81,7 +83,7 @@ async def test_it_is_told_once_a_day_by_however_many_processes(
 async def test_a_team_is_told_of_once(here: Installation, guard: Guard) -> None:
     """The purse of all keys of a team is near for all of them at once."""
     plans = {"enterprise": {"team_limits": ["pool"]}}
-    app = guard(rules=RULES, limits=LIMITS, plans=plans)
+    app = guard(rules=RULES, limits=LIMITS, plans=plans, limits_file=here.folder / "limits")
     one, other = await here.issue("items:read"), await here.issue("items:read")
     await times(app, "/free", one.headers, 8)
     await times(app, "/free", other.headers, 2)
@@ -91,7 +93,7 @@ async def test_a_team_is_told_of_once(here: Installation, guard: Guard) -> None:
 
 async def test_who_is_refused_by_the_window_before_is_near(here: Installation, guard: Guard, clock: list[int]) -> None:
     """What passed a window ago can leave no room for the first request of this one."""
-    app = guard(rules=RULES, limits=LIMITS)
+    app = guard(rules=RULES, limits=LIMITS, limits_file=here.folder / "limits")
     issued = await here.issue("items:read")
     await times(app, "/items", issued.headers, 7)
     assert [] == await told(here, app)
@@ -105,7 +107,7 @@ async def test_what_cannot_be_written_is_written_later(
     here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that is away delays the notice, and does not lose it."""
-    app = guard(rules=RULES, limits=LIMITS)
+    app = guard(rules=RULES, limits=LIMITS, limits_file=here.folder / "limits")
     issued = await here.issue("items:read")
     await times(app, "/items", issued.headers, 9)
 
