@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.history.killing import work_and_kill
 from tests.valkey_server import valkey_server
 
 if TYPE_CHECKING:
@@ -68,18 +67,7 @@ def judging(where: str, history: Path) -> subprocess.Popen[str]:
 
 def run(where: str, history: Path) -> None:
     """Let processes judge at the same time, kill some under way, and let others take their place."""
-    chance = random.Random(14)  # noqa: S311 - repeatable, and no secret
-    processes = [judging(where, history) for _ in range(PROCESSES)]
-    for _ in range(KILLED):
-        victim = processes.pop(chance.randrange(len(processes)))
-        assert victim.stdout is not None
-        assert victim.stdout.readline()
-        victim.send_signal(signal.SIGKILL)
-        victim.communicate()
-        processes.append(judging(where, history))
-    for process in processes:
-        assert process.communicate()[0].endswith("done\n")
-        assert 0 == process.returncode
+    work_and_kill(lambda: judging(where, history), processes=PROCESSES, killed=KILLED)
 
 
 def check(history: Path) -> None:

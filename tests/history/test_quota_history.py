@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.store.opening import open_store
+from tests.history.killing import work_and_kill
 from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
@@ -68,17 +67,7 @@ def judging(url: str, history: Path) -> subprocess.Popen[str]:
 
 def run(url: str, history: Path) -> None:
     """Let processes judge at the same time, kill some under way, let others take their place, and one use the rest."""
-    chance = random.Random(14)  # noqa: S311 - repeatable, and no secret
-    processes = [judging(url, history) for _ in range(PROCESSES)]
-    for _ in range(KILLED):
-        victim = processes.pop(chance.randrange(len(processes)))
-        assert victim.stdout is not None
-        assert victim.stdout.readline()
-        victim.send_signal(signal.SIGKILL)
-        victim.communicate()
-        processes.append(judging(url, history))
-    for process in processes:
-        assert process.communicate()[0].endswith("done\n")
+    work_and_kill(lambda: judging(url, history), processes=PROCESSES, killed=KILLED)
     assert "done\n" == judging(url, history).communicate()[0][-5:]
     passed = len(history.read_text().splitlines())
     assert AMOUNT - KILLED * (PORTION + 1) <= passed <= AMOUNT  # each may have been killed before it wrote its line

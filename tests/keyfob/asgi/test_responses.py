@@ -36,6 +36,7 @@ ANSWERS: list[tuple[Reason, int, str, str | None]] = [
     (Reason.WRONG_ADDRESS, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.PERMISSION, 403, "insufficient_scope", INSUFFICIENT_SCOPE),
     (Reason.LIMITED, 429, "rate_limited", None),
+    (Reason.QUOTA_EXCEEDED, 429, "quota_exceeded", None),
     (Reason.LIMITS_UNAVAILABLE, 503, "unavailable", None),
     (Reason.BAD_METHOD, 400, "invalid_method", None),
     (Reason.BAD_PATH, 400, "invalid_path", None),

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keyfob.config.people import HeaderSettings, PeopleSettings
 from keyfob.store.contract import EventQuery
 from tests.keyfob_admin.console.conftest import TEAM, Installation, LiveConsole, Visitor, hidden, installed, running
@@ -39,6 +41,13 @@ def console_behind(proxy: str, folder: Path, *ways: str) -> Iterator[LiveConsole
     installation = Installation(settings, made.admin_key, made.admin)
     with running(installation) as url:
         yield LiveConsole(url, installation)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveConsole]:
+    """A console that believes the headers of every request of the tests."""
+    with console_behind("127.0.0.1/32", tmp_path) as console:
+        yield console
 
 
 def through_proxy(live: LiveConsole, headers: dict[str, str] = CLEO) -> Visitor:

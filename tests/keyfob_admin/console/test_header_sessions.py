@@ -15,7 +15,7 @@ from tests.keyfob_admin.console.proxied import (
     EMAIL,
     GROUPS,
     NAME,
-    console_behind,
+    live,
     people_of,
     press,
     through_proxy,
@@ -24,15 +24,8 @@ from tests.keyfob_admin.console.sessions import SESSION, is_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["closing"]  # a fixture of these tests
-
-
-@pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveConsole]:
-    with console_behind("127.0.0.1/32", tmp_path) as console:
-        yield console
+__all__ = ["closing", "live"]  # fixtures of these tests
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.keyfob_admin.console.proxied import (
     GROUPS,
     SIGN_IN,
     console_behind,
+    live,
     people_of,
     press,
     through_proxy,
@@ -21,16 +22,9 @@ from tests.keyfob_admin.console.proxied import (
 from tests.keyfob_admin.console.sessions import is_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["closing"]  # a fixture of these tests
-
-
-@pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveConsole]:
-    with console_behind("127.0.0.1/32", tmp_path) as console:
-        yield console
+__all__ = ["closing", "live"]  # fixtures of these tests
 
 
 def test_the_button_signs_in_whom_the_proxy_names(live: LiveConsole) -> None:
