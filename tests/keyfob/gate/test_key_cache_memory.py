@@ -36,7 +36,7 @@ def row(number: int) -> list[Any]:
         "{}",
         *[None] * 5,
         "[]",
-        *[None] * 3,
+        *[None] * 7,
     ]
 
 
