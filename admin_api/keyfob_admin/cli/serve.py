@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -42,13 +43,7 @@ def serve(*, port: int, host: str, workers: int, form: Form | None) -> None:
         os.environ["KEYFOB_CONFIG"] = str(settings.path)  # for the workers
     lacks_owner = _lacks_owner()
     with take_port(host, port) as taken:
-        words = _where(taken, settings.admin.url)
-
-        def ready() -> None:
-            _tell(words, "serving", form)
-            if lacks_owner:
-                _tell(NO_OWNER, "no_owner", form)
-
+        ready = partial(_tell, _where(taken, settings.admin.url), form, lacks_owner=lacks_owner)
         if workers > 1:
             has_started = server.run_workers(taken, workers=workers, ready=ready, form=form or "text")
         else:
@@ -70,11 +65,17 @@ def _where(taken: socket.socket, configured: str | None) -> str:
     return f"{everywhere}. The console answers at {where}, the admin API at {where}/v1 (Ctrl-C stops)"
 
 
-def _tell(words: str, event: str, form: Form | None) -> None:
+def _tell(words: str, form: Form | None, *, lacks_owner: bool) -> None:
+    """Say that requests are answered, and how to make the first owner: to a person, or in the log."""
     if form is None:
         say(words)
-    else:
-        logging.getLogger("keyfob").info(words, extra={"event": event})
+        if lacks_owner:
+            say(NO_OWNER)
+        return
+    log = logging.getLogger("keyfob")
+    log.info(words, extra={"event": "serving"})
+    if lacks_owner:
+        log.info(NO_OWNER, extra={"event": "no_owner"})
 
 
 def _lacks_owner() -> bool:
