@@ -126,6 +126,19 @@ class QuotaBookContract:
 
         assert 4 == await taken(book, purses, 6)
 
+    async def test_what_is_leased_too_late_returns(self, new_book: Callable[[], QuotaBook], clock: Clock) -> None:
+        """A lease that arrives when its period is over is given back to that period, not used in the next."""
+        book, purses = new_book(), (purse(100),)
+        waiting = asyncio.create_task(book.acquire(purses, 60))
+        await asyncio.sleep(0)
+        clock.now = float(MONTH.ends)
+        assert book.take(purses, 1) is None
+        await waiting
+        await book.drain()
+        clock.now = NOON
+
+        assert 100 == await taken(new_book(), purses, 101)
+
     async def test_all_purses_have_room_or_nothing_is_taken(
         self, store: KeyStore, new_book: Callable[[], QuotaBook]
     ) -> None:
