@@ -102,7 +102,7 @@ class Transaction(Protocol):
         ...
 
     async def owners(self) -> list[Person]:
-        """The active people with the role ``owner``."""
+        """The active people with the role ``owner``; an application's users, team admins at most, are none."""
         ...
 
     async def put_person(self, person: Person) -> None:

@@ -118,6 +118,7 @@ async def test_no_user_of_an_application_counts_as_the_last_owner(office: Office
     person = await people_of(office).known(ANN)
     await office.people.set_role("a", person.id, "owner", actor=ROOT)
 
+    assert [owner.id] == [one.id for one in await office.store.people.owners()]
     with pytest.raises(LastOwner):
         await office.people.remove("a", owner.id, actor=ROOT)
     await office.people.remove("a", person.id, actor=ROOT)

@@ -504,7 +504,7 @@ SELECT {person_columns} FROM keyfob.people p WHERE p.email_folded = $1 ORDER BY 
 
 -- name: owners
 SELECT {person_columns} FROM keyfob.people p
-WHERE p.state = 'active' AND p.id IN (SELECT person FROM keyfob.memberships WHERE role = 'owner') ORDER BY p.id
+WHERE p.state = 'active' AND p.source <> 'app' AND p.id IN (SELECT person FROM keyfob.memberships WHERE role = 'owner') ORDER BY p.id
 
 -- name: people
 SELECT {person_columns} FROM keyfob.people p

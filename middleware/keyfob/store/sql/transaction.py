@@ -147,7 +147,7 @@ class StatementTransaction(ABC):
         return [rows.person_of(row) for row in await self.run("people_of_email", (folded_email(email),))]
 
     async def owners(self) -> list[Person]:
-        """The active people with the role ``owner``."""
+        """The active people with the role ``owner``; an application's users, team admins at most, are none."""
         return [rows.person_of(row) for row in await self.run("owners")]
 
     async def put_person(self, person: Person) -> None:

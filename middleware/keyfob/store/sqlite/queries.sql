@@ -469,7 +469,7 @@ SELECT {person_columns} FROM people p WHERE p.email_folded = ? ORDER BY p.create
 
 -- name: owners
 SELECT {person_columns} FROM people p
-WHERE p.state = 'active' AND p.id IN (SELECT person FROM memberships WHERE role = 'owner') ORDER BY p.id
+WHERE p.state = 'active' AND p.source <> 'app' AND p.id IN (SELECT person FROM memberships WHERE role = 'owner') ORDER BY p.id
 
 -- name: people
 SELECT {person_columns} FROM people p
