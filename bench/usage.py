@@ -66,6 +66,7 @@ async def _with_keys(folder: Path, url: str | None, size: int) -> dict[str, floa
             noting += time.perf_counter() - start
             written = asyncio.Event()
             changing = asyncio.create_task(_change_until(written, here.store, ids[0], waits))
+            await asyncio.sleep(0)  # the first change begins before the writing, however fast that is
             start, start_cpu = time.perf_counter(), time.process_time()
             await usage.flush(here.store)
             writing.append(time.perf_counter() - start)

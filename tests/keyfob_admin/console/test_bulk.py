@@ -152,6 +152,7 @@ async def test_keys_are_disabled_together_without_a_mouse(browser: Browser, shar
             await page.keyboard.press("Space")
         await tab_to(page, "Disable 2 keys…")
         await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog").get_by_role("button", name="Cancel")).to_be_focused()
         await page.keyboard.press("Shift+Tab")
         await page.keyboard.type("laptop stolen")
         await tab_to(page, "Disable 2 keys")

@@ -24,6 +24,7 @@ async def test_a_key_is_made_in_four_clicks(browser: Browser, shared: LiveConsol
     async with opened(browser, shared) as page:
         await page.get_by_role("link", name="Create Key").first.click()
         await page.get_by_role("button", name="Next").click()
+        await expect(page.get_by_label("Name", exact=True)).to_be_focused()
         await page.keyboard.type("four clicks")
         await page.get_by_label("items:read").check()
         await page.get_by_role("button", name="Generate Key").click()
@@ -45,6 +46,7 @@ async def test_a_leaked_key_is_disabled_by_keyboard_alone(browser: Browser, shar
     key, _ = await shared.installation.make("leaked, no mouse")
     async with opened(browser, shared) as page:
         await page.keyboard.press("/")
+        await expect(page.get_by_role("searchbox")).to_be_focused()
         await page.keyboard.insert_text(f"12:00 GET /items 200 kf_api_{key.id}")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/find")
@@ -108,6 +110,7 @@ async def test_a_colleague_has_access_in_three_clicks(browser: Browser, shared: 
     async with opened(browser, shared) as page:
         await page.get_by_role("navigation", name="Main").get_by_role("link", name="People").click()
         await page.get_by_role("link", name="Invite").click()
+        await expect(page.get_by_label("E-mail address")).to_be_focused()
         await page.keyboard.type("dora@example.com")
         await page.get_by_role("button", name="Invite").click()
         await expect(page.get_by_role("heading", name="Send this link to")).to_be_visible()
