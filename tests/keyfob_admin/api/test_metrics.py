@@ -13,6 +13,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.gate.client_address import ClientAddress
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin.wire.local_clients import LocalOnly
+from tests.promtool import promtool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,16 @@ def test_metrics_count_requests_by_verdict_and_reason(live_admin: LiveAdmin) -> 
     assert found["keyfob_staleness_seconds", ""] >= 0
     assert ("keyfob_argon2_seconds_count", "") in found
     assert made.id not in answer.text
+
+
+def test_prometheus_finds_nothing_to_improve(live_admin: LiveAdmin) -> None:
+    """Promtool reads every metric, with its help, type, unit and ending; it says so where a name is not the usual one."""
+    live_admin.make()
+    text = live_admin.client.get(f"{live_admin.url}/metrics").text
+
+    assert (0, "") == promtool("check", "metrics", stdin=text)
+    code, report = promtool("check", "metrics", stdin=text.replace("keyfob_requests_total", "keyfob_requests"))
+    assert (3, True) == (code, "keyfob_requests counter metrics should have" in report)
 
 
 def test_a_forwarded_request_needs_a_key_with_metrics_read(live_admin: LiveAdmin) -> None:
