@@ -53,7 +53,7 @@ def test_metrics_count_requests_by_verdict_and_reason(live_admin: LiveAdmin) -> 
 
 
 def test_prometheus_finds_nothing_to_improve(live_admin: LiveAdmin) -> None:
-    """Promtool reads every metric, with its help, type, unit and ending; it says so where a name is not the usual one."""
+    """Its own program reads every metric with help, type and unit, and notices a name without the usual ending."""
     live_admin.make()
     text = live_admin.client.get(f"{live_admin.url}/metrics").text
 
