@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 from starlette.responses import Response
@@ -11,8 +11,10 @@ from starlette.responses import Response
 from keyfob.errors import NotFound
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import Actor
+from keyfob.management.idempotency import IdempotencyKey
 from keyfob_admin.wire.links import handover_address, link_base
 from keyfob_admin.wire.media_types import JSON
+from keyfob_admin.wire.preconditions import idempotency_key
 from keyfob_admin.wire.presenters import KeyPresenter
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,14 @@ class Call:
         if key_id is None or not written.endswith(key_id):  # a whole key does not belong in a path
             raise NotFound
         return key_id
+
+    def idempotency(self, path: str) -> IdempotencyKey | None:
+        """What the Idempotency-Key of a POST to *path* stands for. Bodies are compared by their content alone."""
+        key = idempotency_key(self.request.headers)
+        if key is None or self.body is None:
+            return None
+        said = msgspec.json.encode(self.body)
+        return IdempotencyKey.of(key, caller=self.grant.key_id, method="POST", path=path, body=said)
 
     async def demand_visible(self) -> None:
         """Raise NotFound unless the caller can see the team and the key that the path names, if it names any."""

@@ -232,6 +232,7 @@ ROUTES: Final[tuple[Route[Call], ...]] = (
         any_of=("limits:write",),
         body=AdjustQuota,
         answer=QuotaUse,
+        repeatable=True,
         refusals=(errors.NoQuota, errors.ExceedsOwnLimits),
     ),
 )

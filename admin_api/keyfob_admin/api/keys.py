@@ -9,12 +9,11 @@ import msgspec
 from starlette.responses import Response
 
 from keyfob.errors import Invalid
-from keyfob.management.idempotency import IdempotencyKey
 from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
 from keyfob.quota import Every, Quota
-from keyfob_admin.api.call import answer
-from keyfob_admin.wire import Preconditions, etag, given, idempotency_key, or_none, views
+from keyfob_admin.api.call import REPLAYED, answer
+from keyfob_admin.wire import Preconditions, etag, given, or_none, views
 from keyfob_admin.wire.key_limits import KeyQuota, LimitsRaised
 from keyfob_admin.wire.key_usage import shown_days, shown_rows
 from keyfob_admin.wire.requests import (
@@ -54,7 +53,7 @@ async def create(call: Call) -> Response:
         limits=tuple(sent.limits),
         quota=None if sent.quota is None else Quota(sent.quota.amount, Every(sent.quota.every)),
     )
-    lifecycle, idempotency = call.runtime.lifecycle, _idempotency(call, _keys(call))
+    lifecycle, idempotency = call.runtime.lifecycle, call.idempotency(_keys(call))
     if sent.handover is msgspec.UNSET:
         created = await lifecycle.create(
             call.team, draft, actor=call.actor, replace=sent.replace, idempotency=idempotency
@@ -81,7 +80,7 @@ async def hand_over(call: Call) -> Response:
 
 async def duplicate(call: Call) -> Response:
     """Create a key like another one, with its own secret."""
-    idempotency = _idempotency(call, f"{_keys(call)}/{call.key_id}/duplicate")
+    idempotency = call.idempotency(f"{_keys(call)}/{call.key_id}/duplicate")
     created = await call.runtime.lifecycle.duplicate(
         call.team, call.key_id, given(call.sent(DuplicateKey)), actor=call.actor, idempotency=idempotency
     )
@@ -99,7 +98,7 @@ async def rotate(call: Call) -> Response:
         overrides,
         overlap=overlap,
         actor=call.actor,
-        idempotency=_idempotency(call, f"{_keys(call)}/{call.key_id}/rotate"),
+        idempotency=call.idempotency(f"{_keys(call)}/{call.key_id}/rotate"),
         precondition=_precondition(call),
     )
     waits = or_none(call.asked(DisableQuery).wait) is not None and created.replaced is not None
@@ -247,7 +246,7 @@ def _reveal(call: Call, created: CreatedKey) -> Response:
 
 def _revealed(call: Call, shown: views.NewKey | views.RotatedKey, *, replayed: bool) -> Response:
     if replayed:
-        return answer(shown, headers={"Idempotency-Replayed": "true"})
+        return answer(shown, headers=REPLAYED)
     return answer(shown, 201, {"Location": call.address_of(f"{_keys(call)}/{shown.key.id}")})
 
 
@@ -258,12 +257,3 @@ def _keys(call: Call) -> str:
 def _precondition(call: Call) -> Precondition:
     """What If-Match and If-None-Match ask of the key's revision."""
     return Preconditions.of(call.request.headers).check
-
-
-def _idempotency(call: Call, path: str) -> IdempotencyKey | None:
-    """What the caller's Idempotency-Key stands for. Bodies are compared by their content, not by their whitespace."""
-    key = idempotency_key(call.request.headers)
-    if key is None or call.body is None:
-        return None
-    said = msgspec.json.encode(call.body)
-    return IdempotencyKey.of(key, caller=call.grant.key_id, method="POST", path=path, body=said)

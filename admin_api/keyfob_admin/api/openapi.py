@@ -59,7 +59,8 @@ _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "1–255 visible ASCII characters. For 24 hours, a repeated call answers 200 without a secret.",
+    "description": "1–255 visible ASCII characters. For 24 hours, a repeated call does nothing again, and answers 200 "
+    "without a secret.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _IF_MATCH: Final = {
@@ -80,7 +81,10 @@ _IF_NONE_MATCH: Final = {
 _HEADERS: Final = {
     "ETag": {"description": "The key's entity tag, strong.", "schema": {"type": "string"}},
     "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
-    "Idempotency-Replayed": {"description": "`true`", "schema": {"type": "string", "enum": ["true"]}},
+    "Idempotency-Replayed": {
+        "description": "`true`: it was done before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}},
 }
 
@@ -148,10 +152,11 @@ def _answers(route: Route[C]) -> Json:
     content: Json = {JSON: {"schema": ref(route.answer)}} if route.answer else {}
     answer: Json = {"description": "Done."} | ({"content": content} if content else {})
     headers = ["ETag"] * route.tagged + ["Location"] * (route.status == 201)  # noqa: PLR2004
+    headers += ["Idempotency-Replayed"] * (route.repeatable and route.status == 200)  # noqa: PLR2004
     if headers:
         answer["headers"] = {name: _HEADERS[name] for name in headers}
     answers = {str(route.status): answer}
-    if route.repeatable:
+    if route.repeatable and route.status != 200:  # noqa: PLR2004
         replay = {"description": "This was done before, under the same `Idempotency-Key`.", "content": content}
         answers["200"] = replay | {"headers": {"Idempotency-Replayed": _HEADERS["Idempotency-Replayed"]}}
     if route.conditional and route.method == "GET":

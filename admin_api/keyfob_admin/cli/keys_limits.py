@@ -52,7 +52,7 @@ def limits(key_id: str, *, add: int | None, set_to: int | None, as_json: bool, *
             record = (await context.keys.update(record.team, record.id, patch, actor=context.actor)).record
         if add is not None or set_to is not None:
             quotas = context.keys.quotas
-            view = await quotas.adjust(record.team, record.id, add=add, set_to=set_to, actor=context.actor)
+            view, _ = await quotas.adjust(record.team, record.id, add=add, set_to=set_to, actor=context.actor)
             record = view.record
         standings = context.runtime.standings
         found = await standings.of(record.team, record.id, actor=context.actor)

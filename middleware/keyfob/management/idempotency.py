@@ -1,6 +1,6 @@
-"""Creates a key only once, however often the request arrives (the Idempotency-Key header).
+"""Does what a request asks only once, however often it arrives (the Idempotency-Key header).
 
-The record commits in the same transaction as its key, so neither exists without the other.
+The record commits in the same transaction as what was done, so neither exists without the other.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import IdempotencyInProgress, IdempotencyMismatch, Invalid
+from keyfob.store.idempotency import IdempotencyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from keyfob.store.idempotency import IdempotencyRecord
+    from keyfob.store.transaction import Transaction
 
 KEPT = timedelta(hours=24)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -44,7 +45,7 @@ class IdempotencyKey:
         return cls(hashlib.sha256(scope.encode()).hexdigest(), hashlib.sha256(body).digest())
 
     def answered_by(self, earlier: IdempotencyRecord | None, now: datetime) -> str | None:
-        """Return the id of the key that this request has created already, or None if it must create one.
+        """Return the id of the key that this request has created or changed already, or None if it must do so.
 
         Raises:
             IdempotencyMismatch: *earlier* was a different request.
@@ -79,3 +80,23 @@ class UnderWay:
             yield
         finally:
             self._scopes.discard(key.scope)
+
+
+class Once:
+    """One change to a key that was asked for under an Idempotency-Key, or under none."""
+
+    def __init__(self, key: IdempotencyKey | None) -> None:
+        self._key = key
+        self.replayed = False  # whether it was found to be made already
+
+    async def was_made(self, rows: Transaction, at: datetime) -> bool:
+        """Whether the change is made already. Raises IdempotencyMismatch."""
+        if self._key is not None:
+            earlier = await rows.idempotency_record(self._key.scope)
+            self.replayed = self._key.answered_by(earlier, at) is not None
+        return self.replayed
+
+    async def save(self, rows: Transaction, key_id: str, at: datetime) -> None:
+        """Save that the change is made to the key *key_id*."""
+        if self._key is not None:
+            await rows.save_idempotency_record(self._key.scope, IdempotencyRecord(self._key.body_digest, key_id, at))

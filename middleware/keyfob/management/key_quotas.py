@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import ConfigError, Invalid, NoQuota
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.limits.purses import quota_now
+from keyfob.management.idempotency import Once, UnderWay
 from keyfob.policy.quotas import read_quota
 from keyfob.quota import MOST, Every, ExtraQuota, Quota, period_of
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord
+    from keyfob.management.actor import Actor
+    from keyfob.management.idempotency import IdempotencyKey
     from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyView
 
@@ -50,6 +53,13 @@ def lets_more_pass(before: Quota | None, after: Quota | None) -> bool:
     return after.amount > before.amount
 
 
+class AdjustedQuota(NamedTuple):
+    """A key after its quota was adjusted, and whether that was done before under the same Idempotency-Key."""
+
+    view: KeyView
+    replayed: bool
+
+
 class KeyQuotas:
     """Gives keys more or less for the present period."""
 
@@ -57,10 +67,18 @@ class KeyQuotas:
         """*change* makes a key what a function says, as `KeyLifecycle` does it."""
         self._change = change
         self._catalogue = catalogue
+        self._under_way = UnderWay()
 
     async def adjust(
-        self, team_id: str, key_id: str, *, add: int | None = None, set_to: int | None = None, actor: object
-    ) -> KeyView:
+        self,
+        team_id: str,
+        key_id: str,
+        *,
+        add: int | None = None,
+        set_to: int | None = None,
+        actor: Actor,
+        idempotency: IdempotencyKey | None = None,
+    ) -> AdjustedQuota:
         """Let the key use *add* more in the present period, or less, or *set_to* in all; needs ``limits:write``.
 
         It ends with the period. What was used stays.
@@ -69,6 +87,7 @@ class KeyQuotas:
             Invalid: not one of the two is given, or the amount would be out of range.
             NoQuota: neither the key nor its plan has one.
             ExceedsOwnLimits: it is more than before, and *actor* does not hold ``*``.
+            IdempotencyMismatch, IdempotencyInProgress
         """
         if (add is None) is (set_to is None):
             raise Invalid(("", "Say either add or set"))
@@ -85,4 +104,7 @@ class KeyQuotas:
             extra = ExtraQuota(amount - base.amount, period_of(base.every, at.timestamp()).end)
             return replace(before, quota_extra=extra if extra.amount else None)
 
-        return await self._change(team_id, key_id, alter, actor=actor, precondition=None, needed=_NEEDED)
+        once = Once(idempotency)
+        with self._under_way.claim(idempotency):
+            view = await self._change(team_id, key_id, alter, actor=actor, needed=_NEEDED, once=once)
+        return AdjustedQuota(view, once.replayed)

@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 from keyfob.errors import KeyNotDisabled, PreconditionFailed
 from keyfob.management.actor import confirmed
 from keyfob.management.bulk_disable import BulkDisable
-from keyfob.management.escalation import check_escalation, check_limits, require_root_key, widens
 from keyfob.management.handover import Handovers
-from keyfob.management.key_changes import Acknowledged, Changed, Precondition, erase, put_changed, still_there
+from keyfob.management.key_changes import Acknowledged, Changed, Precondition, erase, still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest, KeyCreator
 from keyfob.management.key_drafts import patched, source_of
-from keyfob.management.key_limits import check_limit_change, needed_for
+from keyfob.management.key_editor import KeyEditor
+from keyfob.management.key_limits import needed_for
 from keyfob.management.key_listing import KeyListing, KeySearch
 from keyfob.management.key_quotas import KeyQuotas
 from keyfob.management.key_replacement import DEFAULT_OVERLAP, Replacement, read_overlap
 from keyfob.management.key_state import refusal_to_create, state_of
 from keyfob.management.key_usage import KeyUsage
-from keyfob.management.owners import with_new_owner
 from keyfob.management.validation import clean_reason
 from keyfob.propagation.acknowledgements import AcknowledgementWait
 from keyfob.propagation.reach import seconds_until_effective
-from keyfob.store.contract import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_state import CreateRefusal
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract import KeyStore, KeyView
     from keyfob.store.transaction import Transaction
 
 __all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch", "Precondition"]
@@ -66,11 +64,11 @@ class KeyLifecycle:
         self._store = store
         self._catalogue = catalogue
         self._now = now
-        self._authority = authority
         self._prefix = issue.prefix
         self._staleness = timedelta(seconds=max_staleness)
         self._making = KeyCreator(store, issue, catalogue, now, authority)
         self.listing = KeyListing(store, catalogue, now, issue.prefix)
+        self._change = KeyEditor(store, self.listing, catalogue, now, authority).change
         self.quotas = KeyQuotas(self._change, catalogue)
         self.usage = KeyUsage(self.listing, store, now)
         self.handovers = Handovers(
@@ -264,37 +262,3 @@ class KeyLifecycle:
         """Say when the last worker acts on what a change that was just made left of a key."""
         wait = timedelta(seconds=await seconds_until_effective(self._store, self._staleness.total_seconds()))
         return Changed(view, self._now() + wait, is_immediate=not wait)
-
-    async def _change(
-        self,
-        team_id: str,
-        key_id: str,
-        alter: Callable[[KeyRecord, datetime], KeyRecord],
-        *,
-        actor: Actor,
-        precondition: Precondition | None,
-        reason: str | None = None,
-        needed: str = "keys:write",
-    ) -> KeyView:
-        """Make the key what *alter* says, if that is something else than it is."""
-        seen = await self.listing.one(team_id, key_id, actor=actor, needed=needed)
-
-        async def work(rows: Transaction) -> KeyRecord:
-            at = self._now()
-            doer = await confirmed(actor, rows, needed, at=at)
-            before = await still_there(rows, seen.record.id, doer)
-            if precondition is not None:
-                precondition(before.revision)
-            after = alter(before, at)
-            if after == before:
-                return before
-            after = await with_new_owner(rows, before, after, self._authority, doer)
-            check_limit_change(doer, before, after, self._catalogue, at=at)
-            if widens(before, after):
-                check_escalation(doer, after.permissions, self._catalogue.key_types.get(after.key_type))
-                check_limits(doer, after.expires_at, after.ip_allow)
-            await put_changed(rows, before, after, doer, at=at, reason=reason)
-            await require_root_key(rows, before, at=at)
-            return replace(after, revision=await rows.next_revision())
-
-        return KeyView(await self._store.change(work), seen.last_used)

@@ -14,6 +14,7 @@ from keyfob.keys.hashing import Argon2Parameters
 from keyfob.keys.record import Team
 from keyfob.management.actor import Actor
 from keyfob.management.authority import RoleAuthority
+from keyfob.management.idempotency import IdempotencyKey
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.key_listing import KeySearch
@@ -141,6 +142,13 @@ def acting(created: CreatedKey) -> Actor:
     """Who acts with this key."""
     record = created.view.record
     return Actor.of_key(record, "192.0.2.7")
+
+
+def once(
+    key: str = "k-1", *, caller: str = "me", path: str = "/v1/teams/a/keys", body: bytes = b"{}"
+) -> IdempotencyKey:
+    """Stand for a request that can be sent again."""
+    return IdempotencyKey.of(key, caller=caller, method="POST", path=path, body=body)
 
 
 async def count(office: Office, team: str = "a") -> int:

@@ -15,22 +15,16 @@ from keyfob.errors import (
     KeyTypeTaken,
     NotFound,
 )
-from keyfob.management.idempotency import IdempotencyKey
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
-from tests.keyfob.management.conftest import ROOT
+from tests.keyfob.management.conftest import ROOT, once
 
 if TYPE_CHECKING:
+    from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.keys import CreatedKey
     from tests.keyfob.management.conftest import Office
 
 DRAFT = KeyDraft("CI", permissions=("items:read",))
-
-
-def once(
-    key: str = "k-1", *, caller: str = "me", path: str = "/v1/teams/a/keys", body: bytes = b"{}"
-) -> IdempotencyKey:
-    return IdempotencyKey.of(key, caller=caller, method="POST", path=path, body=body)
 
 
 async def make(office: Office, key: IdempotencyKey, draft: KeyDraft = DRAFT) -> CreatedKey:

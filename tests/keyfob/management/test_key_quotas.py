@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.errors import ExceedsOwnLimits, Forbidden, Invalid, NoQuota
+from keyfob.errors import ExceedsOwnLimits, Forbidden, IdempotencyInProgress, IdempotencyMismatch, Invalid, NoQuota
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_quotas import lets_more_pass, quota_of
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.quota import MOST, Every, ExtraQuota, Quota
-from tests.keyfob.management.conftest import CATALOGUE, ROOT
+from tests.keyfob.management.conftest import CATALOGUE, ROOT, once
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
@@ -132,7 +133,7 @@ async def test_more_is_given_until_the_period_ends(office: Office) -> None:
     """What is added counts for this month alone; a second time it is added to what there is then."""
     made, quotas = await office.key(), office.keys.quotas
     await quotas.adjust("a", made.key.id, add=20, actor=ROOT)
-    added = (await quotas.adjust("a", made.key.id, add=-5, actor=ROOT)).record
+    added = (await quotas.adjust("a", made.key.id, add=-5, actor=ROOT)).view.record
     assert (ExtraQuota(15, APRIL), Quota(115, Every.MONTH)) == (added.quota_extra, in_force(office, added))
     event = (await office.events())[-1]
     assert ("key.updated", {"amount": 15, "until": APRIL.isoformat()}) == (event.action, event.detail["quota_extra"])
@@ -142,15 +143,78 @@ async def test_more_is_given_until_the_period_ends(office: Office) -> None:
 
     assert HUNDRED == in_force(office, added)
     assert (ExtraQuota(-100, datetime(2026, 5, 1, tzinfo=UTC)), Quota(0, Every.MONTH)) == (
-        (none := (await quotas.adjust("a", made.key.id, set_to=0, actor=ROOT)).record).quota_extra,
+        (none := (await quotas.adjust("a", made.key.id, set_to=0, actor=ROOT)).view.record).quota_extra,
         in_force(office, none),
     )
+
+
+async def test_what_is_asked_again_adds_nothing(office: Office) -> None:
+    """A repeated request is answered with the key as it is now; under another Idempotency-Key it is another request."""
+    made, adjust = await office.key(), office.keys.quotas.adjust
+    first = await adjust("a", made.key.id, add=20, actor=ROOT, idempotency=once())
+    await adjust("a", made.key.id, add=1, actor=ROOT, idempotency=once("k-2"))
+    again = await adjust("a", made.key.id, add=20, actor=ROOT, idempotency=once())
+
+    assert ((ExtraQuota(20, APRIL), False), (ExtraQuota(21, APRIL), True)) == (
+        (first.view.record.quota_extra, first.replayed),
+        (again.view.record.quota_extra, again.replayed),
+    )
+    assert ["key.updated"] * 2 == [event.action for event in await office.events()][-2:]
+
+
+async def test_what_changed_nothing_is_done_only_once(office: Office) -> None:
+    """An amount that it has already: asked again it does not undo what somebody else did since."""
+    made, adjust = await office.key(), office.keys.quotas.adjust
+    await adjust("a", made.key.id, set_to=100, actor=ROOT, idempotency=once())
+    await adjust("a", made.key.id, set_to=50, actor=ROOT)
+
+    again = await adjust("a", made.key.id, set_to=100, actor=ROOT, idempotency=once())
+
+    assert Quota(50, Every.MONTH) == in_force(office, again.view.record)
+
+
+async def test_workers_that_are_asked_at_the_same_moment_add_once(office: Office) -> None:
+    """One of them adds, whichever transaction is first, and the others say that it was done."""
+    made = await office.key()
+    adjustments = [
+        office.keys.quotas.adjust("a", made.key.id, add=20, actor=ROOT, idempotency=once()) for _ in range(5)
+    ]  # each by a lifecycle of its own
+
+    answers = await asyncio.gather(*adjustments)
+
+    assert [False, True, True, True, True] == sorted(answer.replayed for answer in answers)
+    assert {ExtraQuota(20, APRIL)} == {answer.view.record.quota_extra for answer in answers}
+
+
+async def test_a_request_with_another_content_or_one_under_way_is_refused(office: Office) -> None:
+    """The same Idempotency-Key stands for one content, and one process does not do it twice at the same time."""
+    made, adjust = await office.key(), office.keys.quotas.adjust
+
+    answers = await asyncio.gather(
+        *(adjust("a", made.key.id, add=20, actor=ROOT, idempotency=once()) for _ in range(2)), return_exceptions=True
+    )
+    with pytest.raises(IdempotencyMismatch):
+        await adjust("a", made.key.id, add=21, actor=ROOT, idempotency=once(body=b"21"))
+
+    assert 1 == sum(isinstance(answer, IdempotencyInProgress) for answer in answers)
+    assert ExtraQuota(20, APRIL) == (await office.keys.get("a", made.key.id, actor=ROOT)).record.quota_extra
+
+
+async def test_an_adjustment_that_was_refused_can_be_tried_again(office: Office) -> None:
+    """Only what worked is saved."""
+    made, adjust = await office.key(), office.keys.quotas.adjust
+    with pytest.raises(Invalid):
+        await adjust("a", made.key.id, set_to=MOST + 1, actor=ROOT, idempotency=once())
+
+    assert not (await adjust("a", made.key.id, set_to=5, actor=ROOT, idempotency=once())).replayed
 
 
 async def test_the_amount_of_a_period_is_set(office: Office) -> None:
     """To any amount, and back to what the plan says; another quota of its own forgets what was added."""
     made, quotas = await office.key(), office.keys.quotas
-    found = [(await quotas.adjust("a", made.key.id, set_to=amount, actor=ROOT)).record for amount in (250, 100, 250)]
+    found = [
+        (await quotas.adjust("a", made.key.id, set_to=amount, actor=ROOT)).view.record for amount in (250, 100, 250)
+    ]
     assert [250, 100, 250] == [quota.amount for one in found if (quota := in_force(office, one))]
     assert [ExtraQuota(150, APRIL), None] == [one.quota_extra for one in found[:2]]
 
@@ -166,9 +230,9 @@ async def test_only_who_holds_everything_gives_more(office: Office) -> None:
     with pytest.raises(Forbidden):
         await quotas.adjust("a", made.key.id, add=-1, actor=writer)
     await quotas.adjust("a", made.key.id, add=-1, actor=lowerer)
-    for more in ({"add": 1}, {"set_to": 100}):
+    for add, set_to in ((1, None), (None, 100)):
         with pytest.raises(ExceedsOwnLimits):
-            await quotas.adjust("a", made.key.id, **more, actor=lowerer)
+            await quotas.adjust("a", made.key.id, add=add, set_to=set_to, actor=lowerer)
 
     await quotas.adjust("a", made.key.id, set_to=98, actor=lowerer)
 

@@ -114,6 +114,23 @@ async def test_more_is_given_for_the_present_period(here: Installation, admin: h
     assert 1 == await passed(here, issued, 2) if (await admin.post(f"{path}/quota", json={"set": 6})).is_success else 0
 
 
+async def test_more_is_given_once_however_often_it_is_asked(here: Installation, admin: httpx.AsyncClient) -> None:
+    """A repeated request under one Idempotency-Key says how the quota stands; another caller's or key's is another."""
+    issued, other = [await here.issue("items:read") for _ in range(2)]
+    colleague = await here.issue("*", key_type="admin")
+    path, headers = f"/v1/teams/default/keys/{issued.record.id}/quota", {"Idempotency-Key": "k-1"}
+    first, again = [await admin.post(path, json={"add": 5}, headers=headers) for _ in range(2)]
+    assert (200, 200, first.json(), 405) == (first.status_code, again.status_code, again.json(), first.json()["amount"])
+    assert (None, "true") == (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"])
+
+    mismatch = await admin.post(path, json={"add": 6}, headers=headers)
+    of_other = await admin.post(path.replace(issued.record.id, other.record.id), json={"add": 5}, headers=headers)
+    by_other = await admin.post(path, json={"add": 5}, headers=headers | colleague.headers)
+
+    assert (422, "idempotency_mismatch") == (mismatch.status_code, mismatch.json()["code"])
+    assert (405, 410) == (of_other.json()["amount"], by_other.json()["amount"])
+
+
 async def test_rotation_neither_resets_nor_doubles(here: Installation, admin: httpx.AsyncClient) -> None:
     """Both keys of a rotation are counted as one."""
     issued = await here.issue("items:read")
