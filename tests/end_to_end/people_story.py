@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.keyfob_admin.cli.test_doctor_and_serve import free_port, until_up
+from tests.keyfob_admin.console.conftest import PATIENCE
 from tests.keyfob_admin.console.reveal import create
 from tests.keyfob_admin.sign_in.provider.running import CLIENT, SECRET, real_provider
 
@@ -78,7 +79,7 @@ def served(folder: Path, owner: str) -> Iterator[Served]:
 async def browser_of(browser: Browser, here: Served) -> AsyncIterator[Page]:
     """A browser of somebody's own."""
     context = await browser.new_context(base_url=here.url)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     try:
         yield await context.new_page()
     finally:

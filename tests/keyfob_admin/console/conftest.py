@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from keyfob.config.settings import AdminSettings, load_settings
 from keyfob.management.actor import Actor
@@ -49,6 +49,7 @@ CHEAP = {"memory_kib": 64, "time": 1}  # these tests are not about Argon2id
 ANA = Actor("cli", None, "ana@example.com", None, frozenset({"*"}), "203.0.113.9")
 SECRET = re.compile(r"kf_[a-z0-9]+_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}")
 PICTURES = Path(__file__).parents[3] / "build" / "screenshots"
+PATIENCE = 45_000  # milliseconds that a page may take on a busy machine
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -202,6 +203,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveConsole]:
 async def browser() -> AsyncIterator[Browser]:
     if shutil.which("chromium") is None:
         require("Chromium", "the console is tried in a real browser")
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -212,7 +214,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def opened(browser: Browser, live: LiveConsole, **options: Any) -> AsyncIterator[Page]:
     """A page of a browser of its own, signed in."""
     context = await browser.new_context(base_url=live.url, viewport={"width": 1280, "height": 800}, **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     try:
         page = await context.new_page()
         await page.goto(live.url + "/login")

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from keyfob.config.people import OidcSettings, PeopleSettings
-from tests.keyfob_admin.console.conftest import TEAM, Installation, installed, running
+from tests.keyfob_admin.console.conftest import PATIENCE, TEAM, Installation, installed, running
 from tests.keyfob_admin.sign_in.provider.running import CLIENT, SECRET, real_provider
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def sign_in_at_provider(page: Page, login: str) -> None:
 async def test_a_group_leads_to_the_page_that_was_wanted(browser: Browser, console: str, *, scripts: bool) -> None:
     """The way there and back goes on by itself to the page wanted; signing out and in again asks nothing more."""
     context = await browser.new_context(base_url=console, java_script_enabled=scripts)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     try:
         await page.goto("/keys/new?type=api")
@@ -78,7 +78,7 @@ async def test_a_group_leads_to_the_page_that_was_wanted(browser: Browser, conso
 async def test_whom_nobody_knows_is_refused(browser: Browser, console: str) -> None:
     """Somebody of the provider's without group and invitation comes back to the sign-in page, without a reason."""
     context = await browser.new_context(base_url=console)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     try:
         await page.goto("/sign-in/oidc")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from tests.keyfob_admin.console.conftest import SECRET
+from tests.keyfob_admin.console.conftest import PATIENCE, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def signed_in(browser: Browser, url: str, name: str, *, scripts: bool) -> AsyncIterator[Page]:
     """A browser of its own in which *name* has signed in to the application, and been led to the page."""
     context = await browser.new_context(base_url=url, java_script_enabled=scripts)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     try:
         page = await context.new_page()
         await page.goto("/settings/api-keys/")

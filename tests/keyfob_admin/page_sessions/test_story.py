@@ -16,7 +16,7 @@ from playwright.async_api import expect
 
 from keyfob.config.settings import PageSettings
 from tests.docs.terminal import ROOT
-from tests.keyfob_admin.console.conftest import SECRET, installed, running
+from tests.keyfob_admin.console.conftest import PATIENCE, SECRET, installed, running
 from tests.keyfob_admin.sign_in.provider.running import node_program
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def started(port: int, keyfob: str, key: str) -> Iterator[str]:
 async def opened(browser: Browser, url: str, name: str, *, scripts: bool) -> AsyncIterator[Page]:
     """A browser of its own in which *name* has signed in to the application, and gone to the Keys page."""
     context = await browser.new_context(base_url=url, java_script_enabled=scripts)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     try:
         page = await context.new_page()
         await page.goto("/settings")
