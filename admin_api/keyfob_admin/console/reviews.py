@@ -36,10 +36,10 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted, when, and at which revision of the keys."""
+    """What was counted, when, and after how many changes of keys and of people."""
 
     reviews: tuple[Review, ...]
-    revision: int
+    changes: tuple[int, int]
     at: datetime
 
 
@@ -64,15 +64,19 @@ def reviewed(name: str | None, page_request: PageRequest) -> KeySearch:
 
 
 async def reviews(page_request: PageRequest) -> tuple[Review, ...]:
-    """Count what needs review, again after each change and each minute; what there is none of is not said."""
+    """Count what needs review, again after each change and each minute; what there is none of is not said.
+
+    A key's change raises the revision. Somebody who leaves raises it only if a key is disabled; the audit log has both.
+    """
     kept, freshness, actor = page_request.console.counted, page_request.runtime.freshness, page_request.actor
     if not freshness.is_current():
         await freshness.refresh()
     whose = (page_request.team.id, actor.id if actor.own_keys_only else None)
+    changes = (freshness.revision, (await page_request.runtime.store.audit_head())[0])
     before = kept.get(whose)
-    if before and before.revision == freshness.revision and page_request.now - before.at < _KEPT:
+    if before and before.changes == changes and page_request.now - before.at < _KEPT:
         return before.reviews
-    counted = Counted(await _count(page_request), freshness.revision, page_request.now)
+    counted = Counted(await _count(page_request), changes, page_request.now)
     if len(kept) >= _MOST_KEPT:
         kept.clear()
     kept[whose] = counted

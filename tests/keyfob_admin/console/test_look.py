@@ -35,6 +35,15 @@ SHIFT = (
     " requestAnimationFrame(() => requestAnimationFrame(() => done(sum))); })"
 )
 
+COVERED = (
+    "[...document.querySelectorAll('.menu[open] > div :is(a, button)')].filter(one => {"
+    " const at = one.getBoundingClientRect();"
+    " return at.width && !one.contains(document.elementFromPoint(at.left + 9, at.top + at.height / 2)); })"
+    ".map(one => one.textContent)"
+)
+
+TO_THE_LOWER_EDGE = "menu => scrollTo(0, menu.getBoundingClientRect().bottom + scrollY - innerHeight)"
+
 
 @pytest.fixture(scope="module")
 def sixty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveConsole]:
@@ -95,6 +104,19 @@ async def test_the_row_is_the_link(page: Page) -> None:
     await expect(row.get_by_label("Actions for worker 41")).to_be_focused()
     await row.locator(".w-used").click(force=True)  # the link lies over the whole row
     await expect(page.get_by_role("heading", name="worker 41")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 320])
+async def test_an_open_menu_lies_over_all_else(page: Page, width: int) -> None:
+    """Neither other rows, nor the bar of ticked keys, nor the edge of the window covers a menu's entries."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.get_by_label("Select worker 41").check()
+    for menu in (page.get_by_label("Actions for worker 42"), *await page.locator(":is(.teams, .foot) summary").all()):
+        await menu.focus()
+        await page.keyboard.press("Enter")
+        await page.locator(".menu[open] > div").evaluate(TO_THE_LOWER_EDGE)
+        assert [] == await page.evaluate(COVERED)
+        await page.keyboard.press("Escape")
 
 
 async def test_columns_sort_and_say_so(page: Page) -> None:

@@ -21,7 +21,7 @@ __all__ = ["closing"]
 
 
 def test_keys_whose_owner_left_are_one_link_away(visitor: Visitor, live: LiveConsole) -> None:
-    """They are counted and listed while they work; an owner of another team, whose role counts everywhere, is here."""
+    """They are counted and listed at once, while they work; an owner of another team, who is here, has not left."""
     person, browser = joined(live, "cleo@example.com")
     _, owner = joined(live, "ana@example.com", "owner", team="globex")
     for number in range(2):
@@ -31,6 +31,7 @@ def test_keys_whose_owner_left_are_one_link_away(visitor: Visitor, live: LiveCon
     async def leave(runtime: Runtime) -> None:
         await runtime.offboarding.run(person.id, keys="keep", actor=CLI)
 
+    assert "left" not in words(visitor.get("/keys").text)
     beside(live, leave)
     page = visitor.get("/keys").text
     assert "2 owners left" in words(page)
