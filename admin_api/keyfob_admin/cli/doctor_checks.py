@@ -24,6 +24,7 @@ from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
 from keyfob_admin.cli.doctor_limits import limits
 from keyfob_admin.cli.doctor_policy import key_policies
+from keyfob_admin.cli.doctor_quotas import quotas
 from keyfob_admin.cli.doctor_workers import workers
 from keyfob_admin.cli.exit_codes import Fault, finding_of
 from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
@@ -149,7 +150,7 @@ async def _installation(settings: Settings) -> list[Finding]:
     findings: list[Finding] = []
     try:
         async with open_context(settings) as context:
-            for look in (_signing_keys, _schema, signal, workers, _clock, _admin_keys, _granted, key_policies, limits):
+            for look in _LOOKS:
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
@@ -225,3 +226,6 @@ async def _granted(context: CliContext) -> AsyncIterator[Finding]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+_LOOKS = (_signing_keys, _schema, signal, workers, _clock, _admin_keys, _granted, key_policies, limits, quotas)

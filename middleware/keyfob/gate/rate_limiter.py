@@ -128,7 +128,7 @@ class RateLimiter:
         granted = counted.granted
         for standing, near in zip(standings, counted.near):  # noqa: B905 - as many
             if standing.current >= near and self._near is not None:
-                self._near.note(granted.grant.key_id, standing, self._now())
+                self._near.note(granted.grant.key_id, *standing.meter[1:], self._now())
         if not self._on_grant:
             return granted
         return Granted(granted.grant, granted.key_char, counted.headers(standings))
@@ -170,10 +170,18 @@ class RateLimiter:
         return Denied(reason, entry.key_id, announcement=headers)
 
     def _note_near(self, key_id: str, outcome: Counted) -> None:
+        if self._near is None:
+            return
+        near = []
         for standing in outcome.standings:
             used = standing.current if outcome.has_room else standing.meter.amount - standing.remaining
-            if used * 100 >= standing.meter.amount * NEAR and self._near is not None:
-                self._near.note(key_id, standing, self._now())
+            if used * 100 >= standing.meter.amount * NEAR:
+                near.append(standing.meter[1:])
+        if isinstance(outcome, CombinedOutcome):
+            quotas = outcome.quotas.standings
+            near += [one[:3] for one in quotas if (one.amount - one.remaining) * 100 >= one.amount * NEAR]
+        for name, amount, seconds in near:
+            self._near.note(key_id, name, amount, seconds, self._now())
 
     def _meters_of(
         self, counted_as: str, team: str, own: KeyLimits | None, of_rule: tuple[str, ...], factor: float

@@ -63,6 +63,7 @@ def rate_limiter_of(
         headers=settings.ratelimit_headers,
         observes="observe" in {settings.limits_mode, settings.mode},
         near=near,
+        now=wall_clock,
     )
 
 

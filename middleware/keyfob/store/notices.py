@@ -47,7 +47,7 @@ class NoticeTable(Protocol):
         ...
 
     async def forget_daily_marks(self, before: datetime) -> None:
-        """Delete the marks of notices that are written once a day, and were before then."""
+        """Delete the marks of notices that are written once a day, from before then; of months, from a month before."""
         ...
 
     async def address(self, deliveries: Iterable[tuple[Notice, str]]) -> None:

@@ -24,6 +24,14 @@ class Lease(NamedTuple):
     taken: int  # what is used, and what workers hold; the portion is part of it
 
 
+class QuotaUse(NamedTuple):
+    """What is used of a quota, and what workers hold of it, or held when they were killed."""
+
+    counted: CountedPeriod
+    used: int
+    leased: int
+
+
 class Settlement(NamedTuple):
     """What a worker did with its portions: how much it used since it said so last, and how much it gives back."""
 
@@ -65,6 +73,14 @@ class QuotaTable(Protocol):
 
     async def used(self, counted: CountedPeriod) -> int:
         """How much is known to be used."""
+        ...
+
+    async def at(self, moment: int) -> list[QuotaUse]:
+        """What is known of every period that this moment, in seconds since the epoch, is in."""
+        ...
+
+    async def last_settlement(self) -> int | None:
+        """When a worker said last what it did, in seconds since the epoch; None where none has for a week."""
         ...
 
     async def forget(self, before: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 pytestmark = on_both_stores
 
-START = 20_000 * 86_400 * NS + 12 * 3600 * NS
+DAY = 86_400 * NS
+START = 20_000 * DAY + DAY // 2  # of the 4th of October 2024, UTC
+QUOTA = {"amount": 10, "every": "month"}
 LIMITS = {"ten": {"rate": "10/min"}, "other": {"rate": "5/min"}, "pool": {"rate": "10/day"}}
+FREE: dict[str, object] = {"GET /free": "items:read"}
 RULES: dict[str, object] = {
+    **FREE,
     "GET /items": {"permission": "items:read", "limit": "ten"},
     "GET /items/{id}": {"permission": "items:read", "limit": "other"},
-    "GET /free": "items:read",
 }
 
 
@@ -35,6 +39,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     now = [START]
     monkeypatch.setattr("keyfob.runtime.rate_limits.CLOCK", lambda: now[0])
     return now
+
+
+@pytest.fixture
+def guard(guard: Guard) -> Guard:
+    """Processes that write nothing by themselves: else what `told` asks for may still be under way."""
+    return partial(guard, usage_interval=3600.0)
 
 
 async def times(app: APIKeyMiddleware, path: str, headers: dict[str, str], count: int) -> None:
@@ -91,6 +101,54 @@ async def test_a_team_is_told_of_once(here: Installation, guard: Guard) -> None:
     assert [(one.record.id, "pool-day-team")] == [(each["key_id"], each["limit"]) for each in await told(here, app)]
 
 
+async def test_a_quota_is_told_like_a_limit(here: Installation, guard: Guard) -> None:
+    """From 80 % on, whichever of the processes has used it; also where a rate is counted besides."""
+    options: dict[str, Any] = {"rules": RULES, "limits": LIMITS, "limits_file": here.folder / "limits"}
+    apps = [guard(plans={"enterprise": {"quota": QUOTA}}, **options) for _ in range(2)]
+    issued, limited = await here.issue("items:read"), await here.issue("items:read")
+    await times(apps[0], "/free", issued.headers, 6)
+    await times(apps[1], "/free", issued.headers, 1)
+    await times(apps[0], "/items", limited.headers, 7)
+    before = await told(here, *apps)
+    await times(apps[1], "/free", issued.headers, 1)
+
+    assert [] == before
+    key = {"key_id": issued.record.id, "name": issued.record.name, "team": issued.record.team}
+    assert [{**key, "limit": "quota-month", "q": 10, "w": 31 * 86_400}] == await told(here, *apps)
+    await times(apps[0], "/items", limited.headers, 1)
+    assert ["quota-month", "ten-min"] == sorted(each["limit"] for each in (await told(here, *apps))[1:])
+
+
+async def test_a_quota_is_told_once_in_its_period(here: Installation, guard: Guard, clock: list[int]) -> None:
+    """Not again on the next days of the month, nor for the key that takes its place; again in the next month."""
+    apps = [guard(rules=FREE, plans={"enterprise": {"quota": QUOTA}}) for _ in range(2)]
+    issued = await here.issue("items:read")
+    for days in (0, 1, 4):
+        clock[0] += days * DAY
+        for app in apps:
+            await times(app, "/free", issued.headers, 9)
+            await told(here, app)
+    assert 1 == len(await told(here, *apps))
+    successor = await here.issue("items:read", limits_id=issued.record.id)
+    await times(apps[0], "/free", successor.headers, 1)
+    assert 1 == len(await told(here, *apps))
+
+    clock[0] += 31 * DAY
+    await times(apps[0], "/free", issued.headers, 9)
+
+    assert [issued.record.id] * 2 == [each["key_id"] for each in await told(here, *apps)]
+
+
+async def test_the_quota_of_a_team_is_told_once(here: Installation, guard: Guard) -> None:
+    """With the key that was counted then; a refused request is near, too."""
+    app = guard(rules=FREE, plans={"enterprise": {"team_quota": {"amount": 10, "every": "day"}}})
+    one, other = await here.issue("items:read"), await here.issue("items:read")
+    await times(app, "/free", one.headers, 7)
+    await times(app, "/free", other.headers, 4)
+
+    assert [(other.record.id, "quota-day-team")] == [(each["key_id"], each["limit"]) for each in await told(here, app)]
+
+
 async def test_who_is_refused_by_the_window_before_is_near(here: Installation, guard: Guard, clock: list[int]) -> None:
     """What passed a window ago can leave no room for the first request of this one."""
     app = guard(rules=RULES, limits=LIMITS, limits_file=here.folder / "limits")
@@ -125,10 +183,14 @@ async def test_what_cannot_be_written_is_written_later(
 async def test_marks_of_past_days_are_forgotten(here: Installation) -> None:
     """A day's marks would grow without bound; those of other notices stay for as long as they speak."""
     notices = here.store.notices
-    marks = ["limit.near k ten-min 2026-11-20", "key.new_address k 2026-11-20", "key.unused k None"]
+    days = ["limit.near k ten-min 2026-11-20", "key.new_address k 2026-11-20"]
+    marks = [*days, "key.unused k None", "limit.near.month k quota-month 2026-11"]
     for number, mark in enumerate(marks):
         assert await notices.add_once(mark, Notice(f"evt_{number}", "limit.near", NOON - KEPT, {}))
     await notices.forget_daily_marks(NOON - KEPT + timedelta(seconds=1))
 
     again = [await notices.add_once(mark, Notice(f"evt_1{n}", "limit.near", NOON, {})) for n, mark in enumerate(marks)]
-    assert [True, True, False] == again
+    assert [True, True, False, False] == again
+
+    await notices.forget_daily_marks(NOON - KEPT + timedelta(days=32))
+    assert await notices.add_once(marks[-1], Notice("evt_20", "limit.near", NOON, {}))

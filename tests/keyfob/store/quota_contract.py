@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob.store.quotas import Batch, CountedPeriod, Lease, Settlement
+from keyfob.store.quotas import Batch, CountedPeriod, Lease, QuotaUse, Settlement
 
 if TYPE_CHECKING:
     from keyfob.store.contract import KeyStore
@@ -99,6 +99,16 @@ class QuotaContract:
         await store.quotas.settle(batch(1, Settlement(KEY, 1, 1)))
 
         assert 0 == await store.quotas.used(KEY)
+
+    async def test_what_is_used_and_held_in_the_present_is_listed(self, store: KeyStore, other: KeyStore) -> None:
+        """Periods that are over, or begin later, are none; who settled last is known once somebody has."""
+        before = await store.quotas.last_settlement()
+        for one in (KEY, TEAM, KEY._replace(begins=ENDS, ends=ENDS + 10)):
+            await store.quotas.lease(one, amount=5, least=5, most=5)
+        await store.quotas.settle(batch(1, Settlement(KEY, 1, 1)))
+
+        assert {QuotaUse(KEY, 1, 3), QuotaUse(TEAM, 0, 5)} == set(await other.quotas.at(BEGINS))
+        assert ([], None, BEGINS) == (await other.quotas.at(BEGINS - 1), before, await other.quotas.last_settlement())
 
     async def test_periods_that_are_over_are_forgotten(self, store: KeyStore) -> None:
         """What ended before is deleted, with the workers that have not settled since; what goes on stays."""

@@ -584,7 +584,8 @@ SELECT 1 FROM keyfob.notice_marks WHERE mark = $1
 INSERT INTO keyfob.notice_marks (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING RETURNING mark
 
 -- name: forget_daily_marks
-DELETE FROM keyfob.notice_marks WHERE at < $1 AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %')
+DELETE FROM keyfob.notice_marks WHERE (at < $1 AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %'))
+    OR (at < $2 AND mark LIKE 'limit.near.month %')
 
 -- name: notices_after
 SELECT seq, id, event, at, data FROM keyfob.notices WHERE seq > $1 ORDER BY seq LIMIT $2::bigint
@@ -681,6 +682,12 @@ FROM held h WHERE q.subject = h.subject AND q.begins_at = h.begins_at AND q.ends
 
 -- name: quota_used
 SELECT used FROM keyfob.quota_use WHERE subject = $1 AND begins_at = $2 AND ends_at = $3
+
+-- name: quotas_at
+SELECT subject, begins_at, ends_at, used, leased FROM keyfob.quota_use WHERE begins_at <= $1 AND ends_at > $2
+
+-- name: last_settlement
+SELECT max(at) FROM keyfob.quota_settlers
 
 -- name: forget_quotas
 DELETE FROM keyfob.quota_use WHERE ends_at < $1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from keyfob.audit import canonical
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_MONTH = timedelta(days=31)
 _PAGE = 500
 _FEW = 20  # deliveries taken at once
 _MOST_SHOWN = 1_000
@@ -62,8 +64,8 @@ class NoticeRows:
         return await self._database.change(work)
 
     async def forget_daily_marks(self, before: datetime) -> None:
-        """Delete the marks of notices that are written once a day, and were before then."""
-        await self._write("forget_daily_marks", rows.micros(before))
+        """Delete the marks of notices that are written once a day, from before then; of months, from a month before."""
+        await self._write("forget_daily_marks", rows.micros(before), rows.micros(before - _LONGEST_MONTH))
 
     async def address(self, deliveries: Iterable[tuple[Notice, str]]) -> None:
         """Let each notice be delivered to a receiver, unless that is so already."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keyfob.store.quotas import Lease
+from keyfob.store.quotas import CountedPeriod, Lease, QuotaUse
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyfob.store.quotas import Batch, CountedPeriod
+    from keyfob.store.quotas import Batch
 
 _SECOND = 1_000_000  # microseconds
 
@@ -64,6 +64,21 @@ class QuotaRows:
         found = await self._database.read(self._statements["quota_used"], _key(counted))
         with rows.decoding():
             return int(found[0][0]) if found else 0
+
+    async def at(self, moment: int) -> list[QuotaUse]:
+        """What is known of every period that this moment is in."""
+        found = await self._database.read(self._statements["quotas_at"], (moment * _SECOND,) * 2)
+        with rows.decoding():
+            return [
+                QuotaUse(CountedPeriod(subject, begins // _SECOND, ends // _SECOND), used, leased)
+                for subject, begins, ends, used, leased in found
+            ]
+
+    async def last_settlement(self) -> int | None:
+        """When a worker said last what it did."""
+        found = await self._database.read(self._statements["last_settlement"])
+        with rows.decoding():
+            return None if found[0][0] is None else int(found[0][0]) // _SECOND
 
     async def forget(self, before: int) -> None:
         """Delete what ended before this moment, and the workers that have not settled since."""

@@ -551,7 +551,8 @@ SELECT 1 FROM notice_marks WHERE mark = ?
 INSERT INTO notice_marks (mark, at) VALUES (?, ?) ON CONFLICT (mark) DO NOTHING RETURNING mark
 
 -- name: forget_daily_marks
-DELETE FROM notice_marks WHERE at < ? AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %')
+DELETE FROM notice_marks WHERE (at < ? AND (mark LIKE 'limit.near %' OR mark LIKE 'key.new_address %'))
+    OR (at < ? AND mark LIKE 'limit.near.month %')
 
 -- name: notices_after
 SELECT seq, id, event, at, data FROM notices WHERE seq > ? ORDER BY seq LIMIT ?
@@ -637,6 +638,12 @@ ON CONFLICT (worker) DO UPDATE SET number = max(number, excluded.number), at = e
 
 -- name: quota_used
 SELECT used FROM quota_use WHERE subject = ? AND begins_at = ? AND ends_at = ?
+
+-- name: quotas_at
+SELECT subject, begins_at, ends_at, used, leased FROM quota_use WHERE begins_at <= ? AND ends_at > ?
+
+-- name: last_settlement
+SELECT max(at) FROM quota_settlers
 
 -- name: forget_quotas
 DELETE FROM quota_use WHERE ends_at < ?
