@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keyfob.gate.near_limits import NearLimits
     from keyfob.limits.purses import Purse
     from keyfob.limits.quota_book import QuotaBook
-    from keyfob.limits.windows import Counter, Meter, Standing
+    from keyfob.limits.windows import Counter, Meter
     from keyfob.policy.limits import Limit
     from keyfob.rules.table import Rule
 
@@ -158,7 +158,7 @@ class RateLimiter:
             if not self._on_grant or not (outcome.standings or isinstance(outcome, CombinedOutcome)):
                 return granted
             return Granted(granted.grant, granted.key_char, (granted.announcement or ()) + _headers(outcome))
-        full = [standing for standing in outcome.standings if _is_full(standing, rule.cost)]
+        full = [standing for standing in outcome.standings if not standing.has_room_for(rule.cost)]
         wait = max((standing.wait_for(rule.cost) for standing in full), default=1)
         reason = Reason.LIMITED
         if isinstance(outcome, CombinedOutcome) and not outcome.quotas.has_room:
@@ -189,10 +189,6 @@ class RateLimiter:
         return meters_of(
             self._limits, counted_as=counted_as, team=team, own=own or KeyLimits(), of_rule=of_rule, factor=factor
         )
-
-
-def _is_full(standing: Standing, cost: int) -> bool:
-    return not standing._replace(current=standing.current + cost).fits()
 
 
 def _log_observed(key_id: str, rule: Rule) -> None:

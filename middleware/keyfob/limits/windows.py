@@ -66,6 +66,10 @@ class Standing(NamedTuple):
         length = self.meter.seconds * NS
         return (self.current - self.meter.amount) * length + self.previous * self._to_end <= 0
 
+    def has_room_for(self, cost: int) -> bool:
+        """Whether *cost* may pass now."""
+        return self._replace(current=self.current + cost).fits()
+
     def wait_for(self, cost: int) -> int:
         """Whole seconds, one at least, after which *cost* fits, if nothing else passes meanwhile.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.limits.purses import Purse
+    from keyfob.limits.windows import Standing
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
@@ -51,6 +52,15 @@ class QuotaStandings(NamedTuple):
     team: QuotaStanding | None
 
 
+class Full(NamedTuple):
+    """A limit or quota of a key or its team that has no room for a request."""
+
+    name: str  # as clients see it
+    amount: int
+    seconds: int | None  # the length of a window; None: it is a quota
+    opens_at: datetime | None  # when there is room if nothing else passes; None: never for so much
+
+
 class KeyStandings:
     """Reads where the limits and quotas of keys stand."""
 
@@ -78,22 +88,8 @@ class KeyStandings:
         Raises Forbidden, NotFound, and StoreUnavailable where nobody can say what was counted.
         """
         record = (await self._listing.one(team_id, key_id, actor=actor, needed="keys:read")).record
-        if self._counter is None:
-            return []
-        own = limits_of(self._catalogue, record) or KeyLimits()
-        meters = meters_of(
-            self._catalogue.limits,
-            counted_as=record.limits_id or record.id,
-            team=record.team,
-            own=own,
-            of_rule=self._of_rules,
-            factor=own.factor(self._now().timestamp()),
-        )
         try:
-            if isinstance(self._counter, RemoteCounter):
-                standings = (await self._counter.take_remotely(meters, 0)).standings
-            else:
-                standings = self._counter.look(meters)
+            standings = await self._standings(record, self._of_rules)
         except LimitsUnavailable as error:
             raise StoreUnavailable(str(error)) from error
         return [
@@ -102,6 +98,45 @@ class KeyStandings:
             )
             for one in standings
         ]
+
+    async def full(self, record: KeyRecord, of_rule: tuple[str, ...], cost: int) -> list[Full]:
+        """List what has no room for a request of *cost* under a rule with the limits *of_rule*, quotas first.
+
+        What workers hold of a quota counts as used. Raises LimitsUnavailable where nobody can say it.
+        """
+        own, now = limits_of(self._catalogue, record) or KeyLimits(), self._now().timestamp()
+        found = []
+        for purse in purses_of(record.limits_id or record.id, record.team, quota_now(own, now), own.team_quota):
+            period = period_of(purse.every, now)
+            try:
+                use = await self._quotas.use(CountedPeriod(purse.subject, *period))
+            except StoreUnavailable as error:
+                raise LimitsUnavailable(str(error)) from error
+            if purse.amount - use.used - use.leased < cost:
+                found.append(Full(purse.name, purse.amount, None, period.end if cost <= purse.amount else None))
+        for one in await self._standings(record, of_rule):
+            if not one.has_room_for(cost):
+                opens_at = datetime.fromtimestamp(one.now // NS + one.wait_for(cost), UTC)
+                _, name, amount, seconds = one.meter
+                found.append(Full(name, amount, seconds, opens_at if cost <= amount else None))
+        return found
+
+    async def _standings(self, record: KeyRecord, of_rules: tuple[str, ...]) -> tuple[Standing, ...]:
+        """Read without counting. Raises LimitsUnavailable."""
+        if self._counter is None:
+            return ()
+        own = limits_of(self._catalogue, record) or KeyLimits()
+        meters = meters_of(
+            self._catalogue.limits,
+            counted_as=record.limits_id or record.id,
+            team=record.team,
+            own=own,
+            of_rule=of_rules,
+            factor=own.factor(self._now().timestamp()),
+        )
+        if isinstance(self._counter, RemoteCounter):
+            return (await self._counter.take_remotely(meters, 0)).standings
+        return self._counter.look(meters)
 
     async def quotas(self, team_id: str, key_id: str, *, actor: Actor) -> QuotaStandings:
         """Say what is used of the quota of a key and of its team; needs ``keys:read``.

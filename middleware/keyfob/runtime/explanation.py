@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
-from keyfob.errors import Invalid, NotFound
+from keyfob.errors import Invalid, LimitsUnavailable, NotFound
 from keyfob.gate.client_address import Networks, canonical
 from keyfob.gate.demands import Demands
 from keyfob.gate.target import Targets
@@ -23,13 +23,15 @@ from keyfob.rules.rule import WEBSOCKET, Match
 from keyfob.store.refusals import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from datetime import datetime
 
     from keyfob.config.settings import Settings
     from keyfob.keys.record import KeyRecord, State
     from keyfob.management.actor import Actor
+    from keyfob.management.key_standings import Full, KeyStandings
     from keyfob.policy.catalogue import Catalogue
+    from keyfob.rules.rule import Rule
     from keyfob.store.contract import KeyStore
 
 NEEDED = "keys:read"
@@ -67,8 +69,16 @@ class Explanation:
 class Explainer:
     """Explains requests of the keys that an actor can see."""
 
-    def __init__(self, store: KeyStore, catalogue: Catalogue, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        catalogue: Catalogue,
+        settings: Settings,
+        now: Callable[[], datetime],
+        standings: KeyStandings,
+    ) -> None:
         """*settings* have the rules, which are compiled when a request is asked about."""
+        self._standings = standings
         self._store = store
         self._catalogue = catalogue
         self._settings = settings
@@ -77,7 +87,8 @@ class Explainer:
     async def request(self, key: str, method: str, path: str, ip: str | None = None, *, actor: Actor) -> Explanation:
         """Explain what would become of a request of *key*, an id in either form, from *ip*; None: from anywhere.
 
-        *method* is `WS` for a WebSocket. Raises Forbidden, NotFound for a key that *actor* cannot see, and Invalid.
+        *method* is `WS` for a WebSocket. Nothing is counted. Raises Forbidden, NotFound for a key that *actor* cannot
+        see, and Invalid.
         """
         actor.demand(NEEDED)
         address = None if ip is None else canonical(ip)
@@ -89,9 +100,10 @@ class Explainer:
         target = self._targets().of(_scope(method, path))
         demands = Demands.of(target) if isinstance(target, Match) else None
         obstacles = list(self._obstacles(record, demands, address, ip_known=ip is not None))
-        if isinstance(target, Match) and target.rule.public:
-            obstacles = []
-        elif isinstance(target, Reason) and target is not Reason.NO_RULE:
+        if isinstance(target, Match):
+            full = [one async for one in self._full(record, target.rule)]
+            obstacles = [] if target.rule.public else obstacles + full
+        elif target is not Reason.NO_RULE:
             obstacles = [Obstacle(target, "Send a path and a method that every program reads alike.")]
         return Explanation(
             record=record,
@@ -174,6 +186,19 @@ class Explainer:
         for names, word in _lacks(record, demands):
             yield Obstacle(Reason.PERMISSION, f"Give the key {word}{', '.join(names)}.")
 
+    async def _full(self, record: KeyRecord, rule: Rule) -> AsyncIterator[Obstacle]:
+        """Every limit and quota that has no room for one more request under *rule*."""
+        if "observe" in {self._settings.limits_mode, self._settings.mode}:
+            return
+        try:
+            found = await self._standings.full(record, rule.limits, rule.cost)
+        except LimitsUnavailable as error:
+            if self._settings.limits_on_outage == "closed":
+                yield Obstacle(Reason.LIMITS_UNAVAILABLE, f"See why limits cannot be counted: {error}.")
+            return
+        for one in found:
+            yield Obstacle(Reason.LIMITED if one.seconds else Reason.QUOTA_EXCEEDED, _room_for(one, rule.cost))
+
     def _invalid(self, record: KeyRecord) -> Iterator[Obstacle]:
         if record.is_disabled:
             yield Obstacle(Reason.DISABLED, "Enable the key.")
@@ -185,6 +210,15 @@ class Explainer:
             )
         if record.is_expired(self._now()):
             yield Obstacle(Reason.EXPIRED, "Give the key a later end, or use another one.")
+
+
+def _room_for(full: Full, cost: int) -> str:
+    """What would make room for a request that counts *cost*."""
+    within = f" in {full.seconds:,} seconds" if full.seconds else ""
+    named = f"the {'limit' if full.seconds else 'quota'} {full.name} ({full.amount:,}{within})"
+    if full.opens_at is None:
+        return f"Raise {named}: this request counts {cost:,}."
+    return f"Wait until {full.opens_at:%Y-%m-%dT%H:%M:%SZ}, or raise {named}, which has no room for it."
 
 
 def _lacks(record: KeyRecord, demands: Demands) -> Iterator[tuple[tuple[str, ...], str]]:

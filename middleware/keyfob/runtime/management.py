@@ -159,7 +159,7 @@ class ManagedRuntime:
     @cached_property
     def explainer(self) -> Explainer:
         """Why a request was refused, or would be."""
-        return Explainer(self.store, self.catalogue, self.settings, self.now)
+        return Explainer(self.store, self.catalogue, self.settings, self.now, self.standings)
 
     @staticmethod
     def now() -> datetime:

@@ -75,6 +75,10 @@ class QuotaTable(Protocol):
         """How much is known to be used."""
         ...
 
+    async def use(self, counted: CountedPeriod) -> QuotaUse:
+        """How much is known to be used, and how much is leased."""
+        ...
+
     async def at(self, moment: int) -> list[QuotaUse]:
         """What is known of every period that this moment, in seconds since the epoch, is in."""
         ...

@@ -681,7 +681,7 @@ UPDATE keyfob.quota_use q SET used = q.used + h.used, leased = q.leased - h.used
 FROM held h WHERE q.subject = h.subject AND q.begins_at = h.begins_at AND q.ends_at = h.ends_at
 
 -- name: quota_used
-SELECT used FROM keyfob.quota_use WHERE subject = $1 AND begins_at = $2 AND ends_at = $3
+SELECT used, leased FROM keyfob.quota_use WHERE subject = $1 AND begins_at = $2 AND ends_at = $3
 
 -- name: quotas_at
 SELECT subject, begins_at, ends_at, used, leased FROM keyfob.quota_use WHERE begins_at <= $1 AND ends_at > $2

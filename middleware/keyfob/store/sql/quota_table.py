@@ -61,9 +61,14 @@ class QuotaRows:
 
     async def used(self, counted: CountedPeriod) -> int:
         """How much is known to be used."""
+        return (await self.use(counted)).used
+
+    async def use(self, counted: CountedPeriod) -> QuotaUse:
+        """How much is known to be used, and how much is leased."""
         found = await self._database.read(self._statements["quota_used"], _key(counted))
         with rows.decoding():
-            return int(found[0][0]) if found else 0
+            used, leased = found[0] if found else (0, 0)
+            return QuotaUse(counted, used, leased)
 
     async def at(self, moment: int) -> list[QuotaUse]:
         """What is known of every period that this moment is in."""

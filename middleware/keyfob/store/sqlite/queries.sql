@@ -637,7 +637,7 @@ INSERT INTO quota_settlers (worker, number, at) VALUES (:worker, :number, :at)
 ON CONFLICT (worker) DO UPDATE SET number = max(number, excluded.number), at = excluded.at
 
 -- name: quota_used
-SELECT used FROM quota_use WHERE subject = ? AND begins_at = ? AND ends_at = ?
+SELECT used, leased FROM quota_use WHERE subject = ? AND begins_at = ? AND ends_at = ?
 
 -- name: quotas_at
 SELECT subject, begins_at, ends_at, used, leased FROM quota_use WHERE begins_at <= ? AND ends_at > ?
