@@ -70,6 +70,21 @@ async def fresh_database(*, empty: bool = False) -> AsyncIterator[str]:
         await run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def store_of(engine: str) -> Iterator[dict[str, str]]:
+    """What names the store of *engine* among an installation's settings: nothing for SQLite, which is the default.
+
+    For tests without an event loop of their own.
+    """
+    if engine == "sqlite":
+        yield {}
+        return
+    with asyncio.Runner() as runner:
+        made = fresh_database()
+        yield {"store": runner.run(made.__aenter__())}
+        runner.run(made.__aexit__(None, None, None))
+
+
 _made: list[str] = []
 
 

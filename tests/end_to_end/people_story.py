@@ -50,12 +50,14 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, owner: str) -> Iterator[Served]:
-    """Install as people do, and serve the console with a provider beside it."""
+def served(folder: Path, owner: str, store: str | None) -> Iterator[Served]:
+    """Install as people do, on the default store or at *store*, and serve the console with a provider beside it."""
     port, provider_port = free_port(), free_port()
     url, issuer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{provider_port}"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KEYFOB_")}
     environ["KEYFOB_ADMIN_URL"] = url
+    if store is not None:
+        environ["KEYFOB_STORE_URL"] = store
     init = [*PROGRAM, "init", "--team", "acme", "--owner", owner]
     made = subprocess.run(init, cwd=folder, env=environ, capture_output=True, check=True)
     key, link = made.stdout.decode().splitlines()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.end_to_end.people_story import (
@@ -19,8 +21,10 @@ from tests.end_to_end.people_story import (
     sign_in_at_provider,
 )
 from tests.keyfob_admin.console.conftest import browser
+from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from playwright.async_api import Browser, Page
@@ -29,26 +33,34 @@ __all__ = ["browser"]  # a fixture of these tests
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]  # seconds; the first run installs
 
 
-async def test_people_from_the_first_owner_to_offboarding(browser: Browser, tmp_path: Path) -> None:
+@pytest_asyncio.fixture(params=["sqlite", "postgres"], loop_scope="session")
+async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    """An installation whose owner is Ana, on each store."""
+    async with AsyncExitStack() as stack:
+        empty = None if request.param == "sqlite" else await stack.enter_async_context(fresh_database(empty=True))
+        with served(tmp_path, "ana@example.com", empty) as made:
+            yield made
+
+
+async def test_people_from_the_first_owner_to_offboarding(browser: Browser, here: Served) -> None:
     """Ana invites Ben, Cleo comes by her group, Ben offboards her, and an auditor sees it all and changes nothing."""
-    with served(tmp_path, "ana@example.com") as here:
-        async with (
-            browser_of(browser, here) as ana,
-            browser_of(browser, here) as ben,
-            browser_of(browser, here) as cleo,
-        ):
-            await join(ana, here.owner_link)
-            await join(ben, await invite(ana, "ben@example.com", "Ben Brown", "team_admin"))
-            await make_key(ben, "bens-worker")
-            await created_by_ben(ben)
-            secret, admin_key = await cleo_at_work(cleo, ben)
-            await ben_offboards_cleo(ben)
-            await cleo_is_out(here, cleo, admin_key)
-            assert code_of(here, secret) == "valid"
-            await expect_owner(ben, "cleos-worker", "Ben Brown")
-            async with browser_of(browser, here) as auditor:
-                await join(auditor, await invite(ana, "eve@example.com", "Eve Green", "auditor"))
-                await auditor_looks_on(auditor)
+    async with (
+        browser_of(browser, here) as ana,
+        browser_of(browser, here) as ben,
+        browser_of(browser, here) as cleo,
+    ):
+        await join(ana, here.owner_link)
+        await join(ben, await invite(ana, "ben@example.com", "Ben Brown", "team_admin"))
+        await make_key(ben, "bens-worker")
+        await created_by_ben(ben)
+        secret, admin_key = await cleo_at_work(cleo, ben)
+        await ben_offboards_cleo(ben)
+        await cleo_is_out(here, cleo, admin_key)
+        assert code_of(here, secret) == "valid"
+        await expect_owner(ben, "cleos-worker", "Ben Brown")
+        async with browser_of(browser, here) as auditor:
+            await join(auditor, await invite(ana, "eve@example.com", "Eve Green", "auditor"))
+            await auditor_looks_on(auditor)
 
 
 async def created_by_ben(page: Page) -> None:

@@ -89,9 +89,9 @@ class LiveAdmin:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, store_setting: dict[str, str]) -> Settings:
     """An installation's settings, in a folder of its own."""
-    return _settings_in(tmp_path)
+    return _settings_in(tmp_path, **store_setting)
 
 
 @pytest.fixture
@@ -116,12 +116,13 @@ def standing_admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAdm
         yield live
 
 
-def _settings_in(folder: Path) -> Settings:
+def _settings_in(folder: Path, **store: str) -> Settings:
     overrides = {
         "store": f"sqlite:///{folder / 'keyfob.db'}",
         "keyring": folder / "keyfob.keyring",
         "permissions": CATALOGUE,
         "argon2": CHEAP,
+        **store,
     }
     return load_settings(environ={}, overrides=overrides)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
 PEOPLE = "/v1/people"
 
 

@@ -154,8 +154,8 @@ def change(installation: Installation, work: Callable[[Runtime], Awaitable[Any]]
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
-    return asyncio.run(installed(tmp_path))
+def installation(tmp_path: Path, store_setting: dict[str, str]) -> Installation:
+    return asyncio.run(installed(tmp_path, **store_setting))
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ RULES = (
 
 
 @contextmanager
-def console_behind(proxy: str, folder: Path, *ways: str) -> Iterator[LiveConsole]:
+def console_behind(proxy: str, folder: Path, *ways: str, **store: str) -> Iterator[LiveConsole]:
     """A console that believes the headers of *proxy*; the tests come from 127.0.0.1."""
-    made = asyncio.run(installed(folder))
+    made = asyncio.run(installed(folder, **store))
     people = PeopleSettings(sign_in=ways or ("header", "local"), header=HeaderSettings(trusted_proxies=(proxy,)))
     settings = replace(made.settings, people=people, memberships=RULES)
     installation = Installation(settings, made.admin_key, made.admin)
@@ -44,9 +44,9 @@ def console_behind(proxy: str, folder: Path, *ways: str) -> Iterator[LiveConsole
 
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[LiveConsole]:
+def live(tmp_path: Path, store_setting: dict[str, str]) -> Iterator[LiveConsole]:
     """A console that believes the headers of every request of the tests."""
-    with console_behind("127.0.0.1/32", tmp_path) as console:
+    with console_behind("127.0.0.1/32", tmp_path, **store_setting) as console:
         yield console
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["closing", "live"]  # fixtures of these tests
+pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["closing", "live"]  # fixtures of these tests
+pytestmark = pytest.mark.both_engines
 
 
 def test_the_button_signs_in_whom_the_proxy_names(live: LiveConsole) -> None:

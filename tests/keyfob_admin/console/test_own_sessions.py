@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.keyfob_admin.console.conftest import Installation
 
 __all__ = ["closing"]  # a fixture of these tests
+pytestmark = pytest.mark.both_engines
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) AppleWebKit/605.1.15 Version/26.1 Mobile Safari/604.1"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, words
 from tests.keyfob_admin.console.key_lists import names_on
 from tests.keyfob_admin.console.people import closing, joined
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from keyfob.people.record import Person
 
 __all__ = ["closing"]
+pytestmark = pytest.mark.both_engines
 
 
 def invited(live: LiveConsole, name: str) -> Person:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keyfob.keys.record import Creator
 from keyfob.management.key_listing import KeySearch
 from tests.keyfob_admin.console.conftest import OTHER_TEAM, TEAM, LiveConsole, Visitor, words
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
 
 __all__ = ["closing"]  # a fixture of these tests
+pytestmark = pytest.mark.both_engines
 
 
 def make_key(visitor: Visitor, name: str) -> httpx.Response:

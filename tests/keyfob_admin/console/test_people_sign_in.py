@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keyfob.config.people import PeopleSettings
 from keyfob.store.contract import EventQuery
+from tests.keyfob_admin.console.beside_the_store import dumped, execute
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, hidden, words
 from tests.keyfob_admin.console.people import CLI, PASSPHRASE, beside, closing, invited, join, joined, opened, sign_in
 from tests.keyfob_admin.console.sessions import is_in
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
 
 __all__ = ["closing"]  # a fixture of these tests
+pytestmark = pytest.mark.both_engines
 
 
 def test_a_link_lets_somebody_in_once(live: LiveConsole) -> None:
@@ -140,18 +141,12 @@ def test_a_row_of_somebody_without_the_keyring_opens_nothing(live: LiveConsole, 
     ben, visitor = joined(live, "ben@example.com")
     ana, _ = joined(live, "ana@example.com", "owner")
     statements = {
-        "session": ("UPDATE sessions SET person_id = ? WHERE person_id = ?", (ana.id, ben.id)),
-        "passphrase": (
-            "UPDATE people SET passphrase = (SELECT passphrase FROM people WHERE id = ?) WHERE id = ?",
-            (ben.id, ana.id),
-        ),
-        "role": ("UPDATE memberships SET role = 'owner' WHERE person = ?", (ben.id,)),
+        "session": "UPDATE sessions SET person_id = 'ANA' WHERE person_id = 'BEN'",
+        "passphrase": "UPDATE people SET passphrase = (SELECT passphrase FROM people WHERE id = 'BEN') WHERE id = 'ANA'",
+        "role": "UPDATE memberships SET role = 'owner' WHERE person = 'BEN'",
     }
-    sql, values = statements[what]
-    store = live.installation.settings.store or ""
-    with sqlite3.connect(store.removeprefix("sqlite:///")) as database:
-        database.execute(sql, values)
-    database.close()
+    statement = statements[what].replace("ANA", ana.id).replace("BEN", ben.id)
+    execute(live.installation.settings.store or "", statement)
 
     if what == "passphrase":
         with Visitor(live.url) as eve:
@@ -162,14 +157,12 @@ def test_a_row_of_somebody_without_the_keyring_opens_nothing(live: LiveConsole, 
 
 def test_no_passphrase_is_kept_or_shown(live: LiveConsole) -> None:
     """The database has its Argon2id hash alone; a refused form does not repeat it."""
-    _, path = invited(live, "ben@example.com")
+    person, path = invited(live, "ben@example.com")
     with Visitor(live.url) as visitor:
         page = visitor.send_form(path, passphrase=PASSPHRASE, again="another")
         assert PASSPHRASE not in page.text
         join(visitor, path)
-    store = live.installation.settings.store or ""
-    with sqlite3.connect(store.removeprefix("sqlite:///")) as database:
-        dump = "\n".join(database.iterdump())
-    database.close()
+    dump = dumped(live.installation.settings.store or "")
+    assert person.id in dump
     assert PASSPHRASE not in dump
     assert path.rpartition("/")[2] not in dump

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
 
 BEGIN, CALLBACK, ATTEMPT = "/sign-in/oidc", "/sign-in/oidc/callback", "keyfob_attempt"
+pytestmark = pytest.mark.both_engines
 FROM_AWAY = {"Sec-Fetch-Site": "cross-site"}  # the provider leads there
 
 
@@ -51,10 +52,10 @@ def server() -> Iterator[HostileProvider]:
 
 
 @contextmanager
-def console_at(server: HostileProvider, folder: Path, *ways: str) -> Iterator[LiveConsole]:
+def console_at(server: HostileProvider, folder: Path, *ways: str, **store: str) -> Iterator[LiveConsole]:
     """A console where the group acme-dev are members of the team."""
     rules = ({"group": "acme-dev", "team": TEAM, "role": "member"},)
-    made = asyncio.run(installed(folder))
+    made = asyncio.run(installed(folder, **store))
     provider = OidcSettings(issuer=server.issuer, client_id=CLIENT, client_secret=SECRET, label="Sign in with Example")
     people = PeopleSettings(sign_in=ways or ("oidc", "local"), oidc=provider)
     installation = Installation(replace(made.settings, people=people, memberships=rules), made.admin_key, made.admin)
@@ -63,8 +64,8 @@ def console_at(server: HostileProvider, folder: Path, *ways: str) -> Iterator[Li
 
 
 @pytest.fixture
-def live(server: HostileProvider, tmp_path: Path) -> Iterator[LiveConsole]:
-    with console_at(server, tmp_path) as console:
+def live(server: HostileProvider, tmp_path: Path, store_setting: dict[str, str]) -> Iterator[LiveConsole]:
+    with console_at(server, tmp_path, **store_setting) as console:
         yield console
 
 

@@ -30,14 +30,14 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "keys_page_fastapi.py"
 ANN = Person("1", "Ann Smith", "ann@acme.example", team="acme", role="team_admin", team_name="Acme Ltd")
 BOB = Person("2", "Bob Brown", "bob@acme.example", team="acme")
 EVE = Person("1", "Eve Green", "eve@globex.example", team="globex", role="owner", plan="enterprise")
-CONFIG = f"""
+CONFIG = """
 [store]
-url = "sqlite:///keyfob.db"
+url = "{url}"
 keyring = "keyfob.keyring"
 [permissions]
-{chr(10).join(f'"{name}" = "{label}"' for name, label in CATALOGUE.items())}
+{permissions}
 [middleware]
-argon2 = {{ memory_kib = {CHEAP["memory_kib"]}, time = {CHEAP["time"]} }}
+argon2 = {{ memory_kib = {memory_kib}, time = {time} }}
 """
 
 
@@ -55,9 +55,11 @@ class Application:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
-    (tmp_path / "keyfob.toml").write_text(CONFIG)
-    return asyncio.run(installed(tmp_path))
+def installation(tmp_path: Path, store_setting: dict[str, str]) -> Installation:
+    permissions = "\n".join(f'"{name}" = "{label}"' for name, label in CATALOGUE.items())
+    url = store_setting.get("store", "sqlite:///keyfob.db")
+    (tmp_path / "keyfob.toml").write_text(CONFIG.format(url=url, permissions=permissions, **CHEAP))
+    return asyncio.run(installed(tmp_path, **store_setting))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keyfob.people.record import Person
     from tests.keyfob_admin.console.conftest import Visitor
 
+pytestmark = pytest.mark.both_engines
 KEYS = f"{PREFIX}/keys"
 NEW = f"{KEYS}/new?type=api"
 

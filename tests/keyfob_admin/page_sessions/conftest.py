@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from keyfob.config.settings import PageSettings
 from tests.keyfob_admin.console.conftest import TEAM, Installation, LiveConsole, Visitor, browser, installed, running
-from tests.postgres_server import fresh_database
+from tests.postgres_server import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,14 +60,9 @@ class Pages:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        store: dict[str, Any] = {}
-        if request.param == "postgres":
-            store["store"] = runner.run(stack.enter_async_context(fresh_database()))
-        made = runner.run(installed(tmp_path, **store))
+    with store_of(request.param) as store:
+        made = asyncio.run(installed(tmp_path, **store))
         yield replace(made, settings=replace(made.settings, page=PageSettings(return_urls=(BACK,))))
-        runner.run(stack.aclose())
 
 
 @pytest.fixture
