@@ -142,7 +142,9 @@ def test_a_row_of_somebody_without_the_keyring_opens_nothing(live: LiveConsole, 
     ana, _ = joined(live, "ana@example.com", "owner")
     statements = {
         "session": "UPDATE sessions SET person_id = 'ANA' WHERE person_id = 'BEN'",
-        "passphrase": "UPDATE people SET passphrase = (SELECT passphrase FROM people WHERE id = 'BEN') WHERE id = 'ANA'",
+        "passphrase": (
+            "UPDATE people SET passphrase = (SELECT passphrase FROM people WHERE id = 'BEN') WHERE id = 'ANA'"
+        ),
         "role": "UPDATE memberships SET role = 'owner' WHERE person = 'BEN'",
     }
     statement = statements[what].replace("ANA", ana.id).replace("BEN", ben.id)
