@@ -151,7 +151,8 @@ class Readings:
         if self._router.replaces_root:
             return (path if instead is None else instead,)
         taken_off = [one for one in (instead, below(inside, own)) if one is not None]
-        return tuple(dict.fromkeys(taken_off)) or (inside,)
+        left_on = [one for one in (path, inside) if one == own]  # some take it off only where more follows
+        return tuple(dict.fromkeys(taken_off + left_on)) or (inside,)
 
     def _speaking(self, method: str | None, paths: Iterable[str]) -> list[Match]:
         """Return every rule that counts for one of *paths*; none where no rule applies, or a public one must not."""

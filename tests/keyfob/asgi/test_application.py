@@ -114,6 +114,17 @@ async def test_a_prefix_can_be_named_by_hand(here: Installation, guard: Guard) -
 
 
 @pytest.mark.cases("FF-01")
+@pytest.mark.parametrize("inside", [{"/": "users:read"}, {"/{name}": "users:read"}, {"WS /{name}": "users:read"}])
+async def test_the_prefix_itself_is_judged_with_and_without_it(guard: Guard, inside: dict[str, Any]) -> None:
+    """A middleware may take the prefix off only where a path goes on below it, so the router sees "/" or all of it."""
+    app = guard(rules={"/{path:path}": {"public": True}, **inside}, app_prefix="/auth")
+
+    assert 401 == (await ask(app, "/auth")).status
+    assert 401 == (await ask(app, "/api/auth", root_path="/api")).status
+    assert 200 == (await ask(app, "/auth/below/it")).status
+
+
+@pytest.mark.cases("FF-01")
 async def test_fastapi_may_have_keyfob_among_its_middleware(here: Installation, guard: Guard) -> None:
     """A gateway that strips the prefix sends /users, and FastAPI says root_path: its router takes both paths."""
     inner = users_app()
