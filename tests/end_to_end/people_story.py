@@ -103,7 +103,7 @@ async def invite(page: Page, email: str, name: str, role: str) -> str:
     await page.get_by_role("link", name="Invite").click()
     await page.get_by_label("E-mail address").fill(email)
     await page.get_by_label("Name (optional)").fill(name)
-    await page.get_by_label("Role").select_option(role)
+    await page.locator(f"[name=role][value={role}]").check()
     await page.get_by_role("main").get_by_role("button", name="Invite").click()
     return await page.get_by_label("One-time link").input_value()
 

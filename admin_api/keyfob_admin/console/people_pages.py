@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from keyfob.errors import Invalid
+from keyfob.errors import Invalid, LastOwner
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.offboarding import KEEP, TRANSFER
 from keyfob.management.people import PeopleSearch
 from keyfob.people.record import Source
 from keyfob.policy.permissions import covers
 from keyfob.store.contract import TEAM_OWNER
+from keyfob_admin.console.reviews import reviews
 from keyfob_admin.wire.links import invitation_address, link_base
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from keyfob.policy.roles import Role
     from keyfob.store.contract import KeyView
     from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.console.reviews import Review
 
 _MOST_KEYS: Final = 100  # of a person, on their page
 _MOST_HEIRS: Final = 200  # people whom keys can be given to, in the list of the form
@@ -35,18 +37,45 @@ class RoleChoice:
     role: Role
     is_offered: bool
 
+    @property
+    def meaning(self) -> str:
+        """What it lets somebody do, in a few words."""
+        held = self.role.permissions
+        if "*" in held:
+            return "everything, in every team"
+        if all(permission.endswith(":read") for permission in held):
+            return "reads, changes nothing"
+        if self.role.own_keys_only:
+            return "only keys they own"
+        changed = [what for what in ("keys", "people") if covers(held, f"{what}:write")]
+        where = "every team" if self.role.acts_everywhere else "this team"
+        return f"{' and '.join(changed)} of {where}" if changed else ", ".join(held)
+
 
 async def show_people(page_request: PageRequest) -> Response:
     """List the team's people by name."""
+    filters = {name: page_request.asked(name) for name in ("q", "role", "state")}
+    page_token = page_request.asked("page_token")
     search = PeopleSearch(
-        team=page_request.team.id, q=page_request.asked("q"), page_token=page_request.asked("page_token")
+        team=page_request.team.id,
+        q=filters["q"],
+        role=filters["role"],
+        state=filters["state"],
+        page_token=page_token,
     )
     page = await page_request.runtime.people.list(search, actor=page_request.actor)
-    owned = await page_request.runtime.store.people.keys_owned([person.id for person in page.items])
-    following = page.next_token and page_request.url("/people", q=page_request.asked("q"), page_token=page.next_token)
-    return page_request.page(
-        "people.html", people=page.items, owned=owned, following=following, labels=_labels(page_request)
-    )
+    context: dict[str, Any] = {
+        "people": page.items,
+        "filters": filters,
+        "owned": await page_request.runtime.store.people.keys_owned([person.id for person in page.items]),
+        "following": page.next_token and page_request.url("/people", **filters, page_token=page.next_token),
+        "is_whole": page_token is None and page.next_token is None,
+        "left": None if page_request.lacks("keys:read") else await _left(page_request),
+        "labels": _labels(page_request),
+        "roles": _roles(page_request),
+        "mistakes": {},
+    }
+    return page_request.page("people.html", **context)
 
 
 async def show_invite(page_request: PageRequest) -> Response:
@@ -83,14 +112,17 @@ async def set_role(page_request: PageRequest) -> Response:
         await page_request.runtime.people.set_role(
             page_request.team.id, _id(page_request), page_request.form.get("role"), actor=page_request.actor
         )
-    except Invalid as invalid:
-        return await _person_page(page_request, _mistakes(invalid))
+    except (Invalid, LastOwner) as refused:
+        return await _person_page(page_request, _mistakes(refused))
     return page_request.goes_to(page_request.url(_path(page_request), done="role"))
 
 
 async def remove(page_request: PageRequest) -> Response:
     """End the person's membership in the team."""
-    await page_request.runtime.people.remove(page_request.team.id, _id(page_request), actor=page_request.actor)
+    try:
+        await page_request.runtime.people.remove(page_request.team.id, _id(page_request), actor=page_request.actor)
+    except LastOwner as refused:
+        return await _person_page(page_request, _mistakes(refused))
     return page_request.goes_to(page_request.url("/people", done="removed"))
 
 
@@ -116,7 +148,10 @@ async def new_link(page_request: PageRequest) -> Response:
 
 async def confirm_offboarding(page_request: PageRequest) -> Response:
     """Say what happens when the person leaves, before it does."""
-    return await _offboard_form(page_request)
+    try:
+        return await _offboard_form(page_request)
+    except LastOwner as refused:
+        return await _person_page(page_request, _mistakes(refused))
 
 
 async def offboard(page_request: PageRequest) -> Response:
@@ -136,14 +171,20 @@ async def offboard(page_request: PageRequest) -> Response:
     return page_request.goes_to(page_request.url("/people", done="left"))
 
 
+async def _left(page_request: PageRequest) -> Review | None:
+    return next((review for review in await reviews(page_request) if review.name == "left"), None)
+
+
 async def _person_page(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
     person = await page_request.runtime.people.get(_id(page_request), actor=page_request.actor)
     keys: tuple[KeyView, ...] = ()
     if covers(page_request.actor.permissions, "keys:read"):
         search = KeySearch(page_request.team.id, owner=person.id, page_size=_MOST_KEYS)
         keys = (await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)).items
+    runtime = page_request.runtime
     context = {
         "person": person,
+        "types": {name: key_type.label for name, key_type in runtime.catalogue.key_types.items()},
         "role": person.role_in(page_request.team.id),
         "keys": keys,
         "roles": _roles(page_request),
@@ -151,7 +192,8 @@ async def _person_page(page_request: PageRequest, mistakes: Mapping[str, str] | 
         "is_local": person.source is Source.LOCAL,
         "mistakes": mistakes or {},
     }
-    return page_request.page("person.html", 422 if mistakes else 200, **context)
+    status = 200 if not mistakes else 409 if "" in mistakes else 422
+    return page_request.page("person.html", status, **context)
 
 
 async def _offboard_form(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
@@ -200,5 +242,8 @@ def _path(page_request: PageRequest) -> str:
     return f"/people/{_id(page_request)}"
 
 
-def _mistakes(invalid: Invalid) -> dict[str, str]:
-    return {pointer.strip("/"): said for pointer, said in invalid.errors}
+def _mistakes(refused: Invalid | LastOwner) -> dict[str, str]:
+    if isinstance(refused, LastOwner):
+        said = str(refused)
+        return {"": f"{said[0].upper()}{said[1:]}."}
+    return {pointer.strip("/"): said for pointer, said in refused.errors}

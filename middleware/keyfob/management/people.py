@@ -60,6 +60,7 @@ class PeopleSearch:
     state: str | None = None
     page_size: int | str = DEFAULT_PAGE
     page_token: str | None = None
+    role: str | None = None  # in *team*
 
 
 class People:
@@ -98,6 +99,7 @@ class People:
         after = read_token(search.page_token, listing=_LISTING, kinds=(str, str)) if search.page_token else None
         query = PeopleQuery(
             team=team,
+            role=search.role,
             state=search.state,
             q=(read_text(search.q, "q").strip() or None) if search.q else None,
             limit=most + 1,

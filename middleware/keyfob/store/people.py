@@ -18,6 +18,7 @@ class PeopleQuery:
     """Which people to list, by name. *after* is (name, id) of the last one already seen."""
 
     team: str | None = None
+    role: str | None = None  # in *team*
     state: str | None = None
     q: str | None = None  # matched literally in name and e-mail, in any case, or the whole id
     limit: int = 50
@@ -47,8 +48,8 @@ class PeopleTable(Protocol):
         """List people by name."""
         ...
 
-    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many keys each of them owns; those without any are left out."""
+    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """How many keys each of them owns, and how many of these are admin keys; those without any are left out."""
         ...
 
     async def sessions(self, person_id: str) -> list[Session]:

@@ -78,7 +78,7 @@ class PeopleContract:
         assert is_sealed(found, ENTRIES)
 
     async def test_people_are_listed_by_name(self, store: KeyStore) -> None:
-        """Team, state and search each narrow the list, and a page starts after the last name seen."""
+        """Team, role in it, state and search each narrow the list, and a page starts after the last name seen."""
         other = replace(TEAM, id="theirs")
         away = person(3, memberships=(Membership("theirs", "member"),))
         invited = person(2, state=PersonState.INVITED, name="éva")
@@ -91,6 +91,7 @@ class PeopleContract:
 
         assert ["P 1", "P 3", "éva"] == await names()
         assert (["P 3"], ["éva"]) == (await names(team="theirs"), await names(state="invited"))
+        assert (["P 3"], []) == (await names(team="theirs", role="member"), await names(team="theirs", role="owner"))
         assert (["P 3"], ["éva"], ["P 1"]) == (await names(q="p3@"), await names(q="ÉV"), await names(q=person(1).id))
         assert ["P 3"] == await names(after=("P 1", person(1).id), limit=1)
 
@@ -103,10 +104,11 @@ class PeopleContract:
         assert [ANA.id] == [one.id for one in await store.change(lambda transaction: transaction.owners())]
 
     async def test_a_key_has_an_owner(self, store: KeyStore) -> None:
-        """The owner's name is the one of today; deleted keys are owned by nobody."""
+        """The owner's name is the one of today; deleted keys are owned by nobody, and admin keys are counted apart."""
+        admin = key(3, owner_id=ANA.id, key_type="admin")
         await store.change(adding())
         await store.change(putting(ANA))
-        await store.change(adding(replace(KEY, owner_id=ANA.id), key(1, owner_id=ANA.id), key(2)))
+        await store.change(adding(replace(KEY, owner_id=ANA.id), key(1, owner_id=ANA.id), key(2), admin))
         await store.change(erasing(key(1).id))
         await store.change(putting(replace(ANA, name="Ana R.")))
 
@@ -114,9 +116,9 @@ class PeopleContract:
 
         assert found is not None
         assert (ANA.id, "Ana R.") == (found.owner_id, found.owner_name)
-        assert {ANA.id: 1} == await store.people.keys_owned([ANA.id, "nobody"])
+        assert {ANA.id: (2, 1)} == await store.people.keys_owned([ANA.id, "nobody"])
         owned = await store.change(lambda transaction: transaction.keys_of_person(ANA.id))
-        assert [KEY.id] == [one.id for one in owned]
+        assert {KEY.id, admin.id} == {one.id for one in owned}
 
     async def test_seals_move_to_another_entry(self, store: KeyStore) -> None:
         """A retiring entry's seals are renewed, but not one that it did not make."""

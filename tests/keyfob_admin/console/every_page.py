@@ -36,8 +36,9 @@ WITHOUT_A_KEY = {
 
 async def walk(page: Page, shared: LiveConsole, look: Renderer) -> None:
     """Go to every page and every state of it, and *look* at each."""
-    key, gone = await make_keys(shared)
-    for name, path in {**WITHOUT_A_KEY, **pages_of(key, gone)}.items():
+    key, gone, person = await make_keys(shared)
+    of_person = {"person": person, "offboard": f"{person}/offboard"}
+    for name, path in {**WITHOUT_A_KEY, **pages_of(key, gone), **of_person}.items():
         await page.goto(path)
         await look(name)
     await ask(page, key, gone, look)
@@ -46,15 +47,19 @@ async def walk(page: Page, shared: LiveConsole, look: Renderer) -> None:
     await sign_in_wrongly(page, look)
 
 
-async def make_keys(shared: LiveConsole) -> tuple[str, str]:
-    """Make keys of every look, and give the addresses of an active and of a disabled one."""
+async def make_keys(shared: LiveConsole) -> tuple[str, str, str]:
+    """Make keys of every look, and give the addresses of an active one, of a disabled one and of the first's owner."""
     installation = shared.installation
     active, _ = await installation.make(LONG, description="Why it is there", ip_allow=("2001:db8::/32", "10.0.0.0/8"))
     off, _ = await installation.make("switched off")
     await installation.make("brief", expires_at=datetime.now(UTC) + timedelta(days=13, hours=1))
     async with installation.opened() as runtime:
         await runtime.lifecycle.disable(TEAM, off.id, actor=ANA)
-    return f"/keys/{active.id}", f"/keys/{off.id}"
+        person = (
+            await runtime.people.invite(f"{LONG[:40]}{active.id}@example.com", team=TEAM, role="member", actor=ANA)
+        ).person
+        await runtime.lifecycle.update(TEAM, active.id, {"owner": {"person": person.id}}, actor=ANA)
+    return f"/keys/{active.id}", f"/keys/{off.id}", f"/people/{person.id}"
 
 
 def pages_of(key: str, gone: str) -> dict[str, str]:
@@ -74,6 +79,9 @@ def pages_of(key: str, gone: str) -> dict[str, str]:
 
 async def ask(page: Page, key: str, gone: str, look: Renderer) -> None:
     """Open the dialogs that ask before something is done."""
+    await page.goto("/people")
+    await page.get_by_role("link", name="Invite").click()
+    await look("invite-dialog")
     await page.goto(key)
     await page.get_by_role("button", name="Disable Key").first.click()
     await look("disable-dialog")

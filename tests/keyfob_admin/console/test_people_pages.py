@@ -113,7 +113,7 @@ def test_nobody_gives_more_than_they_hold(live: LiveConsole) -> None:
     form = ana.get("/people/invite").text
     refused = ana.send_form("/people/invite", email="eve@example.com", role="owner")
 
-    assert re.search(r'<option value="owner" disabled', form)
+    assert re.search(r'value="owner" disabled', form)
     assert 403 == refused.status_code
 
 
@@ -134,6 +134,37 @@ def test_offboarding_says_it_before_it_does_it(live: LiveConsole) -> None:
     key = key_named(live, "hers")
     assert (None, False) == (key.owner_id, key.is_disabled)
     assert "cleo@example.com" not in words(ana.get("/people").text)
+
+
+def test_the_list_says_who_owns_what(live: LiveConsole) -> None:
+    """Each row has the role, the keys and the admin keys among them; role and state narrow the list, and say so."""
+    _, ana = joined(live, "ana@example.com", "owner")
+    _, ben = joined(live, "ben@example.com")
+    invited(live, "cleo@example.com", "auditor")
+    make_key(ben, "his")
+    ana.send_form("/keys/new?type=admin", name="hers", permission="keys:read")
+
+    page = ana.get("/people").text
+    rows = [words(row) for row in re.findall(r"<tr role=.row.>\n<th role=.rowheader.*?</tr>", page, re.DOTALL)]
+    assert "People 3" in words(page)
+    assert ["ana@example.com (you) Owner Active just now 1 1", "ben@example.com Member Active just now 1 0"] == [
+        row.partition(" ⋯")[0] for row in rows[:2]
+    ]
+    assert "cleo@example.com Auditor Invited Never 0 0" in words(ana.get("/people?state=invited").text)
+    only = words(ana.get("/people?role=member").text)
+    assert ("ben@example.com" in only, "ana@example.com (you)" in only) == (True, False)
+    assert "Nobody matches this." in words(ana.get("/people?role=king").text)
+
+
+def test_the_last_owner_cannot_leave(live: LiveConsole) -> None:
+    """It is said on the person's page before anything is asked, and again whatever is sent."""
+    person, ana = joined(live, "ana@example.com", "owner")
+    path = f"/people/{person.id}"
+    answers = [ana.get(f"{path}/offboard")]
+    answers += [ana.post(f"{path}/{what}", data={"csrf": _token(ana), "role": "member"}) for what in ("remove", "role")]
+    for answer in answers:
+        assert (409, True) == (answer.status_code, "This is the last owner" in words(answer.text))
+        assert "Keys owned" in words(answer.text)
 
 
 def test_a_role_is_changed_on_the_page(live: LiveConsole) -> None:

@@ -33,7 +33,7 @@ SMALL = (
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
 
-@pytest.mark.timeout(600)  # 104 looks of axe at whole pages, on a machine that may be busy
+@pytest.mark.timeout(700)  # 116 looks of axe at whole pages, on a machine that may be busy
 async def test_every_page_can_be_used_by_everybody(browser: Browser, shared: LiveConsole) -> None:
     """In both themes, wide and narrow: axe finds nothing, nothing is too wide, and no button is too small."""
     found: dict[str, object] = {}

@@ -8,6 +8,14 @@ if (!("commandForElement" in HTMLButtonElement.prototype))
   for (const button of all("[commandfor]"))
     button.onclick = () => document.getElementById(button.getAttribute("commandfor")).showModal();
 
+// What is asked in a dialog here, and on a page of its own without this file.
+for (const link of all("[data-opens]"))
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    document.getElementById(link.dataset.opens).showModal();
+  });
+
 // A message about what was just done is not repeated when the page is reloaded.
 for (const message of all("[data-once]")) {
   const address = new URL(location);

@@ -508,7 +508,9 @@ WHERE p.state = 'active' AND p.source <> 'app' AND p.id IN (SELECT person FROM k
 
 -- name: people
 SELECT {person_columns} FROM keyfob.people p
-WHERE (:team::text IS NULL OR EXISTS (SELECT 1 FROM keyfob.memberships m WHERE m.team = :team AND m.person = p.id))
+WHERE (:team::text IS NULL OR EXISTS (
+  SELECT 1 FROM keyfob.memberships m
+  WHERE m.team = :team AND m.person = p.id AND (:role::text IS NULL OR m.role = :role)))
 AND (:state::text IS NULL OR p.state = :state)
 AND (:q::text IS NULL OR strpos(p.name_folded, :q) > 0 OR strpos(p.email_folded, :q) > 0 OR p.id = :id)
 AND (:after_id::text IS NULL OR (p.name_folded, p.id) > (:after_name, :after_id))
@@ -545,7 +547,7 @@ SELECT {key_columns} FROM keyfob.keys k JOIN keyfob.teams t ON t.id = k.team
 WHERE k.owner_id = $1 AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
 
 -- name: counts_of_owners
-SELECT owner_id, count(*) FROM keyfob.keys
+SELECT owner_id, count(*), count(CASE WHEN key_type = 'admin' THEN 1 END) FROM keyfob.keys
 WHERE deleted_at IS NULL AND owner_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) GROUP BY owner_id
 
 -- name: end_sessions_of_person

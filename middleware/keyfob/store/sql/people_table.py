@@ -60,6 +60,7 @@ class PeopleRows:
         name, after_id = query.after or (None, None)
         wanted = {
             "team": query.team,
+            "role": query.role,
             "state": query.state,
             "q": None if query.q is None else rows.folded(query.q),
             "id": query.q or "",
@@ -69,10 +70,10 @@ class PeopleRows:
         }
         return await self._people("people", wanted)
 
-    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many keys each of them owns; those without any are left out."""
+    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """How many keys each of them owns, and how many of these are admin keys; those without any are left out."""
         found = await self._database.read(self._statements["counts_of_owners"], (json.dumps(list(person_ids)),))
-        return {row[0]: row[1] for row in found}
+        return {row[0]: (row[1], row[2]) for row in found}
 
     async def sessions(self, person_id: str) -> list[Session]:
         """The person's sessions, expired or not, oldest first."""

@@ -473,7 +473,8 @@ WHERE p.state = 'active' AND p.source <> 'app' AND p.id IN (SELECT person FROM m
 
 -- name: people
 SELECT {person_columns} FROM people p
-WHERE (:team IS NULL OR EXISTS (SELECT 1 FROM memberships m WHERE m.team = :team AND m.person = p.id))
+WHERE (:team IS NULL OR EXISTS (
+  SELECT 1 FROM memberships m WHERE m.team = :team AND m.person = p.id AND (:role IS NULL OR m.role = :role)))
 AND (:state IS NULL OR p.state = :state)
 AND (:q IS NULL OR instr(p.name_folded, :q) OR instr(p.email_folded, :q) OR p.id = :id)
 AND (:after_id IS NULL OR (p.name_folded, p.id) > (:after_name, :after_id))
@@ -512,7 +513,7 @@ SELECT {key_columns} FROM keys k JOIN teams t ON t.id = k.team
 WHERE k.owner_id = ? AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
 
 -- name: counts_of_owners
-SELECT owner_id, count(*) FROM keys
+SELECT owner_id, count(*), count(CASE WHEN key_type = 'admin' THEN 1 END) FROM keys
 WHERE deleted_at IS NULL AND owner_id IN (SELECT value FROM json_each(?)) GROUP BY owner_id
 
 -- name: end_sessions_of_person
