@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _SOON: Final = timedelta(days=14)
+_MONTH: Final = timedelta(days=30)
+_QUARTER: Final = timedelta(days=100)  # up to which days are counted
 _STEPS: Final = ((timedelta(days=365), "year"), (timedelta(days=30), "month"), (timedelta(days=1), "day"))
 _SMALL_STEPS: Final = ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -86,8 +88,15 @@ def expires_in(at: datetime, now: datetime) -> str | None:
 
 
 def until(at: datetime, now: datetime) -> str:
-    """``in 6 days``, ``3 minutes ago``."""
-    return f"in {_rough(at - now)}" if at > now else ago(at, now)
+    """``in 6 days``, ``in 90 days``, ``in 4 months``, ``3 minutes ago``."""
+    left = at - now
+    in_days = f"in {round(left / timedelta(days=1))} days"
+    return ago(at, now) if at <= now else in_days if _MONTH < left < _QUARTER else f"in {_rough(left)}"
+
+
+def end(at: datetime, now: datetime) -> str:
+    """``in 20 days`` for the next month, ``18 Jan 2027`` for later and for the past."""
+    return until(at, now) if timedelta() < at - now <= _MONTH else day(at)
 
 
 def counted(number: int, noun: str, several: str | None = None) -> str:

@@ -54,6 +54,22 @@ def test_a_near_end_is_announced(left: timedelta, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (timedelta(days=-3), "26 Nov 2026"),
+        (timedelta(hours=2), "in 2 hours"),
+        (timedelta(days=20, hours=3), "in 20 days"),
+        (timedelta(days=50), "18 Jan 2027"),
+    ],
+)
+def test_an_end_within_a_month_is_told_in_days(left: timedelta, expected: str) -> None:
+    """A list says how long is left while that is what matters, and else the date."""
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert expected == said.end(now + left, now)
+    assert "in 90 days" == said.until(now + timedelta(days=89, hours=23), now)
+
+
+@pytest.mark.parametrize(
     ("detail", "expected"),
     [
         ({"permissions": {"added": ["a:b"], "removed": ["c:d", "e:f"]}}, "a:b added; c:d, e:f removed"),
