@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import async_playwright
 
+from keyfob.management.key_listing import KeySearch
 from keyfob.store.contract import Use
 from keyfob.store.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import (
@@ -23,10 +24,12 @@ from tests.keyfob_admin.console.conftest import (
     TEAM,
     Installation,
     LiveConsole,
+    Visitor,
     installed,
     opened,
     running,
 )
+from tests.keyfob_admin.console.people import PASSPHRASE
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -40,6 +43,26 @@ OTHERS = (
     "analytics-batch", "ci-deploy", "chat-bot, on-call channel", "customer portal", "dashboard datasource",
     "data-warehouse sync", "email-sender", "fraud-scorer", "image-proxy", "invoice-archive", "status-page", "terraform",
 )  # fmt: skip
+
+
+PEOPLE = (("Ana Ruiz", "owner"), ("Ben Okafor", "team_admin"), ("Cleo Marchetti", "member"), ("Dora Lind", "auditor"))
+
+
+async def populate(installation: Installation) -> list[str]:
+    """Invite people, give each of the first three every fourth key, and return the paths of the links."""
+    async with installation.opened() as runtime:
+        made = [
+            await runtime.people.invite(
+                f"{name.partition(' ')[0].lower()}@example.com", team=TEAM, role=role, name=name, actor=ANA
+            )
+            for name, role in PEOPLE
+        ]
+        found = await runtime.lifecycle.list_keys(KeySearch(TEAM, key_type="api", page_size=100), actor=ANA)
+        for number, view in enumerate(found.items):
+            if number % 4 < len(made) - 1:
+                owner = {"owner": {"person": made[number % 4].person.id}}
+                await runtime.lifecycle.update(TEAM, view.record.id, owner, actor=ANA)
+    return [f"/invitation/{one.token}" for one in made]
 
 
 async def furnish(installation: Installation) -> str:
@@ -108,6 +131,9 @@ async def take(page: Page, key_id: str, kind: str) -> None:
     await shot("keys")
     if kind:
         return
+    await page.goto("/people")
+    await shot("people")
+    await page.goto("/keys")
     for name in ("status-page", "terraform", "image-proxy"):
         await page.get_by_label(f"Select {name}").check()
     await page.get_by_role("button", name="Disable 3 keys…").click()
@@ -138,7 +164,11 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         installation = await installed(Path(folder), rules=RULES)
         key_id = await furnish(installation)
+        links = await populate(installation)
         with running(installation) as url:
+            for link in links[:-1]:  # the last one has not come yet
+                with Visitor(url) as visitor:
+                    visitor.send_form(link, passphrase=PASSPHRASE, again=PASSPHRASE)
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
                 await _both(browser, LiveConsole(url, installation), key_id)
