@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.keys.record import Creator
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract import TEAM_OWNER, KeyQuery, Use
 from tests.keyfob.store.people_contract import ANA
 from tests.keyfob.store.people_contract import putting as writing
-from tests.keyfob.store.samples import NOON, TEAM, adding, key
+from tests.keyfob.store.samples import NOON, SECRET, TEAM, adding, erasing, key, listed, putting
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
@@ -29,6 +29,19 @@ FILTERS: dict[str, dict[str, object]] = {
     "expired": {"state": "expired"},
     "ends soon": {"expires_before": SOON + timedelta(seconds=1)},
     "type": {"key_type": "scim"},
+    "suspended": {"state": "suspended", "suspended_types": {TEAM.plan: ["scim"]}},
+    "permission": {"permission": "items:export"},
+    "left": {"left_owners": []},
+    "ours": {"owner": TEAM_OWNER},
+    "ends late": {"expires_after": SOON},
+    "active": {"state": "active"},
+    "unused": {"unused_since": NOON},
+    "never used": {"never_used": True},
+}
+OTHERS: dict[str, dict[str, object]] = {
+    "ours": {"owner_id": ANA.id},
+    "ends late": {"expires_at": SOON},
+    "active": {"expires_at": NOON},
 }
 
 
@@ -44,8 +57,11 @@ def fitting(what: str, number: int) -> KeyRecord:
         "expired": {"expires_at": NOON},
         "ends soon": {"expires_at": SOON},
         "type": {"key_type": "scim"},
+        "suspended": {"key_type": "scim"},
+        "permission": {"permissions": ("items:export", "items:read")},
+        "left": {"owner_id": "nobody"},
     }
-    return key(number, name=f"Key {997 * number % 1000:03d}", **changes[what])
+    return key(number, name=f"Key {997 * number % 1000:03d}", **changes.get(what, {}))
 
 
 class RareContract:
@@ -57,13 +73,16 @@ class RareContract:
         self, store: KeyStore, monkeypatch: pytest.MonkeyPatch, what: str, few: int
     ) -> None:
         """Whether an index tells which keys they are, or there are too many and the order is walked through."""
-        for module in ("sql.listing", "sqlite.store", "postgres.store"):
+        for module in ("sql.listing", "sql.candidates", "sqlite.store", "postgres.store"):
             monkeypatch.setattr(f"keyfob.store.{module}.FEW", few)
         monkeypatch.setattr("keyfob.store.sqlite.listing.WINDOW", 2)
         wanted = [fitting(what, number) for number in range(0, 30, 7)]
-        others = [key(number, name=f"Key {number:03d}") for number in range(30) if number % 7]
+        names = {number: f"Key {number:03d}" for number in range(30) if number % 7}
+        others = [key(number, name=name, **OTHERS.get(what, {})) for number, name in names.items()]
         await store.change(writing(replace(ANA, memberships=())))
         await store.change(adding(*wanted, *others))
+        if "use" in what:
+            await store.add_usage({one.id: Use(NOON, None, {}, {}) for one in others})
 
         async def paged(order_by: str, *, descending: bool) -> list[str]:
             query = KeyQuery(TEAM.id, NOON, order_by=order_by, descending=descending, limit=2, **FILTERS[what])  # type: ignore[arg-type]
@@ -77,3 +96,27 @@ class RareContract:
             ids = [one.id for one in sorted(wanted, key=lambda one: str(getattr(one, by)))]
             assert ids == await paged(order_by, descending=False), order_by
             assert ids[::-1] == await paged(order_by, descending=True), order_by
+        assert len(wanted) == await store.count(KeyQuery(TEAM.id, NOON, **FILTERS[what]))  # type: ignore[arg-type]
+
+    async def test_what_a_key_holds_is_found_as_long_as_it_holds_it(self, store: KeyStore) -> None:
+        """A permission that was added, taken away or deleted with its key, one key at a time or many at once."""
+        first, second, third = (key(n, permissions=("items:read", "items:write")) for n in range(3))
+        await store.change(adding(first, second))
+        await store.change(lambda rows: rows.add_keys([(third, SECRET)], 1))
+        await store.change(putting(replace(first, permissions=("items:write", "items:export"))))
+        await store.change(erasing(second.id))
+
+        for permission, ids in {"items:read": [2], "items:write": [0, 2], "items:export": [0], "items:*": []}.items():
+            found = [key(n).id for n in ids]
+            assert found == await listed(store, permission=permission)
+            assert found == await listed(store, team=None, permission=permission)
+            assert len(found) == await store.count(KeyQuery(TEAM.id, NOON, permission=permission))
+
+    async def test_an_unknown_plan_suspends_all_but_admin_keys(self, store: KeyStore) -> None:
+        """They are found by no list of what a plan lacks, in one team and in all."""
+        await store.change(adding(key(1), key(2, key_type="admin"), team=replace(TEAM, plan="gone")))
+        asked = {"state": "suspended", "suspended_types": {"enterprise": ["scim"]}}
+
+        assert [key(1).id] == await listed(store, **asked)
+        assert [key(1).id] == await listed(store, team=None, **asked)
+        assert [] == await listed(store, state="suspended")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.store.postgres.statements import SQL
+from keyfob.store.sql.candidates import Dialect, alone, has_left, rare_keys
 from keyfob.store.sql.listing import (
     EVENT_COLUMNS,
     EXPIRY,
     FEW,
     conditions,
     lacking,
-    left_owner,
     parameters,
     search_statement,
     states,
@@ -32,18 +32,37 @@ _ORDERS = {
     "expires_at": (EXPIRY, "bigint", "k.id", "k.team"),
     "last_used_at": ("u.last_used_at", "bigint", "u.key_id", "u.team"),
 }
-_TABLES = "keyfob.keys k JOIN keyfob.key_usage u ON u.key_id = k.id JOIN keyfob.teams t ON t.id = k.team"
+_JOINED = {
+    "u": "JOIN keyfob.key_usage u ON u.key_id = k.id",
+    "t": "JOIN keyfob.teams t ON t.id = k.team",
+}
+_TABLES = " ".join(["keyfob.keys k", *_JOINED.values()])
 _SUSPENDED = (
     "(t.plan || chr(31) || k.key_type = ANY(:suspended::text[])"
     " OR (cardinality(:plans::text[]) > 0 AND k.key_type <> 'admin' AND t.plan <> ALL(:plans::text[])))"
 )
 _STATES = states(_SUSPENDED)
-_LEFT = left_owner("keyfob.", "m.role = ANY(:left_owners::text[])")
+_DIALECT = Dialect(
+    schema="keyfob.",
+    hint="",
+    lacking=(
+        "(SELECT split_part(pair, chr(31), 1) AS plan, split_part(pair, chr(31), 2) AS key_type"
+        " FROM unnest(:suspended::text[]) pair) s"
+    ),
+    unknown_plan="t.plan <> ALL(:plans::text[])",
+    is_wide="m.role = ANY(:left_owners::text[])",
+)
+_LEFT = f"k.owner_id IS NOT NULL AND {has_left(_DIALECT, 'k')}"
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
     """The statement that looks for the ids of what matches *q*: at most one more than is `FEW`."""
     return SQL[search_statement(q)], {"q": q, "q_folded": folded(q), "most": FEW + 1}
+
+
+def few_keys(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
+    """Statements for keys among which all are that *query* asks for, each by an index that holds no others."""
+    return [(statement, _parameters(query)) for statement in rare_keys(query, _DIALECT)]
 
 
 def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
@@ -66,8 +85,10 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement that counts what `key_listing` would list if it had no end."""
     where = " AND ".join(_where(query, "k.team", among))
-    tables = _TABLES if "u." in where or "t." in where else "keyfob.keys k"  # most often an index of the keys is enough
-    return f"SELECT count(*) FROM {tables} WHERE {where}", {**_parameters(query), "among": among}  # noqa: S608 (constants)
+    joined = {name: table for name, table in _JOINED.items() if f"{name}." in where}  # often an index of keys is enough
+    tables = " ".join(["keyfob.keys k", *joined.values()])
+    sql = alone(query, _DIALECT) or f"SELECT count(*) FROM {tables} WHERE {where}"  # noqa: S608 (constants)
+    return sql, {**_parameters(query), "among": among}
 
 
 def _where(query: KeyQuery, team: str, among: Sequence[str] | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import NEVER, TEAM_OWNER
+from keyfob.store.contract import TEAM_OWNER
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ FEW = 5_000  # matches that are worth sorting; of more, a walk through the keys 
 INDEXED = 3  # characters that a trigram index needs
 _IN_IDS = re.compile(r"[0-9A-Za-z]+")
 _SEPARATOR = chr(31)  # between a plan and a key type
-EXPIRY = f"coalesce(k.expires_at, {NEVER})"  # as the indexes of expiries have it
+EXPIRY = "k.expiry"  # of a key that never expires: `NEVER`
 _USABLE = "k.disabled_at IS NULL AND k.pending_until IS NULL"
-_EXPIRED = "(k.expires_at IS NOT NULL AND k.expires_at <= :now)"
 
 
 def needs_search(q: str) -> bool:
@@ -48,8 +47,8 @@ def states(suspended: str) -> Mapping[str, str]:
         "disabled": "k.disabled_at IS NOT NULL",
         "pending": "k.disabled_at IS NULL AND k.pending_until IS NOT NULL",
         "suspended": f"{_USABLE} AND {suspended}",
-        "expired": f"{_USABLE} AND NOT {suspended} AND {_EXPIRED}",
-        "active": f"{_USABLE} AND NOT {suspended} AND NOT {_EXPIRED}",
+        "expired": f"{_USABLE} AND NOT {suspended} AND {EXPIRY} <= :now",
+        "active": f"{_USABLE} AND NOT {suspended} AND {EXPIRY} > :now",
     }
 
 
@@ -58,7 +57,7 @@ def conditions(query: KeyQuery) -> list[str]:
     asked = {
         "k.key_type = :key_type": query.key_type is not None,
         "u.last_used_at < :unused_since AND k.created_at <= :unused_since": query.unused_since is not None,
-        "u.last_used_at = 0": query.never_used,
+        "u.last_used_at <= 0": query.never_used,
         f"{EXPIRY} < :expires_before": query.expires_before is not None,
         f"{EXPIRY} > :expires_after": query.expires_after is not None,
         "k.creator_id = :created_by": query.created_by is not None,
@@ -70,33 +69,6 @@ def conditions(query: KeyQuery) -> list[str]:
         "k.replaced_by IS NOT NULL": query.replaced is True,
     }
     return [condition for condition, wanted in asked.items() if wanted]
-
-
-def rare_keys(query: KeyQuery, keys: str) -> tuple[str, Mapping[str, object]] | None:
-    """The statement for the ids of at most one more than `FEW` keys among which all are that *query* asks for.
-
-    Each filter here has an index of its own, which has no other keys in it; *keys* names the table, and may name the
-    index. None where there is no such filter: then the keys are walked through in their order.
-    """
-    expiry = EXPIRY.replace("k.", "")
-    of_type = query.key_type is not None and query.team is not None
-    asked = {
-        ("keys_by_creator", "creator_id = :created_by"): query.created_by is not None,
-        ("keys_by_external_id", "external_id = :external_id"): query.external_id is not None,
-        ("keys_by_owner", "owner_id = :owner"): query.owner is not None and query.owner != TEAM_OWNER,
-        ("keys_replaced", "replaced_by IS NOT NULL"): query.replaced is True,
-        ("keys_disabled", "disabled_at IS NOT NULL"): query.state == "disabled",
-        ("keys_pending", "pending_until IS NOT NULL"): query.state == "pending",
-        ("keys_by_expiry", f"{expiry} <= :now"): query.state == "expired",
-        ("keys_by_expiry", f"{expiry} < :expires_before"): query.expires_before is not None,
-        ("keys_by_team_and_type", "team = :team AND key_type = :key_type"): of_type,
-    }
-    index, condition = next((one for one, wanted in asked.items() if wanted), ("", ""))
-    if not index:
-        return None
-    table = keys.format(index=index)
-    statement = f"SELECT id FROM {table} WHERE deleted_at IS NULL AND {condition} LIMIT {FEW + 1}"  # noqa: S608 (constants)
-    return statement, parameters(query)
 
 
 def words(query: KeyQuery, schema: str, finds: str) -> list[str]:
@@ -118,15 +90,6 @@ def words(query: KeyQuery, schema: str, finds: str) -> list[str]:
 def _word_names(query: KeyQuery) -> list[str]:
     """Names of parameters, in letters."""
     return ["word_" + "".join(chr(ord("a") + int(digit)) for digit in str(n)) for n in range(len(query.words))]
-
-
-def left_owner(schema: str, is_wide: str) -> str:
-    """The condition of keys whose owner has left; *is_wide* is that of a role that counts in every team."""
-    return (
-        f"k.owner_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {schema}memberships m"  # noqa: S608 (constants)
-        f" JOIN {schema}people p ON p.id = m.person"
-        f" WHERE m.person = k.owner_id AND p.state <> 'left' AND (m.team = k.team OR {is_wide}))"
-    )
 
 
 def lacking(query: KeyQuery) -> list[str]:

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from keyfob.store.contract import NEVER
+from keyfob.store.sql.candidates import Dialect, alone, has_left, rare_keys
 from keyfob.store.sql.listing import (
     EVENT_COLUMNS,
     EXPIRY,
@@ -13,7 +15,6 @@ from keyfob.store.sql.listing import (
     INDEXED,
     conditions,
     lacking,
-    left_owner,
     parameters,
     search_statement,
     states,
@@ -29,13 +30,25 @@ if TYPE_CHECKING:
 
 WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
 
-# How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round), the
-# column of the order and that of the team, all three in one index.
+# How each order walks: the tables, outermost first (CROSS JOIN keeps SQLite from turning them round, and naming the
+# index from reading another and sorting), the column of the order and that of the team, all three in one index.
+_KEYS = "keys k INDEXED BY {} CROSS JOIN key_usage u ON u.key_id = k.id"
 _ORDERS = {
-    "created_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.created_at", "k.id", "k.team"),
-    "name": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", "k.name_folded", "k.id", "k.team"),
-    "expires_at": ("keys k CROSS JOIN key_usage u ON u.key_id = k.id", EXPIRY, "k.id", "k.team"),
-    "last_used_at": ("key_usage u CROSS JOIN keys k ON k.id = u.key_id", "u.last_used_at", "u.key_id", "u.team"),
+    "created_at": (_KEYS, "k.created_at", "k.id", "k.team"),
+    "name": (_KEYS, "k.name_folded", "k.id", "k.team"),
+    "expires_at": (_KEYS, EXPIRY, "k.id", "k.team"),
+    "last_used_at": (
+        "key_usage u INDEXED BY {} CROSS JOIN keys k ON k.id = u.key_id",
+        "u.last_used_at",
+        "u.key_id",
+        "u.team",
+    ),
+}
+_WALKS = {
+    "created_at": ("keys_by_age", "keys_by_team_and_age", "keys_disabled"),
+    "name": ("keys_by_name", "keys_by_team_and_name", "keys_disabled_by_name"),
+    "expires_at": ("keys_by_expiry", "keys_by_team_and_expiry", "keys_disabled_by_expiry"),
+    "last_used_at": ("usage_by_time", "usage_by_team", "usage_by_team"),
 }
 _OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u.key_id = k.id"
 _AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
@@ -46,7 +59,17 @@ _SUSPENDED = (
     " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
 )
 _STATES = states(_SUSPENDED)
-_LEFT = left_owner("", "m.role IN (SELECT value FROM json_each(:left_owners))")
+_DIALECT = Dialect(
+    schema="",
+    hint=" INDEXED BY {index}",
+    lacking=(
+        "(SELECT substr(value, 1, instr(value, char(31)) - 1) AS plan,"
+        " substr(value, instr(value, char(31)) + 1) AS key_type FROM json_each(:suspended)) s"
+    ),
+    unknown_plan="t.plan NOT IN (SELECT value FROM json_each(:plans))",
+    is_wide="m.role IN (SELECT value FROM json_each(:left_owners))",
+)
+_LEFT = f"k.owner_id IS NOT NULL AND {has_left(_DIALECT, 'k')}"
 
 
 def key_search(q: str) -> tuple[str, Mapping[str, object]]:
@@ -71,6 +94,11 @@ def _runs(text: str) -> list[str]:
     return [run for run in _WILD.split(text) if len(run) >= INDEXED]
 
 
+def few_keys(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
+    """Statements for keys among which all are that *query* asks for, each by an index that holds no others."""
+    return [(statement, _parameters(query)) for statement in rare_keys(query, _DIALECT)]
+
+
 def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:
     """The statement for those that *query* asks for among the next `WINDOW` keys in its order."""
     _, value, key_id, team = _ORDERS[query.order_by]
@@ -85,12 +113,23 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 
     Where *among* is given no other ids are looked at; else the keys are walked through in the order asked for.
     """
-    statement, parameters = _listing(query, _ORDERS[query.order_by][0] if among is None else _AMONG)
+    statement, parameters = _listing(query, _walk(query) if among is None else _AMONG)
     return statement, {**parameters, "among": json.dumps(among)}
 
 
+def _walk(query: KeyQuery) -> str:
+    """The tables, read by the index in whose order the keys are asked for."""
+    of_all, of_team, disabled = _WALKS[query.order_by]
+    index = of_all if query.team is None else disabled if query.state == "disabled" else of_team
+    return _ORDERS[query.order_by][0].format(index)
+
+
 def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
-    wanted = ["k.deleted_at IS NULL", *_conditions(query, _ORDERS[query.order_by][3]), *_beyond(query)]
+    _, value, _, team = _ORDERS[query.order_by]
+    conditions, bound = _conditions(query, team), f"{value} {'<' if query.descending else '>'}"
+    if query.after is not None:  # the plus keeps SQLite from starting at a bound that the pages before have passed
+        conditions = [condition.replace(bound, f"+{bound}") for condition in conditions]
+    wanted = ["k.deleted_at IS NULL", *conditions, *_beyond(query)]
     statement = (
         f"SELECT u.last_used_at, u.last_used_ip, {SQL['key_columns']} FROM {tables} JOIN teams t ON t.id = k.team "  # noqa: S608
         f"WHERE {' AND '.join(wanted)} {_in_order(query)} LIMIT :limit"
@@ -101,8 +140,10 @@ def _listing(query: KeyQuery, tables: str) -> tuple[str, Mapping[str, object]]:
 def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement that counts what `key_listing` would list if it had no end."""
     where = " AND ".join(["k.deleted_at IS NULL", *_conditions(query, "k.team")])
-    statement = f"SELECT count(*) FROM {_counted(where) if among is None else _AMONG_OF_TEAMS} WHERE {where}"  # noqa: S608 (constants)
-    return statement, {**_parameters(query), "among": json.dumps(among)}
+    where = where.replace(EXPIRY, f"coalesce(k.expires_at, {NEVER})")  # no index holds a column that is not stored
+    tables = _counted(where) if among is None else _AMONG_OF_TEAMS
+    sql = alone(query, _DIALECT) or f"SELECT count(*) FROM {tables} WHERE {where}"  # noqa: S608 (constants)
+    return sql, {**_parameters(query), "among": json.dumps(among)}
 
 
 def _counted(where: str) -> str:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.sql import rows
-from keyfob.store.sql.listing import FEW, needs_search, rare_keys
+from keyfob.store.sql.listing import FEW, needs_search
 from keyfob.store.sql.store import StatementStore
 from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
-from keyfob.store.sqlite.listing import event_listing, first_keys, key_count, key_listing, key_search
+from keyfob.store.sqlite.listing import event_listing, few_keys, first_keys, key_count, key_listing, key_search
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
@@ -78,15 +78,13 @@ class SQLiteStore(StatementStore):
         candidates = _candidates(query)
         found = await self.read(*first_keys(query)) if candidates else []
         if len(found) < query.limit:
-            among = await self._few(candidates) if candidates else None
-            found = await self.read(*key_listing(query, among))
+            found = await self.read(*key_listing(query, await self._few(candidates)))
         with rows.decoding():
             return [rows.view_of(row) for row in found]
 
     async def count(self, query: KeyQuery) -> int:
         """How many keys *query* asks for in all."""
-        among = await self._few(key_search(query.q)) if query.q and needs_search(query.q) else None
-        ((count,),) = await self.read(*key_count(query, among))
+        ((count,),) = await self.read(*key_count(query, await self._few(_candidates(query))))
         return int(count)
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
@@ -132,10 +130,13 @@ class SQLiteStore(StatementStore):
         device, inode = connections.id
         return found, f"-{device:x}-{inode:x}"  # a copy put in the file's place has the same epoch
 
-    async def _few(self, candidates: tuple[str, Mapping[str, object]]) -> list[str] | None:
-        """The ids that the statement *candidates* finds, unless they are many."""
-        found = {row[0] for row in await self.read(*candidates)}
-        return list(found) if len(found) <= FEW else None
+    async def _few(self, candidates: Sequence[tuple[str, Mapping[str, object]]]) -> list[str] | None:
+        """The ids that the first of the statements *candidates* finds which does not find many; None if all do."""
+        for statement, parameters in candidates:
+            found = {row[0] for row in await self.read(statement, parameters)}
+            if len(found) <= FEW:
+                return list(found)
+        return None
 
     def _event_listing(self, query: EventQuery) -> tuple[str, Sequence[object]]:
         return event_listing(query)
@@ -212,9 +213,9 @@ async def _transaction(connections: Connections, connection: QuietConnection) ->
             raise
 
 
-def _candidates(query: KeyQuery) -> tuple[str, Mapping[str, object]] | None:
-    """The statement for keys among which all are that *query* asks for; None where no index knows them."""
-    return key_search(query.q) if query.q and needs_search(query.q) else rare_keys(query, "keys INDEXED BY {index}")
+def _candidates(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
+    """Statements for keys among which all are that *query* asks for; none where no index knows them."""
+    return [*([key_search(query.q)] if query.q and needs_search(query.q) else []), *few_keys(query)]
 
 
 def _usage_statements(uses: Mapping[str, Use]) -> list[tuple[str, Sequence[object] | Mapping[str, object]]]:

@@ -63,23 +63,57 @@ CREATE TABLE keyfob.keys (
     quota_amount    bigint,        -- its own quota; NULL: its plan's
     quota_every     text CHECK (quota_every IN ('day', 'month')),
     quota_extra     bigint,        -- what was added to its quota, and until when
-    quota_until     bigint
+    quota_until     bigint,
+    -- A key that never expires comes after all that do.
+    expiry          bigint GENERATED ALWAYS AS (coalesce(expires_at, 9223372036854775807)) STORED
 );
 CREATE INDEX keys_by_revision ON keyfob.keys (revision);
 CREATE INDEX keys_by_team_and_age ON keyfob.keys (team, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_name ON keyfob.keys (team, name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_by_team_and_type ON keyfob.keys (team, key_type) WHERE deleted_at IS NULL;
--- A key that never expires comes after all that do.
-CREATE INDEX keys_by_team_and_expiry ON keyfob.keys (team, coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_by_expiry ON keyfob.keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_type ON keyfob.keys (team, key_type, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_expiry ON keyfob.keys (team, expiry, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_expiry ON keyfob.keys (expiry, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_external_id ON keyfob.keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 CREATE INDEX keys_by_creator ON keyfob.keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
 CREATE INDEX keys_by_owner ON keyfob.keys (owner_id, created_at, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
+-- Counting reads this index alone.
+CREATE INDEX keys_by_team_and_owner ON keyfob.keys (team, owner_id, id, key_type, expiry, disabled_at, pending_until, deleted_at)
+WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_age ON keyfob.keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keyfob.keys (name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_disabled ON keyfob.keys (id) WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
-CREATE INDEX keys_pending ON keyfob.keys (id) WHERE pending_until IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled ON keyfob.keys (team, created_at, id, disabled_at, deleted_at)
+WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled_by_name ON keyfob.keys (team, name_folded, id) WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled_by_expiry ON keyfob.keys (team, expiry, id)
+WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_pending ON keyfob.keys (team, created_at, id) WHERE pending_until IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keyfob.keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+-- Each permission of each key, to find the few keys that hold one which few hold; nothing is decided by it.
+CREATE TABLE keyfob.key_permissions (
+    permission text COLLATE "C" NOT NULL,
+    team       text COLLATE "C" NOT NULL,
+    key_id     text COLLATE "C" NOT NULL,
+    PRIMARY KEY (permission, team, key_id)
+);
+CREATE FUNCTION keyfob.note_permissions() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM keyfob.key_permissions
+        WHERE permission IN (SELECT jsonb_array_elements_text(old.permissions)) AND team = old.team AND key_id = old.id;
+    END IF;
+    INSERT INTO keyfob.key_permissions
+    SELECT permission, new.team, new.id FROM jsonb_array_elements_text(new.permissions) AS held (permission)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER note_permissions AFTER INSERT ON keyfob.keys
+FOR EACH ROW WHEN (new.permissions <> '[]') EXECUTE FUNCTION keyfob.note_permissions();
+CREATE TRIGGER change_permissions AFTER UPDATE OF permissions ON keyfob.keys
+FOR EACH ROW WHEN (new.permissions <> old.permissions) EXECUTE FUNCTION keyfob.note_permissions();
 
 -- People sign in and act; a membership is a role in a team. The seal covers a person's row, but for the last sign-in,
 -- and all its memberships: without the keyring nobody can make a person, or give one a role or a passphrase.
@@ -383,7 +417,7 @@ CREATE TABLE keyfob.notice_marks (
 );
 
 CREATE INDEX key_use_details_of_disabled ON keyfob.key_use_details (last_at) WHERE reason = 'disabled';
-CREATE INDEX keys_replaced ON keyfob.keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_replaced ON keyfob.keys (team, created_at, id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
 
 -- What keys and teams have used of their quotas in a period, and what workers hold to use: both together never exceed
 -- the amount. A killed worker gives nothing back, so what it held stays leased until the period ends.

@@ -62,23 +62,47 @@ CREATE TABLE keys (
     quota_amount    INTEGER,       -- its own quota; NULL: its plan's
     quota_every     TEXT CHECK (quota_every IN ('day', 'month')),
     quota_extra     INTEGER,       -- what was added to its quota, and until when
-    quota_until     INTEGER
+    quota_until     INTEGER,
+    -- A key that never expires comes after all that do.
+    expiry          INTEGER GENERATED ALWAYS AS (coalesce(expires_at, 9223372036854775807)) VIRTUAL
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_revision ON keys (revision);
 CREATE INDEX keys_by_team_and_age ON keys (team, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_team_and_name ON keys (team, name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_by_team_and_type ON keys (team, key_type) WHERE deleted_at IS NULL;
--- A key that never expires comes after all that do.
-CREATE INDEX keys_by_team_and_expiry ON keys (team, coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_by_expiry ON keys (coalesce(expires_at, 9223372036854775807), id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_type ON keys (team, key_type, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_team_and_expiry ON keys (team, expiry, id) WHERE deleted_at IS NULL;
+CREATE INDEX keys_by_expiry ON keys (expiry, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_external_id ON keys (external_id, created_at, id) WHERE deleted_at IS NULL AND external_id IS NOT NULL;
 CREATE INDEX keys_by_creator ON keys (creator_id, created_at, id) WHERE deleted_at IS NULL AND creator_id IS NOT NULL;
 CREATE INDEX keys_by_owner ON keys (owner_id, created_at, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
+-- Counting reads this index alone.
+CREATE INDEX keys_by_team_and_owner ON keys (team, owner_id, id, key_type, expires_at, disabled_at, pending_until, deleted_at)
+WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_age ON keys (created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX keys_by_name ON keys (name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX keys_disabled ON keys (id) WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
-CREATE INDEX keys_pending ON keys (id) WHERE pending_until IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled ON keys (team, created_at, id, disabled_at, deleted_at)
+WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled_by_name ON keys (team, name_folded, id) WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_disabled_by_expiry ON keys (team, expiry, id)
+WHERE disabled_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_pending ON keys (team, created_at, id) WHERE pending_until IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX keys_of_admins ON keys (id) WHERE key_type = 'admin' AND deleted_at IS NULL;
+
+-- Each permission of each key, to find the few keys that hold one which few hold; nothing is decided by it.
+CREATE TABLE key_permissions (
+    permission TEXT NOT NULL,
+    team       TEXT NOT NULL,
+    key_id     TEXT NOT NULL,
+    PRIMARY KEY (permission, team, key_id)
+) WITHOUT ROWID;
+CREATE TRIGGER note_permissions AFTER INSERT ON keys WHEN new.permissions <> '[]' BEGIN
+    INSERT OR IGNORE INTO key_permissions SELECT value, new.team, new.id FROM json_each(new.permissions);
+END;
+CREATE TRIGGER change_permissions AFTER UPDATE OF permissions ON keys WHEN new.permissions <> old.permissions BEGIN
+    DELETE FROM key_permissions
+    WHERE permission IN (SELECT value FROM json_each(old.permissions)) AND team = old.team AND key_id = old.id;
+    INSERT OR IGNORE INTO key_permissions SELECT value, new.team, new.id FROM json_each(new.permissions);
+END;
 
 -- People sign in and act; a membership is a role in a team. The seal covers a person's row, but for the last sign-in,
 -- and all its memberships: without the keyring nobody can make a person, or give one a role or a passphrase.
@@ -353,7 +377,7 @@ CREATE TABLE notice_marks (
 ) WITHOUT ROWID;
 
 CREATE INDEX key_use_details_of_disabled ON key_use_details (last_at) WHERE reason = 'disabled';
-CREATE INDEX keys_replaced ON keys (id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX keys_replaced ON keys (team, created_at, id) WHERE replaced_by IS NOT NULL AND deleted_at IS NULL;
 
 -- What keys and teams have used of their quotas in a period, and what workers hold to use: both together never exceed
 -- the amount. A killed worker gives nothing back, so what it held stays leased until the period ends.
