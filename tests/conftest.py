@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 # Load, random schedules and documents, which only repeat what other tests go through: to measure them takes minutes.
 UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/", "tests/docs/")
-# Files that take longest: they begin first, so that no worker is left with one of them at the end.
+# Files that take longest, the longest first: they begin first, so that no worker is left with one of them at the end.
 LONGEST = (
-    "tests/history/",
-    "tests/docs/",
-    "tests/faults/",
     "tests/model/",
-    "tests/end_to_end/gateways/",
+    "tests/docs/",
+    "tests/keyfob_admin/cli/test_import_formats.py",
+    "tests/keyfob_admin/console/test_rendering.py",
+    "tests/end_to_end/",
+    "tests/faults/",
+    "tests/history/",
+    "tests/keyfob_admin/api/clients/",
+    "tests/deploy/",
     "tests/bench/",
 )
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"  # by this variable, processes that tests start learn that they are measured
@@ -39,10 +43,28 @@ def require(component: str, reason: str) -> NoReturn:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first, and mark what is not measured, for pytest-cov and for the next hook."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items.sort(key=_rank)
     for item in items:
         if item.nodeid.startswith(UNMEASURED):
             item.add_marker(pytest.mark.no_cover)
+
+
+def _rank(item: pytest.Item) -> int:
+    return next((rank for rank, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let pytest-cov alone measure the workers: what the variable starts there would go on in tests without measure."""
+    os.environ.pop(_COVERAGE, None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Stop what pytest-cov begins in a worker too early, and never saves: it as well would go on in such tests."""
+    measuring = getattr(session.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    if measuring is not None and hasattr(session.config, "workerinput"):
+        measuring.pause()
 
 
 @pytest.hookimpl(tryfirst=True)

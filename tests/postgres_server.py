@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _GIVEN = os.environ.get("KEYFOB_TEST_POSTGRES", "").rstrip("/")  # read before a test clears the environment
 _PATIENCE = 30.0  # seconds for the server to start
+_MEMORY = Path("/dev/shm")  # noqa: S108 (a folder that is made there has a name of its own)
+_ROOM = 2**31  # bytes that have to be free there: a database is a dozen megabytes
 _TEMPLATE = f"keyfob_template_{os.getpid()}"
 _numbers = count(1)
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -63,7 +65,9 @@ async def fresh_database(*, empty: bool = False) -> AsyncIterator[str]:
     """The address of a database of its own, with the schema unless it is to be *empty*."""
     template = "template0" if empty else await _template()
     name = f"keyfob_{os.getpid()}_{next(_numbers)}"
-    await run_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await run_sql(
+        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"
+    )  # without a log: a third of the work
     try:
         yield f"{server_url()}/{name}"
     finally:
@@ -120,12 +124,17 @@ def _programs() -> Path:
 
 def _start(programs: Path) -> str:
     """Make a database cluster in a temporary folder and serve it to this machine."""
-    folder = Path(tempfile.mkdtemp(prefix="keyfob-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="keyfob-postgres-", dir=_roomy_memory()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _make_cluster(programs, folder)
     server, port = _serve(programs, folder)
     atexit.register(_stop, server)
     return f"postgresql://keyfob@127.0.0.1:{port}"
+
+
+def _roomy_memory() -> Path | None:
+    """The memory of the machine, where it has room: on a disk, each database that a test makes takes a second."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
 def _make_cluster(programs: Path, folder: Path, *options: str) -> None:
