@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import require
 from tests.end_to_end.conftest import wait_for
 from tests.end_to_end.raw import request
 from tests.end_to_end.refusals import kind_of
+from tests.end_to_end.set_clock import SetClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from keyfob.testing import Issued
     from tests.end_to_end.conftest import Origin
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOUD = {"PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "default"}
 COMPLAINTS = ("Traceback", "Warning:", "never awaited", "was destroyed", "never retrieved", "Executing <")
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+DAY = 86_400  # seconds
 
 
 def _use(server: Server, issued: Issued, times: int) -> None:
@@ -141,29 +141,17 @@ def test_sf_13_an_application_without_lifespan_is_started_and_stopped(
     assert [] == _complaints(server)
 
 
-@pytest.mark.parametrize(("http", "step"), [("h11", "+1d"), ("httptools", "-1d")])
+@pytest.mark.parametrize(("http", "step"), [("h11", DAY), ("httptools", -DAY)])
 def test_lc_09_a_clock_that_is_set_changes_nothing(
-    alone: Callable[..., Server], new_place: Callable[[], Origin], tmp_path: Path, http: str, step: str
+    alone: Callable[..., Server], new_place: Callable[[], Origin], tmp_path: Path, http: str, step: int
 ) -> None:
     """When the wall clock jumps by a day, cached keys stay, and disabling is in force as ever."""
-    if not FAKETIME.exists():
-        require("libfaketime", "it sets the clock of one process only")
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    environ = {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",  # seconds; a file read for every look at a clock would make the server crawl
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",  # one process alone needs no lock that others could share
-        "NO_FAKE_STAT": "1",
-    }
-    place = new_place()
-    server = alone(place, http=http, environ=environ, max_staleness=6.0)
+    clock, place = SetClock(tmp_path), new_place()
+    server = alone(place, http=http, environ=clock.environ, max_staleness=6.0)
     issued = [place.issue("items:read") for _ in range(3)]
     assert ["200"] * 3 == _asked_until_read(server, issued)[-1]
     today = server.ask("/open").one("date")
-    clock.write_text(step)
+    clock.jump(step)
     wait_for(lambda: (server.ask("/open").one("date") or "")[:16] != (today or "")[:16])
 
     with server.unmoved("store_reads", "argon2_verifications"):
@@ -177,11 +165,7 @@ def test_lc_09_a_clock_that_is_set_changes_nothing(
 
 
 def _asked_until_read(server: Server, issued: Sequence[Issued]) -> list[list[str]]:
-    """What each key is answered, again and again as long as the store is read too slowly and an answer is 503.
-
-    With libfaketime whoever waits for the interpreter's lock doesn't sleep. Beside other work a read may then take
-    longer than the 2 s that it is given.
-    """
+    """What each key is answered, again and again as long as the store is read too slowly and an answer is 503."""
     each_once, asked = b"".join(request("/items", key.headers) for key in issued), list[list[str]]()
     with server.wire() as wire:
         while not asked or "S503" in asked[-1]:
