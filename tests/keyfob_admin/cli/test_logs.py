@@ -30,11 +30,11 @@ EVENT = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
-def refused_by(command: Sequence[str], path: str) -> list[str]:
+def refused_by(command: Sequence[str], path: str, *, address: str = "--port={}") -> list[str]:
     """Start a server, ask it without a key, and stop it; what it wrote to stderr, line by line."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, address.format(port)], stderr=subprocess.PIPE, text=True)
     try:
         until_up(url, process)
         assert 401 == httpx.get(url + path).status_code
@@ -93,19 +93,32 @@ def test_ff_40_log_config_shows_refusals_under_uvicorn(home: Home, form: str) ->
     assert form == "json" or all(LINE.match(line) for line in lines)
 
 
-def test_ff_40_plain_uvicorn_shows_warnings_whole(home: Home) -> None:
+BIND = "--bind=127.0.0.1:{}"
+SERVERS = {
+    "uvicorn": (UVICORN, "--port={}"),
+    "granian": ([sys.executable, "-m", "granian", "--interface=asgi"], "--port={}"),
+    "hypercorn": ([sys.executable, "-m", "hypercorn"], BIND),
+    "gunicorn": ([sys.executable, "-m", "gunicorn", "--worker-class=asgi"], BIND),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_ff_40_plain_servers_show_warnings_whole(home: Home, name: str) -> None:
     """Where nobody configures logging, a warning of Keyfob's has its time, level and event all the same."""
     (home.folder / "guarded.py").write_text(APP)
-    lines = refused_by([*UVICORN, "guarded:watched"], "/items")
+    command, address = SERVERS[name]
+    lines = refused_by([*command, "guarded:watched"], "/items", address=address)
 
     assert [True] == [bool(LINE.match(line)) for line in lines if "observe" in line]
     assert not any("request_refused" in line for line in lines)
 
 
-def test_ff_40_a_level_is_enough_to_see_refusals(home: Home) -> None:
-    """`logging.getLogger("keyfob").setLevel(logging.INFO)` shows refusals under plain uvicorn."""
+@pytest.mark.parametrize("name", SERVERS)
+def test_ff_40_a_level_is_enough_to_see_refusals(home: Home, name: str) -> None:
+    """`logging.getLogger("keyfob").setLevel(logging.INFO)` shows refusals under each plain server, once."""
     (home.folder / "guarded.py").write_text(APP + "\nlogging.getLogger('keyfob').setLevel(logging.INFO)\n")
-    lines = refused_by([*UVICORN, "guarded:app"], "/items")
+    command, address = SERVERS[name]
+    lines = refused_by([*command, "guarded:app"], "/items", address=address)
 
     assert [True] == [bool(LINE.match(line)) for line in lines if " request_refused " in line]
 

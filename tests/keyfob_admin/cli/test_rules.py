@@ -50,6 +50,17 @@ def test_check_lists_routes_with_what_they_need(home: Home) -> None:
     assert ([], []) == (data["unused_rules"], data["misplaced_routes"])
 
 
+def test_check_names_a_rule_without_a_route(home: Home) -> None:
+    """A rule to which no route answers is named, and that is 3, too."""
+    rules = '[rules]\n"/items" = "items:read"\n"GET /misspelt" = "items:read"\n\n'
+    home.configure(lambda text: re.sub(r"\[rules\]\n.*?\n\n", rules, text, count=1, flags=re.DOTALL))
+    (home.folder / "fitting.py").write_text(APP.replace("{more}", ""))
+
+    checked = run("rules", "check", "fitting:app")
+
+    assert (3, True) == (checked.code, 'No route answers to the rule "GET /misspelt".' in checked.err)
+
+
 @pytest.mark.parametrize(
     ("application", "code"),
     [("nowhere:app", 1), ("fitting:nothing", 1), ("fitting", 2), (":app", 2), ("fitting:plain", 1)],
