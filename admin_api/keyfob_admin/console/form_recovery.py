@@ -1,26 +1,32 @@
 """When a session ends in the midst of a form: what was entered is kept over the sign-in, and nothing is lost.
 
-It travels in the sign-in form and back; no store has it. The form that comes back is only shown, and sent by a person.
+It travels in the sign-in form and back, or in a cookie to a provider and back; no store has it. What comes back is only
+shown, to whoever had filled it in by the form's mark, and sent by a person.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlencode
 
+from keyfob.keyring.tokens import entry_of, token_digest
 from keyfob_admin.console.form import TOKEN
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from keyfob.keyring.keyring import SigningKey
     from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.sessions import SignedIn
 
 KEPT: Final = "kept"
 _WITH_FORM: Final = ("/keys/new", "/duplicate", "/edit")
 _ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete", "/replace")
 _MOST_KEPT: Final = 16_000  # characters; escaped once more it still fits into a form
 _NOT_KEPT: Final = {TOKEN, "preset"}
+_FILLED_BY: Final = "by"
 
 
 def way_back(page_request: PageRequest) -> str:
@@ -39,14 +45,29 @@ def form_to_keep(page_request: PageRequest) -> str:
     return kept if len(kept) <= _MOST_KEPT else ""
 
 
-async def resumed(page_request: PageRequest, token: str, inside: str) -> Response:
-    """Lead the new session of *token* to the page *inside*, with what was kept if that is a form."""
-    path = page_request.place.url(inside)
-    fields = _fields(page_request.form.get(KEPT)) if inside.partition("?")[0].endswith(_WITH_FORM) else []
-    who = await page_request.console.sign_in.who(token, page_request.ip) if fields else None
-    if who is None:
-        return page_request.goes_to(path)
-    return replace(page_request, signed_in=who).page("resume.html", path=path, fields=fields)
+def filled_by(page_request: PageRequest) -> str:
+    """Mark a form with whoever fills it in."""
+    entry = page_request.runtime.keyring.signing()
+    return entry.char + _mark(entry, page_request.who)
+
+
+async def resumed(page_request: PageRequest, token: str, inside: str, kept: str) -> Response | None:
+    """Show whoever has the new session of *token* the form of the page *inside* as *kept*; None if it is not theirs."""
+    fields = _fields(kept) if inside.partition("?")[0].endswith(_WITH_FORM) else []
+    mark = dict(fields).get(_FILLED_BY, "")
+    entry = entry_of(mark, page_request.runtime.keyring)
+    if entry is None:
+        return None
+    who = await page_request.console.sign_in.who(token, page_request.ip, page_request.proxied)
+    if who is None or not compare_digest(mark[1:].encode(), _mark(entry, who).encode()):
+        return None
+    here = replace(page_request, signed_in=who)
+    return here.page("resume.html", path=page_request.place.url(inside), fields=fields)
+
+
+def _mark(entry: SigningKey, who: SignedIn) -> str:
+    behind = f"key {who.key.id}" if who.key is not None else f"person {who.actor.id}"
+    return token_digest(entry, "filled-by", behind).hex()
 
 
 def _fields(kept: str) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keyfob.errors import NotFound
 from keyfob.management.key_drafts import KeyDraft, copy_of
 from keyfob.policy.key_types import ADMIN
+from keyfob_admin.console.form_recovery import filled_by
 from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
 from keyfob_admin.console.limit_choices import limit_choices, limits_meant
 from keyfob_admin.console.owners import TEAM, new_owners, owner_of
@@ -178,6 +179,7 @@ def form_page(
         "warning": None,
         "had": (),
         "refused": status,
+        "by": filled_by(page_request),
     }
     return page_request.page("form.html", status, **{**shared, **context})
 

@@ -17,6 +17,7 @@ SESSION: Final = "keyfob_session"
 PAGE_SESSION: Final = "keyfob_page"  # of the Keys page for an application's user; the console's comes along to its path
 BROWSER: Final = "keyfob_browser"  # ties the sign-in form to the browser that asked for it
 ATTEMPT: Final = "keyfob_attempt"  # to sign in at a provider, which leads back from another site: Lax
+KEPT_FORM: Final = "keyfob_form"  # what was entered when the session ended, on the way to the provider: Lax, too
 THEME: Final = "keyfob_theme"
 HOST_ONLY: Final = "__Host-"  # RFC 6265bis, section 4.1.3.2: Secure, of this host alone, for all of its paths
 SECURE: Final = "__Secure-"  # RFC 6265bis, section 4.1.3.1: Secure; the only safe name for a cookie of one path

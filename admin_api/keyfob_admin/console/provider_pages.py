@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.config.people import OIDC
 from keyfob.errors import NotFound, ProviderUnavailable, SignInFailed
+from keyfob_admin.console.form_recovery import KEPT, resumed
 from keyfob_admin.console.invitation_pages import void
-from keyfob_admin.console.origin import ATTEMPT, safe_next
+from keyfob_admin.console.kept_form import fits_cookie, read_kept, write_kept
+from keyfob_admin.console.origin import ATTEMPT, KEPT_FORM, safe_next
 from keyfob_admin.console.sign_in_pages import NOT_SIGNED_IN, begin_session, not_signed_in, plain_http
 from keyfob_admin.people_sign_in import REFUSALS, log_refusal
 from keyfob_admin.sign_in.attempt import LASTS, Attempt, read_attempt, write_attempt
@@ -36,15 +38,40 @@ async def begin(page_request: PageRequest) -> Response:
         return page_request.goes_to(page_request.place.url("/keys"))
     if invitation is not None and not await page_request.console.people.takes(OIDC, invitation):
         return void(page_request)
-    from_keyring, now = page_request.runtime.keyring.signing(), page_request.now
     attempt = Attempt.new(invitation, safe_next(page_request.asked("next") or ""))
     try:
         address = await provider.address(attempt, _redirect_uri(page_request))
     except ProviderUnavailable as error:
         return _down(page_request, error)
-    response = page_request.goes_to(address)
-    cookie = write_attempt(attempt, from_keyring, now)
-    page_request.place.set_cookie(response, ATTEMPT, cookie, seconds=LASTS.seconds, same_site="lax")
+    return _with_cookies(page_request, attempt, page_request.goes_to(address))
+
+
+async def begin_with_form(page_request: PageRequest) -> Response:
+    """Lead to the provider from a sign-in page that keeps a form, which waits in a cookie meanwhile.
+
+    Browsers hold back a form that a redirect would take to another site (CSP, ``form-action``): so a page leads on.
+    """
+    provider = _provider(page_request)
+    if not page_request.place.may_sign_in:
+        return plain_http(page_request)
+    attempt = Attempt.new(None, safe_next(page_request.form.get("next")))
+    try:
+        address = await provider.address(attempt, _redirect_uri(page_request))
+    except ProviderUnavailable as error:
+        return _down(page_request, error)
+    page = page_request.page("leading_on.html", path=address, heading="Signing in")
+    kept = page_request.form.get(KEPT)
+    return _with_cookies(page_request, attempt, page, kept if fits_cookie(kept) else "")
+
+
+def _with_cookies(page_request: PageRequest, attempt: Attempt, response: Response, kept: str = "") -> Response:
+    """Have the browser remember the *attempt* and the form that was *kept* until the provider sends it back."""
+    entry = page_request.runtime.keyring.signing()
+    cookies = {ATTEMPT: write_attempt(attempt, entry, page_request.now)}
+    if kept:
+        cookies[KEPT_FORM] = write_kept(kept, attempt.state, entry)
+    for name, value in cookies.items():
+        page_request.place.set_cookie(response, name, value, seconds=LASTS.seconds, same_site="lax")
     return response
 
 
@@ -62,7 +89,8 @@ async def come_back(page_request: PageRequest) -> Response:
     except REFUSALS as error:
         log_refusal("provider", page_request.ip, error)
         response = not_signed_in(page_request, 403, NOT_SIGNED_IN)
-    page_request.place.set_cookie(response, ATTEMPT, "", same_site="lax")
+    for name in (ATTEMPT, KEPT_FORM):
+        page_request.place.set_cookie(response, name, "", same_site="lax")
     return response
 
 
@@ -82,7 +110,11 @@ async def _finish(page_request: PageRequest, provider: Provider) -> Response:
     if token is None:
         raise SignInFailed("no_role", "no role of this person is there any more")
     # The session's cookie is Strict: browsers send it to no page to which another site has led. So this one goes on.
-    page = page_request.page("signed_in.html", 200, path=page_request.place.url(safe_next(attempt.wanted)))
+    wanted, cookie = safe_next(attempt.wanted), page_request.place.cookie(page_request.request, KEPT_FORM)
+    kept = read_kept(cookie, attempt.state, page_request.runtime.keyring)
+    page = await resumed(page_request, token, wanted, kept) or page_request.page(
+        "leading_on.html", path=page_request.place.url(wanted), heading="You are signed in"
+    )
     return await begin_session(page_request, token, page)
 
 

@@ -134,6 +134,7 @@ OPEN: Final[Sequence[Row]] = (
     ("POST", "/invitation/{token}", invitation_pages.join),
     ("GET", "/invitation/{token}/oidc", provider_pages.begin),
     ("GET", "/sign-in/oidc", provider_pages.begin),
+    ("POST", "/sign-in/oidc", provider_pages.begin_with_form),
     ("POST", "/invitation/{token}/header", header_pages.sign_in),
     ("POST", "/sign-in/header", header_pages.sign_in),
     ("GET", provider_pages.CALLBACK, provider_pages.come_back),

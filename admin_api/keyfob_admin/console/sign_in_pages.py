@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.console.form_recovery import KEPT, form_to_keep, resumed, way_back
+from keyfob_admin.console.kept_form import fits_cookie
 from keyfob_admin.console.origin import BROWSER, SESSION, THEME, safe_next
 from keyfob_admin.console.page_request import THEMES
 from keyfob_admin.sessions import PAUSE, SLOW
@@ -136,7 +137,8 @@ async def choose_theme(page_request: PageRequest) -> Response:
 
 async def welcome(page_request: PageRequest, token: str, inside: str) -> Response:
     """Begin the new session and end the one that this browser had: a token from before signing in opens nothing."""
-    return await begin_session(page_request, token, await resumed(page_request, token, inside))
+    page = await resumed(page_request, token, inside, page_request.form.get(KEPT))
+    return await begin_session(page_request, token, page or page_request.goes_to(page_request.place.url(inside)))
 
 
 async def begin_session(page_request: PageRequest, token: str, response: Response) -> Response:
@@ -180,11 +182,14 @@ def _sign_in_page(
         trouble=going_on.get("trouble"),
         next=safe_next(wanted),
         kept=kept,
+        kept_fits=fits_cookie(kept),
     )
 
 
 def with_browser_token(page_request: PageRequest, template: str, status: int, **context: object) -> Response:
-    """Write a page whose form only this browser can send."""
+    """Write a page whose form only this browser can send, also where somebody is signed in already."""
+    if page_request.signed_in is not None:
+        return page_request.page(template, status, token=page_request.form_token, **context)
     browser = page_request.place.cookie(page_request.request, BROWSER) or secrets.token_urlsafe(16)
     page = page_request.page(template, status, token=page_request.browser_token(browser), **context)
     if page_request.place.may_sign_in:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, words
 from tests.keyfob_admin.console.key_forms import NEW
+from tests.keyfob_admin.console.sessions import SESSION
 
 if TYPE_CHECKING:
     from keyfob.runtime.runtime import Runtime
@@ -116,6 +117,23 @@ def test_a_form_that_was_being_filled_in_comes_back_after_signing_in(
     assert "Sends\ninvoices</textarea>" in shown.text
     assert 2 == shown.text.count(" checked>")
     assert "billing-worker" not in words(visitor.get("/keys").text)
+
+
+def test_what_somebody_else_entered_is_not_shown(live: LiveConsole, visitor: Visitor) -> None:
+    """Whoever signs in next with another admin key in the same browser sees nothing of the form, and no mark helps."""
+    _, other = live.make("other admin", key_type="admin", permissions=("*",))
+    form = {**hidden(visitor.get(NEW).text), **FILLED}
+    end_session(live)
+    page = visitor.post(NEW, data=form)
+    kept = hidden(page.text)
+    mark = str(form["by"])
+    for by in (mark, "", "~", "é", mark[0], mark[0] + "é"):
+        fields = {**FILLED, "by": by}
+        changed = {**kept, "kept": urlencode(fields, doseq=True), "key": other}
+        answer = visitor.post("/login", data=changed)
+        assert (303, NEW) == (answer.status_code, answer.headers["location"])
+        visitor.cookies.delete(SESSION)
+        kept["csrf"] = hidden(visitor.get("/login").text)["csrf"]
 
 
 def hidden_many(text: str) -> list[tuple[str, str]]:

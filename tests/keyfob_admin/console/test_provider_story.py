@@ -75,6 +75,34 @@ async def test_a_group_leads_to_the_page_that_was_wanted(browser: Browser, conso
         await context.close()
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts on", "scripts off"])
+async def test_a_form_is_kept_over_the_way_to_the_provider(browser: Browser, console: str, *, scripts: bool) -> None:
+    """If the session ends in the midst of a form, signing in again leads back to what was entered, and one goes on."""
+    name = f"billing-worker-{scripts}"
+    context = await browser.new_context(base_url=console, java_script_enabled=scripts)
+    context.set_default_timeout(60_000)
+    page = await context.new_page()
+    try:
+        await page.goto("/keys/new?type=api")
+        await page.get_by_role("link", name="Sign in with Example").click()
+        await sign_in_at_provider(page, "cleo")
+        await page.wait_for_url("**/keys/new?type=api")
+        await page.get_by_label("Name", exact=True).fill(name)
+        await page.get_by_label("items:read").check()
+        await context.clear_cookies(name="keyfob_session")
+        await page.get_by_role("button", name="Generate Key").click()
+        await expect(page.get_by_text("What you entered is kept: sign in to go on.")).to_be_visible()
+        await page.get_by_role("button", name="Sign in with Example").click()
+        await expect(page.get_by_role("heading", name="You are signed in again.")).to_be_visible()
+        await page.get_by_role("button", name="Go on").click()
+        await expect(page.get_by_label("Name", exact=True)).to_have_value(name)
+        await expect(page.get_by_label("items:read")).to_be_checked()
+        await page.get_by_role("button", name="Generate Key").click()
+        await expect(page.get_by_role("heading", name="Save your key secret")).to_be_visible()
+    finally:
+        await context.close()
+
+
 async def test_whom_nobody_knows_is_refused(browser: Browser, console: str) -> None:
     """Somebody of the provider's without group and invitation comes back to the sign-in page, without a reason."""
     context = await browser.new_context(base_url=console)
