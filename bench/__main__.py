@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, cold, create, fleet, flood, http_load, limits, peer_load, revocation, scale, usage
+from bench import admit, cold, create, fleet, flood, http_load, limits, lists, peer_load, revocation, scale, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,6 +37,7 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "cold": cold.measure,
     "usage": usage.measure,
     "scale": scale.measure,
+    "lists": lists.measure,
     "fleet": fleet.measure,
     "limits": limits.measure,
 }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import cold, limits, scale, usage
+from bench import cold, limits, lists, scale, usage
 from bench.limited_apps import RIVALS
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ async def test_scale_measures_both_engines() -> None:
 
     assert {2} == shape(figures)
     assert ["SQLite 1,200", "PostgreSQL 1,200"] == figures.columns
+
+
+@pytest.mark.timeout(300)
+async def test_lists_measure_every_filter_on_both_engines() -> None:
+    """A page, the slowest order, the processor time of that and the total, on each engine."""
+    figures = await lists.measure(1_000)
+
+    assert {2 * len(lists.COLUMNS)} == shape(figures)
 
 
 async def test_usage_writes_a_key_once_an_interval() -> None:
