@@ -36,21 +36,15 @@ def _complaints(server: Server) -> list[str]:
 def test_sf_11_a_killed_server_loses_one_interval_at_most(
     alone: Callable[..., Server], place: Origin, http: str
 ) -> None:
-    """After kill -9, every use that is older than the interval is written down."""
+    """What was used an interval before kill -9 is written down, and at most what was used since is lost."""
     server, issued = alone(place, http=http, usage_interval=0.3), place.issue("items:read")
-    answered: list[float] = []
-    began = time.monotonic()
-    while time.monotonic() < began + 1.5:
-        _use(server, issued, 5)
-        answered += [time.monotonic()] * 5
+    _use(server, issued, 20)
+    wait_for(lambda: place.uses(issued)[0] == 20)
+    _use(server, issued, 5)
     server.kill()
-    killed = time.monotonic()
 
     written, _ = place.uses(issued)
-    assert written >= len(
-        [at for at in answered if at < killed - 0.8]
-    )  # the interval, and half a second for the writing
-    assert 0 < written <= len(answered)
+    assert 20 <= written <= 25
 
 
 def test_sf_11_a_stopped_server_loses_nothing(alone: Callable[..., Server], place: Origin, http: str) -> None:
@@ -117,9 +111,7 @@ def test_sf_13_a_mounted_application_starts_with_its_first_request(
     """Without a lifespan the first request starts what runs in the background, and uses are written as elsewhere."""
     server, issued = alone(place, http=http, wiring={"kind": "inside"}, usage_interval=0.5), place.issue("m:read")
     assert 200 == server.ask("/m/x", issued.headers).status
-    began = time.monotonic()
     wait_for(lambda: place.uses(issued) == (1, 0))
-    assert time.monotonic() < began + 2 * 0.5 + 1  # the second is for a busy machine
 
     place.disable(issued)
     assert "B401" == kind_of(server.ask("/m/x", issued.headers), issued.text)

@@ -52,7 +52,7 @@ def test_verify_never_counts_as_use(live_admin: LiveAdmin) -> None:
         live_admin.verify(made.secret, **fields)
     marker = live_admin.make_admin("keys:read")
     live_admin.call("GET", "/v1/whoami", marker.secret)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while live_admin.call("GET", marker.path).json()["last_used"] is None:  # written with all uses before it
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -139,7 +139,7 @@ def test_ff_06_what_cannot_be_judged_is_422(standing_admin: LiveAdmin, fields: d
 
 def test_ff_06_the_state_is_for_those_who_may_read_keys(live_admin: LiveAdmin) -> None:
     """With `keys:read` a proved key's state is shown, also when it is refused; `keys:verify` alone learns nothing."""
-    soon = datetime.now(UTC) + timedelta(seconds=0.4)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
     expired = live_admin.make(expires_at=soon.isoformat())
     disabled, active = live_admin.make(), live_admin.make()
     live_admin.call("POST", f"{disabled.path}/disable")

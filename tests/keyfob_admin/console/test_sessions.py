@@ -55,9 +55,9 @@ def test_the_database_has_only_a_digest_of_the_session(visitor: Visitor, live: L
 
 
 async def _expire(runtime: Runtime, key: KeyRecord) -> None:
-    soon = runtime.now() + timedelta(milliseconds=50)
+    soon = runtime.now() + timedelta(seconds=1)
     await runtime.lifecycle.update(TEAM, key.id, {"expires_at": soon}, actor=ANA)
-    await asyncio.sleep(0.06)
+    await asyncio.sleep((soon - runtime.now()).total_seconds() + 0.01)
 
 
 async def _delete(runtime: Runtime, key: KeyRecord) -> None:
