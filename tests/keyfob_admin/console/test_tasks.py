@@ -132,7 +132,7 @@ async def test_why_a_key_was_refused_is_one_click_away(browser: Browser, shared:
 
 
 async def test_a_key_is_replaced_without_a_mouse(browser: Browser, shared: LiveConsole) -> None:
-    """Its link, Replace Key, another overlap with the arrows, Replace Key."""
+    """Its link, Replace Key, another overlap with the arrows, and Enter."""
     await shared.installation.make("replaced, no mouse")
     async with opened(browser, shared) as page:
         await enter(page, "replaced, no mouse")
@@ -141,7 +141,7 @@ async def test_a_key_is_replaced_without_a_mouse(browser: Browser, shared: LiveC
         await page.get_by_role("radio", name="24 hours").focus()
         await page.keyboard.press("ArrowDown")
         await expect(page.get_by_role("radio", name="7 days")).to_be_checked()
-        await enter(page, "Replace Key")
+        await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Save your key secret")).to_be_focused()
         await page.get_by_label("I have stored").check()
 
