@@ -7,7 +7,6 @@ chance lets the others see it.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ class Worker:
 
     def _be_in(self, counter: Any) -> None:
         """Let *counter* use this worker as its file and its fence."""
-        counter._file, counter._pid, counter._check_at, counter._fence = self, os.getpid(), float("inf"), self
+        counter._file, counter._check_at, counter._fence = self, float("inf"), self
 
     # -- the schedule's side
 

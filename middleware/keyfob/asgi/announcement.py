@@ -1,4 +1,4 @@
-"""Telling the holder of a replaced key that it was replaced, and when it ends (RFC 9745 and RFC 8594)."""
+"""Announcing in a response that its key was replaced (RFC 9745 and RFC 8594), and where its limits stand."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ _STARTS = frozenset(("http.response.start", "websocket.http.response.start", "we
 
 def announcing(send: Send, headers: Sequence[Header]) -> Send:
     """Return what sends as *send* does, and adds *headers* to the response, unless the application set them itself."""
-    ours = [name for name, _ in headers]
 
     def sending(message: Message) -> Awaitable[None]:
         if message["type"] in _STARTS:
-            own = list(message.get("headers", ()))
+            own = message.get("headers", ())
             names = {name.lower() for name, _ in own}
-            own += headers if names.isdisjoint(ours) else [header for header in headers if header[0] not in names]
-            message = {**message, "headers": own}
+            message = {**message, "headers": [*own, *[header for header in headers if header[0] not in names]]}
         return send(message)
 
     return sending

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keyfob.gate.verdict import Granted
 from keyfob.limits.windows import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Granted
     from keyfob.limits.windows import Standing
 
 NEAR: Final = 80  # percent of a limit, in one window, from which on a key is near it
@@ -21,19 +21,25 @@ _FORMS: Final = 1_024
 class CountedKey:
     """One key under one rule, as it was when *granted* was made: another state of the key has another `Granted`."""
 
-    __slots__ = ("_fields", "_told", "cost", "granted", "meters", "near")
+    __slots__ = ("_fields", "_told", "cost", "granted", "latest", "meters", "near")
 
     def __init__(self, granted: Granted, meters: tuple[Meter, ...], cost: int) -> None:
-        self.granted = granted
+        self.granted = self.latest = granted
         self.meters = meters
         self.cost = cost
         policy, self._fields, self.near = _form(tuple([meter[1:] for meter in meters]))
         self._told = policy if granted.announcement is None else (*granted.announcement, *policy)
 
-    def headers(self, standings: Iterable[Standing]) -> tuple[Header, ...]:
-        """What the client of an admitted request is told."""
+    def announcing(self, standings: Iterable[Standing]) -> Granted:
+        """Give what a request gets that was counted, with what its client is told."""
         now = [field % standing.room for field, standing in zip(self._fields, standings)]  # noqa: B905 - as many
-        return (*self._told, (b"ratelimit", now[0] if len(now) == 1 else b", ".join(now)))
+        told = (*self._told, (b"ratelimit", now[0] if len(now) == 1 else b", ".join(now)))
+        granted, latest = (
+            self.granted,
+            self.latest,
+        )  # what the ASGI edge made for the latest request serves this one, too
+        self.latest = Granted(granted.grant, granted.key_char, told, latest.user, latest.auth)
+        return self.latest
 
 
 @lru_cache(_FORMS)

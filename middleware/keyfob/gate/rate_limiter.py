@@ -129,9 +129,7 @@ class RateLimiter:
         for standing, near in zip(standings, counted.near):  # noqa: B905 - as many
             if standing.current >= near and self._near is not None:
                 self._near.note(granted.grant.key_id, *standing.meter[1:], self._now())
-        if not self._on_grant:
-            return granted
-        return Granted(granted.grant, granted.key_char, counted.headers(standings))
+        return counted.announcing(standings) if self._on_grant else granted
 
     def _remember(self, entry: Entry, granted: Granted, rule: Rule, meters: tuple[Meter, ...]) -> None:
         """Let `admit` count the next requests of a key, unless something beside its counts has a say in them."""

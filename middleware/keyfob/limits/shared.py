@@ -24,6 +24,7 @@ import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakSet
 
 from keyfob.errors import LimitsUnavailable
 from keyfob.limits.cells import PROBES, ROW, ROWS, SHARED, SUBJECT, TABLES, CellFile
@@ -43,6 +44,9 @@ _NOBODY: Final = b"\xff" * SUBJECT  # the subject of a row that is being given a
 _NEVER: Final = 1 << 80  # nanoseconds
 _NONE: Final = (b"", 0)
 _REMEMBERED: Final = 200_000  # rows, of some 200 bytes each
+
+
+_COUNTERS: WeakSet[SharedCounter] = WeakSet()
 
 
 class _Row:
@@ -74,10 +78,10 @@ class SharedCounter:
         self._fence = threading.Lock()
         self._file: CellFile | None = None
         self._failure: OSError | None = None
-        self._pid = 0
         self._check_at = 0.0  # by the monotonic clock
         self._rows: dict[tuple[bytes, int], _Row] = {}
         self._subjects: dict[int, tuple[bytes, int]] = {}  # of the rows that are remembered, by their index
+        _COUNTERS.add(self)
 
     def take(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
         """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable."""
@@ -99,18 +103,18 @@ class SharedCounter:
     def close(self) -> None:
         """Give the cells of this worker to the next. Counting again opens the file again."""
         with self._one_thread:
-            self._forget()
+            self.forget()
 
     def _opened(self) -> CellFile:
         """Return the file that is at the path now. Raises OSError."""
         now = time.monotonic()
-        if self._pid == os.getpid() and now < self._check_at:
+        if now < self._check_at:
             if self._file is None:
                 raise self._failure or OSError(0, "it is closed")
             return self._file
-        if self._file is None or self._pid != os.getpid() or not self._file.is_at(self._path):
-            self._forget()
-            self._check_at, self._pid = now + _CHECK_EVERY, os.getpid()
+        if self._file is None or not self._file.is_at(self._path):
+            self.forget()
+            self._check_at = now + _CHECK_EVERY
             try:
                 self._file = CellFile(self._path, self._like)
             except OSError as error:
@@ -119,7 +123,8 @@ class SharedCounter:
         self._check_at = now + _CHECK_EVERY
         return self._file
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Let go of the file and of what is known of it."""
         self._rows.clear()
         self._subjects.clear()
         self._check_at = 0.0
@@ -133,6 +138,8 @@ class SharedCounter:
         now = self._clock()
         for _ in range(_ROUNDS):
             answer = self._attempt(file, meters, cost, now)
+            if type(answer) is Outcome:  # most often, so that this is asked first
+                return answer
             if isinstance(answer, _Full) and file.column != SHARED:
                 with file.locked(answer.row):
                     answer = self._attempt(file, meters, cost, max(now, self._clock()))
@@ -275,3 +282,12 @@ def _subtract(file: CellFile, row: _Row, window: int, cost: int) -> None:
     if word >> 32 == window & HALF:
         row.words[place] = word - min(cost, word & HALF)
         file.write_word(row.index, place, row.words[place])
+
+
+def _forget_all() -> None:
+    for counter in list(_COUNTERS):
+        counter.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)  # the column is the parent's

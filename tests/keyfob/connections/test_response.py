@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
+
+FEW = {"few": {"rate": "9/day"}}
 
 
 @on_both_stores
@@ -227,17 +230,19 @@ async def test_a_stream_that_begins_after_the_fall_and_waits_is_cut(here: Instal
 
 
 async def test_a_whole_answer_of_a_slow_handler_is_delivered(here: Installation, guard: Guard) -> None:
-    """What was asked while the key was good, and is answered in one part, is answered."""
+    """What was asked while the key was good, and is answered in one part, is answered, and tells where limits stand."""
 
     async def answers(_: Scope, __: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"whole"})
         await asyncio.sleep(0.6)  # a background task, longer than a revoked response is given to end
 
-    running, sent = await late(here, guard, answers)
+    limited = partial(guard, rules={"/items": {"permission": "items:read", "limit": "few"}}, limits=FEW)
+    running, sent = await late(here, limited, answers)
     await running
 
     assert [b"whole"] == [message["body"] for message in sent[1:]]
+    assert b'"few-day";r=8;' in dict(sent[0]["headers"])[b"ratelimit"]
 
 
 @pytest.mark.parametrize("waits", [True, False])
