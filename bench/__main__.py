@@ -9,7 +9,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import admit, cold, create, fleet, flood, http_load, limits, lists, peer_load, revocation, scale, usage
+from bench import (
+    admit,
+    cold,
+    create,
+    fleet,
+    flood,
+    http_load,
+    limits,
+    lists,
+    peer_load,
+    revocation,
+    scale,
+    usage,
+    windows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,6 +54,7 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, Result]]] = {
     "lists": lists.measure,
     "fleet": fleet.measure,
     "limits": limits.measure,
+    "windows": windows.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

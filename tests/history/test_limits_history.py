@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.history.killing import work_and_kill
-from tests.valkey_server import valkey_server
+from tests.valkey_server import KINDS, valkey_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,9 +87,10 @@ def test_workers_of_one_host_never_let_more_pass(tmp_path: Path) -> None:
     check(tmp_path / "history")
 
 
-def test_processes_on_valkey_never_let_more_pass(tmp_path: Path) -> None:
-    """The same in Valkey, where nothing but the server is shared."""
-    with valkey_server() as url:
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_on_valkey_never_let_more_pass(tmp_path: Path, kind: str) -> None:
+    """The same in Valkey and in Redis, where nothing but the server is shared."""
+    with valkey_server(kind) as url:
         run(url, tmp_path / "history")
 
     check(tmp_path / "history")

@@ -13,7 +13,7 @@ from keyfob.limits.valkey_counter import ValkeyCounter
 from keyfob.limits.windows import NS
 from tests.keyfob.limits.counter_contract import meter
 from tests.tcp_proxy import network_to
-from tests.valkey_server import valkey_server
+from tests.valkey_server import KINDS, valkey_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 DAY = 86_400  # no test lasts long enough to see two of them, but for one at midnight, which is right then, too
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with valkey_server() as address:
+@pytest.fixture(scope="module", params=KINDS)
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with valkey_server(request.param) as address:
         yield address
 
 
