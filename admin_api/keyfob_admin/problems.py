@@ -61,6 +61,7 @@ STATUSES: Final[Mapping[type[errors.KeyfobError], int]] = {
     errors.Tampered: 409,
     errors.OwnKeysOnly: 403,
     errors.TeamExists: 409,
+    errors.TeamInUse: 409,
     errors.AlreadyInstalled: 409,
     errors.PreconditionFailed: 412,
     errors.IdempotencyMismatch: 422,

@@ -35,6 +35,7 @@ ACTIONS = (
     "team.created",
     "team.plan_changed",
     "team.updated",
+    "team.deleted",
     "person.invited",
     "person.joined",
     "person.updated",

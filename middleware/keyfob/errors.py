@@ -186,6 +186,12 @@ class TeamExists(Refused):
     code = "team_exists"
 
 
+class TeamInUse(Refused):
+    """The team has keys, or people with a role in it, so it cannot be deleted."""
+
+    code = "team_in_use"
+
+
 class AlreadyInstalled(Refused):
     """The database already holds an installation, so no first admin key is created."""
 

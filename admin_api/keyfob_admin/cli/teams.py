@@ -81,6 +81,19 @@ def rename(team_id: str, name: str, *, as_json: bool) -> None:
     run_with_context(work)
 
 
+@teams.command()
+@click.argument("team_id", metavar="ID")
+@as_json_option
+def delete(team_id: str, *, as_json: bool) -> None:
+    """Delete the team ID, which has neither keys nor people. Its id is not given again."""
+
+    async def work(context: CliContext) -> None:
+        team = await context.teams.delete(team_id, actor=context.actor)
+        _tell(team, "is deleted", as_json=as_json)
+
+    run_with_context(work)
+
+
 def _tell(team: Team, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(shown_team(team))

@@ -33,6 +33,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",
     "team.updated": "Team renamed",
+    "team.deleted": "Team deleted",
     "person.invited": "Invited",
     "person.joined": "Joined",
     "person.updated": "Person changed",

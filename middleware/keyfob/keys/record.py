@@ -47,6 +47,7 @@ class Team:
     created_at: datetime
     metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA, hash=False)
     external_id: str | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 AFTER = "after"  # the member of an event's detail
 
 GONE: Mapping[str, object] = MappingProxyType({"deleted": True})
-"""The state of a deleted key. Nothing else of it decides anything."""
+"""The state of a deleted key or team. Nothing else of it decides anything."""
 
 
 def state_of_key(record: KeyRecord) -> dict[str, object]:
@@ -58,7 +58,7 @@ def state_of_key(record: KeyRecord) -> dict[str, object]:
 
 def state_of_team(team: Team) -> dict[str, object]:
     """Describe *team* as far as a request is judged by it."""
-    return {"plan": team.plan} | _attributes(team)
+    return dict(GONE) if team.is_deleted else {"plan": team.plan} | _attributes(team)
 
 
 def state_of_person(person: Person) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from keyfob.errors import Invalid, NotFound, TeamExists
+from keyfob.errors import Invalid, NotFound, TeamExists, TeamInUse
 from keyfob.keys.record import NO_METADATA, Team
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import state_of_team
@@ -89,8 +89,8 @@ class Teams:
 
         async def work(rows: Transaction) -> Team:
             doer = await confirmed(actor, rows, "teams:write", at=at)
-            if await rows.team(team.id) is not None:
-                raise TeamExists(f"there is a team {team.id} already")
+            if await rows.team_is_taken(team.id):
+                raise TeamExists(f"there is a team {team.id} already, or there was one: its id is not given again")
             await rows.put_team(team)
             await rows.append(
                 doer.did("team.created", at, team=team.id, name=team.name, plan=team.plan, after=state_of_team(team))
@@ -127,6 +127,31 @@ class Teams:
 
         return await self._store.change(work)
 
+    async def delete(self, team_id: str, *, actor: Actor) -> Team:
+        """Delete a team that has neither keys nor people. Its deleted keys stay findable; its id is never given again.
+
+        Raises:
+            Forbidden: without ``teams:write``.
+            NotFound: no such team.
+            TeamInUse: it has keys that are not deleted, or people with a role in it.
+        """
+        actor.demand("teams:write")
+        await self._seen(team_id, actor)
+
+        async def work(rows: Transaction) -> Team:
+            at = self._now()
+            doer = await confirmed(actor, rows, "teams:write", at=at)
+            before = await rows.team(team_id)
+            if before is None:
+                raise NotFound("there is no such team")
+            _check_unused(before, *await rows.team_holds(team_id))
+            await rows.delete_team(team_id, at)
+            after = replace(before, is_deleted=True)
+            await rows.append(doer.did("team.deleted", at, team=team_id, name=before.name, after=state_of_team(after)))
+            return after
+
+        return await self._store.change(work)
+
     async def _seen(self, team_id: str, actor: Actor) -> Team:
         team = await self._store.team(team_id) if actor.may_see(team_id) else None
         if team is None:
@@ -150,6 +175,12 @@ class Teams:
             return plan
         shown = plan[:60] if isinstance(plan, str) else "such"
         raise Invalid(("/plan", f"There is no plan {shown}{did_you_mean(shown, self._catalogue.plans)}"))
+
+
+def _check_unused(team: Team, keys: int, people: int) -> None:
+    if keys or people:
+        holds = f"{keys:,} key{'s'[: keys != 1]} and {people:,} {'person' if people == 1 else 'people'}"
+        raise TeamInUse(f"the team {team.id} has {holds}: delete its keys and take its people out first")
 
 
 async def _put(rows: Transaction, before: Team, after: Team, actor: Actor, at: datetime) -> None:

@@ -33,6 +33,18 @@ class Transaction(Protocol):
         """Insert or update the team."""
         ...
 
+    async def team_is_taken(self, team_id: str) -> bool:
+        """Whether there is a team with this id, or was one."""
+        ...
+
+    async def team_holds(self, team_id: str) -> tuple[int, int]:
+        """How many keys the team has that are not deleted, and how many people have a role in it."""
+        ...
+
+    async def delete_team(self, team_id: str, at: datetime) -> None:
+        """Leave the team's tombstone alone."""
+        ...
+
     async def stamp_team_keys(self, team_id: str) -> None:
         """Give every key of the team this change's revision, tombstones excepted."""
         ...

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import Forbidden, Invalid, NotFound, TeamExists
+from keyfob.errors import Forbidden, Invalid, NotFound, TeamExists, TeamInUse
 from keyfob.keys.record import State, Team
 from tests.keyfob.management.conftest import ROOT, START
 
@@ -160,3 +160,46 @@ async def test_teams_ask_for_their_permissions(office: Office) -> None:
         with pytest.raises(Forbidden) as refusal:
             await writing
         assert "teams:write" == refusal.value.needed
+
+
+@pytest.mark.both_engines
+async def test_a_team_without_keys_and_people_is_deleted(office: Office) -> None:
+    """It is shown no more and takes no key, its deleted keys stay, the log says so, and its id is not given again."""
+    gone = await office.key("b")
+    await office.keys.disable("b", gone.view.record.id, actor=ROOT)
+    await office.keys.delete("b", gone.view.record.id, actor=ROOT)
+    await office.teams.delete("b", actor=ROOT)
+
+    assert ["a"] == [team.id for team in await office.teams.list(actor=ROOT)]
+    for refused in (
+        office.teams.get("b", actor=ROOT),
+        office.teams.update("b", {"name": "B"}, actor=ROOT),
+        office.teams.delete("b", actor=ROOT),
+        office.key("b"),
+        office.people.invite("ben@example.com", team="b", role="member", actor=ROOT),
+    ):
+        with pytest.raises(NotFound):
+            await refused
+    with pytest.raises(TeamExists, match="not given again"):
+        await office.teams.create("b", actor=ROOT)
+    tombstone = (await office.store.find(gone.view.record.id)).record
+    assert tombstone is not None
+    assert tombstone.is_deleted
+    assert ("team.deleted", "b") == ((last := (await office.events())[-1]).action, last.team)
+
+
+@pytest.mark.both_engines
+async def test_a_team_with_keys_or_people_is_not_deleted(office: Office) -> None:
+    """A disabled key counts, since it may be enabled again; whoever has a role in the team keeps it."""
+    key = await office.key("b")
+    await office.keys.disable("b", key.view.record.id, actor=ROOT)
+    with pytest.raises(TeamInUse, match="1 key and 0 people"):
+        await office.teams.delete("b", actor=ROOT)
+    await office.keys.delete("b", key.view.record.id, actor=ROOT)
+    await office.person("ben@example.com", "member", team="b")
+    with pytest.raises(TeamInUse, match="0 keys and 1 person"):
+        await office.teams.delete("b", actor=ROOT)
+
+    assert "b" == (await office.teams.get("b", actor=ROOT)).id
+    with pytest.raises(Forbidden):
+        await office.teams.delete("b", actor=await office.admin("teams:read"))

@@ -38,6 +38,15 @@ def test_teams_are_renamed(home: Home) -> None:
     assert "is called Acme Ltd now" in typed("teams", "rename", "default", "Acme Ltd").err
 
 
+def test_teams_are_deleted(home: Home) -> None:
+    """A team without keys and people goes, and the log still adds up."""
+    typed("teams", "create", "trial")
+
+    assert "The team trial is deleted." in typed("teams", "delete", "trial").err
+    assert ["default"] == [team["id"] for team in typed("teams", "list", "--json").data["teams"]]
+    assert 0 == typed("audit", "verify").code
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -50,6 +59,8 @@ def test_teams_are_renamed(home: Home) -> None:
         (["create", "acme", "--name", ""], 2),
         (["set-plan", "default", "gold"], 2),
         (["set-plan", "nobody", "teams"], 4),
+        (["delete", "nobody"], 4),
+        (["delete", "default"], 5),  # it has keys
     ],
 )
 def test_teams_that_cannot_be(home: Home, arguments: list[str], code: int) -> None:

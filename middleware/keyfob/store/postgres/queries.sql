@@ -155,10 +155,10 @@ SELECT day, admitted, denied, limited FROM keyfob.key_use_days WHERE key_id = $1
 SELECT hour, admitted, denied, limited FROM keyfob.key_use_hours WHERE key_id = $1 AND hour >= $2 ORDER BY hour
 
 -- name: team
-SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams WHERE id = $1
+SELECT id, name, plan, created_at, metadata, external_id, deleted_at FROM keyfob.teams WHERE id = $1 AND deleted_at IS NULL
 
 -- name: teams
-SELECT id, name, plan, created_at, metadata, external_id FROM keyfob.teams ORDER BY id
+SELECT id, name, plan, created_at, metadata, external_id, deleted_at FROM keyfob.teams WHERE deleted_at IS NULL ORDER BY id
 
 -- name: idempotency_record
 SELECT body_digest, key_id, at FROM keyfob.idempotency WHERE scope = $1
@@ -173,6 +173,16 @@ UPDATE keyfob.meta SET revision = revision + 1 RETURNING revision
 INSERT INTO keyfob.teams (id, name, plan, created_at, metadata, external_id) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan, metadata = excluded.metadata,
     external_id = excluded.external_id
+
+-- name: team_is_taken
+SELECT count(*) FROM keyfob.teams WHERE id = $1
+
+-- name: team_holds
+SELECT (SELECT count(*) FROM keyfob.keys WHERE team = :team AND deleted_at IS NULL),
+       (SELECT count(*) FROM keyfob.memberships WHERE team = :team)
+
+-- name: delete_team
+UPDATE keyfob.teams SET deleted_at = $1 WHERE id = $2
 
 -- name: stamp_team_keys
 UPDATE keyfob.keys SET revision = $1 WHERE team = $2 AND deleted_at IS NULL
@@ -329,7 +339,7 @@ UPDATE keyfob.meta SET audit_count = $1, audit_head = $2
 
 -- name: status
 SELECT (SELECT max(number) FROM keyfob.migrations), revision, epoch, current_setting('server_version'),
-       (SELECT count(*) FROM keyfob.teams), (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM keyfob.teams WHERE deleted_at IS NULL), (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NULL),
        (SELECT count(*) FROM keyfob.keys WHERE deleted_at IS NOT NULL), audit_count
 FROM keyfob.meta
 
@@ -474,7 +484,7 @@ LEFT JOIN keyfob.audit_events e ON e.seq = (
 WHERE k.id > $1 ORDER BY k.id LIMIT $2
 
 -- name: audited_teams
-SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id
+SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id, t.deleted_at
 FROM keyfob.teams t
 LEFT JOIN keyfob.audit_events e ON e.seq = (
     SELECT max(seq) FROM keyfob.audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'

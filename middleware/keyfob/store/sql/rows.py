@@ -156,8 +156,9 @@ def view_of(row: Sequence[Row]) -> KeyView:
 
 
 def team_of(row: Sequence[Row]) -> Team:
-    """The team in a row of ``id, name, plan, created_at, metadata, external_id``."""
-    return Team(row[0], row[1], row[2], moment(row[3]), metadata=_metadata(row[4]), external_id=row[5])
+    """The team in a row of ``id, name, plan, created_at, metadata, external_id, deleted_at``."""
+    metadata, is_deleted = _metadata(row[4]), row[6] is not None
+    return Team(row[0], row[1], row[2], moment(row[3]), metadata=metadata, external_id=row[5], is_deleted=is_deleted)
 
 
 def values_of_team(team: Team) -> tuple[str | int | None, ...]:

@@ -68,6 +68,21 @@ class StatementTransaction(ABC):
         found = await self.run("key", (key_id,))
         return rows.record_of(found[0]) if found else None
 
+    async def team_is_taken(self, team_id: str) -> bool:
+        """Whether there is a team with this id, or was one."""
+        ((count,),) = await self.run("team_is_taken", (team_id,))
+        return bool(count)
+
+    async def team_holds(self, team_id: str) -> tuple[int, int]:
+        """How many keys the team has that are not deleted, and how many people have a role in it."""
+        ((keys, people),) = await self.run("team_holds", {"team": team_id})
+        return int(str(keys)), int(str(people))
+
+    async def delete_team(self, team_id: str, at: datetime) -> None:
+        """Leave the team's tombstone alone."""
+        await self.next_revision()
+        await self.run("delete_team", (rows.micros(at), team_id))
+
     async def live_keys(self, team_id: str, key_type: str) -> list[KeyRecord]:
         """The team's keys of one type that are not deleted, oldest first."""
         return [rows.record_of(row) for row in await self.run("live_keys", (team_id, key_type))]

@@ -29,7 +29,7 @@ _ATTEMPTS = 40  # a quarter of a second each: how often a copy is tried while ot
 
 _STATUS = """
 SELECT (SELECT max(number) FROM migrations), revision, epoch, (SELECT journal_mode FROM pragma_journal_mode),
-       (SELECT count(*) FROM teams), (SELECT count(*) FROM keys WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM teams WHERE deleted_at IS NULL), (SELECT count(*) FROM keys WHERE deleted_at IS NULL),
        (SELECT count(*) FROM keys WHERE deleted_at IS NOT NULL), audit_count
 FROM meta
 """

@@ -137,10 +137,10 @@ SELECT day, admitted, denied, limited FROM key_use_days WHERE key_id = ? AND day
 SELECT hour, admitted, denied, limited FROM key_use_hours WHERE key_id = ? AND hour >= ? ORDER BY hour
 
 -- name: team
-SELECT id, name, plan, created_at, metadata, external_id FROM teams WHERE id = ?
+SELECT id, name, plan, created_at, metadata, external_id, deleted_at FROM teams WHERE id = ? AND deleted_at IS NULL
 
 -- name: teams
-SELECT id, name, plan, created_at, metadata, external_id FROM teams ORDER BY id
+SELECT id, name, plan, created_at, metadata, external_id, deleted_at FROM teams WHERE deleted_at IS NULL ORDER BY id
 
 -- name: idempotency_record
 SELECT body_digest, key_id, at FROM idempotency WHERE scope = ?
@@ -158,6 +158,16 @@ SELECT revision FROM meta
 INSERT INTO teams (id, name, plan, created_at, metadata, external_id) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, plan = excluded.plan, metadata = excluded.metadata,
     external_id = excluded.external_id
+
+-- name: team_is_taken
+SELECT count(*) FROM teams WHERE id = ?
+
+-- name: team_holds
+SELECT (SELECT count(*) FROM keys WHERE team = :team AND deleted_at IS NULL),
+       (SELECT count(*) FROM memberships WHERE team = :team)
+
+-- name: delete_team
+UPDATE teams SET deleted_at = ? WHERE id = ?
 
 -- name: stamp_team_keys
 UPDATE keys SET revision = ? WHERE team = ? AND deleted_at IS NULL
@@ -438,7 +448,7 @@ LEFT JOIN audit_events e ON e.seq = (
 WHERE k.id > ? ORDER BY k.id LIMIT ?
 
 -- name: audited_teams
-SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id
+SELECT e.detail, t.id, t.name, t.plan, t.created_at, t.metadata, t.external_id, t.deleted_at
 FROM teams t
 LEFT JOIN audit_events e ON e.seq = (
     SELECT max(seq) FROM audit_events WHERE team = t.id AND key_id IS NULL AND action LIKE 'team.%'

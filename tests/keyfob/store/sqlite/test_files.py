@@ -87,7 +87,7 @@ class TestFiles:
         """What a broken row holds is not repeated in the message that goes to the logs."""
         await store.change(adding(KEY))
         with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("UPDATE keys SET permissions = 'CANARY'")
+            connection.execute("UPDATE keys SET ip_allow = 'CANARY'")
 
         with pytest.raises(StoreUnavailable) as caught:
             await store.find(KEY.id)

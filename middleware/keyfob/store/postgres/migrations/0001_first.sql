@@ -26,7 +26,8 @@ CREATE TABLE keyfob.teams (
     plan       text NOT NULL,
     created_at bigint NOT NULL,
     metadata    text NOT NULL DEFAULT '{}',
-    external_id text COLLATE "C"
+    external_id text COLLATE "C",
+    deleted_at  bigint             -- the id is not given again: the log speaks of it
 );
 
 CREATE TABLE keyfob.keys (

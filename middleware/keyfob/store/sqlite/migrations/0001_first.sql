@@ -25,7 +25,8 @@ CREATE TABLE teams (
     plan       TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     metadata    TEXT NOT NULL DEFAULT '{}',
-    external_id TEXT
+    external_id TEXT,
+    deleted_at  INTEGER             -- the id is not given again: the log speaks of it
 ) WITHOUT ROWID;
 
 CREATE TABLE keys (
