@@ -76,7 +76,8 @@ class Pages:
         if target.startswith("docs/"):
             return target.removeprefix("docs/")
         path = ROOT / target
-        files = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+        inside = (part for part in path.rglob("*") if part.is_file() and part.suffix != ".pyc")
+        files = sorted(inside) if path.is_dir() else [path]
         page = f"files/{target}.md"
         if target not in self._shown:
             self._shown.add(target)
