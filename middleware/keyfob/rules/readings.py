@@ -155,7 +155,7 @@ class Readings:
         return tuple(dict.fromkeys(taken_off + left_on)) or (inside,)
 
     def _speaking(self, method: str | None, paths: Iterable[str]) -> list[Match]:
-        """Return every rule that counts for one of *paths*; none where no rule applies, or a public one must not."""
+        """Return every rule that counts for *paths*; none where a path has no rule, or a public one must not apply."""
         if method == WEBSOCKET:
             return []  # HTTP lets a client call its method WS; that is no handshake
         found: list[Match] = []
@@ -166,8 +166,8 @@ class Readings:
                 may_be_empty=self._router.may_be_empty,
                 drops_slash=self._router.drops_slash,
             )
-            if speaking is None:
-                return []
+            if not speaking:
+                return []  # a route at this path may be the one that runs
             found += speaking
         return found
 

@@ -125,6 +125,18 @@ async def test_the_prefix_itself_is_judged_with_and_without_it(guard: Guard, ins
 
 
 @pytest.mark.cases("FF-01")
+@pytest.mark.parametrize(("rules", "status"), [({}, 403), ({"HEAD /{name}": []}, 403), ({"GET /auth": []}, 200)])
+async def test_the_prefix_itself_needs_a_rule_with_and_without_it(
+    here: Installation, guard: Guard, rules: dict[str, Any], status: int
+) -> None:
+    """A rule for "/" alone says nothing of a route at the prefix, which runs where the prefix is left on."""
+    app, key = guard(rules={"GET /": [], **rules}, app_prefix="/auth"), await here.issue("items:read")
+
+    assert status == (await ask(app, "/auth", key.headers)).status
+    assert 200 == (await ask(app, "/auth/", key.headers)).status
+
+
+@pytest.mark.cases("FF-01")
 async def test_fastapi_may_have_keyfob_among_its_middleware(here: Installation, guard: Guard) -> None:
     """A gateway that strips the prefix sends /users, and FastAPI says root_path: its router takes both paths."""
     inner = users_app()
