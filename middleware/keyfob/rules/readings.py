@@ -138,6 +138,7 @@ class Readings:
 
     def _routed(self, path: str, root_path: str) -> tuple[str, ...]:
         """Every path that a router could see; none where *path* is neither *root_path* nor below it."""
+        path = path or "/"  # as a router that is asked for nothing
         inside = below(path, root_path)
         if inside is None:
             # A router that set root_path itself leaves on what is not there.

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.rules.compiler import compile_rules
+from keyfob.rules.readings import Readings, Router
+from keyfob.rules.rule import Match
 from tests.keyfob.conftest import Echo, ask
 
 if TYPE_CHECKING:
@@ -267,3 +270,25 @@ async def test_a_destination_lies_below_root_path(guard: Guard) -> None:
     assert 200 == await status(guard, rules, "/api/pub/a", headers={"Destination": "/api/pub/b"}, **move)
     assert 401 == await status(guard, rules, "/api/pub/a", headers={"Destination": "/api/pub/secret"}, **move)
     assert 400 == await status(guard, rules, "/api/pub/a", headers={"Destination": "/other/pub/b"}, **move)
+
+
+@pytest.mark.cases("FF-01")
+@pytest.mark.parametrize("path", ["", "/"])
+@pytest.mark.parametrize("router", [Router(), Router(ignores_root=True, may_be_empty=True), Router(prefix="/auth")])
+def test_an_empty_path_is_the_root(router: Router, path: str) -> None:
+    """A server that sends no path at all asks for "/", with all that a router could take that for."""
+    rules: dict[str, object] = {"/{path:path}": PUBLIC, "GET /{name}": "items:read"}
+    table = compile_rules(rules, known=None, key_types=("api",))
+    scope: Any = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "headers": [],
+    }
+
+    match = Readings(table, router=router).match(scope)
+
+    assert isinstance(match, Match)
+    assert router.may_be_empty is not match.rule.public
