@@ -24,6 +24,7 @@ from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
 from keyfob_admin.cli.doctor_limits import limits
 from keyfob_admin.cli.doctor_policy import key_policies
+from keyfob_admin.cli.doctor_provider import provider
 from keyfob_admin.cli.doctor_quotas import quotas
 from keyfob_admin.cli.doctor_workers import workers
 from keyfob_admin.cli.exit_codes import Fault, finding_of
@@ -49,7 +50,7 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", finding_of(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _django, _keyring_file, database_file):
+    for look in (_rules, _gateways, _django, provider, _keyring_file, database_file):
         findings += _carefully(look, settings)
     known = {(finding.level, finding.detail) for finding in findings}  # with what to do about it
     return findings + [one for one in asyncio.run(_installation(settings)) if (one.level, one.detail) not in known]
