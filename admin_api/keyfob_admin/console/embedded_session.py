@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.concurrency import run_in_threadpool
 
-from keyfob.errors import Invalid, PersonLeft
+from keyfob.errors import Invalid, NotFound, PersonLeft
 from keyfob.management.app_people import PageAuthority
 from keyfob.people.app_person import AppPerson
 from keyfob.store.console import Session
@@ -37,7 +37,8 @@ async def signed_in_by(page_request: PageRequest, embedding: Embedding) -> Signe
     """Ask the application who is there. None for nobody.
 
     Raises:
-        Problem: 503 if the application cannot tell, or says what cannot be; 403 for somebody who has left.
+        Problem: 503 if the application cannot tell, or says what cannot be; 403 for somebody who has left, or
+            whose team was deleted.
     """
     try:
         given = await _asked(embedding.who, page_request.request)
@@ -56,7 +57,7 @@ async def signed_in_by(page_request: PageRequest, embedding: Embedding) -> Signe
         wrong = "; ".join(f"{pointer}: {said}" for pointer, said in invalid.errors)
         _log(page_request, f"who() gave a Person that cannot be: {wrong}")
         raise Problem(503, "unavailable", UNKNOWN) from None
-    except PersonLeft:
+    except (NotFound, PersonLeft):
         raise Problem(403, "forbidden", LEFT) from None
     return _session_of(page_request, person, given.team)
 

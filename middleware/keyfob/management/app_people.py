@@ -67,6 +67,7 @@ class AppPeople:
 
         Raises:
             Invalid: what the application says is not acceptable, first of all an unknown role or plan.
+            NotFound: the team was deleted; its id is never given again.
             PersonLeft: the person has left, and only an administrator brings them back.
             Tampered: Keyfob did not write the person's row.
         """
@@ -103,14 +104,15 @@ class AppPeople:
         )
 
     async def _team(self, given: AppPerson) -> None:
-        """Make the team, or bring its name and its plan up to date."""
+        """Make the team, or bring its name and its plan up to date. Raises NotFound if it was deleted."""
         said = {"name": given.team_name, "plan": given.plan}
         patch = {field: value for field, value in said.items() if value is not None}
         team = await self._store.team(given.team)
         if team is None:
             try:
                 await self._teams.create(given.team, given.team_name, given.plan, actor=Actor.system())
-            except TeamExists:  # another request of the same team was faster
+            except TeamExists:  # another request of the same team was faster, or the team was deleted
+                await self._teams.get(given.team, actor=Actor.system())
                 return await self._team(given)
         elif any(getattr(team, field) != value for field, value in patch.items()):
             await self._teams.update(given.team, patch, actor=Actor.system())

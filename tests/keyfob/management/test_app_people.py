@@ -61,6 +61,18 @@ async def test_many_first_requests_make_one_person_and_one_team(office: Office) 
     assert await office.store.team("new") is not None
 
 
+async def test_a_deleted_team_is_not_made_again(office: Office) -> None:
+    """Its id is never given again, whatever the application says, and nothing is recorded."""
+    await office.teams.create("gone", actor=ROOT)
+    await office.teams.delete("gone", actor=ROOT)
+    before = await office.events()
+
+    with pytest.raises(NotFound):
+        await people_of(office).known(replace(ANN, team="gone", team_name="Gone"))
+
+    assert before == await office.events()
+
+
 async def test_an_address_is_nobody(office: Office) -> None:
     """Neither a local person's address nor another id with the same address makes two people one."""
     local = await office.person("ann@example.com", "owner")

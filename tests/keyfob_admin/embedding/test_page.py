@@ -208,6 +208,22 @@ def test_somebody_who_left_is_refused(application: Application) -> None:
         assert "no longer have access" in words(page.text)
 
 
+def test_people_of_a_deleted_team_are_refused(application: Application) -> None:
+    """A team that an administrator deleted stays deleted, whatever the application says."""
+    application.users["gil"] = replace(ANN, team="gone")
+
+    async def delete() -> None:
+        async with application.installation.opened() as runtime:
+            await runtime.teams.create("gone", actor=ANA)
+            await runtime.teams.delete("gone", actor=ANA)
+
+    asyncio.run(delete())
+    with application.visitor("gil") as gil:
+        page = gil.get(KEYS)
+        assert 403 == page.status_code
+        assert "no longer have access" in words(page.text)
+
+
 def test_an_owner_acts_as_team_admin(application: Application) -> None:
     """The role `owner` of an application is stored and acts as `team_admin`."""
     with application.visitor("eve") as eve:
