@@ -116,9 +116,7 @@ class Teams:
         async def work(rows: Transaction) -> Team:
             at = self._now()
             doer = await confirmed(actor, rows, "teams:write", at=at)
-            before = await rows.team(team_id)
-            if before is None:
-                raise NotFound("there is no such team")
+            before = _still_there(await rows.team(team_id))
             metadata = merged(before.metadata, changes["metadata"]) if "metadata" in changes else before.metadata
             after = replace(before, **{**changes, "metadata": metadata})
             if after != before:
@@ -141,9 +139,7 @@ class Teams:
         async def work(rows: Transaction) -> Team:
             at = self._now()
             doer = await confirmed(actor, rows, "teams:write", at=at)
-            before = await rows.team(team_id)
-            if before is None:
-                raise NotFound("there is no such team")
+            before = _still_there(await rows.team(team_id))
             _check_unused(before, *await rows.team_holds(team_id))
             await rows.delete_team(team_id, at)
             after = replace(before, is_deleted=True)
@@ -153,10 +149,7 @@ class Teams:
         return await self._store.change(work)
 
     async def _seen(self, team_id: str, actor: Actor) -> Team:
-        team = await self._store.team(team_id) if actor.may_see(team_id) else None
-        if team is None:
-            raise NotFound("there is no such team")
-        return team
+        return _still_there(await self._store.team(team_id) if actor.may_see(team_id) else None)
 
     def _clean(self, patch: Mapping[str, object]) -> dict[str, Any]:
         cleaners: dict[str, Callable[[object], object]] = {
@@ -175,6 +168,12 @@ class Teams:
             return plan
         shown = plan[:60] if isinstance(plan, str) else "such"
         raise Invalid(("/plan", f"There is no plan {shown}{did_you_mean(shown, self._catalogue.plans)}"))
+
+
+def _still_there(team: Team | None) -> Team:
+    if team is None:
+        raise NotFound("there is no such team")
+    return team
 
 
 def _check_unused(team: Team, keys: int, people: int) -> None:

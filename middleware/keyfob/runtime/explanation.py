@@ -23,7 +23,7 @@ from keyfob.rules.rule import WEBSOCKET, Match
 from keyfob.store.refusals import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from keyfob.config.settings import Settings
@@ -101,8 +101,7 @@ class Explainer:
         demands = Demands.of(target) if isinstance(target, Match) else None
         obstacles = list(self._obstacles(record, demands, address, ip_known=ip is not None))
         if isinstance(target, Match):
-            full = [one async for one in self._full(record, target.rule)]
-            obstacles = [] if target.rule.public else obstacles + full
+            obstacles = [] if target.rule.public else [*obstacles, *await self._full(record, target.rule)]
         elif target is not Reason.NO_RULE:
             obstacles = [Obstacle(target, "Send a path and a method that every program reads alike.")]
         return Explanation(
@@ -186,18 +185,19 @@ class Explainer:
         for names, word in _lacks(record, demands):
             yield Obstacle(Reason.PERMISSION, f"Give the key {word}{', '.join(names)}.")
 
-    async def _full(self, record: KeyRecord, rule: Rule) -> AsyncIterator[Obstacle]:
+    async def _full(self, record: KeyRecord, rule: Rule) -> list[Obstacle]:
         """Every limit and quota that has no room for one more request under *rule*."""
         if "observe" in {self._settings.limits_mode, self._settings.mode}:
-            return
+            return []
         try:
             found = await self._standings.full(record, rule.limits, rule.cost)
         except LimitsUnavailable as error:
-            if self._settings.limits_on_outage == "closed":
-                yield Obstacle(Reason.LIMITS_UNAVAILABLE, f"See why limits cannot be counted: {error}.")
-            return
-        for one in found:
-            yield Obstacle(Reason.LIMITED if one.seconds else Reason.QUOTA_EXCEEDED, _room_for(one, rule.cost))
+            unknown = Obstacle(Reason.LIMITS_UNAVAILABLE, f"See why limits cannot be counted: {error}.")
+            return [unknown] if self._settings.limits_on_outage == "closed" else []
+        return [
+            Obstacle(Reason.LIMITED if one.seconds else Reason.QUOTA_EXCEEDED, _room_for(one, rule.cost))
+            for one in found
+        ]
 
     def _invalid(self, record: KeyRecord) -> Iterator[Obstacle]:
         if record.is_disabled:

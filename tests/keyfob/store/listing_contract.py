@@ -180,10 +180,8 @@ class ListingContract:
     ) -> None:
         """Few matches and many give the same pages in the same order, whichever of three ways leads to them."""
         for name, limit in limits.items():
-            monkeypatch.setattr(f"keyfob.store.sqlite.listing.{name}", limit)
-            monkeypatch.setattr(f"keyfob.store.postgres.listing.{name}", limit, raising=False)
-            monkeypatch.setattr(f"keyfob.store.sqlite.store.{name}", limit, raising=False)
-            monkeypatch.setattr(f"keyfob.store.postgres.store.{name}", limit, raising=False)
+            for module in ("sqlite.listing", "postgres.listing", "sql.store"):
+                monkeypatch.setattr(f"keyfob.store.{module}.{name}", limit, raising=False)
         made = [key(n, name=f"{'sensitive' if n % 2 else 'Even'} one-{n % 3}") for n in range(20)]
         await store.change(adding(*made))
 

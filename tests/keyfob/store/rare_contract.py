@@ -73,7 +73,7 @@ class RareContract:
         self, store: KeyStore, monkeypatch: pytest.MonkeyPatch, what: str, few: int
     ) -> None:
         """Whether an index tells which keys they are, or there are too many and the order is walked through."""
-        for module in ("sql.listing", "sql.candidates", "sqlite.store", "postgres.store"):
+        for module in ("sql.candidates", "sql.store"):
             monkeypatch.setattr(f"keyfob.store.{module}.FEW", few)
         monkeypatch.setattr("keyfob.store.sqlite.listing.WINDOW", 2)
         wanted = [fitting(what, number) for number in range(0, 30, 7)]

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.postgres.connections import ConnectionsPerLoop, Purpose
-from keyfob.store.postgres.listing import event_listing, few_keys, key_count, key_listing, key_search
+from keyfob.store.postgres.listing import event_listing, few_keys, few_to_count, key_count, key_listing
 from keyfob.store.postgres.migrations import SCHEMA
 from keyfob.store.postgres.statements import SQL, bound, holds_nul
 from keyfob.store.postgres.transaction import PostgresTransaction
 from keyfob.store.postgres.usage import write_usage
 from keyfob.store.sql import rows
-from keyfob.store.sql.listing import FEW, needs_search
 from keyfob.store.sql.store import BEYOND_REVISIONS, StatementStore
 
 if TYPE_CHECKING:
@@ -69,13 +68,13 @@ class PostgresStore(StatementStore):
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        found = await self.read(*key_listing(query, await self._few(query)))
+        found = await self.read(*key_listing(query, await self._few(few_keys(query))))
         with rows.decoding():
             return [rows.view_of(row) for row in found]
 
     async def count(self, query: KeyQuery) -> int:
         """How many keys *query* asks for in all."""
-        ((count,),) = await self.read(*key_count(query, await self._few(query)))
+        ((count,),) = await self.read(*key_count(query, await self._few(few_to_count(query))))
         return int(count)
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
@@ -104,15 +103,6 @@ class PostgresStore(StatementStore):
     async def _ask(self, name: str, *values: object) -> tuple[list[Sequence[Any]], str]:
         async with self._connections.connections().lend(Purpose.REQUEST, within=REQUEST_LIMIT) as connection:
             return list(await connection.fetch(SQL[name], *values)), ""
-
-    async def _few(self, query: KeyQuery) -> list[str] | None:
-        """Ids among which all are that *query* asks for, by the first index that does not know many; else None."""
-        candidates = [*([key_search(query.q)] if query.q and needs_search(query.q) else []), *few_keys(query)]
-        for statement, parameters in candidates:
-            found = [row[0] for row in await self.read(statement, parameters)]
-            if len(found) <= FEW:
-                return found
-        return None
 
     def _event_listing(self, query: EventQuery) -> tuple[str, Mapping[str, object]]:
         return event_listing(query)

@@ -14,6 +14,7 @@ from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
 from keyfob.store.sql.foreign_rows import ForeignRows
 from keyfob.store.sql.handover_table import HandoverRows
+from keyfob.store.sql.listing import FEW
 from keyfob.store.sql.notice_table import NoticeRows
 from keyfob.store.sql.people_table import PeopleRows
 from keyfob.store.sql.quota_table import QuotaRows
@@ -202,6 +203,14 @@ class StatementStore(ABC):
         own = [task for task in self._under_way if task.get_loop() is asyncio.get_running_loop()]
         await asyncio.gather(*own, return_exceptions=True)
         await self._pool.close()
+
+    async def _few(self, candidates: Sequence[tuple[str, Mapping[str, object]]]) -> list[str] | None:
+        """The ids that the first of the statements *candidates* finds which does not find many; None if all do."""
+        for statement, parameters in candidates:
+            found = {row[0] for row in await self.read(statement, parameters)}
+            if len(found) <= FEW:
+                return list(found)
+        return None
 
     async def _one(self, decode: Callable[[Sequence[Any]], T], name: str, *values: object) -> T | None:
         found = await self._each(decode, name, *values)

@@ -15,6 +15,7 @@ from keyfob.store.sql.listing import (
     INDEXED,
     conditions,
     lacking,
+    needs_search,
     parameters,
     search_statement,
     states,
@@ -96,7 +97,13 @@ def _runs(text: str) -> list[str]:
 
 def few_keys(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
     """Statements for keys among which all are that *query* asks for, each by an index that holds no others."""
-    return [(statement, _parameters(query)) for statement in rare_keys(query, _DIALECT)]
+    sought = [key_search(query.q)] if query.q and needs_search(query.q) else []
+    return [*sought, *((statement, _parameters(query)) for statement in rare_keys(query, _DIALECT))]
+
+
+def few_to_count(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
+    """What `few_keys` gives, where `key_count` does not count by one small table alone."""
+    return [] if alone(query, _DIALECT) else few_keys(query)
 
 
 def first_keys(query: KeyQuery) -> tuple[str, Mapping[str, object]]:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
 from keyfob.store.sql import rows
-from keyfob.store.sql.listing import FEW, needs_search
 from keyfob.store.sql.store import StatementStore
 from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.connections import ConnectionsPerLoop
 from keyfob.store.sqlite.files import begin, is_disk_full, translate_failures
-from keyfob.store.sqlite.listing import event_listing, few_keys, first_keys, key_count, key_listing, key_search
+from keyfob.store.sqlite.listing import event_listing, few_keys, few_to_count, first_keys, key_count, key_listing
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
@@ -75,7 +74,7 @@ class SQLiteStore(StatementStore):
 
     async def views(self, query: KeyQuery) -> list[KeyView]:
         """The keys that *query* asks for, in its order."""
-        candidates = _candidates(query)
+        candidates = few_keys(query)
         found = await self.read(*first_keys(query)) if candidates else []
         if len(found) < query.limit:
             found = await self.read(*key_listing(query, await self._few(candidates)))
@@ -84,7 +83,7 @@ class SQLiteStore(StatementStore):
 
     async def count(self, query: KeyQuery) -> int:
         """How many keys *query* asks for in all."""
-        ((count,),) = await self.read(*key_count(query, await self._few(_candidates(query))))
+        ((count,),) = await self.read(*key_count(query, await self._few(few_to_count(query))))
         return int(count)
 
     async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
@@ -129,14 +128,6 @@ class SQLiteStore(StatementStore):
                 self._reserve.keep()
         device, inode = connections.id
         return found, f"-{device:x}-{inode:x}"  # a copy put in the file's place has the same epoch
-
-    async def _few(self, candidates: Sequence[tuple[str, Mapping[str, object]]]) -> list[str] | None:
-        """The ids that the first of the statements *candidates* finds which does not find many; None if all do."""
-        for statement, parameters in candidates:
-            found = {row[0] for row in await self.read(statement, parameters)}
-            if len(found) <= FEW:
-                return list(found)
-        return None
 
     def _event_listing(self, query: EventQuery) -> tuple[str, Sequence[object]]:
         return event_listing(query)
@@ -211,11 +202,6 @@ async def _transaction(connections: Connections, connection: QuietConnection) ->
             with suppress(sqlite3.Error, ValueError):  # a closed connection has nothing left to roll back
                 await connection.rollback()
             raise
-
-
-def _candidates(query: KeyQuery) -> list[tuple[str, Mapping[str, object]]]:
-    """Statements for keys among which all are that *query* asks for; none where no index knows them."""
-    return [*([key_search(query.q)] if query.q and needs_search(query.q) else []), *few_keys(query)]
 
 
 def _usage_statements(uses: Mapping[str, Use]) -> list[tuple[str, Sequence[object] | Mapping[str, object]]]:
