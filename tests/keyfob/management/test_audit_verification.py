@@ -74,6 +74,8 @@ async def life(office: Office, clock: Clock) -> str:
     await keys.create("a", KeyDraft("d", key_type="computer"), actor=ROOT, replace=True)
     await office.teams.create("c", actor=ROOT)
     await office.teams.update("c", {"name": "C", "plan": "teams"}, actor=ROOT)
+    await office.teams.create("d", actor=ROOT)
+    await office.teams.delete("d", actor=ROOT)
     return two.id
 
 
@@ -98,6 +100,7 @@ async def test_ff_19_a_database_as_keyfob_wrote_it_differs_in_nothing(office: Of
         ("UPDATE keys SET deleted_at = NULL WHERE id <> '{id}'", "deleted is None"),
         ("UPDATE teams SET plan = 'enterprise' WHERE id = 'c'", "plan is 'enterprise'"),
         ("DELETE FROM teams WHERE id = 'c'", "not in the database"),
+        ("UPDATE teams SET deleted_at = NULL WHERE id = 'd'", "deleted is None"),
         ("UPDATE signing_keys SET state = 'lost'", "state is 'lost'"),
         ("UPDATE signing_keys SET seal = ''", "their seal does not hold"),
         ("DELETE FROM signing_keys", "not in the database"),

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.limits import valkey_counter
 from keyfob.management.actor import Actor
 from tests.keyfob.conftest import ask, on_both_stores
+from tests.valkey_server import valkey_server
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
@@ -68,6 +70,21 @@ async def test_the_explanation_is_what_the_gate_does(here: Installation, guard: 
 
         assert (status == 200, [one.reason for one in heard]) == (not found.changes, [found.reason][: len(heard)])
         assert (found.reason is None) is (status == 200)
+
+
+async def test_being_asked_takes_nothing_in_valkey(
+    here: Installation, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where hosts count together, an explanation counts no request either."""
+    monkeypatch.setattr(valkey_counter, "PATIENCE", 60)
+    issued = await here.issue("items:read")
+    with valkey_server() as url:
+        app = app_of(here, guard, "rate", limits_store=url)
+        for _ in range(3):
+            assert [None] * 4 == [(await explained(app, issued)).reason for _ in range(4)]
+            assert 200 == (await ask(app, "/items", issued.headers)).status
+
+        assert "limited" == (await explained(app, issued)).reason
 
 
 @on_both_stores
