@@ -6,9 +6,12 @@ import logging
 import re
 from typing import Final
 
-_UNDERSCORE: Final = r"(?:_|%(?:25)*5[fF])"  # as it is, or percent-encoded any number of times
+_UNDERSCORE: Final = r"(?:\\*_|%(?:25)*5[fF])"  # as it is, escaped for Markdown, or percent-encoded any number of times
 _WORD: Final = r"[a-z][a-z0-9]{1,15}"
-_WHOLE_KEY = re.compile(rf"({_WORD}{_UNDERSCORE}{_WORD}{_UNDERSCORE}[0-9A-Za-z]{{16}}){_UNDERSCORE}[0-9A-Za-z]+")
+_WHOLE_KEY = re.compile(
+    rf"({_WORD}{_UNDERSCORE}{_WORD}{_UNDERSCORE}[0-9A-Za-z]{{16}})"
+    rf"(?:{_UNDERSCORE}[0-9A-Za-z]+)+"  # not the body alone: what stands before a key may make its prefix look like an id
+)
 _formatter = logging.Formatter()
 
 

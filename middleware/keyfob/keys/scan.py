@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from keyfob.keys.format import BODY_LENGTH, ID_LENGTH, parse_key
 
-_UNDERSCORE: Final = r"(?:_|%(?:25)*5[fF])"  # as it is, or percent-encoded any number of times
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_UNDERSCORE: Final = r"(?:\\*_|%(?:25)*5[fF])"  # as it is, escaped for Markdown, or percent-encoded any number of times
 _WORD: Final = r"[a-z][a-z0-9]{1,15}"
 _ID: Final = rf"[0-9A-Za-z]{{{ID_LENGTH}}}"
 _MENTION = re.compile(
@@ -45,7 +48,7 @@ def mentions(text: str, *, prefix: str = "kf") -> list[Mention]:
     """Every mention in *text*, in its order. What begins otherwise than with *prefix* counts only as a whole key."""
     found = []
     line, line_start = 1, 0
-    for match in _MENTION.finditer(text):
+    for match in _matches(text, prefix):
         begin = match.start()
         named = match["prefix"]
         is_ours = named is None or named.endswith(prefix)
@@ -61,8 +64,27 @@ def mentions(text: str, *, prefix: str = "kf") -> list[Mention]:
 
 def own_places(text: str, *, prefix: str = "kf") -> list[tuple[int, int]]:
     """Where in *text* something is written in the form of our own keys, whole or not."""
-    found = _MENTION.finditer(text)
+    found = _matches(text, prefix)
     return [match.span() for match in found if match["prefix"] is not None and match["prefix"].endswith(prefix)]
+
+
+def _matches(text: str, prefix: str) -> Iterator[re.Match[str]]:
+    """All that could be a mention, in its order: whole keys of ours first of all, so that nothing before one hides it."""
+    end = 0
+    for start in re.finditer(prefix, text):
+        begin = start.start()
+        match = _MENTION.match(text, begin) if begin >= end else None
+        if match is None or parse_key(_written(match, prefix), prefix=prefix) is None:
+            continue
+        yield from _MENTION.finditer(text, end, begin)
+        yield match
+        end = match.end()
+    yield from _MENTION.finditer(text, end)
+
+
+def _written(match: re.Match[str], prefix: str) -> str:
+    """The key as it was before anything was escaped in it."""
+    return f"{prefix}_{match['type']}_{match['id']}_{match['body']}"
 
 
 def _mention(match: re.Match[str], prefix: str, place: tuple[int, int], *, is_ours: bool) -> Mention | None:
@@ -70,7 +92,7 @@ def _mention(match: re.Match[str], prefix: str, place: tuple[int, int], *, is_ou
         return Mention(Form.BARE, match["bare"], *place, is_ours=True)
     if match["body"] is None:
         return Mention(Form.DISPLAY, match["id"], *place, is_ours=True) if is_ours else None
-    text = f"{prefix}_{match['type']}_{match['id']}_{match['body']}"
+    text = _written(match, prefix)
     if parse_key(text, prefix=prefix) is not None:
         return Mention(Form.WHOLE, match["id"], *place, is_ours=is_ours, text=text)
     return Mention(Form.DAMAGED, match["id"], *place, is_ours=True) if is_ours else None

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keyfob.keys.redaction import redact
 from tests.keyfob.conftest import ask, on_both_stores
 
 if TYPE_CHECKING:
-    import pytest
 
     from keyfob import Denied
     from keyfob.testing import Installation
@@ -99,6 +100,15 @@ def test_ff_50_what_may_be_shown_stays() -> None:
     """The displayed form, ids and other texts are not touched."""
     for text in ("kf_api_7Qx2mB9tKd03LpWz", "7Qx2mB9tKd03LpWz", "GET /items/kf_api", "a_b_c", ""):
         assert text == redact(text)
+
+
+@pytest.mark.parametrize("before", ["", "x", f"foo_bar_{'A' * 14}", f"kf_api_{'A' * 14}"])
+@pytest.mark.parametrize("underscore", ["_", r"\_", "%255f"])
+def test_ff_50_nothing_before_a_key_keeps_it_in_a_line(before: str, underscore: str) -> None:
+    """Even where the key's prefix looks like the end of an id, its body is cut."""
+    key = underscore.join(("kf", "api", "7Qx2mB9tKd03LpWz", "s" * 64))
+
+    assert "s" * 9 not in redact(before + key)
 
 
 async def test_ff_50_a_log_line_is_no_longer_than_it_needs(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:

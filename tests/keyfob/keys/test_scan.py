@@ -33,6 +33,10 @@ DAMAGED = KEY[:-1] + ("0" if KEY[-1] != "0" else "1")
         f"<b>{KEY}</b>",
         f"{KEY}{KEY}",
         f"\u200b{KEY}\u200b",
+        KEY.replace("_", r"\_"),
+        f"{'A' * 14}{KEY}",
+        f"at_once_{'A' * 14}{KEY}",
+        f"kf_api_{'A' * 14}{KEY}{KEY}",
     ],
 )
 def test_a_whole_key_is_found_in_any_surroundings(surrounded: str) -> None:
