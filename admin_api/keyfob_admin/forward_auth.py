@@ -272,4 +272,5 @@ def _size(header: Header) -> int:
 
 
 def _quoted(value: str) -> bytes:
-    return quote(value, safe=_PLAIN).encode()
+    """Write *value* for a header. A space at an end would be lost there (RFC 9110, section 5.5)."""
+    return quote(value, safe=_PLAIN if value == value.strip(" ") else _PLAIN.replace(" ", "")).encode()

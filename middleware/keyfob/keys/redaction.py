@@ -10,7 +10,7 @@ _UNDERSCORE: Final = r"(?:\\*_|%(?:25)*5[fF])"  # as it is, escaped for Markdown
 _WORD: Final = r"[a-z][a-z0-9]{1,15}"
 _WHOLE_KEY = re.compile(
     rf"({_WORD}{_UNDERSCORE}{_WORD}{_UNDERSCORE}[0-9A-Za-z]{{16}})"
-    rf"(?:{_UNDERSCORE}[0-9A-Za-z]+)+"  # not the body alone: what stands before a key may make its prefix look like an id
+    rf"(?:{_UNDERSCORE}[0-9A-Za-z]+)+"  # all of it: what stands before a key can make its prefix look like an id
 )
 _formatter = logging.Formatter()
 

@@ -69,7 +69,7 @@ def own_places(text: str, *, prefix: str = "kf") -> list[tuple[int, int]]:
 
 
 def _matches(text: str, prefix: str) -> Iterator[re.Match[str]]:
-    """All that could be a mention, in its order: whole keys of ours first of all, so that nothing before one hides it."""
+    """All that could be a mention, in its order. Whole keys of ours come first, so that nothing before one hides it."""
     end = 0
     for start in re.finditer(prefix, text):
         begin = start.start()

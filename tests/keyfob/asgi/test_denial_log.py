@@ -15,7 +15,6 @@ from keyfob.keys.redaction import redact
 from tests.keyfob.conftest import ask, on_both_stores
 
 if TYPE_CHECKING:
-
     from keyfob import Denied
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard

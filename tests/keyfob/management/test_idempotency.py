@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keyfob.management.keys import CreatedKey
     from tests.keyfob.management.conftest import Office
 
+pytestmark = pytest.mark.both_engines
 DRAFT = KeyDraft("CI", permissions=("items:read",))
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from keyfob.store.contract import KeyView
     from tests.keyfob.management.conftest import Office
 
+pytestmark = pytest.mark.both_engines
+
 
 async def names(office: Office, search: KeySearch, actor: Actor = ROOT) -> list[str]:
     return [view.record.name for view in (await office.keys.list_keys(search, actor=actor)).items]

@@ -16,6 +16,7 @@ from tests.keyfob.management.conftest import CATALOGUE, ROOT, START
 if TYPE_CHECKING:
     from tests.keyfob.management.conftest import Office
 
+pytestmark = pytest.mark.both_engines
 DAY = timedelta(days=1)
 
 

@@ -16,6 +16,7 @@ from tests.keyfob.management.conftest import ROOT, START
 if TYPE_CHECKING:
     from tests.keyfob.management.conftest import Office
 
+pytestmark = pytest.mark.both_engines
 TOMORROW = START + timedelta(days=1)
 NEXT_WEEK = START + timedelta(days=7)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keyfob import Denied, Reason
+from keyfob.management.actor import Actor
 from tests.keyfob.conftest import ask, in_force, on_both_stores
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from keyfob.store.contract import ChangeFeed, Changes, Found, KeyStore, StoredSecret
     from keyfob.store.transaction import Transaction
     from keyfob.testing import Installation
-    from tests.keyfob.conftest import Guard
+    from tests.keyfob.conftest import Echo, Guard
+
+ROOT = Actor.command_line("operator")
 
 
 class SlowLookup:
@@ -165,6 +168,31 @@ async def test_cr_14_enabling_is_not_held_back_by_the_denial(here: Installation,
     await in_force(app)
 
     assert 200 == (await ask(app, "/items", issued.headers)).status
+
+
+@on_both_stores
+async def test_what_an_application_is_told_changes_like_a_disable(here: Installation, guard: Guard, echo: Echo) -> None:
+    """Metadata, external id and plan, the key's over its team's, are the new ones on every worker once in force."""
+    issued = await here.issue("items:read")
+    workers = [guard(plans={"paid": ["api"]}, max_staleness=0.5) for _ in range(2)]
+    runtime = workers[0].runtime
+
+    async def told() -> list[tuple[dict[str, Any], str | None, str]]:
+        for worker in workers:
+            assert 200 == (await ask(worker, "/items", issued.headers)).status
+        grants = [scope["keyfob"] for scope in echo.scopes[-2:]]
+        return [(dict(grant.metadata), grant.external_id, grant.plan) for grant in grants]
+
+    assert [({}, None, "enterprise")] * 2 == await told()
+    patch = {"metadata": {"a": 1, "b": 1}, "external_id": "org", "plan": "paid"}
+    await runtime.teams.update("default", patch, actor=ROOT)
+    await in_force(workers[0])
+    assert [({"a": 1, "b": 1}, "org", "paid")] * 2 == await told()
+    await runtime.lifecycle.update(
+        "default", issued.record.id, {"metadata": {"b": 2}, "external_id": "job"}, actor=ROOT
+    )
+    await in_force(workers[0])
+    assert [({"a": 1, "b": 2}, "job", "paid")] * 2 == await told()
 
 
 @pytest.mark.parametrize("size", [0, 1])

@@ -10,6 +10,8 @@ from tests.keyfob_admin.api.conftest import OTHER_TEAM, TEAM
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
+
 
 def find(live_admin: LiveAdmin, text: str, by: str | None = None) -> list[dict[str, Any]]:
     answer = live_admin.call("POST", "/v1/keys/find", by, json={"text": text})

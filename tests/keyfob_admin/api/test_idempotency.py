@@ -3,10 +3,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.keyfob_admin.api.conftest import KEYS, OTHER_TEAM
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
+
+pytestmark = pytest.mark.both_engines
 
 
 def test_lc_13_a_repeated_create_makes_one_key(live_admin: LiveAdmin) -> None:

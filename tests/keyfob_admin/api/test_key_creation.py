@@ -3,11 +3,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.keyfob_admin.api.conftest import KEYS, TEAM
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
 KEY_MEMBERS = {
     "id",
     "display",

@@ -4,10 +4,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.keyfob_admin.api.conftest import KEYS
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
+
+pytestmark = pytest.mark.both_engines
 
 
 def test_a_key_may_be_named_as_it_is_displayed(live_admin: LiveAdmin) -> None:

@@ -9,6 +9,8 @@ from tests.keyfob_admin.api.conftest import KEYS, TEAM
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_metadata_is_merged_by_a_patch(standing_admin: LiveAdmin) -> None:
     """A member is set, null removes one, and null for all removes all; external ids are set and cleared."""

@@ -10,6 +10,8 @@ from tests.keyfob_admin.api.conftest import KEYS
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
+
 
 def test_rotating_answers_with_the_new_key_and_the_old_ones_end(live_admin: LiveAdmin) -> None:
     """201 with key, secret and what becomes of the old key; both keys are good during the overlap of a day."""

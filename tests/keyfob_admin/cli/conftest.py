@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from click.testing import CliRunner
 
+from keyfob.config.settings import load_settings
+from keyfob.store.url import StoreURL
 from keyfob_admin.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from keyfob.config.settings import Settings
 
 PROGRAM = [sys.executable, "-m", "keyfob_admin.cli"]
 CHEAP = "\n[middleware]\nargon2 = { memory_kib = 64, time = 1 }\n"  # these tests are not about Argon2id
@@ -82,10 +90,31 @@ class Home:
         assert 0 == made.code, made.err
         return made.data["key"]["id"], made.data["secret"]
 
+    @property
+    def settings(self) -> Settings:
+        """What its commands go by."""
+        return load_settings(self.folder / "keyfob.toml", environ=os.environ)
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement past Keyfob."""
+        url = StoreURL.parse(self.settings.store or "")
+        if url.path is not None:
+            with closing(sqlite3.connect(url.path)) as database, database:
+                return database.execute(statement).fetchall()
+        return [tuple(row) for row in asyncio.run(_on_postgres(url.text, statement))]
+
     def configure(self, edit: Callable[[str], str]) -> None:
         """Change the configuration."""
         path = self.folder / "keyfob.toml"
         path.write_text(edit(path.read_text()))
+
+
+async def _on_postgres(url: str, statement: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url, server_settings={"search_path": "keyfob"})
+    try:
+        return await connection.fetch(statement)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -94,12 +123,25 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     home = tmp_path_factory.mktemp("pattern")
     done = run("--config", str(home / "keyfob.toml"), "init")
     assert 0 == done.code, done.err
-    config = home / "keyfob.toml"
-    config.write_text(config.read_text().replace("\n[middleware]\n", CHEAP))
+    make_cheap(home)
     return home, done.out.strip()
 
 
+def make_cheap(folder: Path) -> None:
+    config = folder / "keyfob.toml"
+    config.write_text(config.read_text().replace("\n[middleware]\n", CHEAP))
+
+
 @pytest.fixture
-def home(folder: Path, pattern: tuple[Path, str]) -> Home:
-    shutil.copytree(pattern[0], folder, dirs_exist_ok=True)
-    return Home(folder, pattern[1])
+def home(
+    folder: Path, pattern: tuple[Path, str], store_setting: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Home:
+    """An installation on SQLite, and on PostgreSQL as well for tests that are marked `both_engines`."""
+    if not store_setting:
+        shutil.copytree(pattern[0], folder, dirs_exist_ok=True)
+        return Home(folder, pattern[1])
+    monkeypatch.setenv("KEYFOB_STORE_URL", store_setting["store"])
+    done = typed("init")
+    assert 0 == done.code, done.err
+    make_cheap(folder)
+    return Home(folder, done.out.strip())

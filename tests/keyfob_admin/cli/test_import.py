@@ -6,7 +6,6 @@ import asyncio
 import csv
 import hashlib
 import json
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.keyfob_admin.cli.conftest import Home, Said
 
+pytestmark = pytest.mark.both_engines
 FORM = '\n[foreign.legacy]\npattern = "sk_live_[A-Za-z0-9]{24}"\n'
 KEY = "sk_live_" + "abcdefgh" * 3
 OTHER = "sk_live_" + "ABCDEFGH" * 3
@@ -103,10 +103,8 @@ def test_the_first_use_replaces_the_hash(legacy: Home) -> None:
     """Afterwards the database has an Argon2id hash and a digest, and nobody computes Argon2id for it again."""
     bring(legacy, {"name": "a", "hash": sha256(KEY), "algorithm": "sha256", "permissions": ["items:read"]})
     _, first = ask(legacy, bearer(KEY), bearer(KEY))
-    with sqlite3.connect(legacy.folder / "keyfob.db") as database:
-        rows = database.execute("SELECT hash, digest FROM key_secrets WHERE hash LIKE 'foreign%'").fetchall()
-        (kept,) = database.execute("SELECT s.hash, s.digest FROM key_secrets s JOIN foreign_keys USING (key_id)")
-    database.close()
+    rows = legacy.sql("SELECT hash, digest FROM key_secrets WHERE hash LIKE 'foreign%'")
+    (kept,) = legacy.sql("SELECT s.hash, s.digest FROM key_secrets s JOIN foreign_keys USING (key_id)")
 
     (again,), second = ask(legacy, bearer(KEY))
 
@@ -152,10 +150,8 @@ def test_a_foreign_text_never_passes_for_a_key_of_our_own(legacy: Home) -> None:
     """Whoever writes a hash and a lookup of their own into the database gets past no tag by way of a foreign form."""
     key_id, _ = legacy.make("ours", "--permission", "items:read")
     stored = ForeignHash("sha256", sha256(KEY)).stored
-    with sqlite3.connect(legacy.folder / "keyfob.db") as database:
-        database.execute("UPDATE key_secrets SET hash = ?, digest = NULL WHERE key_id = ?", (stored, key_id))
-        database.execute("INSERT INTO foreign_keys VALUES (?, ?)", (f"sha256:{sha256(KEY)}", key_id))
-    database.close()
+    legacy.sql(f"UPDATE key_secrets SET hash = '{stored}', digest = NULL WHERE key_id = '{key_id}'")  # noqa: S608
+    legacy.sql(f"INSERT INTO foreign_keys VALUES ('sha256:{sha256(KEY)}', '{key_id}')")  # noqa: S608
 
     assert [401] == [one.status_code for one in ask(legacy, bearer(KEY))[0]]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.peer_environments import AbsentError, prepared, python_of
-from keyfob.config.settings import load_settings
 from keyfob.gate.verdict import Granted
 from keyfob.runtime.runtime import Runtime
 from tests.conftest import require
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.keyfob_admin.cli.conftest import Home
 
+pytestmark = pytest.mark.both_engines
 PEPPER = "a pepper of thirty-two characters"
 REAL = {
     "drf-api-key": ("djangorestframework_api_key", r"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}", "rest_framework_api_key_apikey"),
@@ -56,7 +56,7 @@ def granted(home: Home, text: str) -> Granted | None:
     """What this installation makes of a key."""
 
     async def look() -> Granted | None:
-        runtime = Runtime(load_settings(home.folder / "keyfob.toml", environ={}))
+        runtime = Runtime(home.settings)
         try:
             verdict = await runtime.inspect(text)
         finally:

@@ -19,7 +19,7 @@ READ = ("--permission", "items:read")
 
 async def use(home: Home, key_id: str) -> None:
     """Let it look as if the key had been used just now."""
-    store = open_store(f"sqlite:///{home.folder / 'keyfob.db'}")
+    store = open_store(home.settings.store or "")
     await store.add_usage({key_id: Use(last_at=datetime.now(UTC), ip="10.0.0.1")})
     await store.close()
 
@@ -70,6 +70,7 @@ def test_an_expiry_that_is_none_is_a_usage_error(home: Home, when: str) -> None:
     assert ["admin"] == names()
 
 
+@pytest.mark.both_engines
 def test_lists_are_filtered(home: Home) -> None:
     """State, type, team and how long a key was not used narrow the list."""
     home.make("reader", *READ)
@@ -90,6 +91,7 @@ def test_lists_are_filtered(home: Home) -> None:
     assert 2 == typed("keys", "list", "--type", "nothing").code
 
 
+@pytest.mark.both_engines
 def test_a_list_longer_than_a_page_is_whole(home: Home) -> None:
     """The command line pages through to the end by itself."""
     from keyfob_admin.cli import keys_list  # noqa: PLC0415
@@ -191,6 +193,7 @@ def test_aa_14_the_last_admin_key_stays(home: Home) -> None:
     assert "create another one first" in refused.err
 
 
+@pytest.mark.both_engines
 def test_one_key_per_team_is_a_conflict(home: Home) -> None:
     """A second computer key is refused, and takes the first one's place when one says so."""
     first, _ = home.make("one", "--type", "computer")

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.keyfob_admin.cli.conftest import typed
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.cli.conftest import Home
 
+pytestmark = pytest.mark.both_engines
 MAKE = ("keys", "create", "partner", "--permission", "items:read", "--handover")
 
 

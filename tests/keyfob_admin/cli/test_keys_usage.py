@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.config.settings import load_settings
 from keyfob.runtime.runtime import Runtime
 from tests.keyfob_admin.cli.conftest import typed
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def use(home: Home, key_id: str) -> None:
-    runtime = Runtime(load_settings(home.folder / "keyfob.toml", environ={}))
+    runtime = Runtime(home.settings)
     now = datetime.now(UTC).timestamp()
     for address in ("192.0.2.1", "192.0.2.1", "2001:db8::1"):
         runtime.usage.note_admitted(key_id, now, address, "GET /items")
@@ -26,6 +25,7 @@ async def use(home: Home, key_id: str) -> None:
     await runtime.stop()
 
 
+@pytest.mark.both_engines
 def test_usage_is_shown_by_day_rule_address_and_reason(home: Home) -> None:
     """In a table for people, as JSON for programs; days without use are left out of the table."""
     key_id, _ = home.make("ci", "--permission", "items:read")

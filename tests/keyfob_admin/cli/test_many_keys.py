@@ -12,6 +12,7 @@ from tests.keyfob_admin.cli.conftest import typed
 if TYPE_CHECKING:
     from tests.keyfob_admin.cli.conftest import Home
 
+pytestmark = pytest.mark.both_engines
 READ = ("--permission", "items:read")
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.config.settings import load_settings
 from keyfob.runtime.runtime import Runtime
 from tests.keyfob_admin.cli.conftest import run, typed
 
@@ -80,12 +79,13 @@ NEW = '[rules]\n"GET /items" = "items:write"\n"/items" = "items:read"\n"GET /tea
 
 
 async def use(home: Home, key_id: str) -> None:
-    runtime = Runtime(load_settings(home.folder / "keyfob.toml", environ={}))
+    runtime = Runtime(home.settings)
     runtime.usage.note_admitted(key_id, runtime.now().timestamp(), "192.0.2.1", "GET /items")
     await runtime.usage.flush(runtime.store)
     await runtime.stop()
 
 
+@pytest.mark.both_engines
 def test_diff_names_keys_in_use_that_gain_or_lose_a_route(home: Home) -> None:
     """A key that nobody uses is left out; the requests that would be lost are counted."""
     key_id, _ = home.make("reader", "--permission", "items:read")

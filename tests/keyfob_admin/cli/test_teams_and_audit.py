@@ -30,6 +30,7 @@ def test_teams_are_made_and_listed(home: Home) -> None:
     assert "Acme Ltd" in typed("teams", "list").out
 
 
+@pytest.mark.both_engines
 def test_teams_are_renamed(home: Home) -> None:
     """A team gets another name and keeps its id and plan."""
     renamed = typed("teams", "rename", "default", "Acme Inc", "--json").data
@@ -38,6 +39,7 @@ def test_teams_are_renamed(home: Home) -> None:
     assert "is called Acme Ltd now" in typed("teams", "rename", "default", "Acme Ltd").err
 
 
+@pytest.mark.both_engines
 def test_teams_are_deleted(home: Home) -> None:
     """A team without keys and people goes, and the log still adds up."""
     typed("teams", "create", "trial")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from keyfob.config.settings import load_settings
 from keyfob.runtime.runtime import Runtime
 from keyfob.testing import Installation, installation
 from keyfob_admin.app import build_admin
+from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -97,13 +99,14 @@ def configured(here: Installation, policies: str = POLICIES, **overrides: Any) -
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installation(tmp_path) as made:
-        yield made
+async def here(tmp_path: Path, engine: str) -> AsyncIterator[Installation]:
+    async with AsyncExitStack() as stack:
+        url = None if engine == "sqlite" else await stack.enter_async_context(fresh_database(empty=True))
+        yield await stack.enter_async_context(installation(tmp_path, url=url))
 
 
 @pytest.fixture
 async def gateway(here: Installation) -> AsyncIterator[Gateway]:
-    runtime = configured(here)
+    runtime = configured(here, max_staleness=0.5)
     yield Gateway(build_admin(runtime), runtime, here)
     await runtime.stop()

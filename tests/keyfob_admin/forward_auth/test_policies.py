@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.management.actor import Actor
 from tests.keyfob_admin.forward_auth.conftest import TOLD, told
 
 if TYPE_CHECKING:
@@ -12,8 +16,15 @@ if TYPE_CHECKING:
 
     from tests.keyfob_admin.forward_auth.conftest import Gateway
 
+ROOT = Actor.command_line("operator")
 NOTHING = dict.fromkeys(TOLD, "")
 EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE")
+
+
+async def in_force(gateway: Gateway) -> None:
+    """Wait until a change that has returned is promised to be in force: on SQLite, no time at all."""
+    if not gateway.runtime.store.is_immediate:
+        await asyncio.sleep(gateway.runtime.settings.max_staleness)
 
 
 async def test_a_good_key_passes_and_the_application_is_told_whose_it_is(gateway: Gateway) -> None:
@@ -91,6 +102,29 @@ async def test_a_disabled_key_is_refused_at_the_next_question(gateway: Gateway) 
 
     await gateway.here.enable(key)
     assert 200 == (await gateway.ask("/invoices", key)).status_code
+
+
+@pytest.mark.both_engines
+async def test_what_the_key_and_its_team_carry_is_told_and_changes_like_a_disable(gateway: Gateway) -> None:
+    """External id, plan and metadata (JSON as base64url) are those of the key over those of its team, and as new."""
+    key = await gateway.here.issue("invoices:read")
+    runtime = gateway.runtime
+
+    async def handed_on() -> tuple[str, str, object]:
+        answer = await gateway.ask("/invoices", key)
+        told = answer.headers["x-keyfob-metadata"]
+        metadata = json.loads(base64.urlsafe_b64decode(told + "=" * (-len(told) % 4))) if told else None
+        return answer.headers["x-keyfob-external-id"], answer.headers["x-keyfob-plan"], metadata
+
+    assert ("", "enterprise", None) == await handed_on()
+    patch = {"external_id": "org 1", "metadata": {"seats": 5, "city": "Zürich 🏔"}}
+    await runtime.teams.update("default", patch, actor=ROOT)
+    await in_force(gateway)
+    assert ("org 1", "enterprise", {"seats": 5, "city": "Zürich 🏔"}) == await handed_on()
+    patch = {"external_id": " job~7", "metadata": {"seats": 6}}
+    await runtime.lifecycle.update("default", key.record.id, patch, actor=ROOT)
+    await in_force(gateway)
+    assert ("%20job~7", "enterprise", {"seats": 6, "city": "Zürich 🏔"}) == await handed_on()
 
 
 async def test_a_rule_may_demand_the_keys_own_team(gateway: Gateway) -> None:
