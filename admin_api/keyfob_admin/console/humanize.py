@@ -110,9 +110,9 @@ def used_today(number: int) -> str:
     return f"{number:,} {'was' if number == 1 else 'were'} used today." if number else "None was used today."
 
 
-def listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[str], before_last: str = "and") -> str:
     """``a, b and c``."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {before_last} {items[-1]}"
 
 
 def seconds(number: float) -> str:

@@ -6,7 +6,7 @@ works once, so that going back, reloading or pressing twice neither shows the se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,14 +16,14 @@ from keyfob.policy.key_types import ADMIN
 from keyfob_admin.console.form_recovery import filled_by
 from keyfob_admin.console.key_form import PERIODS, KeyForm, mistakes_of, usual_expiry
 from keyfob_admin.console.limit_choices import limit_choices, limits_meant
-from keyfob_admin.console.owners import TEAM, new_owners, owner_of
+from keyfob_admin.console.owners import NO_CHOICE, TEAM, Owners, meant, new_owners, owner_of
 from keyfob_admin.console.permission_choices import groups, presets
 from keyfob_admin.console.permission_matrix import matrix, summary
 from keyfob_admin.console.single_use import new_token, once, sent_token
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from starlette.responses import Response
@@ -62,7 +62,7 @@ class Draft:
     entries: KeyForm
     token: str
     source: KeyRecord | None = None
-    owners: Mapping[str, str] = field(default_factory=dict)
+    owners: Owners = NO_CHOICE
 
     def page(self, status: int = 200, mistakes: Sequence[Mistake] = ()) -> Response:
         """Write the form."""
@@ -112,7 +112,7 @@ async def generate(page_request: PageRequest) -> Response:
     async def make() -> CreatedKey:
         chosen = None if key_type.is_fixed else entries.permissions
         meaning: dict[str, Any] = {**entries.meaning(page_request.now), "limits": entries.limits or ()}
-        owner = owner_of(page_request.form.get("owner"))
+        owner = owner_of(await meant(page_request, page_request.form.get("owner")))
         wanted = KeyDraft(key_type=key_type.name, permissions=chosen, owner=owner, **meaning)
         if entries.handover:
             return await page_request.runtime.lifecycle.handovers.create(
@@ -175,7 +175,7 @@ def form_page(
         "limits": limit_choices(page_request, key_type, context.get("raised"), is_new=context["mode"] != "edit"),
         "presets": presets(catalogue, key_type.name, held),
         "mistakes": (),
-        "owners": {},
+        "owners": NO_CHOICE,
         "warning": None,
         "had": (),
         "refused": status,

@@ -18,7 +18,7 @@ from keyfob_admin.console.key_create import form_page, pressed
 from keyfob_admin.console.key_form import KeyForm, Mistake, mistakes_of
 from keyfob_admin.console.limit_choices import limits_meant, raise_meant
 from keyfob_admin.console.narrowing import mark_of, would_refuse
-from keyfob_admin.console.owners import TEAM, owner_patch, owners
+from keyfob_admin.console.owners import TEAM, meant, owner_patch, owners
 from keyfob_admin.problems import STATUSES
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ async def save(page_request: PageRequest) -> Response:
     if entries.limits is not None:
         patch |= limits_meant(entries.limits, record.limits, page_request.runtime.catalogue.limits)
         patch |= raise_meant(entries.raised, page_request.now) if page_request.form.has("raised") else {}
-    patch |= owner_patch(page_request.form.get("owner"), record.owner_id)
     revision = _number(page_request.form.get("revision"))
     try:
+        patch |= owner_patch(await _owner(page_request, record), record.owner_id)
         if page_request.form.get("warned") != mark_of(entries) and (said := await would_refuse(page_request, patch)):
             return await _form(page_request, record, entries, warning=said, warned=mark_of(entries))
         await page_request.runtime.lifecycle.update(
@@ -77,6 +77,12 @@ async def _record(page_request: PageRequest) -> KeyRecord:
     ).record
 
 
+async def _owner(page_request: PageRequest, record: KeyRecord) -> str:
+    """Whom the form names. One who has left can still be named by the id that the form shows then. Raises Invalid."""
+    text = page_request.form.get("owner")
+    return text if text == record.owner_id else await meant(page_request, text)
+
+
 async def _form(
     page_request: PageRequest,
     record: KeyRecord,
@@ -89,7 +95,7 @@ async def _form(
     key_type = page_request.runtime.catalogue.key_types[record.key_type]
     revision = page_request.form.get("revision") or record.revision
     owner = page_request.form.get("owner") or record.owner_id or TEAM
-    shown: dict[str, Any] = {"owners": await owners(page_request), "owner": owner}
+    shown: dict[str, Any] = {"owners": await owners(page_request, record.owner_id), "owner": owner}
     shown |= {"raised": record.limits_raised}
     shown |= {"mode": "edit", "source": record, "had": record.permissions, "revision": revision}
     return form_page(page_request, key_type, entries, status, **{**shown, **warning}, mistakes=mistakes)

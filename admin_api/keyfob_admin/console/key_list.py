@@ -12,7 +12,7 @@ from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.consequences import OWN_KEY, when
 from keyfob_admin.console.first_steps import first_steps
-from keyfob_admin.console.owners import owners
+from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviewed, reviews
 from keyfob_admin.console.word_search import with_words
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 PER_PAGE: Final = 50
+_PEOPLE: Final = 8  # named in the menu of owners; who looks for somebody else writes the name
 _NEWEST: Final = "-created_at"
 SORTS: Final = ("name", "-name", "-last_used_at", "last_used_at", "expires_at", "-expires_at")
 FILTERS: Final = ("q", "state", "type", "permission", "owner", "review", "sort")
@@ -53,7 +54,10 @@ async def show_keys(page_request: PageRequest) -> Response:
     if pasted is not None and pasted != filters["q"]:  # perhaps a whole key, which must not stay in the address
         return page_request.goes_to(page_request.url("/keys", **{**filters, "q": pasted}))
     try:
-        return await list_page(page_request, filters)
+        whose, unclear = await _owner(page_request, filters["owner"])
+        if not unclear and whose != filters["owner"]:
+            return page_request.goes_to(page_request.url("/keys", **{**filters, "owner": whose}))
+        return await list_page(page_request, {**filters, "owner": whose}, unclear=unclear)
     except Invalid:  # a page of a listing that there is no more, or a choice that never was
         return page_request.goes_to(page_request.url("/keys"))
 
@@ -76,13 +80,23 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "type_names": {"": "Any type", **{name: kind.label.removesuffix(" key") for name, kind in types.items()}},
         "deleted": await _name_of_deleted(page_request),
         "found": None,
-        "owners": await owners(page_request),
+        "owners": await owners(page_request, filters["owner"], _PEOPLE),
+        "unclear": None,
         "steps": None if any(filters.values()) else first_steps(listed.views, listed.total),
         "disabled": _disabled(page_request),
         "when": await when(page_request),
         "own_key": OWN_KEY,
     }
     return page_request.page("keys.html", **{**shown, **context})
+
+
+async def _owner(page_request: PageRequest, text: str | None) -> tuple[str | None, str | None]:
+    """Find whose keys are asked for, by what was written or by an id, even of one who has left; else say why not."""
+    try:
+        return (await meant(page_request, text) if text else None), None
+    except Invalid as unclear:
+        is_id = key_id_of(text or "", page_request.runtime.prefix) == text
+        return (text, None) if is_id else (None, f"{unclear.errors[0][1]}.")
 
 
 def _filters(page_request: PageRequest) -> dict[str, str | None]:

@@ -12,6 +12,7 @@ from keyfob.management.people import PeopleSearch
 from keyfob.people.record import Source
 from keyfob.policy.permissions import covers
 from keyfob.store.contract import TEAM_OWNER
+from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviews
 from keyfob_admin.wire.links import invitation_address, link_base
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from keyfob_admin.console.reviews import Review
 
 _MOST_KEYS: Final = 100  # of a person, on their page
-_MOST_HEIRS: Final = 200  # people whom keys can be given to, in the list of the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +159,11 @@ async def offboard(page_request: PageRequest) -> Response:
     form = page_request.form
     keys = form.get("keys")
     try:
+        heir = await meant(page_request, form.get("to"), "to") if keys == TRANSFER else None
         await page_request.runtime.offboarding.run(
             _id(page_request),
             keys=keys,
-            to=(form.get("to") or TEAM_OWNER) if keys == TRANSFER else None,
+            to=(heir or TEAM_OWNER) if keys == TRANSFER else None,
             reason=form.get("reason").strip() or None,
             actor=page_request.actor,
         )
@@ -200,13 +201,12 @@ async def _offboard_form(page_request: PageRequest, mistakes: Mapping[str, str] 
     runtime, actor = page_request.runtime, page_request.actor
     person = await runtime.people.get(_id(page_request), actor=actor)
     would = await runtime.offboarding.run(person.id, keys=KEEP, dry_run=True, actor=actor)
-    heirs = (await runtime.people.list(PeopleSearch(page_request.team.id, page_size=_MOST_HEIRS), actor=actor)).items
     return page_request.page(
         "offboard.html",
         422 if mistakes else 200,
         person=person,
         would=would,
-        heirs=[heir for heir in heirs if heir.id != person.id],
+        heirs=await owners(page_request),
         mistakes=mistakes or {},
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob_admin.console.owners import MOST
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, words
 from tests.keyfob_admin.console.key_lists import names_on
-from tests.keyfob_admin.console.people import closing, joined
+from tests.keyfob_admin.console.people import beside, closing, joined
 
 if TYPE_CHECKING:
     from keyfob.people.record import Person
@@ -18,13 +20,13 @@ __all__ = ["closing"]
 pytestmark = pytest.mark.both_engines
 
 
-def invited(live: LiveConsole, name: str) -> Person:
+def invited(live: LiveConsole, name: str, email: str = "") -> Person:
     """Somebody with a role in the team."""
 
     async def work() -> Person:
         async with live.installation.opened() as runtime:
-            email = f"{name.lower()}@example.com"
-            return (await runtime.people.invite(email, team=TEAM, role="member", name=name, actor=ANA)).person
+            address = email or f"{name.lower()}@example.com"
+            return (await runtime.people.invite(address, team=TEAM, role="member", name=name, actor=ANA)).person
 
     return asyncio.run(work())
 
@@ -64,9 +66,81 @@ def test_a_new_key_is_made_for_somebody_else(visitor: Visitor, live: LiveConsole
     assert f'<option value="team" selected>{TEAM} team</option>' in visitor.get(path).text
     refused = visitor.send_form(path, **form, owner="nobody")
     assert 422 == refused.status_code
-    assert "There is nobody with this id in the key's team" in words(refused.text)
+    assert f"Nobody in {TEAM} has the name or e-mail address 'nobody'" in words(refused.text)
     assert 201 == visitor.send_form(path, **form, owner=ana.id).status_code
     assert ["for Ana"] == names_on(visitor.get(f"/keys?owner={ana.id}").text)
+
+
+def crowded(live: LiveConsole) -> dict[str, Person]:
+    """More people than any menu holds, two of one name among the last of them."""
+    names = [*(f"Abel{number:02}" for number in range(MOST)), "Zoe", "Zora"]
+    return {name: invited(live, name) for name in names} | {"twin": invited(live, "Zoe", "zoe.two@example.com")}
+
+
+def test_among_many_people_an_owner_is_written(visitor: Visitor, live: LiveConsole) -> None:
+    """Where a menu cannot hold them all, the form takes a name, an address or the team, and says whom else it meant."""
+    people, (key, _) = crowded(live), live.make("export")
+    path, form = f"/keys/{key.id}/edit", {"name": "export", "permission": "items:read", "expires": "never"}
+    assert '<select id="owner"' not in visitor.get(path).text
+    assert f'value="{TEAM} team"' in visitor.get(path).text
+    for text in ("Zora", "ZORA@example.com", people["Zora"].id):
+        assert 303 == visitor.send_form(path, **form, owner=text).status_code
+        assert "Owner Zora" in words(visitor.get(f"/keys/{key.id}").text)
+        assert 303 == visitor.send_form(path, **form, owner=f"{TEAM} team").status_code
+        assert f"Owner {TEAM} team" in words(visitor.get(f"/keys/{key.id}").text)
+    refused = visitor.send_form(path, **form, owner="zoe")
+    assert 422 == refused.status_code
+    said = "'zoe' could be Zoe (zoe@example.com) or Zoe (zoe.two@example.com). Enter an e-mail address"
+    assert said in words(refused.text)
+    assert 'value="zoe"' in refused.text
+    assert 201 == visitor.send_form("/keys/new?type=api", **form, owner="zoe@example.com").status_code
+
+
+def test_an_owner_beyond_the_menu_is_in_the_field(visitor: Visitor, live: LiveConsole) -> None:
+    """The form of a key whose owner is not among the first names the owner, and saved as it is changes no owner."""
+    people, (key, _) = crowded(live), live.make("export")
+    path, form = f"/keys/{key.id}/edit", {"name": "export", "permission": "items:read", "expires": "never"}
+    visitor.send_form(path, **form, owner="zora")
+    assert 'name="owner" list="owner-list" value="zora@example.com"' in visitor.get(path).text
+    assert 303 == visitor.send_form(path, **form, owner="zora@example.com").status_code
+    beside(live, lambda runtime: runtime.people.remove(TEAM, people["Zora"].id, actor=ANA))
+    assert f'list="owner-list" value="{people["Zora"].id}"' in visitor.get(path).text
+    assert 303 == visitor.send_form(path, **form, owner=people["Zora"].id).status_code
+    assert ["export"] == names_on(visitor.get(f"/keys?owner={people['Zora'].id}").text)
+
+
+def test_the_list_is_narrowed_to_anybody(visitor: Visitor, live: LiveConsole) -> None:
+    """The menu of owners has few names and a field for all others; what it does not understand, it says."""
+    people, (key, _) = crowded(live), live.make("export")
+    live.make("other")
+    form = {"name": "export", "permission": "items:read", "expires": "never", "owner": "zora"}
+    visitor.send_form(f"/keys/{key.id}/edit", **form)
+    page = visitor.get("/keys").text
+    assert 8 == len(re.findall(r"owner=[0-9A-Za-z]{16}", page))
+    assert 'name="owner" aria-label="Another owner"' in page
+    answer = visitor.get("/keys?owner=zora&sort=name")
+    assert 303 == answer.status_code
+    assert answer.headers["location"].endswith(f"/keys?owner={people['Zora'].id}&sort=name")
+    narrowed = visitor.get(answer.headers["location"]).text
+    assert ["export"] == names_on(narrowed)
+    assert "<summary>Zora</summary>" in narrowed
+    unclear = visitor.get("/keys?owner=nobody").text
+    assert f"Nobody in {TEAM} has the name or e-mail address 'nobody'." in words(unclear)
+    assert "export" in names_on(unclear)
+
+
+def test_anybody_can_inherit_keys(visitor: Visitor, live: LiveConsole) -> None:
+    """Offboarding gives the keys to whoever is written, and asks again where that could be several."""
+    people, (key, _) = crowded(live), live.make("export")
+    form = {"name": "export", "permission": "items:read", "expires": "never", "owner": "zora"}
+    visitor.send_form(f"/keys/{key.id}/edit", **form)
+    path = f"/people/{people['Zora'].id}/offboard"
+    assert 'name="to" list="to-list"' in visitor.get(path).text
+    refused = visitor.send_form(path, keys="transfer", to="zoe")
+    assert 422 == refused.status_code
+    assert 'name="to" list="to-list" value="zoe"' in refused.text
+    assert 303 == visitor.send_form(path, keys="transfer", to="zoe@example.com").status_code
+    assert "Owner Zoe" in words(visitor.get(f"/keys/{key.id}").text)
 
 
 def test_whoever_sees_own_keys_only_makes_none_for_others(live: LiveConsole) -> None:

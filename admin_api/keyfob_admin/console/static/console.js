@@ -62,9 +62,9 @@ addEventListener("paste", (event) => {
 }, true);
 
 // A key that was pasted to be searched for is cut to its id before it gets into an address.
-for (const form of all(".filters"))
-  form.addEventListener("submit", () => {
-    for (const input of form.elements) input.value = input.value.replace(/\w+_([^\W_]{16})_\w+/g, "$1");
+for (const place of all(".filters"))
+  place.addEventListener("submit", (event) => {
+    for (const input of event.target.elements) input.value = input.value.replace(/\w+_([^\W_]{16})_\w+/g, "$1");
   });
 
 // Keys are ticked one by one, from one to another with Shift, or all; the button says how many.
