@@ -16,6 +16,7 @@ from keyfob_admin.console.key_use import use_of
 from keyfob_admin.console.limit_bars import limit_bars
 from keyfob_admin.console.off_since import off_since, wait_for_workers
 from keyfob_admin.console.permission_choices import EVERYTHING, groups
+from keyfob_admin.console.permission_matrix import lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,7 @@ async def show_overview(page_request: PageRequest) -> Response:
         chart=await _chart(page_request, span),
         span=span,
         spans=SPANS,
+        as_table=page_request.asked("table"),
         source=await _other(page_request, record.duplicated_from),
         predecessor=await _other(page_request, record.replaces),
         groups=can,
@@ -85,6 +87,8 @@ async def show_permissions(page_request: PageRequest) -> Response:
         view,
         granted=[choice for choice in everything if choice.ticked],
         missing=[choice for choice in everything if not choice.ticked],
+        granted_lines=lines(shown),
+        missing_lines=lines(shown, ticked=False),
         changes=await _changes(page_request),
         fixed=page_request.runtime.catalogue.key_types[record.key_type].is_fixed,
     )

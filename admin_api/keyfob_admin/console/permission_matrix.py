@@ -40,12 +40,25 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """Some actions of one resource. *prefix* is what stands before each of them in the name of a permission."""
+
+    resource: str
+    prefix: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """What is ticked: how much of how much, how much of it can delete, and everything by name."""
+    """What is ticked: how much of how much, how much of it can delete, and everything by name.
+
+    Few permissions are a sentence of *names*, many are *lines*.
+    """
 
     counted: str
     deleting: str
     names: str
+    lines: tuple[Line, ...]
 
 
 def matrix(groups: Sequence[Group]) -> Matrix | None:
@@ -67,12 +80,23 @@ def summary(groups: Sequence[Group]) -> Summary:
     ticked = [choice for choice in everything if choice.ticked]
     resources = [group for group in groups if group.ticked]
     deleting = sum(_action(choice) == "delete" for choice in ticked)
-    if len(everything) <= FEW:
-        names = humanize.able_to([choice.label for choice in ticked])
-    else:
-        names = "\n".join(map(_line, resources)) or "nothing yet"
+    few = len(everything) <= FEW
+    names = humanize.able_to([choice.label for choice in ticked]) if few or not ticked else ""
     counted = f"{len(ticked)} of {len(everything)} · {humanize.counted(len(resources), 'resource')}"
-    return Summary(counted, f"{deleting} can delete" if deleting else "", names)
+    return Summary(counted, f"{deleting} can delete" if deleting else "", names, () if few else lines(groups))
+
+
+def lines(groups: Sequence[Group], *, ticked: bool = True) -> tuple[Line, ...]:
+    """Write what is ticked, or what is not, with a line for each resource; none where they are few."""
+    if _are_few(groups):
+        return ()
+    found = []
+    for group in _by_resource(groups):
+        some = [choice for choice in group.choices if choice.ticked is ticked]
+        if some:
+            prefix = some[0].name.removesuffix(_action(some[0]))
+            found.append(Line(group.title, prefix, tuple(map(_action, some))))
+    return tuple(found)
 
 
 def _are_few(groups: Sequence[Group]) -> bool:
@@ -92,10 +116,6 @@ def _by_resource(groups: Sequence[Group]) -> list[Group]:
             for name, part in parts.items()
         ]
     return found
-
-
-def _line(group: Group) -> str:
-    return f"{group.title}: {', '.join(_action(choice) for choice in group.choices if choice.ticked)}"
 
 
 def _row(group: Group, actions: Sequence[str]) -> Row:

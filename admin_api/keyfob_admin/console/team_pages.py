@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from keyfob.errors import Invalid
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, covers
 from keyfob_admin.console.permission_choices import groups, label_of
+from keyfob_admin.console.permission_matrix import matrix
 from keyfob_admin.console.plan_change import effects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.responses import Response
 
     from keyfob.policy.catalogue import KeyType
     from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.console.permission_choices import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,17 @@ class HeldGroup:
 
 
 async def show_permissions(page_request: PageRequest) -> Response:
-    """Show the catalogue, and how many keys hold each entry."""
+    """Show the catalogue, and how many keys hold each entry. Many entries are a table of resources and actions."""
     page_request.actor.demand("keys:read")
     held = await page_request.console.store.holders(page_request.team.id)
+    chosen = groups(page_request.runtime.catalogue, "api", ())
+    many = matrix(chosen)
     return page_request.page(
-        "permissions.html", groups=_catalogue(page_request, held), wildcards=_wildcards(page_request, held)
+        "permissions.html",
+        matrix=many,
+        held=held,
+        groups=_catalogue(page_request, held, () if many else chosen),
+        wildcards=_wildcards(page_request, held),
     )
 
 
@@ -83,11 +91,11 @@ def _types(page_request: PageRequest, plan: str) -> list[KeyType]:
     return [key_type for name, key_type in catalogue.key_types.items() if catalogue.allows(plan, name)]
 
 
-def _catalogue(page_request: PageRequest, held: Mapping[str, int]) -> list[HeldGroup]:
+def _catalogue(page_request: PageRequest, held: Mapping[str, int], few: Iterable[Group]) -> list[HeldGroup]:
     catalogue = page_request.runtime.catalogue
     chosen = [
         HeldGroup(group.title, None, tuple(Held(c.name, c.label, held.get(c.name, 0)) for c in group.choices))
-        for group in groups(catalogue, "api", ())
+        for group in few
     ]
     fixed = [
         HeldGroup(

@@ -20,7 +20,7 @@ async def test_the_form_counts_along(browser: Browser, shared: LiveConsole) -> N
     """With scripts the summary, the counts, the presets, the filter and the date follow what is chosen."""
     async with opened(browser, shared) as page:
         await page.goto("/keys/new?type=api")
-        summary, count = page.locator("[data-summary]"), page.locator("[data-count]")
+        summary, count = page.locator("[data-names]"), page.locator("[data-count]")
         await expect(summary).to_have_text("nothing yet")
         await page.get_by_label("users:write").check()
         await page.get_by_label("users:read").check()

@@ -104,13 +104,16 @@ def test_the_list_shows_use_and_age(visitor: Visitor, live: LiveConsole) -> None
 
 
 def test_the_key_page_draws_thirty_days_with_a_table(visitor: Visitor, live: LiveConsole) -> None:
-    """The bar chart has a text of its own, and every day stands in the table."""
+    """The bar chart has a text of its own; its link leads to a table of every day, which leads back."""
     ((key_id, _),) = fill(live, 1)
     page = visitor.get(f"/keys/{key_id}").text
     assert 'aria-label="Requests on each of the last 30 days: 1485 admitted and 0 denied"' in page
     assert 15 == page.count("<rect ")
-    assert 30 == len(re.findall(r'<th scope="row">', page))
-    assert "View as table" in page
+    assert f'href="/keys/{key_id}?table=yes">View as table</a>' in page
+    table = visitor.get(f"/keys/{key_id}?table=yes").text
+    assert 30 == len(re.findall(r'<th scope="row">', table))
+    assert f'href="/keys/{key_id}">View as chart</a>' in table
+    assert f'href="/keys/{key_id}?days=7&amp;table=yes"' in table
     assert "Updated up to 1 second late" in words(page)
 
 

@@ -117,9 +117,10 @@ def test_a_day_is_shown_by_its_hours(tmp_path: Path) -> None:
         use = Use(hours={hour - 2: (40, 2, 1), hour - 30: (9, 9, 9)})
         change(live.installation, lambda runtime: runtime.store.add_usage({key.id: use}))
         page = visitor.get(f"/keys/{key.id}?days=1").text
+        table = words(visitor.get(f"/keys/{key.id}?days=1&table=yes").text)
     assert 'aria-label="Requests in each of the last 24 hours: 40 admitted, 1 limited and 2 denied"' in page
     said = words(page)
-    assert f"{humanize.moment(now - timedelta(hours=2))} 40 2 1" in said
+    assert f"{humanize.moment(now - timedelta(hours=2))} 40 2 1" in table
     assert "Used from 1 address since yesterday" in said
     assert "items:write Never used in 30 days 0 Remove" in said
 

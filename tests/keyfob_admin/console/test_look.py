@@ -119,6 +119,25 @@ async def test_an_open_menu_lies_over_all_else(page: Page, width: int) -> None:
         await page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("width", [390, 320])
+async def test_on_a_telephone_the_navigation_is_one_button(page: Page, width: int) -> None:
+    """Menu, team and Create Key share one line; the button opens the places to go to, and Escape closes them."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    menu, people = page.get_by_role("button", name="Menu"), page.get_by_role("link", name="People")
+    beside = (menu, page.locator(".teams summary"), page.get_by_role("link", name="Create Key"))
+    assert 1 == len({(await one.bounding_box() or {})["y"] for one in beside})
+    await expect(people).to_be_hidden()
+    await menu.focus()
+    await page.keyboard.press("Enter")
+    await expect(people).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(people).to_be_hidden()
+    await expect(menu).to_be_focused()
+    await menu.click()
+    await people.click()
+    await expect(page.get_by_role("heading", name="People")).to_be_visible()
+
+
 async def test_columns_sort_and_say_so(page: Page) -> None:
     """A column's head sorts, then turns the order, then gives it back; a reader is told which."""
     head = page.get_by_role("columnheader", name="Name")

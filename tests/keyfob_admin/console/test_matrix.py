@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.policy.catalogue import build_catalogue
 from keyfob_admin.console.permission_choices import groups
-from keyfob_admin.console.permission_matrix import matrix, summary
+from keyfob_admin.console.permission_matrix import Line, lines, matrix, summary
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, installed, running, words
 from tests.keyfob_admin.console.key_forms import NEW, checked
 
@@ -53,7 +53,9 @@ def test_an_action_never_stands_without_its_resource() -> None:
     assert ["*"] == [choice.name for choice in table.rows[-1].others]
     said = summary(shown)
     assert "2 resources" in said.counted
-    assert {"Keyfob: teams: write", "Keyfob: people: read"} == set(said.names.split("\n"))
+    assert {("Keyfob: teams", ("write",)), ("Keyfob: people", ("read",))} == {
+        (x.resource, x.actions) for x in said.lines
+    }
 
 
 def test_what_cannot_be_granted_is_off_with_the_reason() -> None:
@@ -81,9 +83,13 @@ def test_the_summary_counts(ticked: tuple[str, ...], counted: str, deleting: str
 
 
 def test_every_name_is_in_the_summary() -> None:
-    """Each resource has a line with its actions."""
-    said = summary(groups(CATALOGUE, "api", ("aas:read", "aas:recount", "abs:delete")))
-    assert "Aas: read, recount\nAbs: delete" == said.names
+    """Each resource has a line with its actions, and one with those that are not granted; few make a sentence."""
+    chosen = groups(CATALOGUE, "api", ("aas:read", "aas:recount", "abs:delete"))
+    assert (Line("Aas", "aas:", ("read", "recount")), Line("Abs", "abs:", ("delete",))) == summary(chosen).lines
+    assert "" == summary(chosen).names
+    assert Line("Aas", "aas:", ("create", "update", "delete", "export")) == lines(chosen, ticked=False)[0]
+    few = groups(build_catalogue(permissions={"items:read": "Read items"}), "api", ("items:read",))
+    assert ("read items", ()) == (summary(few).names, summary(few).lines)
 
 
 def test_the_form_of_two_hundred_permissions(tmp_path: Path) -> None:
@@ -98,5 +104,6 @@ def test_the_form_of_two_hundred_permissions(tmp_path: Path) -> None:
         assert ["aas:read", "abs:delete"] == checked(answer.text)
         said = words(answer.text)
         assert "Resource read create update delete export" in said
-        assert "Aas: read Abs: delete Update summary 2 of 200 · 2 resources · 1 can delete" in said
+        assert "able to: 2 of 200 · 2 resources · 1 can delete Aas read Abs delete Update summary" in said
+        assert '<span class="danger">delete</span>' in answer.text
         assert len(re.findall(r'name="permission"', answer.text)) == 200

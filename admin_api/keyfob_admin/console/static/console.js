@@ -2,6 +2,11 @@
 // Every flow works without this file. It saves clicks, counts along, and looks after the secret while it is shown.
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const one = (selector) => document.querySelector(selector);
+const made = (name, className, ...content) => {
+  const element = Object.assign(document.createElement(name), { className });
+  element.append(...content);
+  return element;
+};
 
 // Dialogs in browsers that don't know `commandfor` yet.
 if (!("commandForElement" in HTMLButtonElement.prototype))
@@ -101,11 +106,7 @@ if (ticks.length) {
     const today = new Date().toISOString().slice(0, 10);
     const used = working.filter((row) => row.querySelector(".w-used time")?.dateTime.startsWith(today)).length;
     const some = working.length === 1 ? "1 key" : `${working.length} keys`;
-    const line = (row) => {
-      const item = document.createElement("li");
-      item.append(row.querySelector("th a").textContent, " ", Object.assign(document.createElement("span"), { className: "muted", textContent: row.querySelector(".w-used").textContent.trim() }));
-      return item;
-    };
+    const line = (row) => made("li", "", row.querySelector("th a").textContent, " ", made("span", "muted", row.querySelector(".w-used").textContent.trim()));
     one("#many-title").textContent = `Disable ${some}?`;
     one("#many [name=confirmed]").textContent = `Disable ${some}`;
     one("[data-own-words]").hidden = !one(".keys [data-own]:checked");
@@ -141,18 +142,20 @@ if (draft) {
   const date = one("[name=expires_on]");
   const action = (box) => box.value.split(":")[1] ?? box.value;
   const title = (group) => one(`#${group.id} :is(legend, th)`).firstChild.textContent.trim();
+  const line = ([group, some]) =>
+    made("li", "", title(group), made("span", "sub", ...some.flatMap((box, at) => [at ? ", " : "", made("span", action(box) === "delete" ? "danger" : "", action(box))])));
   const update = () => {
     const ticked = boxes.filter((box) => box.checked);
     const groups = all(".group", draft).map((group) => [group, all(":checked", group)]);
     const resources = groups.filter(([, some]) => some.length);
     const deleting = ticked.filter((box) => action(box) === "delete").length;
-    const lines = boxes.length > 20
-      ? resources.map(([group, some]) => `${title(group)}: ${some.map(action).join(", ")}`).join("\n")
-      : ticked.map(({ dataset: { label } }) => label.charAt(0).toLowerCase() + label.slice(1)).join(", ");
+    const many = boxes.length > 20;
+    const names = many ? "" : ticked.map(({ dataset: { label } }) => label.charAt(0).toLowerCase() + label.slice(1)).join(", ");
     if (boxes.length) {
-      one("[data-summary]").textContent = lines || "nothing yet";
+      one("[data-names]").textContent = ticked.length ? names : "nothing yet";
+      if (many) one("[data-lines]").replaceChildren(...resources.map(line));
       one("[data-count]").textContent = `${ticked.length} of ${boxes.length} · ${resources.length} resource${resources.length === 1 ? "" : "s"}`;
-      if (deleting) one("[data-count]").append(" · ", Object.assign(document.createElement("strong"), { textContent: `${deleting} can delete` }));
+      if (deleting) one("[data-count]").append(" · ", made("strong", "", `${deleting} can delete`));
     }
     for (const [group, some] of groups) {
       const count = one(`#${group.id} [data-granted]`);
