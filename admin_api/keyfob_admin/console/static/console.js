@@ -121,7 +121,7 @@ if (ticks.length) {
 for (const button of all("[data-copy-id]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copyId);
+    await navigator.clipboard.writeText(button.closest("tr").querySelector(".mono").textContent);
     button.textContent = "Copied";
   });
 }
