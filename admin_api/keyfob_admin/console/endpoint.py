@@ -134,7 +134,7 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
         case errors.StoreUnavailable():
             if page_request.embedding is not None:
                 return STORE_AWAY
-            return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {error}"
+            return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {str(error).rstrip('.')}."
         case _:
             return None
 

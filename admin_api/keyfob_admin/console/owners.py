@@ -116,6 +116,6 @@ def _which(text: str, found: Sequence[Person], team: str) -> str:
     """Say that *text* is not enough, with some of those whom it could stand for."""
     if not found:
         return f"Nobody in {team} has the name or e-mail address '{text[:200]}'"
-    shown = [f"{_called(person)} ({person.email or person.id})" for person in found[:_MOST_NAMED]]
-    more = [] if len(found) <= _MOST_NAMED else ["others"]
+    shown = sorted(f"{_called(person)} ({person.email or person.id})" for person in found[:_MOST_NAMED])
+    more = ["others"] if len(found) > _MOST_NAMED else []
     return f"'{text[:200]}' could be {listed([*shown, *more], 'or')}. Enter an e-mail address"

@@ -90,7 +90,7 @@ def test_among_many_people_an_owner_is_written(visitor: Visitor, live: LiveConso
         assert f"Owner {TEAM} team" in words(visitor.get(f"/keys/{key.id}").text)
     refused = visitor.send_form(path, **form, owner="zoe")
     assert 422 == refused.status_code
-    said = "'zoe' could be Zoe (zoe@example.com) or Zoe (zoe.two@example.com). Enter an e-mail address"
+    said = "'zoe' could be Zoe (zoe.two@example.com) or Zoe (zoe@example.com). Enter an e-mail address"
     assert said in words(refused.text)
     assert 'value="zoe"' in refused.text
     assert 201 == visitor.send_form("/keys/new?type=api", **form, owner="zoe@example.com").status_code

@@ -161,7 +161,7 @@ def test_the_page_says_when_the_database_is_gone(visitor: Visitor, live: LiveCon
     assert (
         "Keyfob can't reach its database. Your application is answering 503 to every request with a key. "
         "Nothing can be changed until it is back. Last error: "
-        "there is no database at the store's path Try again"
+        "there is no database at the store's path. Try again"
     ) in words(answer.text)
     away.rename(file)
     for _ in range(200):

@@ -10,7 +10,7 @@ import axe_playwright_python
 import pytest
 
 from tests.keyfob_admin.console.conftest import LiveConsole, opened, picture
-from tests.keyfob_admin.console.every_page import walk
+from tests.keyfob_admin.console.every_page import LONG, walk
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -114,6 +114,32 @@ async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: Li
         assert await page.locator("table").is_visible()
         for hidden in (".side", ".foot", ".top", ".filters"):
             assert not await page.locator(hidden).is_visible()
+
+
+async def test_paper_has_the_whole_table(browser: Browser, shared: LiveConsole) -> None:
+    """On a sheet of A4 the list is a table with its heads, owners and ends, and no name on it is cut."""
+    await shared.installation.make(LONG)
+    async with opened(browser, shared) as page:
+        await page.set_viewport_size({"width": 718, "height": 1020})  # A4 without its margins
+        await page.emulate_media(media="print")
+        for head in ("Name", "Type", "State", "Owner", "Last used", "Expires"):
+            assert await page.get_by_role("columnheader", name=head).is_visible(), head
+        name = page.get_by_role("link", name=LONG).first
+        assert await name.evaluate("e => getComputedStyle(e).whiteSpace === 'normal' && e.scrollWidth <= e.clientWidth")
+        assert not await page.evaluate(WIDE)
+
+
+async def test_forced_colours_show_the_current_place(browser: Browser, shared: LiveConsole) -> None:
+    """Where a page's own colours are gone, the current tab and the time shown still differ from those beside them."""
+    key, _ = await shared.installation.make("contrast")
+    async with opened(browser, shared, forced_colors="active") as page:
+        await page.goto(f"/keys/{key.id}")
+        for places, property_ in ((".tabs a", "borderBottomWidth"), (".segments a", "backgroundColor")):
+            looks = await page.locator(places).evaluate_all(
+                "(all, name) => all.map(one => [one.matches('[aria-current]'), getComputedStyle(one)[name]])", property_
+            )
+            current = {look for is_current, look in looks if is_current}
+            assert current.isdisjoint(look for is_current, look in looks if not is_current), places
 
 
 async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole) -> None:
