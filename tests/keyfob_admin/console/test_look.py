@@ -125,7 +125,7 @@ async def test_on_a_telephone_the_navigation_is_one_button(page: Page, width: in
     await page.set_viewport_size({"width": width, "height": 800})
     menu, people = page.get_by_role("button", name="Menu"), page.get_by_role("link", name="People")
     beside = (menu, page.locator(".teams summary"), page.get_by_role("link", name="Create Key"))
-    assert 1 == len({(await one.bounding_box() or {})["y"] for one in beside})
+    assert 1 == len({await one.evaluate("e => e.getBoundingClientRect().top") for one in beside})
     await expect(people).to_be_hidden()
     await menu.focus()
     await page.keyboard.press("Enter")
