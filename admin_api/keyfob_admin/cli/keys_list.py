@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,9 +35,14 @@ _HEAD = ("key", "name", "team", "state", "permissions", "expires", "last used")
 @click.option("--state", type=STATES, help="Only keys in this state.")
 @click.option("--type", "key_type", metavar="TYPE", help="Only keys of this type.")
 @click.option(
-    "--unused", callback=moment_option(back=True), metavar="90d", help="Only keys not used for so long, or since then."
+    "--unused",
+    "unused_since",
+    callback=moment_option(back=True),
+    metavar="90d",
+    help="Only keys not used for so long, or since then.",
 )
 @click.option("--never-used", is_flag=True, help="Only keys that were never used.")
+@click.option("--expiring", callback=moment_option(), metavar="30d", help="Only active keys that expire before then.")
 @click.option("--expires-before", callback=moment_option(), metavar="30d", help="Only keys that expire before then.")
 @click.option("--expires-after", callback=moment_option(), metavar="30d", help="Only keys that expire later, or never.")
 @click.option("--created-by", metavar="ID", help="Only keys that the key or person with this id made.")
@@ -49,38 +54,21 @@ def list_(
     *,
     team: str | None,
     search: str | None,
-    state: str | None,
-    key_type: str | None,
-    unused: datetime | None,
-    never_used: bool,
-    expires_before: datetime | None,
-    expires_after: datetime | None,
-    created_by: str | None,
-    owner: str | None,
-    external_id: str | None,
-    order_by: str,
+    expiring: datetime | None,
     as_json: bool,
+    **sought: Any,  # noqa: ANN401 - the other members of a search, each by the name of its option
 ) -> None:
     """List keys, oldest first unless --order-by says so; without --team those of all teams."""
+    if expiring is not None:
+        if sought["state"] is not None or sought["expires_before"] is not None:
+            raise click.UsageError("--expiring stands for --state active and --expires-before; leave these out")
+        sought |= {"state": "active", "expires_before": expiring}
 
     async def work(context: CliContext) -> None:
-        sought = KeySearch(
-            team=None if team is None else await context.team_or_only(team),
-            q=None if search is None else _without_secret(search, context.settings.prefix),
-            state=state,
-            key_type=key_type,
-            unused_since=unused,
-            never_used=never_used,
-            expires_before=expires_before,
-            expires_after=expires_after,
-            created_by=created_by,
-            owner=owner,
-            external_id=external_id,
-            order_by=order_by,
-            page_size=LARGEST_PAGE,
-        )
-        shown = [context.shown().key(view) for view in await context.all_keys(sought)]
-        _print_list(shown, as_json=as_json)
+        search_in = None if team is None else await context.team_or_only(team)
+        q = None if search is None else _without_secret(search, context.settings.prefix)
+        found = await context.all_keys(KeySearch(search_in, q=q, page_size=LARGEST_PAGE, **sought))
+        _print_list([context.shown().key(view) for view in found], as_json=as_json)
 
     run_with_context(work)
 

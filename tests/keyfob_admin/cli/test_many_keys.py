@@ -79,3 +79,6 @@ def test_keys_that_run_out_soon_are_listed(home: Home) -> None:
     assert (3, ["tomorrow", "in ten days"]) == (soon.code, [key["name"] for key in soon.data["keys"]])
     assert 3 == typed("keys", "expiring", "--within", "5d").code
     assert 0 == typed("keys", "expiring", "--within", "1h").code
+    listed = typed("keys", "list", "--expiring", "14d", "--order-by", "-expires_at", "--json")
+    assert (0, ["in ten days", "tomorrow"]) == (listed.code, [key["name"] for key in listed.data["keys"]])
+    assert 2 == typed("keys", "list", "--expiring", "14d", "--state", "disabled").code
