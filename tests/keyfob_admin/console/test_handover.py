@@ -6,12 +6,15 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keyfob.management.key_drafts import KeyDraft
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, change, hidden, words
 
 if TYPE_CHECKING:
     from keyfob.management.keys import CreatedKey
 
+pytestmark = pytest.mark.both_engines
 SECRET = re.compile(r"kf_api_[0-9A-Za-z]{16}_[0-9A-Za-z]{64}")
 
 

@@ -16,6 +16,8 @@ from tests.keyfob_admin.console.key_forms import id_of, made
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
+pytestmark = pytest.mark.both_engines
+
 
 def replace(visitor: Visitor, key_id: str, overlap: str) -> str:
     """Send the page that asks, and give the new secret."""

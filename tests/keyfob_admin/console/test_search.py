@@ -15,6 +15,8 @@ from tests.keyfob_admin.console.key_lists import names_on
 if TYPE_CHECKING:
     import httpx
 
+pytestmark = pytest.mark.both_engines
+
 
 def search(visitor: Visitor, text: str) -> httpx.Response:
     """Send the box of the Keys page."""
