@@ -30,7 +30,7 @@ def url(home: Home) -> Iterator[str]:
     home.configure(lambda text: text.replace("\n[middleware]\n", f"\n[middleware]\nmax_staleness = {STALENESS}\n", 1))
     port = free_port()
     arguments = [*PROGRAM, "serve", "--port", str(port), "--workers", "2"]
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, text=True)
     try:
         until_up(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from keyfob.store.contract import Use
 from keyfob.store.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, words
@@ -13,6 +15,7 @@ def micros(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
 
 
+@pytest.mark.cases("FF-39")
 def test_a_plan_says_which_keys_it_stops(visitor: Visitor, live: LiveConsole) -> None:
     """Saving a plan that lacks a type names its keys and those used today; only then is it changed."""
     keys = [live.make(f"key {number}")[0] for number in range(3)]
@@ -43,6 +46,7 @@ def test_the_last_admin_is_refused_before_the_question(visitor: Visitor, live: L
     assert "Disable Key</button></form>" not in visitor.get(f"{root}/disable").text
 
 
+@pytest.mark.cases("FF-39")
 def test_ones_own_key_says_that_it_is(visitor: Visitor, live: LiveConsole) -> None:
     """Disabling the key that one is signed in with signs out, which is said first."""
     live.make("second root", key_type="admin", permissions=("*",))

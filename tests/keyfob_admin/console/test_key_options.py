@@ -121,8 +121,9 @@ def test_never_is_not_offered_where_keys_must_expire(tmp_path: Path) -> None:
         assert 'value="never"' in visitor.get("/keys/new?type=admin").text
 
 
+@pytest.mark.cases("FF-39")
 def test_a_picked_date_is_used_whatever_stands_beside_it(visitor: Visitor) -> None:
-    """FF-39: without scripts the date is there beside "Never"; a day that was picked is meant."""
+    """Without scripts the date is there beside "Never"; a day that was picked is meant."""
     answer = visitor.send_form(NEW, name="x", permission="items:read", expires="never", expires_on="2099-12-31")
     assert "31 Dec 2099, 23:59 UTC" in words(visitor.get(f"/keys/{id_of(made(answer))}").text)
 

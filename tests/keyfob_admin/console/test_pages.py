@@ -9,15 +9,13 @@ import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from keyfob_admin.console.owners import MOST
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, installed, running, words
 from tests.keyfob_admin.console.key_lists import fill
 from tests.keyfob_admin.console.people import invited
-
-if TYPE_CHECKING:
-    import pytest
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -152,6 +150,7 @@ def test_the_session_is_for_pages_only(visitor: Visitor) -> None:
 # ---------------------------------------------------------------- failure
 
 
+@pytest.mark.cases("FF-39")
 def test_the_page_says_when_the_database_is_gone(visitor: Visitor, live: LiveConsole) -> None:
     """While the database cannot be reached every page is 503 and says what still works, and why."""
     file = Path((live.installation.settings.store or "").removeprefix("sqlite:///"))

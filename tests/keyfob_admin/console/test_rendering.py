@@ -116,6 +116,7 @@ async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: Li
             assert not await page.locator(hidden).is_visible()
 
 
+@pytest.mark.cases("FF-39")
 async def test_paper_has_the_whole_table(browser: Browser, shared: LiveConsole) -> None:
     """On a sheet of A4 the list is a table with its heads, owners and ends, and no name on it is cut."""
     await shared.installation.make(LONG)

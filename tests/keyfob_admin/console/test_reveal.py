@@ -43,6 +43,7 @@ async def test_co_07_back_reload_and_a_second_tab_show_no_secret(browser: Browse
             assert secret not in await left_behind(page)
 
 
+@pytest.mark.cases("FF-39")
 async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(browser: Browser, shared: LiveConsole) -> None:
     """Done, then Back: the key's page stands where the reveal was, and no form is sent again."""
     async with opened(browser, shared) as page:
