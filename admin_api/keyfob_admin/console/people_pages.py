@@ -179,15 +179,18 @@ async def _left(page_request: PageRequest) -> Review | None:
 async def _person_page(page_request: PageRequest, mistakes: Mapping[str, str] | None = None) -> Response:
     person = await page_request.runtime.people.get(_id(page_request), actor=page_request.actor)
     keys: tuple[KeyView, ...] = ()
+    total = 0
     if covers(page_request.actor.permissions, "keys:read"):
-        search = KeySearch(page_request.team.id, owner=person.id, page_size=_MOST_KEYS)
-        keys = (await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)).items
+        search = KeySearch(page_request.team.id, owner=person.id, order_by="-created_at", page_size=_MOST_KEYS)
+        page = await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)
+        keys, total = page.items, page.total or len(page.items)
     runtime = page_request.runtime
     context = {
         "person": person,
         "types": {name: key_type.label for name, key_type in runtime.catalogue.key_types.items()},
         "role": person.role_in(page_request.team.id),
         "keys": keys,
+        "total": total,
         "roles": _roles(page_request),
         "labels": _labels(page_request),
         "is_local": person.source is Source.LOCAL,

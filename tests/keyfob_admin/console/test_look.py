@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +83,32 @@ async def test_a_table_down_to_a_tablet_and_two_lines_below(page: Page, width: i
     await page.set_viewport_size({"width": width, "height": 800})
     assert [height] == [round(one) for one in await page.evaluate(HEIGHTS)]
     assert (width >= 768) is await page.locator("thead").evaluate("e => getComputedStyle(e).position === 'static'")
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (1440, ["Name", "Type", "State", "Owner", "Last used", "Expires", "30 days"]),
+        (1024, ["Name", "State", "Last used", "Expires"]),
+        (768, ["Name", "State", "Last used"]),
+    ],
+)
+async def test_a_narrower_table_has_fewer_columns(page: Page, width: int, heads: list[str]) -> None:
+    """What is looked at first stays longest: when a key ends is there on a tablet that lies on its side."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    shown = await page.get_by_role("columnheader").evaluate_all(
+        "all => all.map(one => one.innerText.split('\\n').pop())"
+    )
+    assert heads == [one for one in shown if one not in {"Select", "Actions", ""}]
+
+
+async def test_what_ends_soon_takes_no_room_from_a_name(page: Page, sixty: LiveConsole) -> None:
+    """On a telephone the name of a key that runs out has the width that other names have."""
+    await sixty.installation.make("runs out", expires_at=datetime.now(UTC) + timedelta(days=3))
+    await page.set_viewport_size({"width": 320, "height": 800})
+    await page.goto("/keys")
+    widths = await page.locator(".keys tbody th").evaluate_all("all => all.map(one => one.clientWidth)")
+    assert 1 == len(set(widths))
 
 
 async def test_a_page_loads_two_files_and_nothing_moves(page: Page) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.keys.record import Creator
+from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
 from tests.keyfob_admin.console.conftest import OTHER_TEAM, TEAM, LiveConsole, Visitor, words
 from tests.keyfob_admin.console.people import CLI, beside, closing, invited, join, joined, opened
@@ -154,6 +155,24 @@ def test_the_list_says_who_owns_what(live: LiveConsole) -> None:
     only = words(ana.get("/people?role=member").text)
     assert ("ben@example.com" in only, "ana@example.com (you)" in only) == (True, False)
     assert "Nobody matches this." in words(ana.get("/people?role=king").text)
+
+
+def test_a_person_with_many_keys(live: LiveConsole, visitor: Visitor) -> None:
+    """A person's page counts all of their keys, shows the newest hundred, and leads to the list of all."""
+    ben, _ = invited(live, "ben@example.com")
+
+    async def work(runtime: Runtime) -> None:
+        for number in range(101):
+            wanted = KeyDraft(f"key {number}", permissions=("items:read",), owner=ben.id)
+            await runtime.lifecycle.create(TEAM, wanted, actor=CLI)
+
+    beside(live, work)
+    page = visitor.get(f"/people/{ben.id}").text
+    assert "Keys owned 101 in acme" in words(page)
+    assert "The newest 100. Show all keys" in words(page)
+    assert ">key 100</a>" in page
+    assert ">key 0</a>" not in page
+    assert f'href="/keys?owner={ben.id}"' in page
 
 
 def test_the_last_owner_cannot_leave(live: LiveConsole) -> None:
