@@ -162,6 +162,7 @@ def test_the_page_says_when_the_database_is_gone(visitor: Visitor, live: LiveCon
         "Nothing can be changed until it is back. Last error: "
         "there is no database at the store's path. Try again"
     ) in words(answer.text)
+    assert '<div class="gate">' in answer.text  # in the middle, as the page to sign in
     away.rename(file)
     for _ in range(200):
         if visitor.get("/keys").status_code == 200:

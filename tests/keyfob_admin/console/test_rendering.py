@@ -125,6 +125,7 @@ async def test_paper_has_the_whole_table(browser: Browser, shared: LiveConsole) 
         await page.emulate_media(media="print")
         for head in ("Name", "Type", "State", "Owner", "Last used", "Expires"):
             assert await page.get_by_role("columnheader", name=head).is_visible(), head
+        assert "static" == await page.locator("thead").evaluate("e => getComputedStyle(e).position")
         name = page.get_by_role("link", name=LONG).first
         assert await name.evaluate("e => getComputedStyle(e).whiteSpace === 'normal' && e.scrollWidth <= e.clientWidth")
         assert not await page.evaluate(WIDE)
