@@ -142,6 +142,8 @@ async def test_forced_colours_show_the_current_place(browser: Browser, shared: L
             )
             current = {look for is_current, look in looks if is_current}
             assert current.isdisjoint(look for is_current, look in looks if not is_current), places
+        chosen = page.locator(".segments [aria-current]")  # its word has no box of the page's colour behind it
+        assert "none" == await chosen.evaluate("e => getComputedStyle(e).forcedColorAdjust")
 
 
 async def test_texts_and_borders_stand_out(browser: Browser, shared: LiveConsole) -> None:
