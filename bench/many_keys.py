@@ -76,7 +76,9 @@ def _statements(count: int, now: datetime, schema: str, as_json: str) -> list[st
     person, many, few = _text("person", "n - 1", 10), rows.format(count), rows.format(PEOPLE)
     inserts = {
         f"keys ({', '.join(columns)})": f"{many} SELECT {', '.join(columns.values())} FROM c",  # noqa: S608 (constants)
-        "key_usage (key_id, team, last_used_at)": f"{many} SELECT {columns['id']}, '{TEAM}', {used} FROM c",  # noqa: S608 (constants)
+        "key_usage (key_id, team, created_at, last_used_at)": (
+            f"{many} SELECT {columns['id']}, '{TEAM}', {columns['created_at']}, {used} FROM c"  # noqa: S608 (constants)
+        ),
         "people (id, source, subject, email_folded, name, name_folded, state, created_at, sealed_by, seal)": (
             f"{few} SELECT {person}, 'local', {person}, '', 'P', 'p', 'active', 1, '', '' FROM c"  # noqa: S608 (constants)
         ),

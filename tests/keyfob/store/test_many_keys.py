@@ -46,7 +46,7 @@ def _statements(names: list[str], schema: str, rows: str, new_id: str) -> list[s
     values = ", ".join(own.get(name, f"k.{name}") for name in names)
     return [
         f"INSERT INTO {schema}keys ({', '.join(names)}) SELECT {values} FROM {rows}, (SELECT * FROM {schema}keys) k",  # noqa: S608 (columns of our own table)
-        f"INSERT INTO {schema}key_usage (key_id, team) SELECT id, team FROM {schema}keys WHERE id LIKE 'many%'",  # noqa: S608 (as above)
+        f"INSERT INTO {schema}key_usage (key_id, team, created_at) SELECT id, team, created_at FROM {schema}keys WHERE id LIKE 'many%'",  # noqa: E501, S608 (as above)
     ]
 
 

@@ -91,7 +91,7 @@ def key_listing(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[st
 
 def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str, Mapping[str, object]]:
     """The statement that counts what `key_listing` would list if it had no end."""
-    where = " AND ".join(_where(query, "k.team", among))
+    where = " AND ".join(_where(query, "k.team", among)).replace("k.created_at", "u.created_at")
     joined = {name: table for name, table in _JOINED.items() if f"{name}." in where}  # often an index of keys is enough
     tables = " ".join(["keyfob.keys k", *joined.values()])
     sql = alone(query, _DIALECT) or f"SELECT count(*) FROM {tables} WHERE {where}"  # noqa: S608 (constants)

@@ -238,13 +238,14 @@ INSERT INTO keyfob.key_secrets (key_id, hash, digest)
 SELECT * FROM unnest(:ids::text[], :hashes::text[], :digests::bytea[])
 
 -- name: add_usage_rows
-INSERT INTO keyfob.key_usage (key_id, team) SELECT * FROM unnest(:ids::text[], :teams::text[])
+INSERT INTO keyfob.key_usage (key_id, team, created_at)
+SELECT * FROM unnest(:ids::text[], :teams::text[], :made::bigint[])
 
 -- name: add_secret
 INSERT INTO keyfob.key_secrets (key_id, hash, digest) VALUES ($1, $2, $3)
 
 -- name: add_usage_row
-INSERT INTO keyfob.key_usage (key_id, team) VALUES ($1, $2)
+INSERT INTO keyfob.key_usage (key_id, team, created_at) VALUES ($1, $2, $3)
 
 -- name: search
 -- The conditions on trigrams are what the index answers; those on positions say that the letters stand in a row.

@@ -100,4 +100,5 @@ class PostgresTransaction(StatementTransaction):
         }
         await self.run("add_keys", columns, within=STAMPING_LIMIT)
         await self.run("add_secrets", secrets, within=STAMPING_LIMIT)
-        await self.run("add_usage_rows", {"ids": columns["id"], "teams": columns["team"]}, within=STAMPING_LIMIT)
+        uses = {"ids": columns["id"], "teams": columns["team"], "made": columns["created_at"]}
+        await self.run("add_usage_rows", uses, within=STAMPING_LIMIT)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ARRANGING = {"team", "now", "order_by", "descending", "limit", "after", "suspended_types"}  # what narrows no list
+_UNUSED = "last_used_at < :unused_since AND created_at <= :unused_since"
 _NARROWING = {field.name for field in fields(KeyQuery)} - _ARRANGING
 
 
@@ -88,7 +89,7 @@ def _by_other_tables(query: KeyQuery, dialect: Dialect) -> Iterator[str]:
         yield _suspended(query, dialect)
     if query.left_owners is not None:
         yield _left(query, dialect)
-    disuse = {"last_used_at = 0": query.never_used, "last_used_at < :unused_since": query.unused_since is not None}
+    disuse = {"last_used_at = 0": query.never_used, _UNUSED: query.unused_since is not None}
     for condition, wanted in disuse.items():
         if wanted:
             yield f"SELECT key_id AS id FROM {schema}key_usage WHERE {of_team} AND {condition}"  # noqa: S608 (constants)
@@ -132,6 +133,7 @@ def alone(query: KeyQuery, dialect: Dialect) -> str | None:
     conditions = {
         frozenset[str](): ("key_usage", of_team),
         frozenset({"never_used"}): ("key_usage", f"{of_team} AND last_used_at = 0"),
+        frozenset({"unused_since"}): ("key_usage", f"{of_team} AND {_UNUSED}"),
         frozenset({"permission"}): ("key_permissions", f"{of_team} AND permission = :permission"),
     }
     if asked not in conditions:

@@ -47,8 +47,8 @@ def states(suspended: str) -> Mapping[str, str]:
         "disabled": "k.disabled_at IS NOT NULL",
         "pending": "k.disabled_at IS NULL AND k.pending_until IS NOT NULL",
         "suspended": f"{_USABLE} AND {suspended}",
-        "expired": f"{_USABLE} AND NOT {suspended} AND {EXPIRY} <= :now",
-        "active": f"{_USABLE} AND NOT {suspended} AND {EXPIRY} > :now",
+        "expired": f"{_USABLE} AND {EXPIRY} <= :now AND NOT {suspended}",
+        "active": f"{_USABLE} AND {EXPIRY} > :now AND NOT {suspended}",
     }
 
 

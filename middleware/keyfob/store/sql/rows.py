@@ -161,6 +161,11 @@ def team_of(row: Sequence[Row]) -> Team:
     return Team(row[0], row[1], row[2], moment(row[3]), metadata=metadata, external_id=row[5], is_deleted=is_deleted)
 
 
+def usage_row_of(record: KeyRecord) -> tuple[str, str, int]:
+    """The parameters of ``add_usage_row``."""
+    return record.id, record.team, micros(record.created_at)
+
+
 def values_of_team(team: Team) -> tuple[str | int | None, ...]:
     """The parameters of ``put_team``."""
     created_at = micros(team.created_at)

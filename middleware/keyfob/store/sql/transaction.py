@@ -102,7 +102,7 @@ class StatementTransaction(ABC):
         await self.run("add_key", rows.values_of(record, await self.next_revision()))
         if secret is not None:
             await self.add_secret(record.id, secret)
-        await self.run("add_usage_row", (record.id, record.team))
+        await self.run("add_usage_row", rows.usage_row_of(record))
 
     async def add_secret(self, key_id: str, secret: StoredSecret) -> None:
         """Store the secret of a key that has none."""

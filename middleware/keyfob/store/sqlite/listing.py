@@ -55,8 +55,10 @@ _OF_THESE = "({}) f CROSS JOIN keys k ON k.id = f.id CROSS JOIN key_usage u ON u
 _AMONG = _OF_THESE.format("SELECT value AS id FROM json_each(:among)")
 _AMONG_OF_TEAMS = f"{_AMONG} JOIN teams t ON t.id = k.team"
 _WILD = re.compile(r"[*?[]")
-_SUSPENDED = (
-    "(t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
+_SUSPENDED = (  # the plan is asked only for a type that some plan lacks: to join texts takes the longest
+    "(:suspended <> '[]'"
+    " AND k.key_type IN (SELECT substr(value, instr(value, char(31)) + 1) FROM json_each(:suspended))"
+    " AND t.plan || char(31) || k.key_type IN (SELECT value FROM json_each(:suspended))"
     " OR (:plans <> '[]' AND k.key_type <> 'admin' AND t.plan NOT IN (SELECT value FROM json_each(:plans))))"
 )
 _STATES = states(_SUSPENDED)
@@ -148,6 +150,7 @@ def key_count(query: KeyQuery, among: Sequence[str] | None = None) -> tuple[str,
     """The statement that counts what `key_listing` would list if it had no end."""
     where = " AND ".join(["k.deleted_at IS NULL", *_conditions(query, "k.team")])
     where = where.replace(EXPIRY, f"coalesce(k.expires_at, {NEVER})")  # no index holds a column that is not stored
+    where = where.replace("k.created_at", "u.created_at")  # so that the index with what states are made of is enough
     tables = _counted(where) if among is None else _AMONG_OF_TEAMS
     sql = alone(query, _DIALECT) or f"SELECT count(*) FROM {tables} WHERE {where}"  # noqa: S608 (constants)
     return sql, {**_parameters(query), "among": json.dumps(among)}

@@ -202,7 +202,7 @@ VALUES (:id, :name, :name_folded, :key_type, :team, :permissions, :created_at, :
 INSERT INTO key_secrets (key_id, hash, digest) VALUES (?, ?, ?)
 
 -- name: add_usage_row
-INSERT INTO key_usage (key_id, team) VALUES (?, ?)
+INSERT INTO key_usage (key_id, team, created_at) VALUES (?, ?, ?)
 
 -- name: add_to_search
 INSERT INTO key_search (id, name_folded) VALUES (?, ?)

@@ -66,7 +66,7 @@ class SQLiteTransaction(StatementTransaction):
             many = self._connection.executemany
             await many(SQL["add_key"], [rows.values_of(record, revision) for record, _ in keys])
             await many(SQL["add_secret"], [(record.id, secret.hash, secret.digest) for record, secret in keys])
-            await many(SQL["add_usage_row"], [(record.id, record.team) for record, _ in keys])
+            await many(SQL["add_usage_row"], [rows.usage_row_of(record) for record, _ in keys])
             await many(SQL["add_to_search"], [(record.id, rows.folded(record.name)) for record, _ in keys])
 
     async def add_key(self, record: KeyRecord, secret: StoredSecret | None) -> None:

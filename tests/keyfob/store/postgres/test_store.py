@@ -47,7 +47,10 @@ INSERT INTO keyfob.keys
     (id, name, name_folded, key_type, team, permissions, created_at, creator_kind, creator_name, ip_allow, revision)
 SELECT 'many' || n, 'Many', 'many', 'api', 'ours', '[]', 0, 'cli', 'test', '[]', 1 FROM generate_series(1, 20000) n
 """
-MANY_ROWS = "INSERT INTO keyfob.key_usage (key_id, team) SELECT id, team FROM keyfob.keys WHERE id LIKE 'many%'"
+MANY_ROWS = (
+    "INSERT INTO keyfob.key_usage (key_id, team, created_at)"
+    " SELECT id, team, created_at FROM keyfob.keys WHERE id LIKE 'many%'"
+)
 
 
 class TestPostgresStore(StoreContract):
@@ -148,7 +151,7 @@ class TestRevisions:
             await transaction.append(event())
             running: PostgresTransaction = transaction  # type: ignore[assignment] # it is this store's
             with pytest.raises(StoreUnavailable):
-                await running.run("add_usage_row", ("nobody", "nowhere"))
+                await running.run("add_usage_row", ("nobody", "nowhere", 1))
 
         with pytest.raises(StoreUnavailable):
             await store.change(work)

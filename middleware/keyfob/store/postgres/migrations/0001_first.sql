@@ -157,11 +157,12 @@ CREATE TABLE keyfob.key_secrets (
 CREATE TABLE keyfob.key_usage (
     key_id       text COLLATE "C" PRIMARY KEY REFERENCES keyfob.keys (id),
     team         text COLLATE "C" NOT NULL,
+    created_at   bigint NOT NULL,               -- the key's, so that an index alone tells what was unused since when
     last_used_at bigint NOT NULL DEFAULT 0,     -- 0: never
     last_used_ip text COLLATE "C"
 );
-CREATE INDEX usage_by_team ON keyfob.key_usage (team, last_used_at, key_id);
-CREATE INDEX usage_by_time ON keyfob.key_usage (last_used_at, key_id);
+CREATE INDEX usage_by_team ON keyfob.key_usage (team, last_used_at, key_id, created_at);
+CREATE INDEX usage_by_time ON keyfob.key_usage (last_used_at, key_id, created_at);
 
 CREATE TABLE keyfob.key_use_days (
     key_id   text COLLATE "C" NOT NULL REFERENCES keyfob.key_usage (key_id),

@@ -146,11 +146,12 @@ CREATE TABLE key_secrets (
 CREATE TABLE key_usage (
     key_id       TEXT PRIMARY KEY REFERENCES keys (id),
     team         TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,              -- the key's, so that an index alone tells what was unused since when
     last_used_at INTEGER NOT NULL DEFAULT 0,    -- 0: never
     last_used_ip TEXT
 ) WITHOUT ROWID;
-CREATE INDEX usage_by_team ON key_usage (team, last_used_at, key_id);
-CREATE INDEX usage_by_time ON key_usage (last_used_at, key_id);
+CREATE INDEX usage_by_team ON key_usage (team, last_used_at, key_id, created_at);
+CREATE INDEX usage_by_time ON key_usage (last_used_at, key_id, created_at);
 
 CREATE TABLE key_use_days (
     key_id   TEXT NOT NULL REFERENCES key_usage (key_id),
