@@ -106,8 +106,9 @@ async def drive(
     await asyncio.gather(*(pace.open() for _ in range(connections)))
     opening: set[asyncio.Task[None]] = set()
     began = time.perf_counter()
-    due = 0
-    while (now := time.perf_counter() - began) < seconds:
+    due, now = 0, 0.0
+    while now < seconds:
+        now = min(time.perf_counter() - began, seconds)
         while due < now * rate:
             pace.ask(began + due / rate, patient=patient)
             due += 1

@@ -94,6 +94,7 @@ class Schedule:
             await self._here.disable(issued)
             self._note(What.DISABLE_RETURNED, issued)
             await asyncio.sleep(BOUND * (1 + self._chance.random()))
+            await self._ask(issued)  # the others may all be waiting for what they asked before
             self._note(What.ENABLE_CALLED, issued)
             await self._here.enable(issued)
             self._note(What.ENABLE_RETURNED, issued)
