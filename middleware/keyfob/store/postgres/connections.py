@@ -8,7 +8,7 @@ whose state is unknown is closed instead of being reset.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from keyfob.store.postgres.notifications import Notifications
 from keyfob.store.postgres.statements import SQL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from asyncpg import Connection
 
@@ -50,6 +50,9 @@ class Connections:
         self._in_use: set[Connection[Any]] = set()
         self.notifications = Notifications(url)
         self._keeper = asyncio.create_task(self._keep(), name="keyfob-connections")
+        self._ending = self._end_with_loop()
+        with suppress(StopIteration):
+            self._ending.asend(None).send(None)  # begins it, so that the loop knows it
 
     @property
     def is_alive(self) -> bool:
@@ -75,6 +78,16 @@ class Connections:
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
         await asyncio.sleep(0)  # the loop lets go of the sockets in its next round
+
+    async def _end_with_loop(self) -> AsyncGenerator[None, None]:
+        """Close with the loop. It cancels its tasks first, and uses are written then, by a keeper that it leaves over.
+
+        What is begun as an asynchronous generator is closed after all tasks, while the loop still runs.
+        """
+        try:
+            yield
+        finally:
+            await self.close()
 
     @asynccontextmanager
     async def _place(self, purpose: Purpose) -> AsyncIterator[None]:
