@@ -37,6 +37,7 @@ def test_cp_02_junk_is_no_key(refusing: Server) -> None:
     assert "B401" == kind_of(refusing.ask("/items", {"Authorization": "Bearer junk"}), "junk")
 
 
+@pytest.mark.cases("FF-11")
 @pytest.mark.parametrize(
     "header",
     [
@@ -47,6 +48,9 @@ def test_cp_02_junk_is_no_key(refusing: Server) -> None:
         "Authorization:  Bearer   {}  ",
         "x-api-key:{}",
         "X-Api-Key: {} ",
+        "Authorization: Bearer {} \t ",
+        "Authorization:\tBearer {}\t",
+        "X-API-Key:\t{}\t \t",
     ],
 )
 def test_cp_03_a_key_is_taken_from_either_header(server: Server, keys: Keys, header: str) -> None:
@@ -115,9 +119,13 @@ def test_cp_12_other_schemes_carry_no_key(refusing: Server, keys: Keys, value: s
     assert "N401" == kind_of(answer, keys.reader.text)
 
 
-def test_cp_12_another_scheme_may_stand_beside_a_key(server: Server, keys: Keys) -> None:
-    """Basic beside a valid X-API-Key is admitted by the key."""
-    headers = {"Authorization": "Basic YTpi", "X-API-Key": keys.reader.text}
+@pytest.mark.cases("FF-69")
+@pytest.mark.parametrize(
+    "theirs", ["Basic YTpi", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", "bearer  opaque", "Token abc", "Digest a=b, c=d"]
+)
+def test_cp_12_another_scheme_may_stand_beside_a_key(server: Server, keys: Keys, theirs: str) -> None:
+    """Whatever of the application's own stands beside a valid X-API-Key, the request is admitted by the key."""
+    headers = {"Authorization": theirs, "X-API-Key": keys.reader.text}
 
     assert 200 == server.ask("/items", headers).status
 

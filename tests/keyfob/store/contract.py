@@ -11,6 +11,7 @@ from tests.keyfob.store.people_contract import PeopleContract
 from tests.keyfob.store.quota_contract import QuotaContract
 from tests.keyfob.store.rare_contract import RareContract
 from tests.keyfob.store.refusal_contract import RefusalContract
+from tests.keyfob.store.silence_contract import SilenceContract
 from tests.keyfob.store.usage_contract import UsageContract
 from tests.keyfob.store.use_detail_contract import UseDetailContract
 from tests.keyfob.store.worker_contract import WorkerContract
@@ -29,5 +30,6 @@ class StoreContract(
     NoticeContract,
     QuotaContract,
     RareContract,
+    SilenceContract,
 ):
     """All of it. Inherit this and give the fixtures ``store`` and ``other``: two processes' views of one database."""

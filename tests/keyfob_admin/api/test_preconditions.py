@@ -12,6 +12,7 @@ from tests.keyfob_admin.api.conftest import KEYS, OTHER_TEAM
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin, Made
 
+pytestmark = pytest.mark.both_engines
 MATCHES = [None, "*", " * ", '"5"', '"4", "5"', '"5","7" ,', 'W/"5", "5"', '"a,b", "5"', '\t"5"\t']
 FAILS = ['W/"5"', "5", '"05"', '""', '"x"', "", ",", '"4"', '"5" "6"', '"*"', "*, *", '"5', f'"{"9" * 40}"', 'w/"5"']
 

@@ -11,6 +11,7 @@ from tests.keyfob_admin.api.conftest import OTHER_TEAM, TEAM
 if TYPE_CHECKING:
     from tests.keyfob_admin.api.conftest import LiveAdmin
 
+pytestmark = pytest.mark.both_engines
 NOTHING_KNOWN = {
     "valid": False,
     "code": "invalid_key",

@@ -109,7 +109,7 @@ def test_a_backup_is_put_back(database: str, folder: Path, programs: None) -> No
     assert "db.restored" in typed("audit", "tail").out
 
 
-def test_nobodys_session_or_link_comes_back(database: str, folder: Path, programs: None) -> None:
+def test_ff_52_nobodys_session_or_link_comes_back(database: str, folder: Path, programs: None) -> None:
     """Sessions, sign-in links and handover links of before are void, whichever program made the backup."""
     typed("init")
     pending = typed("keys", "create", "partner", "--handover", "--json").data["key"]["id"]

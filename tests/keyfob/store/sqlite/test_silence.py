@@ -1,17 +1,15 @@
-"""What the store's connections leave behind: nothing in a log, and no lock on an event loop that stands still."""
+"""What the store's connections leave behind: no lock on an event loop that stands still."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import StoredSecret, Use
+from keyfob.store.contract import Use
 from keyfob.store.workers import Worker
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, SECRET, adding
 from tests.keyfob.store.sqlite.on_sqlite import path, store
@@ -22,29 +20,6 @@ if TYPE_CHECKING:
     from keyfob.store.sqlite.store import SQLiteStore
 
 __all__ = ["path", "store"]
-
-
-async def test_ff_72_nothing_of_a_statement_is_logged(store: SQLiteStore, caplog: pytest.LogCaptureFixture) -> None:
-    """With every logger at DEBUG and asyncio's debug mode on, neither statements, values nor rows are in the log."""
-    caplog.set_level(logging.DEBUG)
-    loop = asyncio.get_running_loop()
-    loop.set_debug(True)
-    loop.slow_callback_duration = 0
-    new = StoredSecret("$argon2id$CANARY-NEW", b"CANARY-DIGEST")
-
-    await store.change(adding(KEY))
-    await store.save_digest(KEY.id, SECRET.hash, new)
-    assert new == (await store.find(KEY.id)).secret
-    await store.changes(0)
-    await store.view(KEY.id)
-    await store.add_usage({KEY.id: Use(NOON, "203.0.113.99")})
-    with pytest.raises(StoreUnavailable):
-        await store.read("SELECT 'CANARY' FROM no_such_table")
-    loop.set_debug(False)
-
-    assert caplog.records
-    for secret in ("CANARY", SECRET.hash, "SELECT", "INSERT", "PRAGMA", KEY.name, "203.0.113.99", "no_such_table"):
-        assert secret not in caplog.text
 
 
 @pytest.mark.parametrize("what", ["usage", "digest", "worker"])
