@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keyfob.store.use_details import UseHour
 
 SPARK_DAYS: Final = 30
-SPARK_HEIGHT: Final = 12  # steps of two pixels; a list of fifty stays light
+SPARK_HEIGHT: Final = 8  # steps of three pixels; a list of fifty stays light
 CHART_WIDTH: Final = 720
 CHART_HEIGHT: Final = 148
 _BAR: Final = 8

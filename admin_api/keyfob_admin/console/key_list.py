@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
 
 PER_PAGE: Final = 50
-_PEOPLE: Final = 8  # named in the menu of owners; who looks for somebody else writes the name
+_PEOPLE: Final = 8  # named in the menu of owners; of more, one writes the name
 _NEWEST: Final = "-created_at"
 SORTS: Final = ("name", "-name", "-last_used_at", "last_used_at", "expires_at", "-expires_at")
 FILTERS: Final = ("q", "state", "type", "permission", "owner", "review", "sort")

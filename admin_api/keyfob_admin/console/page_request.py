@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from keyfob_admin.sign_in.oidc import Provider
 
 THEMES: Final = ("system", "light", "dark")
+MOST_TEAMS: Final = 10  # in the menu; the others are found by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,12 @@ class PageRequest:
         other = self.team_or_none is not None and self.signed_in is not None and self.team.id != self.signed_in.team
         asked = {"team": self.team.id if other else None, **query}
         return self.place.url(path) + _query(asked)
+
+    @property
+    def teams_in_menu(self) -> tuple[Team, ...]:
+        """The first of the teams to switch between, and the one that is looked at."""
+        first = self.teams[:MOST_TEAMS] if self.embedding is None else self.teams
+        return first if self.team_or_none in first else (*first, *(t for t in self.teams if t == self.team_or_none))
 
     def team_url(self, team: Team, path: str) -> str:
         """The address of a page in another team."""

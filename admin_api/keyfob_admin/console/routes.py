@@ -23,6 +23,7 @@ from keyfob_admin.console import (
     search,
     session_pages,
     sign_in_pages,
+    team_finder,
     team_pages,
 )
 from keyfob_admin.console.embedded_page import EmbeddedPage
@@ -180,6 +181,7 @@ CLOSED: Final[Sequence[Row]] = (
     ("POST", f"{_PERSON}/link", people_pages.new_link),
     ("GET", f"{_PERSON}/offboard", people_pages.confirm_offboarding),
     ("POST", f"{_PERSON}/offboard", people_pages.offboard),
+    ("GET", "/teams", team_finder.show_teams),
     ("GET", "/permissions", team_pages.show_permissions),
     ("GET", "/activity", activity.show_activity),
     ("GET", "/activity/export.csv", activity.export_csv),

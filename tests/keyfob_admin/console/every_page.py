@@ -26,6 +26,7 @@ WITHOUT_A_KEY = {
     "create-admin": "/keys/new?type=admin",
     "people": "/people",
     "people-invite": "/people/invite",
+    "teams": "/teams",
     "permissions": "/permissions",
     "activity": "/activity",
     "settings": "/settings",

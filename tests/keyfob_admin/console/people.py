@@ -35,6 +35,15 @@ def beside(live: LiveConsole, work: Callable[[Runtime], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
+def make_team(live: LiveConsole, team: str, name: str) -> None:
+    """Make a team as the operator."""
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.teams.create(team, name=name, actor=CLI)
+
+    beside(live, work)
+
+
 def opened(live: LiveConsole) -> Visitor:
     """A browser, which `closing` closes."""
     visitor = Visitor(live.url)

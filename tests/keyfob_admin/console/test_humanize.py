@@ -38,7 +38,7 @@ def on(path: str, *said: str) -> tuple[str, Sequence[str]]:
 
 PAGES = [
     on("/login", "Sign in to keyfob", "Admin key", "Sign in", "No admin key? Run keyfob console login on the server for a one-time link."),  # noqa: E501
-    on("/keys", NAVIGATION, FOOT, "Create Key", "Keys 5", "1 expires in 30 days 3 never expire", "State Any state Active Disabled Pending Expired Suspended", "Type Any type", "Name Type State Owner Last used Expires Use in the last 30 days", "acme team", "Never", "Expires in 6 days", "Open History Edit key Replace Key… Duplicate Key Copy key ID Disable Key… Delete Key Disable this key before you can delete it.", "Delete Key…", "Showing 1–5 of 5"),  # noqa: E501
+    on("/keys", NAVIGATION, FOOT, "Create Key", "Keys 5", "1 expires in 30 days 3 never expire", "State Any state Active Disabled Pending Expired Suspended", "Type Any type", "Name Type State Owner Last used Expires Use in the last 30 days", "acme team", "Never", "Expires in 6 days", "Open Edit key Replace Key… Duplicate Key Copy key ID Disable Key… Delete Key Disable this key before you can delete it.", "Delete Key…", "Showing 1–5 of 5"),  # noqa: E501
     on("/keys?state=active", "Clear"),
     on(f"/keys?team={OTHER_TEAM}", "No keys yet. Create a key to let a script or service call your API. Create Key"),
     on("/keys?q=zzzz", "No keys match these filters. Clear filters"),

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from keyfob_admin.console.owners import MOST
+from keyfob_admin.console.page_request import MOST_TEAMS
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, installed, running, words
 from tests.keyfob_admin.console.key_lists import fill
-from tests.keyfob_admin.console.people import invited
+from tests.keyfob_admin.console.people import invited, make_team
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -40,6 +41,7 @@ def every_page(key_id: str) -> list[str]:
         "/keys",
         "/keys/new",
         *new,
+        "/teams",
         "/people",
         "/people/invite",
         "/people/0",
@@ -104,10 +106,12 @@ def test_files_are_kept_for_ever_under_the_name_of_their_content(visitor: Visito
 
 
 def test_a_page_weighs_little(visitor: Visitor, live: LiveConsole) -> None:
-    """A page with all that it loads is at most 20 KB when packed, even a full list of keys in a team of many."""
+    """A page with all that it loads is at most 20 KB when packed, even a full list in a large team of many."""
     key, _ = fill(live, 50, lively=True)[0]
     for number in range(MOST + 1):
         invited(live, f"person-{number}@example.com")
+    for number in range(MOST_TEAMS):
+        make_team(live, f"team-{number}", f"Team {number}")
     for path in every_page(key):
         answer = visitor.get(path)
         loads = [visitor.get(name).content for name in set(re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text))]

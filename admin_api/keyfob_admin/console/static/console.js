@@ -178,7 +178,7 @@ if (draft) {
     filter.addEventListener("input", () => {
       const wanted = filter.value.trim().toLowerCase();
       for (const box of boxes)
-        box.closest("label").hidden = !`${box.value} ${box.dataset.label}`.toLowerCase().includes(wanted);
+        box.closest("label").hidden = !`${box.value} ${box.closest("label").textContent} ${box.closest("label").title}`.toLowerCase().includes(wanted);
       for (const group of all(".group", draft)) group.hidden = !one(`#${group.id} label:not([hidden])`);
     });
   }
