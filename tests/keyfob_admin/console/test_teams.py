@@ -16,8 +16,8 @@ pytestmark = pytest.mark.both_engines
 
 def make_teams(live: LiveConsole) -> None:
     """Make as many teams as the menu holds, beside the two there are, one of them with an emoji in its name."""
-    names = {f"team-{number:02}": f"Team {number:02}" for number in range(MOST_TEAMS - 1)}
-    for team, name in {**names, "zz-rockets": "\N{ROCKET} Rockets"}.items():
+    names = {f"team-{number:02}": f"Team {number:02}" for number in range(MOST_TEAMS - 2)}
+    for team, name in {**names, "team-more": "Team 03 and more", "zz-rockets": "\N{ROCKET} Rockets"}.items():
         make_team(live, team, name)
 
 
