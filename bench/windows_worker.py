@@ -17,6 +17,7 @@ from keyfob.errors import LimitsUnavailable
 from keyfob.limits.shared import SharedCounter
 from keyfob.limits.valkey_counter import ValkeyCounter
 from keyfob.limits.windows import Meter, subject_of
+from tests.keyfob.limits.as_the_gate import AsTheGate
 
 if TYPE_CHECKING:
     from keyfob.limits.windows import Outcome
@@ -31,7 +32,7 @@ class AnyCounter:
 
     def __init__(self, where: str) -> None:
         self._remote = ValkeyCounter(where) if "://" in where else None
-        self._here = None if self._remote else SharedCounter(Path(where))
+        self._here = None if self._remote else AsTheGate(SharedCounter(Path(where)))
 
     async def take(self, meter: Meter) -> Outcome | None:
         """Decide once. None: nobody answered in time."""

@@ -120,20 +120,20 @@ class ForwardAuth:
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Answer for one request that the gateway holds back."""
         asked = self._asked(scope)
-        verdict, match = (asked, None) if isinstance(asked, Denied) else await self._judge(asked)
+        verdict, match, announcement = (asked, None, None) if isinstance(asked, Denied) else await self._judge(asked)
         if isinstance(verdict, Denied):
             start, body = self._denial(verdict, scope if isinstance(asked, Denied) else asked, match)
             start["headers"] += verdict.announcement or ()
         else:
             start, body = _permission(verdict.grant if isinstance(verdict, Granted) else None)
-            start["headers"] += (verdict.announcement if isinstance(verdict, Granted) else None) or ()
+            start["headers"] += announcement or ()
             self._stats.admitted += isinstance(verdict, Granted)
         await _answer(start, body, scope, send)
 
-    async def _judge(self, asked: Scope) -> tuple[Verdict, Match | None]:
+    async def _judge(self, asked: Scope) -> tuple[Verdict, Match | None, tuple[Header, ...] | None]:
         admission = self._gate.judge(asked)
-        verdict, _, match, *_ = admission if isinstance(admission, tuple) else await admission
-        return verdict, match
+        verdict, _, match, _, _, announcement = admission if isinstance(admission, tuple) else await admission
+        return verdict, match, announcement
 
     def _denial(self, denied: Denied, scope: Scope, match: Match | None) -> tuple[Message, Message]:
         self._warn_once(denied.reason, scope)

@@ -30,6 +30,7 @@ from pathlib import Path
 from keyfob.limits.shared import SharedCounter
 from keyfob.limits.valkey_counter import ValkeyCounter
 from keyfob.limits.windows import NS, Meter, subject_of
+from tests.keyfob.limits.as_the_gate import AsTheGate
 
 where, history, decisions, second, day = sys.argv[1:4] + [int(text) for text in sys.argv[4:6]]
 meters = tuple(
@@ -40,7 +41,7 @@ out = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 async def main():
     remote = ValkeyCounter(where) if "://" in where else None
-    counter = None if remote else SharedCounter(Path(where))
+    counter = None if remote else AsTheGate(SharedCounter(Path(where)))
     for number in range(int(decisions)):
         try:
             outcome = await remote.take_remotely(meters, 1) if remote else counter.take(meters, 1)

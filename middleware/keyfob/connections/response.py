@@ -8,15 +8,17 @@ from asyncio import current_task
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from keyfob.connections.announcement import announced
 from keyfob.connections.connection import Connection, KeyRevokedError
 from keyfob.connections.servers import abort
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import Message, Receive, Scope, Send
 
     from keyfob.connections.registry import OpenConnections
+    from keyfob.gate.credentials import Header
     from keyfob.gate.verdict import Granted
     from keyfob.rules.table import Match
 
@@ -50,8 +52,12 @@ class OpenResponse(Connection):
         granted: Granted,
         match: Match | None,
         address: str | None,
+        announcement: Sequence[Header] | None = None,
     ) -> None:
-        """*scope*, *receive* and *send* are the server's; of the scope, only what no router changes is read."""
+        """*scope*, *receive* and *send* are the server's; of the scope, only what no router changes is read.
+
+        *announcement* is added to the headers of the response.
+        """
         # Every request pays for this and for `send`, so nothing is called that need not be. What `send` reads is set
         # here: CPython 3.11 finds an attribute of an instance several times quicker than one of its class.
         self.is_revoked = self.is_whole = False
@@ -65,6 +71,7 @@ class OpenResponse(Connection):
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._announcement = announcement
         responses.add(self)
 
     # -- what the application is given in place of the server's
@@ -90,6 +97,8 @@ class OpenResponse(Connection):
         kind = message["type"]
         if kind == "http.response.start":
             self.has_started = True
+            if self._announcement:
+                message = announced(message, self._announcement)
         elif kind in _PARTS and not message.get("more_body"):
             self.is_whole = True
             self._responses.discard(self)
@@ -99,6 +108,7 @@ class OpenResponse(Connection):
         """Send the one thing that a revoked key still may: a response in one part that had not begun before."""
         if message["type"] == "http.response.start" and not self.is_cut:
             self.has_started = True
+            message = announced(message, self._announcement or ())
             self._timer = self._later(self._cut)  # the part follows immediately, or this is a stream
         elif self._timer is not None and not self.is_cut and not message.get("more_body"):
             self.is_whole = message["type"] in _PARTS

@@ -52,7 +52,7 @@ class Networks:
 class ClientAddress:
     """Finds the client's address in an ASGI scope. *trusted_proxies* are networks, or `UNIX`."""
 
-    __slots__ = ("_header", "_trusts", "_trusts_unix")
+    __slots__ = ("_clients", "_header", "_trusts", "_trusts_unix")
 
     def __init__(self, trusted_proxies: Sequence[str] = (), header: str = "x-forwarded-for") -> None:
         """Raise ConfigError if a proxy or the name of the header cannot be right."""
@@ -65,6 +65,7 @@ class ClientAddress:
         self._trusts_unix = UNIX in trusted_proxies
         networks = _networks(trusted_proxies)
         self._trusts = networks.contains if networks is not None else None
+        self._clients: dict[str, str] = {}  # peers that are no proxies, and how their addresses are written
 
     def trusts_peer_of(self, scope: Mapping[str, Any]) -> bool:
         """Whether the peer is itself a trusted proxy, so that its word counts."""
@@ -79,12 +80,22 @@ class ClientAddress:
         IPv4-mapped IPv6 counts as IPv4; zone ids and ports are dropped. An unreadable hop makes it unknown.
         """
         client = scope.get("client")
-        peer = client[0] if client else None
+        if client:
+            known = self._clients.get(client[0])
+            if known is not None:
+                return known
+        return self._found(scope, client[0] if client else None)
+
+    def _found(self, scope: Mapping[str, Any], peer: str | None) -> str | None:
         if not peer:
             return self._forwarded(scope, None) if self._trusts_unix else None
         address = _canonical(peer) if len(peer) <= _LONGEST else None
         if self._trusts is not None and self._trusts(address):
             return self._forwarded(scope, address)
+        if address is not None:
+            if len(self._clients) >= _REMEMBERED:
+                self._clients.clear()
+            self._clients[peer] = address
         return address
 
     def _forwarded(self, scope: Mapping[str, Any], address: str | None) -> str | None:

@@ -5,50 +5,48 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from keyfob.gate.verdict import Granted
 from keyfob.limits.windows import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.gate.credentials import Header
-    from keyfob.limits.windows import Standing
+    from keyfob.gate.verdict import Granted
+    from keyfob.limits.windows import Repeating
 
-NEAR: Final = 80  # percent of a limit, in one window, from which on a key is near it
 _FORMS: Final = 1_024
 
 
 class CountedKey:
-    """One key under one rule, as it was when *granted* was made: another state of the key has another `Granted`."""
+    """One key under one rule, in one state of the key: `Entry.describe` drops it with all else that it replaces."""
 
-    __slots__ = ("_fields", "_told", "cost", "granted", "latest", "meters", "near")
+    __slots__ = ("_field", "_policy", "again", "cost", "granted", "meters")
 
-    def __init__(self, granted: Granted, meters: tuple[Meter, ...], cost: int) -> None:
-        self.granted = self.latest = granted
+    def __init__(
+        self, granted: Granted, meters: tuple[Meter, ...], cost: int, *, again: Repeating, is_told: bool
+    ) -> None:
+        """*again* counts its requests where it can; *is_told* is whether its client is told where its limits stand."""
+        self.granted = granted
         self.meters = meters
         self.cost = cost
-        policy, self._fields, self.near = _form(tuple([meter[1:] for meter in meters]))
-        self._told = policy if granted.announcement is None else (*granted.announcement, *policy)
+        self.again = again
+        policy, field = _form(tuple([meter[1:] for meter in meters]))
+        self._field = field if is_told else None
+        self._policy = policy if granted.announcement is None else (*granted.announcement, *policy)
 
-    def announcing(self, standings: Iterable[Standing]) -> Granted:
-        """Give what a request gets that was counted, with what its client is told."""
-        now = [field % standing.room for field, standing in zip(self._fields, standings)]  # noqa: B905 - as many
-        told = (*self._told, (b"ratelimit", now[0] if len(now) == 1 else b", ".join(now)))
-        granted, latest = (
-            self.granted,
-            self.latest,
-        )  # what the ASGI edge made for the latest request serves this one, too
-        self.latest = Granted(granted.grant, granted.key_char, told, latest.user, latest.auth)
-        return self.latest
+    def announcement(self, standing: tuple[int, ...]) -> tuple[Header, ...] | None:
+        """What the client is told. *standing*: what may pass now, and the seconds to the end, of each meter in turn."""
+        if self._field is None:
+            return self.granted.announcement
+        return (*self._policy, (b"ratelimit", self._field % standing))
 
 
 @lru_cache(_FORMS)
-def _form(rates: tuple[tuple[str, int, int], ...]) -> tuple[tuple[Header, ...], tuple[bytes, ...], tuple[int, ...]]:
-    """What all keys with the same *rates* share: the policy, a form for each count, and from where on it is near."""
-    fields = tuple([b'"%b";r=%%d;t=%%d' % name.encode("ascii") for name, _, _ in rates])
-    near = tuple([-(-amount * NEAR // 100) for _, amount, _ in rates])
+def _form(rates: tuple[tuple[str, int, int], ...]) -> tuple[tuple[Header, ...], bytes]:
+    """What all keys with the same *rates* share: the policy, and a form for where they stand."""
     policy = policy_of([Meter(b"", *rate) for rate in rates])
-    return ((b"ratelimit-policy", policy),), fields, near
+    field = ", ".join(f'"{name}";r=%d;t=%d' for name, _, _ in rates).encode("ascii")
+    return ((b"ratelimit-policy", policy),), field
 
 
 def policy_of(meters: Iterable[Meter]) -> bytes:

@@ -114,47 +114,47 @@ class Gate:
         if match is not None and type(known) is Entry and known.networks is None:
             rule, now = match.rule, self._now()
             team = rule.team_parameter
-            if rule in known.passes and now < known.ends and (team is None or match.params[team] == known.grant.team):
-                client_ip = self._addresses.of(scope)
-                self._stats.cache_hits += 1
-                if self._usage.note_admitted(known.key_id, now, client_ip, rule):
-                    self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
-                headers = list(scope["headers"]) if self._forwards_credential else plain
-                return known.granted, headers, match, client_ip, None
-            if self._rate_limiter is not None:
-                admission = self._judge_counted(scope, plain, match, known, self._rate_limiter)
-                if admission is not None:
-                    return admission
+            if now < known.ends and (team is None or match.params[team] == known.grant.team):
+                if rule in known.passes:
+                    client_ip = self._addresses.of(scope)
+                    self._stats.cache_hits += 1
+                    if self._usage.note_admitted(known.key_id, now, client_ip, rule):
+                        self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
+                    headers = list(scope["headers"]) if self._forwards_credential else plain
+                    return known.granted, headers, match, client_ip, None, known.granted.announcement
+                if rule in known.counted:
+                    admission = self._judge_counted(scope, plain, match, known, now)
+                    if admission is not None:
+                        return admission
         return self._judge_bearer(scope, plain, sensitive, match, known)
 
     def _judge_counted(
-        self, scope: Scope, plain: list[Header], match: Match, known: Entry, limiter: RateLimiter
+        self, scope: Scope, plain: list[Header], match: Match, known: Entry, now: float
     ) -> Admission | None:
-        """Count a request of a key that was found to satisfy the rule before. None: it has to be judged in full."""
+        """Count a request of a key that satisfies the rule but for its limits. None: it has to be judged in full."""
         rule = match.rule
-        counted = limiter.counted.get((known.key_id, rule))
-        if counted is None or counted.granted is not known.granted:
-            return None
-        now, team = self._now(), rule.team_parameter
-        if now >= known.ends or (team is not None and match.params[team] != known.grant.team):
-            return None
-        granted = limiter.admit(counted)
-        if granted is None:
+        counted = known.counted[rule]
+        standing = counted.again.take()
+        if standing is None and self._rate_limiter is not None:
+            standing = self._rate_limiter.take_anew(counted)
+        if standing is None:
             return None
         client_ip = self._addresses.of(scope)
         self._stats.cache_hits += 1
         if self._usage.note_admitted(known.key_id, now, client_ip, rule):
             self._key_cache.touch(known)
-        return granted, list(scope["headers"]) if self._forwards_credential else plain, match, client_ip, None
+        headers = list(scope["headers"]) if self._forwards_credential else plain
+        return known.granted, headers, match, client_ip, None, counted.announcement(standing)
 
     def _judge_keyless(self, scope: Scope, plain: list[Header]) -> Admission:
         """Judge a request without a sensitive header: it carries no key, and is no preflight."""
         target = self._targets.of(scope)
         if needs_key(target) and not is_shared(target):
-            return _MISSING, plain, target if isinstance(target, Match) else None, self._addresses.of(scope), None
+            match = target if isinstance(target, Match) else None
+            return _MISSING, plain, match, self._addresses.of(scope), None, None
         if isinstance(target, Match):
-            return PUBLIC, plain, target, None, None
-        return Denied(target), plain, None, None, None
+            return PUBLIC, plain, target, None, None, None
+        return Denied(target), plain, None, None, None, None
 
     def _judge_bearer(
         self,
@@ -178,13 +178,14 @@ class Gate:
                 return self._judge_in_full(scope, sensitive, key)
             if key is Reason.MALFORMED and one_key(text, sensitive[0]) != text:
                 return self._judge_in_full(scope, sensitive)
-            return _CHEAP_REJECTIONS[key], plain, match, client_ip, None
+            return _CHEAP_REJECTIONS[key], plain, match, client_ip, None, None
         verdict = self._judge_known(known, match, client_ip)
         if isinstance(verdict, Uncounted):
             return self._judge_in_full(scope, sensitive)
+        announcement = verdict.announcement if isinstance(verdict, Granted) else None
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = list(scope["headers"]) if is_forwarded else plain
-        return verdict, headers, match, client_ip, None
+        return verdict, headers, match, client_ip, None, announcement
 
     async def _judge_in_full(self, scope: Scope, sensitive: list[Header], key: Presented | None = None) -> Admission:
         """Judge any request. Waits only if the key is not in the cache, or the cache may not be relied on.
@@ -209,7 +210,8 @@ class Gate:
         is_forwarded = self._forwards_credential and isinstance(verdict, Granted)
         headers = stripped(scope["headers"], sensitive, None if is_forwarded else carrier)
         varies_by = None if carrier is None or carrier[0].lower() == AUTHORIZATION else carrier[0].lower()
-        return verdict, headers, match, client_ip, varies_by
+        announcement = verdict.announcement if isinstance(verdict, Granted) else None
+        return verdict, headers, match, client_ip, varies_by, announcement
 
     async def _judge_text(
         self, text: bytes, carrier: Header, key: Presented | None, match: Match | None, client_ip: str | None

@@ -144,6 +144,7 @@ class KeyCache:
             if entry is not None and record.revision > entry.revision:
                 entry.describe(
                     record,
+                    key_char=entry.granted.key_char,
                     suspended=self._is_suspended(record),
                     as_of=record.revision,
                     passes=self._passes_of(record),

@@ -12,11 +12,16 @@ from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from keyfob.policy.permissions import Held
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keyfob.gate.counted_key import CountedKey
     from keyfob.keys.record import KeyRecord
     from keyfob.limits.meters import KeyLimits
     from keyfob.rules.table import Rule
 
 _NEVER = float("inf")
+_NOT_COUNTED: Mapping[Rule, CountedKey] = {}
+"""Of a key that no limit was counted for: one object for all, because most keys have none."""
 
 # Most keys share their set of permissions with many others, so these objects are shared, too.
 _held = lru_cache(maxsize=1024)(Held)
@@ -28,6 +33,7 @@ class Entry:
     """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
 
     __slots__ = (
+        "counted",
         "counted_as",
         "dead",
         "digest",
@@ -35,7 +41,6 @@ class Entry:
         "grant",
         "granted",
         "held",
-        "key_char",
         "key_id",
         "limits",
         "networks",
@@ -56,9 +61,8 @@ class Entry:
     ) -> None:
         """*as_of* is the revision of the snapshot in which *record* was read."""
         self.digest = digest
-        self.key_char = key_char
         self.key_id = record.id
-        self.describe(record, suspended=suspended, as_of=as_of, announces=announces, limits=limits)
+        self.describe(record, key_char=key_char, suspended=suspended, as_of=as_of, announces=announces, limits=limits)
 
     def why_invalid(self, now: float) -> Denied | None:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
@@ -68,6 +72,7 @@ class Entry:
         self,
         record: KeyRecord,
         *,
+        key_char: str,
         suspended: bool,
         as_of: int,
         passes: set[Rule] | None = None,
@@ -77,7 +82,7 @@ class Entry:
         """Take over what *record* says; *announces* is whether callers are told that their key was replaced.
 
         *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
-        have both in common may share it. Of a key with *limits* it stays empty: each of its requests is counted.
+        have both in common may share it. Of a key with *limits* it stays empty: its requests are `counted`.
         """
         self.grant = Grant(
             key_id=record.id,
@@ -90,17 +95,17 @@ class Entry:
             external_id=record.team_external_id if record.external_id is None else record.external_id,
             plan=intern(record.plan),
         )
-        self.granted = Granted(self.grant, self.key_char, announcement_of(record) if announces else None)
+        self.granted = Granted(self.grant, key_char, announcement_of(record) if announces else None)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         reason = _dead_reason(record, suspended=suspended)
         self.dead = None if reason is None else Denied(reason, record.id)  # made once: dead keys are replayed
         # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
-        self.ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
-        if self.dead is not None:
-            self.ends = -_NEVER
+        ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
+        self.ends = ends if self.dead is None else -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
         self.limits = limits
+        self.counted = _NOT_COUNTED
         self.counted_as = record.limits_id or record.id
         self.revision = as_of
 

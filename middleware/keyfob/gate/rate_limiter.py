@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import LimitsUnavailable
 from keyfob.gate.combined_counter import UNAVAILABLE, CombinedCounter, CombinedOutcome
-from keyfob.gate.counted_key import NEAR, CountedKey, policy_of
+from keyfob.gate.counted_key import CountedKey, policy_of
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.limits.meters import KeyLimits, meters_of
 from keyfob.limits.purses import purses_of, quota_now, wait_for
-from keyfob.limits.windows import RemoteCounter
+from keyfob.limits.windows import ANEW, NEAR, RemoteCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keyfob.gate.near_limits import NearLimits
     from keyfob.limits.purses import Purse
     from keyfob.limits.quota_book import QuotaBook
-    from keyfob.limits.windows import Counter, Meter
+    from keyfob.limits.windows import Counter, Meter, Repeating
     from keyfob.policy.limits import Limit
     from keyfob.rules.table import Rule
 
@@ -82,8 +82,7 @@ class RateLimiter:
         self.observes = observes
         self._now = now
         self._meters = lru_cache(_REMEMBERED)(self._meters_of)
-        # By id and rule: the keys whose next requests `admit` can count.
-        self.counted: dict[tuple[str, Rule], CountedKey] = {}
+        self._tell = self._note  # one bound method for all keys
         self._purses = lru_cache(_REMEMBERED)(purses_of)
 
     def judge(
@@ -110,33 +109,46 @@ class RateLimiter:
                 outcome = self._here.take(meters, rule.cost)
             except LimitsUnavailable:
                 outcome = UNAVAILABLE
-            self._remember(entry, granted, rule, meters)
+            else:
+                self._remember(entry, granted, rule, meters)
         if outcome is UNAVAILABLE:
             return Denied(Reason.LIMITS_UNAVAILABLE, entry.key_id, announcement=granted.announcement)
         return self._answer(entry, granted, rule, outcome)
 
-    def admit(self, counted: CountedKey) -> Granted | None:
-        """Count one more request of a key. None: it is not admitted so, nothing was counted, and `judge` has to say."""
+    def take_anew(self, counted: CountedKey) -> tuple[int, ...] | None:
+        """Count one more request of a key where `CountedKey.again` could not, and answer as it does.
+
+        None: it is not admitted so, nothing was counted, and `judge` has to say.
+        """
+        counted.again = ANEW
         if self._here is None:
             return None
         try:
-            has_room, standings = self._here.take(counted.meters, counted.cost)
+            outcome = self._here.take(counted.meters, counted.cost)
         except LimitsUnavailable:
             return None
-        if not has_room or not standings:
+        if not outcome.has_room or not outcome.standings:
             return None
-        granted = counted.granted
-        for standing, near in zip(standings, counted.near):  # noqa: B905 - as many
-            if standing.current >= near and self._near is not None:
-                self._near.note(granted.grant.key_id, *standing.meter[1:], self._now())
-        return counted.announcing(standings) if self._on_grant else granted
+        self._note_near(counted.granted.grant.key_id, outcome)
+        counted.again = self._repeating(counted.granted, counted.meters, counted.cost)
+        return tuple([number for standing in outcome.standings for number in standing.room])
 
     def _remember(self, entry: Entry, granted: Granted, rule: Rule, meters: tuple[Meter, ...]) -> None:
-        """Let `admit` count the next requests of a key, unless something beside its counts has a say in them."""
-        if self._here is not None and (entry.limits is None or not any(entry.limits[_NAMES:])):
-            if len(self.counted) >= _REMEMBERED:
-                self.counted.clear()
-            self.counted[entry.key_id, rule] = CountedKey(granted, meters, rule.cost)
+        """Let the next requests of a key be counted alone, unless something beside its counts has a say in them."""
+        if entry.limits is None or not any(entry.limits[_NAMES:]):
+            again = self._repeating(granted, meters, rule.cost)
+            counted = CountedKey(granted, meters, rule.cost, again=again, is_told=self._on_grant)
+            entry.counted = {**entry.counted, rule: counted}
+
+    def _repeating(self, granted: Granted, meters: tuple[Meter, ...], cost: int) -> Repeating:
+        if self._here is None:
+            return ANEW
+        watch = None if self._near is None else (self._tell, granted.grant.key_id)
+        return self._here.repeating(meters, cost, watch)
+
+    def _note(self, key_id: str, meter: Meter) -> None:
+        if self._near is not None:
+            self._near.note(key_id, meter.name, meter.amount, meter.seconds, self._now())
 
     async def count(self, uncounted: Uncounted) -> Counted:
         """Count where waiting is needed. `UNAVAILABLE` stands for a request that nobody may judge."""

@@ -77,7 +77,7 @@ class Grant:
 class Granted:
     """The request may pass with *grant*, by a key that carries *key_char*.
 
-    One object serves a key's every request, unless limits are announced in the response.
+    One object serves a key's every request, but for some of those whose limits are announced in the response.
 
     *user* and *auth* are what the ASGI edge puts into the scope for Starlette. It makes them with the first request.
     """
@@ -108,9 +108,10 @@ class Denied(NamedTuple):
 Verdict = Granted | Public | Denied
 
 
-Admission = tuple[Verdict, "list[Header]", "Match | None", "str | None", "bytes | None"]
+Admission = tuple[Verdict, "list[Header]", "Match | None", "str | None", "bytes | None", "tuple[Header, ...] | None"]
 """A verdict on one request, and what was judged: a plain tuple, because every request makes one.
 
 The verdict; the headers as the application may see them; the rule, or None where none applies; the client's address;
-and the name of the header that carried the key, where caches do not treat that as a credential.
+the name of the header that carried the key, where caches do not treat that as a credential; and headers to add to the
+response of a key that is admitted: that it was replaced, its limits.
 """

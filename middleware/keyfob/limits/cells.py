@@ -19,9 +19,9 @@ Locks are on byte ranges beyond the data (open file description locks where ther
 gives them back when a process ends, however it ends. Nobody waits in line: a process that is stopped may hold one.
 
 The file is read and written by system calls, not mapped into memory: a process that looks into a mapping is killed by
-SIGBUS when anybody truncates the file, or when the disk is full below it. The two calls of a request are less than a
-tenth of what its limit costs in all, so that a mapping would save little. A file that is too short reads as one in
-which nothing was counted, and a full disk is an OSError.
+SIGBUS when anybody truncates the file, or when the disk is full below it. The two calls are about a quarter of what a
+limit costs a request, and that is the price of it. A file that is too short reads as one in which nothing was counted,
+and a full disk is an OSError.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ from keyfob.store.ownership import share_like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
+    from threading import Lock
+
+    from keyfob.limits.own_cell import OwnCell
 
 ROWS: Final = 1 << 17  # of each table; the file is sparse, so that rows never used take no room
 COLUMNS: Final = 15
@@ -113,17 +115,22 @@ class CellFile:
         """The bytes of *rows* rows, from *row* on; those that were never written are zero."""
         return os.pread(self.descriptor, ROW * rows, _HEADER + row * ROW).ljust(ROW * rows, b"\0")
 
-    def write_word(self, row: int, place: int, word: int) -> None:
-        """Write the word at *place*, 0 or 1, of this column in *row*."""
-        _WRITE(self.descriptor, _PACK(word), _HEADER + row * ROW + self._cell + place * WORD)
+    def offsets(self, row: int) -> tuple[int, int]:
+        """Where *row* begins in the file, and where the two words of this column do in it."""
+        start = _HEADER + row * ROW
+        return start, start + self._cell
 
-    def claim(self, row: int, place: int, word: int, fence: AbstractContextManager[object]) -> bytes:
-        """Write a word of this column, and return the row as it is after *fence*."""
-        descriptor, start = self.descriptor, _HEADER + row * ROW
-        _WRITE(descriptor, _PACK(word), start + self._cell + place * WORD)
-        with fence:
-            pass
-        data = _READ(descriptor, ROW, start)
+    def write_word(self, cell: OwnCell) -> None:
+        """Write the word of *cell*."""
+        _WRITE(self.descriptor, _PACK(cell.word), cell.at)
+
+    def claim(self, cell: OwnCell, fence: Lock) -> bytes:
+        """Write the word of *cell*, and return its row as it is after *fence*."""
+        descriptor = self.descriptor
+        _WRITE(descriptor, _PACK(cell.word), cell.at)
+        fence.acquire()  # two calls, which cost half of what `with` does
+        fence.release()
+        data = _READ(descriptor, ROW, cell.row)
         return data if len(data) == ROW else data.ljust(ROW, b"\0")
 
     def write_subject(self, row: int, subject: bytes) -> None:

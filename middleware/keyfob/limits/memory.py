@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from keyfob.limits.windows import NS, Outcome, Standing
+from keyfob.limits.windows import ANEW, NS, Outcome, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.limits.windows import Meter
+    from keyfob.limits.windows import Meter, Repeating
 
 _FEWEST = 1024  # counts before those that are over are dropped
 
@@ -39,6 +39,10 @@ class MemoryCounter:
         if len(self._counted) > self._prune_at:
             self._prune(after[0].now)
         return Outcome(has_room=True, standings=after)
+
+    def repeating(self, *_: object) -> Repeating:
+        """Spare nothing: there is no file to be found."""
+        return ANEW
 
     def look(self, meters: tuple[Meter, ...]) -> tuple[Standing, ...]:
         """Read without counting."""

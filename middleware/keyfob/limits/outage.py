@@ -9,7 +9,7 @@ from keyfob.errors import LimitsUnavailable
 from keyfob.limits.windows import Outcome
 
 if TYPE_CHECKING:
-    from keyfob.limits.windows import Counter, Meter, RemoteCounter, Standing
+    from keyfob.limits.windows import Counter, Meter, RemoteCounter, Repeating, Standing, Watch
 
 log = logging.getLogger("keyfob")
 
@@ -95,6 +95,10 @@ class WithFallback:
             return self._outage.answer(error, self._alone, meters, cost)
         self._outage.end()
         return outcome
+
+    def repeating(self, meters: tuple[Meter, ...], cost: int, watch: Watch | None = None) -> Repeating:
+        """Return what counts with the counter itself: where it cannot, its caller comes here again."""
+        return self._counter.repeating(meters, cost, watch)
 
     def look(self, meters: tuple[Meter, ...]) -> tuple[Standing, ...]:
         """Read without counting. Raises LimitsUnavailable."""

@@ -14,44 +14,55 @@ if TYPE_CHECKING:
 HALF: Final = (1 << 32) - 1
 """Takes the count out of a word; the window's number is above it."""
 
+WINDOW: Final = 1 << 32
+"""From a word to the one of the next window in which the same was counted."""
+
 _FAR_AHEAD: Final = 1 << 16  # windows: 18 hours of windows of a second
-_UNPACK: Final = [struct.Struct(f"<{2 * columns}Q").unpack_from for columns in range(COLUMNS + 1)]
-_UNUSED: Final = [bytes((COLUMNS - columns) * 2 * WORD) for columns in range(COLUMNS + 1)]
-_FEW: Final = 4  # columns that are tried first, because to look for the last one takes longer
+_FEW: Final = 4  # columns that are tried before all, because to look for the last one takes longer
+_ONE_IS_USED: Final = bytes((COLUMNS - 1) * 2 * WORD)
+_FEW_ARE_USED: Final = bytes((COLUMNS - _FEW) * 2 * WORD)
+_UNPACK_ONE: Final = struct.Struct("<2Q").unpack_from
+_UNPACK_FEW: Final = struct.Struct(f"<{_FEW * 2}Q").unpack_from
+_UNPACK_ALL: Final = struct.Struct(f"<{COLUMNS * 2}Q").unpack_from
 
 
 def words_of(data: bytes) -> tuple[int, ...]:
     """Return the words of a row, two for each column, without most of those that were never written."""
-    if data.endswith(_UNUSED[1]):
-        return _UNPACK[1](data, SUBJECT)
-    if data.endswith(_UNUSED[_FEW]):
-        return _UNPACK[_FEW](data, SUBJECT)
-    return _UNPACK[COLUMNS](data, SUBJECT)
+    if data.endswith(_FEW_ARE_USED):
+        return _UNPACK_FEW(data, SUBJECT)
+    return _UNPACK_ALL(data, SUBJECT)
 
 
-def own_words(data: bytes, column: int) -> list[int]:
+def own_words(data: bytes, column: int) -> tuple[int, ...]:
     """Return the two words of *column*."""
-    return list(struct.unpack_from("<2Q", data, SUBJECT + column * 2 * WORD))
+    return _UNPACK_ONE(data, SUBJECT + column * 2 * WORD)
 
 
-def sum_up(meter: Meter, data: bytes, now: int) -> tuple[Standing, bool]:
-    """Add up what all columns say, and whether one of them is in the next window already.
+def sum_up(data: bytes, low: int) -> tuple[int, int, bool]:
+    """Add up what all columns counted in one window and in the one before; and whether one is in the next already.
 
-    A word of a window still further ahead was written before the clock was set back, and no longer counts.
+    *low* is a word of the window in which nothing was counted. Words are compared whole: to take them apart costs more,
+    and every limited request does this for every column. A word of a window still further ahead was written before the
+    clock was set back, and no longer counts.
     """
-    window = now // (meter.seconds * NS) & HALF
+    low_before, high = low - WINDOW, low + WINDOW
     current = previous = 0
     is_behind = False
-    for word in words_of(data):
-        if word:
-            ahead = (word >> 32) - window
-            if ahead == 0:
-                current += word & HALF
-            elif ahead == -1:
-                previous += word & HALF
-            elif ahead == 1:
+    for word in _UNPACK_ONE(data, SUBJECT) if data.endswith(_ONE_IS_USED) else words_of(data):
+        if word >= low:
+            if word < high:
+                current += word - low
+            elif word < high + WINDOW:
                 is_behind = True
-    return Standing(meter, current, previous, now), is_behind
+        elif word >= low_before:
+            previous += word - low_before
+    return current, previous, is_behind
+
+
+def standing_of(meter: Meter, data: bytes, now: int) -> Standing:
+    """Where *meter* stands at *now* by a whole row."""
+    current, previous, _ = sum_up(data, (now // (meter.seconds * NS) & HALF) << 32)
+    return Standing(meter, current, previous, now)
 
 
 def is_live(data: bytes, window: int) -> bool:

@@ -3,7 +3,7 @@
 A worker *claims* in its own cell, sums the cells of all workers, and *retracts* its claim if the sum is above the
 amount. Two workers that claim the last place at the same time both see the other's claim, so that they never both pass,
 though both may be refused. That is why a worker that found no room asks once more, under the row's lock: of those that
-come there, one is the last, and sees what is there. If the lock cannot be had soon, the refusal stands.
+come there, one is the last, and sees what is there. If the lock cannot be had soon, it asks without.
 
 What that takes:
 
@@ -28,35 +28,27 @@ from weakref import WeakSet
 
 from keyfob.errors import LimitsUnavailable
 from keyfob.limits.cells import PROBES, ROW, ROWS, SHARED, SUBJECT, TABLES, CellFile
-from keyfob.limits.rows import HALF, is_live, own_words, sum_up
-from keyfob.limits.windows import NS, Outcome, Standing
+from keyfob.limits.own_cell import OwnCell
+from keyfob.limits.repeated import RepeatedTake
+from keyfob.limits.rows import is_live, own_words, standing_of, sum_up
+from keyfob.limits.windows import ANEW, NS, Outcome, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from keyfob.limits.windows import Meter
+    from keyfob.limits.windows import Meter, Repeating, Watch
 
 _ROUNDS: Final = 8  # windows that may end while one request is judged
 _MOVES: Final = 8  # rows that may be given away meanwhile
-_CHECK_EVERY: Final = 1.0  # seconds between two looks at what is at the path; also after a failure
+_CHECK_EVERY: Final = NS  # nanoseconds between two looks at what is at the path; also after a failure
 _NOBODY: Final = b"\xff" * SUBJECT  # the subject of a row that is being given away
 _NEVER: Final = 1 << 80  # nanoseconds
 _NONE: Final = (b"", 0)
-_REMEMBERED: Final = 200_000  # rows, of some 200 bytes each
+_REMEMBERED: Final = 200_000  # cells, of some 400 bytes each
 
 
 _COUNTERS: WeakSet[SharedCounter] = WeakSet()
-
-
-class _Row:
-    """Where a subject is counted, and what this worker's two words there are."""
-
-    __slots__ = ("index", "words")
-
-    def __init__(self, index: int, words: list[int]) -> None:
-        self.index = index
-        self.words = words
 
 
 class _Full(NamedTuple):
@@ -73,76 +65,81 @@ class SharedCounter:
         """*like* is the file whose owner, group and mode *path* gets; *clock* tells nanoseconds since the epoch."""
         self._path = path
         self._like = like
-        self._clock = clock
-        self._one_thread = threading.Lock()
-        self._fence = threading.Lock()
+        self.clock = clock
+        self.one_thread = threading.Lock()  # held by whoever counts here
+        self.fence = threading.Lock()
         self._file: CellFile | None = None
         self._failure: OSError | None = None
-        self._check_at = 0.0  # by the monotonic clock
-        self._rows: dict[tuple[bytes, int], _Row] = {}
-        self._subjects: dict[int, tuple[bytes, int]] = {}  # of the rows that are remembered, by their index
+        self.checked_at = self.check_at = 0  # by the clock: from when to when nobody looks at the path again
+        self._cells: dict[tuple[bytes, int], OwnCell] = {}
+        self._subjects: dict[int, tuple[bytes, int]] = {}  # of the cells that are remembered, by the index of the row
         _COUNTERS.add(self)
 
     def take(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
         """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable."""
-        with self._one_thread:
+        with self.one_thread:
             try:
-                return self._take(self._opened(), meters, cost)
+                now = self.clock()
+                return self._take(self._opened(now), meters, cost, now)
             except OSError as error:
                 raise LimitsUnavailable(f"{self._path} cannot be used: {error.strerror or error}") from error
 
+    def repeating(self, meters: tuple[Meter, ...], cost: int, watch: Watch | None = None) -> Repeating:
+        """Return what counts *cost* for each of *meters* again, if this worker has cells of its own for all."""
+        with self.one_thread:
+            cells = [cell for meter in meters if (cell := self._cells.get((meter.subject, meter.seconds))) is not None]
+        if len(cells) < len(meters) or any(cell.file.column == SHARED for cell in cells):
+            return ANEW
+        return RepeatedTake(self, meters, cells, cost, watch)
+
     def look(self, meters: tuple[Meter, ...]) -> tuple[Standing, ...]:
         """Read without counting. Raises LimitsUnavailable."""
-        with self._one_thread:
+        with self.one_thread:
             try:
-                file, now = self._opened(), self._clock()
+                now = self.clock()
+                file = self._opened(now)
                 return tuple(_look(file, meter, now) for meter in meters)
             except OSError as error:
                 raise LimitsUnavailable(f"{self._path} cannot be used: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Give the cells of this worker to the next. Counting again opens the file again."""
-        with self._one_thread:
+        with self.one_thread:
             self.forget()
 
-    def _opened(self) -> CellFile:
-        """Return the file that is at the path now. Raises OSError."""
-        now = time.monotonic()
-        if now < self._check_at:
+    def _opened(self, now: int) -> CellFile:
+        """Return the file that is at the path at *now*. Raises OSError."""
+        if self.checked_at <= now < self.check_at:  # both, because a clock may be set back
             if self._file is None:
                 raise self._failure or OSError(0, "it is closed")
             return self._file
         if self._file is None or not self._file.is_at(self._path):
             self.forget()
-            self._check_at = now + _CHECK_EVERY
+            self.checked_at, self.check_at = now, now + _CHECK_EVERY
             try:
                 self._file = CellFile(self._path, self._like)
             except OSError as error:
                 self._failure = error
                 raise
-        self._check_at = now + _CHECK_EVERY
+        self.checked_at, self.check_at = now, now + _CHECK_EVERY
         return self._file
 
     def forget(self) -> None:
         """Let go of the file and of what is known of it."""
-        self._rows.clear()
-        self._subjects.clear()
-        self._check_at = 0.0
+        self._forget_cells()
+        self.checked_at = self.check_at = 0
         if self._file is not None:
             self._file.close()
             self._file = None
 
     # -- deciding
 
-    def _take(self, file: CellFile, meters: tuple[Meter, ...], cost: int) -> Outcome:
-        now = self._clock()
+    def _take(self, file: CellFile, meters: tuple[Meter, ...], cost: int, now: int) -> Outcome:
         for _ in range(_ROUNDS):
             answer = self._attempt(file, meters, cost, now)
-            if type(answer) is Outcome:  # most often, so that this is asked first
-                return answer
             if isinstance(answer, _Full) and file.column != SHARED:
                 with file.locked(answer.row):
-                    answer = self._attempt(file, meters, cost, max(now, self._clock()))
+                    answer = self._attempt(file, meters, cost, max(now, self.clock()))
             if isinstance(answer, _Full):
                 return answer.outcome
             if isinstance(answer, Outcome):
@@ -152,84 +149,75 @@ class SharedCounter:
 
     def _attempt(self, file: CellFile, meters: tuple[Meter, ...], cost: int, now: int) -> Outcome | _Full | int:
         """Claim for all of *meters* or for none, at *now*; a time is returned where that must be done again, then."""
-        claims: list[tuple[_Row, int]] = []
+        claims: list[OwnCell] = []
         standings: list[Standing] = []
-        ends = _NEVER
         for meter in meters:
-            length = meter.seconds * NS
-            window = now // length
-            ends = min(ends, (window + 1) * length)
             try:
-                row, data = self._claim(file, meter, window, cost)
+                cell, data = self._claim(file, meter, cost, now)
             except OSError:
-                self._retract(file, claims, cost)
+                _retract(claims, cost)
                 raise
-            claims.append((row, window))
-            standing, is_behind = sum_up(meter, data, now)
-            standings.append(standing)
+            claims.append(cell)
+            current, previous, is_behind = sum_up(data, cell.low)
+            standings.append(Standing(meter, current, previous, now))
             if is_behind:
-                self._retract(file, claims, cost)
-                return max(self._clock(), (window + 1) * length)
-            if not standing.fits():
-                self._retract(file, claims, cost)
+                _retract(claims, cost)
+                return max(self.clock(), cell.ends)
+            if not standings[-1].fits():
+                _retract(claims, cost)
                 seen = tuple(each._replace(current=each.current - cost) for each in standings)
                 rest = tuple(_look(file, each, now) for each in meters[len(seen) :])
-                return _Full(Outcome(has_room=False, standings=seen + rest), row.index)
-        later = self._clock()
-        if later >= ends:  # a clock that was set back meanwhile changes nothing
-            self._retract(file, claims, cost)
+                return _Full(Outcome(has_room=False, standings=seen + rest), cell.index)
+        later = self.clock()
+        if any(later >= cell.ends for cell in claims):  # a clock that was set back meanwhile changes nothing
+            _retract(claims, cost)
             return later
-        return Outcome(True, tuple(standings))  # noqa: FBT003 - by name it costs more, and every request pays
+        return Outcome(has_room=True, standings=tuple(standings))
 
-    def _claim(self, file: CellFile, meter: Meter, window: int, cost: int) -> tuple[_Row, bytes]:
-        """Count *cost* in this worker's cell; return where, and the whole row as it is after that."""
-        subject, _, _, seconds = meter
+    def _claim(self, file: CellFile, meter: Meter, cost: int, now: int) -> tuple[OwnCell, bytes]:
+        """Count *cost* in this worker's cell; return it, and the whole row as it is after that."""
+        key = meter.subject, meter.seconds
         for _ in range(_MOVES):
-            row = self._rows.get((subject, seconds)) or self._remember(file, meter, window)
+            cell = self._cells.get(key) or self._remember(file, meter, now)
+            cell.turn_to(now)
             if file.column == SHARED:
-                with file.locked(row.index) as is_held:
+                with file.locked(cell.index) as is_held:
                     if not is_held:
                         raise OSError(0, "its locks are held by a process that stands still")
-                    row.words = own_words(file.read(row.index), SHARED)
-                    data = self._add(file, row, window, cost)
+                    cell.read_again()
+                    cell.word += cost
+                    data = file.claim(cell, self.fence)
             else:
-                data = self._add(file, row, window, cost)
-            if data.startswith(subject):
-                return row, data
-            self._retract(file, [(row, window)], cost)
-            self._rows.pop((subject, seconds), None)
+                cell.word += cost
+                data = file.claim(cell, self.fence)
+            if data.startswith(meter.subject):
+                return cell, data
+            _retract([cell], cost)
+            self._forget(key)
         raise OSError(0, "it has too few rows")
-
-    def _add(self, file: CellFile, row: _Row, window: int, cost: int) -> bytes:
-        place, number = window & 1, window & HALF
-        word = row.words[place]
-        row.words[place] = word = word + cost if word >> 32 == number else number << 32 | cost
-        return file.claim(row.index, place, word, self._fence)  # with whatever others had claimed before
-
-    @staticmethod
-    def _retract(file: CellFile, claims: list[tuple[_Row, int]], cost: int) -> None:
-        """Take the claims back. Where that cannot be done, less passes in this window than could."""
-        for row, window in claims:
-            if file.column == SHARED:
-                with file.locked(row.index) as is_held:
-                    if is_held:
-                        row.words = own_words(file.read(row.index), SHARED)
-                        _subtract(file, row, window, cost)
-            else:
-                _subtract(file, row, window, cost)
 
     # -- rows
 
-    def _remember(self, file: CellFile, meter: Meter, window: int) -> _Row:
-        index, data = _find(file, meter) or self._give_row(file, meter, window)
-        if len(self._rows) >= _REMEMBERED:
-            self._rows.clear()  # each is found again by one read
-            self._subjects.clear()
+    def _remember(self, file: CellFile, meter: Meter, now: int) -> OwnCell:
+        index, data = _find(file, meter) or self._give_row(file, meter, now // (meter.seconds * NS))
+        if len(self._cells) >= _REMEMBERED:
+            self._forget_cells()  # each is found again by one read
         # A cell is known by one subject alone: what another wrote there from memory would undo what this one counts.
-        self._rows.pop(self._subjects.get(index, _NONE), None)
+        self._forget(self._subjects.get(index, _NONE))
         key = self._subjects[index] = meter.subject, meter.seconds
-        row = self._rows[key] = _Row(index, own_words(data, file.column))
-        return row
+        cell = self._cells[key] = OwnCell(file, index, meter, own_words(data, file.column))
+        return cell
+
+    def _forget(self, key: tuple[bytes, int]) -> None:
+        cell = self._cells.pop(key, None)
+        if cell is not None:
+            cell.forget()
+
+    def _forget_cells(self) -> None:
+        for cell in self._cells.values():
+            cell.forget()
+        self._cells.clear()
+        self._subjects.clear()
 
     def _give_row(self, file: CellFile, meter: Meter, window: int) -> tuple[int, bytes]:
         """Give a row to a subject that has none: one that was never used, or whose windows are over."""
@@ -247,7 +235,7 @@ class SharedCounter:
                     continue
                 # First nobody's: else a claim of the new subject would look like one of the old.
                 file.write_subject(index, _NOBODY)
-                with self._fence:
+                with self.fence:
                     pass
                 after = file.read(index)
                 if not is_live(after, window):
@@ -273,15 +261,12 @@ def _find(file: CellFile, meter: Meter) -> tuple[int, bytes] | None:
 
 def _look(file: CellFile, meter: Meter, now: int) -> Standing:
     found = _find(file, meter)
-    return Standing(meter, 0, 0, now) if found is None else sum_up(meter, found[1], now)[0]
+    return Standing(meter, 0, 0, now) if found is None else standing_of(meter, found[1], now)
 
 
-def _subtract(file: CellFile, row: _Row, window: int, cost: int) -> None:
-    place = window & 1
-    word = row.words[place]
-    if word >> 32 == window & HALF:
-        row.words[place] = word - min(cost, word & HALF)
-        file.write_word(row.index, place, row.words[place])
+def _retract(claims: list[OwnCell], cost: int) -> None:
+    for cell in claims:
+        cell.retract(cost)
 
 
 def _forget_all() -> None:

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NS: Final = 1_000_000_000  # nanoseconds in a second
 SUBJECT_SIZE: Final = 16  # bytes
+NEAR: Final = 80  # percent of a limit, in one window, from which on a key is near it
 
 
 class Meter(NamedTuple):
@@ -23,6 +27,11 @@ class Meter(NamedTuple):
     name: str  # "standard-min"
     amount: int
     seconds: int  # the length of a window
+
+    @property
+    def near(self) -> int:
+        """How much has passed in a window when its end is near."""
+        return -(-self.amount * NEAR // 100)
 
 
 class Standing(NamedTuple):
@@ -97,11 +106,43 @@ class Outcome(NamedTuple):
     standings: tuple[Standing, ...]
 
 
+Watch: TypeAlias = "tuple[Callable[[str, Meter], None], str]"
+"""Who is told that a meter is near its end, and of which key it is: apart, so that keys share the first."""
+
+
+class Repeating(Protocol):
+    """Counts the same for the same meters each time."""
+
+    def take(self) -> tuple[int, ...] | None:
+        """Count if all have room: what may pass now, and the seconds to the end of the window, of each meter in turn.
+
+        None: nothing was counted, and `Counter.take` has to say.
+        """
+        ...
+
+
+class Anew(Repeating):
+    """Counts nothing: what was found out for the last request is no use to the next."""
+
+    def take(self) -> None:
+        """Leave it to `Counter.take`."""
+
+
+ANEW: Final = Anew()
+
+
 class Counter(Protocol):
     """Counts for the meters of a request: for all or for none."""
 
     def take(self, meters: tuple[Meter, ...], cost: int) -> Outcome:
         """Count *cost* for each of *meters* if all have room. Raises LimitsUnavailable."""
+        ...
+
+    def repeating(self, meters: tuple[Meter, ...], cost: int, watch: Watch | None = None) -> Repeating:
+        """Return what counts the same again in fewer steps, after `take` has; `ANEW` where there is no such thing.
+
+        *watch* is told of each meter that is near its end by then.
+        """
         ...
 
     def look(self, meters: tuple[Meter, ...]) -> tuple[Standing, ...]:

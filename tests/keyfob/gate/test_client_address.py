@@ -242,6 +242,17 @@ def test_texts_longer_than_any_address_are_not_looked_at() -> None:
     assert None is canonical("fe80::1%" + "x" * 100)
 
 
+def test_only_peers_that_are_no_proxies_are_remembered_and_not_too_many() -> None:
+    """A proxy forwards for another client each time, and strangers cannot fill the memory."""
+    addresses = ClientAddress(TRUSTED)
+    seen = [addresses.of(scope(PROXY, f"198.51.100.{number}")) for number in (1, 2)]
+    for number in range(5_000):
+        assert f"2001:db8::{number + 1:x}" == addresses.of(scope(f"2001:db8:0::{number + 1:x}"))
+
+    assert ["198.51.100.1", "198.51.100.2"] == seen
+    assert len(addresses._clients) < 5_000
+
+
 def test_ff_49_a_peer_that_no_address_can_be_is_not_remembered() -> None:
     """Where a server hands on what a client made up, a long text costs nothing and is in no network."""
     networks = Networks(["0.0.0.0/0"])

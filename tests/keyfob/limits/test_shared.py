@@ -61,7 +61,7 @@ def test_workers_count_together(path: Path, clock: Clock) -> None:
         passed = [worker.take((meter(f"of{count}-min", 50),), 1).has_room for _ in range(20) for worker in workers]
         assert 50 == sum(passed)
         assert [True] * 50 == passed[:50]
-        columns = [worker._opened().column for worker in workers]
+        columns = [worker._opened(clock()).column for worker in workers]
         assert min(count, SHARED) == len({column for column in columns if column != SHARED})
         for worker in workers:
             worker.close()
@@ -79,7 +79,7 @@ def test_what_a_killed_worker_counted_still_counts(path: Path, clock: Clock) -> 
     heir = SharedCounter(path, clock=clock)
 
     assert 598 == heir.take((meter("a-min", 1000),), 1).standings[0].remaining
-    assert 0 == heir._opened().column
+    assert 0 == heir._opened(clock()).column
 
 
 def test_a_child_takes_a_column_of_its_own(path: Path, clock: Clock) -> None:
@@ -89,7 +89,7 @@ def test_a_child_takes_a_column_of_its_own(path: Path, clock: Clock) -> None:
     child = os.fork()
     if not child:
         fits = counter.take((meter("a-min", 10),), 1).standings[0].current == 2
-        os._exit(0 if fits and counter._opened().column == 1 else 1)
+        os._exit(0 if fits and counter._opened(clock()).column == 1 else 1)
 
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert 3 == counter.take((meter("a-min", 10),), 1).standings[0].current
@@ -98,8 +98,8 @@ def test_a_child_takes_a_column_of_its_own(path: Path, clock: Clock) -> None:
 def test_a_worker_that_stood_still_joins_the_others(path: Path, clock: Clock) -> None:
     """A request judged in a window that another worker has left already is judged in the next."""
     ahead, behind = SharedCounter(path, clock=Clock()), SharedCounter(path, clock=clock)
-    assert isinstance(ahead._clock, Clock)
-    ahead._clock.pass_time(60)
+    assert isinstance(ahead.clock, Clock)
+    ahead.clock.pass_time(60)
     assert ahead.take((meter("a-min", 10),), 10).has_room
 
     refused = behind.take((meter("a-min", 10),), 1)
@@ -159,7 +159,7 @@ def test_a_removed_file_is_made_anew(path: Path, clock: Clock) -> None:
     counter = SharedCounter(path, clock=clock)
     counter.take((meter("a-min", 10),), 10)
     path.unlink()
-    counter._check_at = 0
+    counter.check_at = 0
 
     assert counter.take((meter("a-min", 10),), 10).has_room
     assert path.exists()
@@ -172,7 +172,7 @@ def test_a_truncated_file_kills_nobody(path: Path, clock: Clock, size: int) -> N
     counter.take((meter("a-min", 10),), 4)
     os.truncate(path, size)
     counter.take((meter("a-min", 10),), 1)
-    counter._check_at = 0
+    counter.check_at = 0
 
     assert counter.take((meter("a-min", 10),), 1).has_room
     counter.close()
