@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -215,6 +216,25 @@ def _wrapped(app: ASGIApp) -> ASGIApp:
     return wrapped
 
 
+def _swallowing(app: ASGIApp) -> ASGIApp:
+    """Send the parts again, and end well whatever happens on their way."""
+    from starlette.middleware.base import BaseHTTPMiddleware
+    from starlette.responses import StreamingResponse
+
+    class Swallowing(BaseHTTPMiddleware):
+        async def dispatch(self, request: Request, call_next: Any) -> Response:
+            response = await call_next(request)
+
+            async def parts() -> AsyncIterator[bytes]:
+                with suppress(Exception):
+                    async for part in response.body_iterator:
+                        yield part
+
+            return StreamingResponse(parts(), response.status_code, response.headers)
+
+    return Swallowing(app)
+
+
 def _gzip(app: ASGIApp) -> ASGIApp:
     from starlette.middleware.gzip import GZipMiddleware
 
@@ -228,6 +248,9 @@ _OUTSIDE: dict[str, Callable[[ASGIApp], ASGIApp]] = {
     "nothing": lambda app: app,
     "BaseHTTPMiddleware": _wrapped,
     "GZipMiddleware": _gzip,
+    "two of them": lambda app: _wrapped(_wrapped(app)),
+    "one that swallows": _swallowing,
+    "one around the other": lambda app: _wrapped(_gzip(_wrapped(app))),
 }
 
 

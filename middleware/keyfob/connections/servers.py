@@ -2,12 +2,14 @@
 
 A server that is known gives access to the client's connection, so the client sees the end immediately and the
 application's way out no longer matters. Everywhere else Keyfob raises to whatever called it, which no server takes for
-a complete response. A middleware outside may: Starlette's `BaseHTTPMiddleware` sends the last part all the same. So a
-message that nothing can pass on as part of a body goes first.
+a complete response. A middleware outside may: Starlette's `BaseHTTPMiddleware` sends the last part all the same. So
+two messages go first that nothing can pass on as part of a body: a part that is none, which fails behind any number of
+them, and one of an unknown type.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import struct
@@ -16,8 +18,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import asyncio
-
     from starlette.types import Scope, Send
 
 log = logging.getLogger("keyfob")
@@ -30,11 +30,11 @@ _NOT_A_BODY: Final = object()
 def abort(send: Send, scope: Scope) -> bool:
     """Whether the connection behind *send* was aborted, or will be once the application has returned."""
     try:
-        owner: Any = getattr(send, "__self__", None)
-        module = type(owner).__module__
-        if module in _UVICORN:
-            _abort_uvicorn(owner.transport)
+        cycle = _uvicorn_cycle(send, scope)
+        if cycle is not None:
+            _abort_uvicorn(cycle.transport)
             return True
+        module = type(getattr(send, "__self__", None)).__module__
         if module == "hypercorn.protocol.http_stream":  # over HTTP/2 it leaves an incomplete stream open
             return str(scope["http_version"]).startswith("1")
         return "daphne.server" in sys.modules and _abort_daphne(scope)
@@ -45,8 +45,23 @@ def abort(send: Send, scope: Scope) -> bool:
 
 async def spoil(send: Send) -> None:
     """Make whatever takes the messages of the application fail, if it would complete the response otherwise."""
-    with suppress(Exception):
-        await send({"type": "keyfob.revoked", "body": _NOT_A_BODY, "more_body": True})
+    for kind in ("http.response.body", "keyfob.revoked"):
+        with suppress(Exception):
+            await send({"type": kind, "body": _NOT_A_BODY, "more_body": True})
+
+
+def _uvicorn_cycle(send: Send, scope: Scope) -> Any:  # noqa: ANN401 - uvicorn may not be installed
+    """Uvicorn's side of this request: what *send* belongs to or, behind middleware that sends itself, its task."""
+    owner: Any = getattr(send, "__self__", None)
+    if type(owner).__module__ in _UVICORN:
+        return owner
+    for task in asyncio.all_tasks() if "uvicorn" in sys.modules else ():
+        work: Any = task.get_coro()
+        if getattr(work, "__qualname__", None) == "RequestResponseCycle.run_asgi":
+            cycle = work.cr_frame.f_locals["self"]
+            if cycle.scope["asgi"] is scope["asgi"]:  # made for each request, and kept by what copies a scope
+                return cycle
+    return None
 
 
 def _abort_uvicorn(transport: asyncio.Transport) -> None:

@@ -290,5 +290,9 @@ async def test_a_cancellation_at_the_same_time_as_ours_is_passed_on(here: Instal
 
 
 def parts(sent: list[Message]) -> list[Message]:
-    """What a server would take for a part of a response."""
-    return [message for message in sent if message["type"].startswith("http.")]
+    """What a server would take for a part of a response: a body is bytes."""
+    return [
+        message
+        for message in sent
+        if message["type"].startswith("http.") and isinstance(message.get("body", b""), bytes | bytearray | memoryview)
+    ]
