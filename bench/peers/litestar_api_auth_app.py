@@ -13,7 +13,7 @@ import sys
 
 # -- set-up
 from litestar import Litestar, get
-from litestar_api_auth import APIAuthConfig, APIAuthPlugin, issue_api_key, require_scope
+from litestar_api_auth import APIAuthConfig, APIAuthPlugin, mint_api_key, require_scope
 from litestar_api_auth.backends.sqlalchemy import SQLAlchemyBackend, SQLAlchemyConfig
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -38,8 +38,8 @@ app = Litestar([items], plugins=[APIAuthPlugin(config=APIAuthConfig(backend=back
 async def prepare() -> None:
     """Make the table and two keys, and say what to present."""
     await backend.startup()
-    valid, _ = await issue_api_key(backend, name="live", scopes=["items:read"], prefix="acme_")
-    dead, gone = await issue_api_key(backend, name="dead", scopes=["items:read"], prefix="acme_")
+    valid, _ = await mint_api_key(backend, name="live", scopes=["items:read"], prefix="acme_")
+    dead, gone = await mint_api_key(backend, name="dead", scopes=["items:read"], prefix="acme_")
     await backend.revoke(gone.key_hash)
     forged = [f"acme_{random(len(valid) - 5)}" for _ in range(MANY)]
     show(header="X-API-Key", scheme="", valid=valid, dead=dead, forged=forged, wrong_secret=forged)
