@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,12 @@ from keyfob.runtime.runtime import Runtime
 from keyfob_admin import sessions
 from keyfob_admin.sign_in_links import make_link
 from tests.keyfob_admin.console.conftest import ANA
+from tests.postgres_server import run_sql
 
 if TYPE_CHECKING:
     from tests.keyfob_admin.console.conftest import Installation
 
+pytestmark = pytest.mark.both_engines
 NOW = datetime.now(UTC)
 
 
@@ -36,10 +39,37 @@ async def door_of(installation: Installation, kind: str = "session") -> tuple[Ru
     return runtime, door, link
 
 
-def run(installation: Installation, sql: str, *values: object) -> int:
+async def run(installation: Installation, sql: str, *values: object) -> int:
     """Write to the database past Keyfob; return how many rows changed."""
-    with sqlite3.connect(installation.settings.store.removeprefix("sqlite:///")) as database:  # type: ignore[union-attr]
-        return database.execute(sql, values).rowcount
+    url = str(installation.settings.store)
+    if url.startswith("sqlite:///"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+            return database.execute(sql, values).rowcount
+    import asyncpg  # noqa: PLC0415 (the tests of other stores need no driver)
+
+    numbers = count(1)
+    numbered = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
+    connection = await asyncpg.connect(url, server_settings={"search_path": "keyfob"})
+    try:
+        done = await connection.execute(numbered, *values)
+        return int(done.rpartition(" ")[2])
+    finally:
+        await connection.close()
+
+
+async def dumped(installation: Installation) -> str:
+    """Everything that the database holds, in small letters; bytes are written as hexadecimal digits."""
+    url = str(installation.settings.store)
+    if url.startswith("sqlite:///"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+            return "\n".join(database.iterdump()).lower()
+    name = url.rpartition("/")[2]
+    every = "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'keyfob'"
+    rows = [
+        await run_sql(f"SELECT string_agg(t::text, chr(10)) FROM keyfob.{table} t", database=name)  # noqa: S608 (our own)
+        for table in (await run_sql(every, database=name)).split()
+    ]
+    return "\n".join(filter(None, rows)).lower()
 
 
 def forged_hashes(token: str) -> list[bytes]:
@@ -53,7 +83,7 @@ async def test_ff_19_a_row_without_the_keyring_signs_nobody_in(installation: Ins
     token = "a" + "x" * 43
     end = int((NOW + timedelta(hours=1)).timestamp() * 1e6)
     for forged in forged_hashes(token):
-        run(
+        await run(
             installation,
             "INSERT INTO sessions (id_hash, key_id, mac, created_at, expires_at) VALUES (?, ?, ?, 0, ?)",
             forged,
@@ -61,7 +91,7 @@ async def test_ff_19_a_row_without_the_keyring_signs_nobody_in(installation: Ins
             forged,
             end,
         )
-        run(
+        await run(
             installation,
             "INSERT INTO sign_in_links (hash, key_id, mac, created_at, expires_at) VALUES (?, ?, ?, 0, ?)",
             forged,
@@ -89,10 +119,16 @@ async def test_ff_19_a_row_that_was_changed_signs_nobody_in(
     weak = (await _weak(installation)).id
     runtime, door, token = await door_of(installation, kind)
     table = "sessions" if kind == "session" else "sign_in_links"
-    value: Any = {"key_id": weak, "mac": b"0" * 32}.get(column, int((NOW + timedelta(days=9)).timestamp() * 1e6))
-    if column in {"created_at", "return_url"}:
-        value = 5 if column == "created_at" else "https://evil.example"
-    assert 1 == run(installation, f"UPDATE {table} SET {column} = ?", value)  # noqa: S608
+    values: dict[str, Any] = {
+        "key_id": weak,
+        "mac": b"0" * 32,
+        "created_at": 5,
+        "expires_at": int((NOW + timedelta(days=9)).timestamp() * 1e6),
+        "return_url": "https://evil.example",
+        "browser": "another",
+        "ip": "198.51.100.99",
+    }
+    assert 1 == await run(installation, f"UPDATE {table} SET {column} = ?", values[column])  # noqa: S608
 
     assert (await door.who(token, None) if kind == "session" else await door.with_link(token, None)) is None
     assert "was not written by Keyfob, and is refused" in caplog.text
@@ -117,8 +153,7 @@ async def test_ff_19_the_database_holds_nothing_that_a_browser_sends(installatio
     assert signed_in is not None
     draft = signed_in.draft_hash("draft")
     await runtime.stop()
-    with sqlite3.connect(installation.settings.store.removeprefix("sqlite:///")) as database:  # type: ignore[union-attr]
-        dump = "\n".join(database.iterdump()).lower()
+    dump = await dumped(installation)
 
     for secret in (token.encode(), signed_in.csrf, *forged_hashes(token)):
         assert secret.hex() not in dump
