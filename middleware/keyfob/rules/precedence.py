@@ -77,8 +77,10 @@ def speakers(method: str, matching: Matching) -> tuple[Rule, ...] | None:
     readings = [exact, list(written)]
     if matching.drops_slash and matching.has_slash:
         readings.append([one for one in written if one.matches_exactly(matching.length, has_slash=False)])
-    if matching.with_empty and any(one.rule_for(method) for one in written):  # this reading closes, and never opens
-        readings.append([*exact, *matching.with_empty])
+    if matching.with_empty and any(one.rule_for(method) for one in written):  # these readings close, and never open
+        count = matching.length + 1  # and no slash is left
+        as_parameter = [one for one in matching.with_empty if one.matches_exactly(count, has_slash=False)]
+        readings += [[*exact, *matching.with_empty], [*exact, *as_parameter]]
     outcomes = [_speaking(method, reading) for reading in readings]
     if None in outcomes:
         return None

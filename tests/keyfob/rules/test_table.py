@@ -235,3 +235,15 @@ def test_pm_14_what_a_rule_allows(needs: object, enough: list[set[str]], too_lit
         assert rule.allows(Held(held))
     for held in too_little:
         assert not rule.allows(Held(held))
+
+
+@pytest.mark.cases("FF-01")
+def test_an_empty_parameter_leaves_no_slash() -> None:
+    """In /a/ as Falcon reads it, {y} of /{x}/{y} is empty, whatever more special template asks for a slash as well."""
+    rules = table("/{x}/{y}", "/a", "/a/{x}/")
+
+    found = rules.speaking("GET", "/a/", may_be_empty=True)
+
+    assert found is not None
+    assert {"/a", "/{x}/{y}"} <= {one.rule.text for one in found}
+    assert ["/a"] == [one.rule.text for one in rules.speaking("GET", "/a/") or ()]
