@@ -85,8 +85,8 @@ def speakers(method: str, matching: Matching) -> tuple[Rule, ...] | None:
     if None in outcomes:
         return None
     found = tuple(dict.fromkeys(rule for outcome in outcomes for rule in outcome or ()))
-    guarded = [one for one in matching.in_another_case if one.is_guarded]
-    return _with_other_case(method, found, [*written, *guarded]) if found and guarded else found
+    closing = [one for one in matching.in_another_case if one.is_guarded or one.rule_for(method) is None]
+    return _with_other_case(method, found, [*written, *closing]) if found and closing else found
 
 
 def _speaking(method: str, families: Iterable[Family], *, fold: bool = False) -> list[Rule] | None:

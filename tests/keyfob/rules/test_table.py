@@ -247,3 +247,12 @@ def test_an_empty_parameter_leaves_no_slash() -> None:
     assert found is not None
     assert {"/a", "/{x}/{y}"} <= {one.rule.text for one in found}
     assert ["/a"] == [one.rule.text for one in rules.speaking("GET", "/a/") or ()]
+
+
+@pytest.mark.cases("FF-01")
+def test_a_path_that_is_public_under_another_method_is_closed_in_every_letter_case() -> None:
+    """GET /b is closed where only HEAD /b is open, and so is /B, which some routers take for the same."""
+    rules = compile_rules({"HEAD /b": {"public": True}, "GET /{x}": {"public": True}}, known=None, key_types=("api",))
+
+    assert [None, None] == [rules.match("GET", path) for path in ("/b", "/B")]
+    assert rules.match("GET", "/c") is not None
