@@ -80,6 +80,23 @@ def test_ff_10_no_middleware_outside_completes_it(
     is_cut(server, place, target)
 
 
+@pytest.mark.parametrize("outside", ["nothing", "two of them"])
+@pytest.mark.parametrize("kind", FOUND)
+@pytest.mark.cases("FF-10")
+def test_nobody_elses_response_is_cut(serve: Callable[..., AnyServer], place: Origin, kind: str, outside: str) -> None:
+    """Of responses under way at once those of another key go on, though the server is asked for one of its own."""
+    server, fallen, good = serve(kind, outside=outside), place.issue("items:read"), place.issue("items:read")
+    with server.wire() as one, server.wire() as two, server.wire() as cut, server.wire() as three:
+        for wire, issued in ((one, good), (two, good), (cut, fallen), (three, good)):
+            wire.send(request("/active", issued.headers))
+            assert 200 == wire.start().status
+        place.disable(fallen)
+        cut.wait_at_most(server.within)
+        assert not cut.rest().endswith(b"0\r\n\r\n")
+
+        assert all(wire.chunk() for _ in range(50) for wire in (one, two, three))
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("kind", SERVERS)
 def test_ff_14_a_stream_that_begins_late_is_cut(

@@ -112,6 +112,19 @@ class RareContract:
             assert found == await listed(store, team=None, permission=permission)
             assert len(found) == await store.count(KeyQuery(TEAM.id, NOON, permission=permission))
 
+    async def test_what_was_made_later_is_not_unused_since(self, store: KeyStore) -> None:
+        """A key younger than the moment is neither listed nor counted, made one at a time or many at once."""
+        old, young = key(1), key(2, created_at=SOON)
+        many = [(key(3), SECRET), (key(4, created_at=SOON), SECRET)]
+        await store.change(adding(old, young))
+        await store.change(lambda rows: rows.add_keys(many, 1))
+
+        for asked in ({}, {"state": "active"}):
+            for team in (TEAM.id, None):
+                query = KeyQuery(team, NOON, unused_since=NOON, **asked)  # type: ignore[arg-type]
+                assert [key(1).id, key(3).id] == sorted(view.record.id for view in await store.views(query))
+                assert 2 == await store.count(query)
+
     async def test_an_unknown_plan_suspends_all_but_admin_keys(self, store: KeyStore) -> None:
         """They are found by no list of what a plan lacks, in one team and in all."""
         await store.change(adding(key(1), key(2, key_type="admin"), team=replace(TEAM, plan="gone")))
