@@ -20,13 +20,13 @@ __all__ = ["closing"]
 pytestmark = pytest.mark.both_engines
 
 
-def invited(live: LiveConsole, name: str, email: str = "") -> Person:
+def invited(live: LiveConsole, name: str, email: str = "", team: str = TEAM) -> Person:
     """Somebody with a role in the team."""
 
     async def work() -> Person:
         async with live.installation.opened() as runtime:
             address = email or f"{name.lower()}@example.com"
-            return (await runtime.people.invite(address, team=TEAM, role="member", name=name, actor=ANA)).person
+            return (await runtime.people.invite(address, team=team, role="member", name=name, actor=ANA)).person
 
     return asyncio.run(work())
 
@@ -56,6 +56,18 @@ def test_an_owner_who_is_nobody_is_refused_at_the_field(visitor: Visitor, live: 
     )
     assert 422 == answer.status_code
     assert 'id="owner-mistake"' in answer.text
+
+
+def test_people_of_other_teams_are_not_meant(visitor: Visitor, live: LiveConsole) -> None:
+    """Neither form nor list takes the name, address or id of somebody elsewhere, or tells that one is there."""
+    ben, carl = invited(live, "Ben"), invited(live, "Carl", team="globex")
+    key, _ = live.make("export")
+    for text in ("Carl", "carl@example.com", carl.id):
+        form = {"name": "export", "permission": "items:read", "expires": "never", "owner": text}
+        refused = visitor.send_form(f"/keys/{key.id}/edit", **form)
+        assert (422, True) == (refused.status_code, f"Nobody in {TEAM} has the name" in words(refused.text)), text
+    assert f"Nobody in {TEAM} has the name" in words(visitor.get("/keys?owner=Carl").text)
+    assert ben.id in visitor.get("/keys?owner=Ben").headers["location"]
 
 
 def test_a_new_key_is_made_for_somebody_else(visitor: Visitor, live: LiveConsole) -> None:
