@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "keyfob.db-limits"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 class TestRepeatedTake(CounterContract):
     """A request like the one before is counted in fewer steps, and no otherwise."""
 

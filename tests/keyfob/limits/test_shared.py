@@ -29,16 +29,6 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "keyfob.db-limits"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 class TestSharedCounter(CounterContract):
     @pytest.fixture
     def counter(self, path: Path, clock: Clock) -> SharedCounter:
