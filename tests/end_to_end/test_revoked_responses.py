@@ -86,13 +86,13 @@ def test_ff_10_no_middleware_outside_completes_it(
 @pytest.mark.cases("FF-10")
 def test_nobody_elses_response_is_cut(serve: Callable[..., AnyServer], place: Origin, kind: str, outside: str) -> None:
     """Of responses under way at once those of another key go on, though the server is asked for one of its own."""
-    server, fallen, good = serve(kind, outside=outside), place.issue("items:read"), place.issue("items:read")
+    server, revoked, good = serve(kind, outside=outside), place.issue("items:read"), place.issue("items:read")
     with ExitStack() as stack:
         cut, *others = wires = [stack.enter_context(server.wire()) for _ in range(13)]  # whoever took any would miss
         for wire in wires:
-            wire.send(request("/active", (fallen if wire is cut else good).headers))
+            wire.send(request("/active", (revoked if wire is cut else good).headers))
             assert 200 == wire.start().status
-        place.disable(fallen)
+        place.disable(revoked)
         cut.wait_at_most(server.within)
         assert not cut.rest().endswith(b"0\r\n\r\n")
 
