@@ -21,7 +21,7 @@ import click
 import keyfob
 from keyfob.config.schema import SECTIONS
 from keyfob.config.settings import Settings
-from keyfob.in_process import Audit, Keys, TeamVerbs
+from keyfob.runtime.in_process import Audit, Keys, TeamVerbs
 from keyfob_admin.api import TABLE
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.cli import main

@@ -21,8 +21,8 @@ from keyfob.asgi.responses import DenialResponses
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.verdict import Denied, Granted, Reason
-from keyfob.rules.compiler import compile_rules
 from keyfob.rules.table import WEBSOCKET
+from keyfob.runtime.configured import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +72,7 @@ def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) ->
     """Check the *rules* of the policy *name*. Raises ConfigError."""
     where = f"[forward_auth.{name}.rules]"
     try:
-        table = compile_rules(
-            rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
-        )
+        table = rules_of(rules, catalogue)
     except ConfigError as wrong:
         raise ConfigError(f"{where}: {wrong}") from None
     for rule in table.rules:

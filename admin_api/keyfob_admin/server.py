@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
-from keyfob.log_format import logging_config
+from keyfob.config.log_format import logging_config
 from keyfob.management.daily_check import check_daily
 from keyfob.notices.delivery import Courier
 from keyfob.notices.watching import Watcher
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
-    from keyfob.log_format import Form
+    from keyfob.config.log_format import Form
     from keyfob.runtime.runtime import Runtime
 
 log = logging.getLogger("keyfob")

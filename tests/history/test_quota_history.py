@@ -28,7 +28,7 @@ import asyncio, os, sys
 from keyfob.limits.purses import Purse
 from keyfob.limits.quota_book import QuotaBook
 from keyfob.errors import LimitsUnavailable
-from keyfob.quota import Every
+from keyfob.keys.quota import Every
 from keyfob.store.opening import open_store
 
 url, history, amount = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -9,9 +9,9 @@ import msgspec
 from starlette.responses import Response
 
 from keyfob.errors import Invalid
+from keyfob.keys.quota import Every, Quota
 from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
-from keyfob.quota import Every, Quota
 from keyfob_admin.api.call import REPLAYED, answer
 from keyfob_admin.wire import Preconditions, etag, given, or_none, views
 from keyfob_admin.wire.key_limits import KeyQuota, LimitsRaised

@@ -17,8 +17,6 @@ from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError, NotFound
 from keyfob.keys.format import display, key_id_of
 from keyfob.management.actor import Actor
-from keyfob.policy.catalogue import build_catalogue
-from keyfob.rules.compiler import permissions_named
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import DEFAULT_CONFIG, config_named
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.keys import KeyLifecycle, KeySearch
     from keyfob.management.teams import Teams
-    from keyfob.policy.catalogue import Catalogue
     from keyfob.store.contract import KeyStore, KeyView
 
 
@@ -185,14 +182,3 @@ def needed_settings() -> Settings:
     if settings.store is None:
         raise ConfigError("no store is named; write url under [store], or set KEYFOB_STORE_URL")
     return settings
-
-
-def catalogue_of(settings: Settings) -> Catalogue:
-    """Build the catalogue, which needs no database."""
-    return build_catalogue(
-        permissions=settings.permissions,
-        key_types=settings.key_types,
-        plans=settings.plans,
-        limits=settings.limits,
-        rules_named=permissions_named(*settings.rule_sets),
-    )

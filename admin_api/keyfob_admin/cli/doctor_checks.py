@@ -14,12 +14,13 @@ from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.policy.permissions import covers
-from keyfob.rules.compiler import compile_rules, permissions_named
+from keyfob.rules.compiler import permissions_named
 from keyfob.rules.overlaps import overlapping_rules
+from keyfob.runtime.configured import catalogue_of, rules_of
 from keyfob.store.contract import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
-from keyfob_admin.cli.context import catalogue_of, needed_settings, open_context
+from keyfob_admin.cli.context import needed_settings, open_context
 from keyfob_admin.cli.doctor_django import GUARD, open_entrances
 from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
 from keyfob_admin.cli.doctor_limits import limits
@@ -81,9 +82,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _rules(settings: Settings) -> Iterator[Finding]:
     """Check that the rules can be understood, and name what can be granted."""
     catalogue = catalogue_of(settings)
-    table = compile_rules(
-        settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
-    )
+    table = rules_of(settings.rules, catalogue)
     if not any(settings.rule_sets):
         yield Finding(WARN, "rules", "there are none, so every request is refused", "write them under [rules]")
         return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from keyfob.keys.quota import period_of
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.limits.purses import purses_of
 from keyfob.management.key_quotas import lets_more_pass, quota_of
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
-from keyfob.quota import period_of
 from keyfob.store.quotas import CountedPeriod
 from keyfob_admin.cli.findings import OK, WARN, Finding
 from keyfob_admin.cli.output import moment
@@ -18,8 +18,8 @@ from keyfob_admin.cli.times import now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
+    from keyfob.keys.quota import Quota
     from keyfob.limits.purses import Purse
-    from keyfob.quota import Quota
     from keyfob.store.quotas import QuotaUse
     from keyfob_admin.cli.context import CliContext
 

@@ -14,7 +14,8 @@ from keyfob.config.settings import load_settings
 from keyfob.errors import AlreadyInstalled, Invalid, KeyfobError
 from keyfob.management.validation import clean_email, clean_name, clean_team_id
 from keyfob.policy.roles import OWNER
-from keyfob_admin.cli.context import catalogue_of, open_context
+from keyfob.runtime.configured import catalogue_of
+from keyfob_admin.cli.context import open_context
 from keyfob_admin.cli.exit_codes import Fault, sentence
 from keyfob_admin.cli.options import DEFAULT_CONFIG, Command, as_json_option, config_named
 from keyfob_admin.cli.output import print_json, say

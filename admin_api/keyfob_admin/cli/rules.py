@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keyfob.config.settings import Settings, load_settings
-from keyfob_admin.cli.context import catalogue_of, run_with_context, settings_if_any
+from keyfob.runtime.configured import catalogue_of
+from keyfob_admin.cli.context import run_with_context, settings_if_any
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Command, Group, as_json_option
 from keyfob_admin.cli.output import print_json, print_table, say

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from keyfob.asgi.route_check import request_to
-from keyfob.gate.target import Targets
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.policy.permissions import Held
 from keyfob.rules.compiler import compile_rules
 from keyfob.rules.rule import Match
 from keyfob.rules.template import shown
+from keyfob.runtime.configured import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,11 +47,7 @@ class _Rules:
         types = {"api", "computer", "scim", "admin", *settings.key_types}
         table = compile_rules(settings.rules, known=None, key_types=types)
         self.all = table.rules
-        self._targets = Targets(
-            table,
-            encoded_slash=settings.encoded_slash == "allow",
-            path_parameters=settings.path_parameters == "allow",
-        )
+        self._targets = targets_of(settings, table)
 
     def match(self, template: Template, method: str, team: str) -> Match | None:
         """The rule for a request to *template*, whose parameters are all the key's own team."""

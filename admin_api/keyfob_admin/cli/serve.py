@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.log_format import logging_config
+from keyfob.config.log_format import logging_config
 from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Command, host_option
@@ -19,7 +19,7 @@ from keyfob_admin.cli.output import say
 if TYPE_CHECKING:
     import socket
 
-    from keyfob.log_format import Form
+    from keyfob.config.log_format import Form
     from keyfob_admin.cli.context import CliContext
 
 MOST_WORKERS = 256

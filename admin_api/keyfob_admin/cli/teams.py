@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob_admin.cli.context import catalogue_of, needed_settings, run_with_context
+from keyfob.runtime.configured import catalogue_of
+from keyfob_admin.cli.context import needed_settings, run_with_context
 from keyfob_admin.cli.options import Group, as_json_option
 from keyfob_admin.cli.output import print_json, print_table, say
 from keyfob_admin.wire.presenters import shown_team

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from keyfob.policy.permissions import covers
-from keyfob.rules.compiler import compile_rules
+from keyfob.runtime.configured import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,9 +82,7 @@ async def _rows(page_request: PageRequest, by: str, days: int) -> Sequence[Usage
 def _permissions_by_rule(page_request: PageRequest) -> dict[str, tuple[str, ...]]:
     """What each rule of the configuration needs. Rules that an application gives as keywords are not there."""
     runtime = page_request.runtime
-    catalogue = runtime.catalogue
-    rules = compile_rules(runtime.settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
-    return {rule.text: rule.needed for rule in rules.rules}
+    return {rule.text: rule.needed for rule in rules_of(runtime.settings.rules, runtime.catalogue).rules}
 
 
 def _used(name: str, known: Mapping[str, tuple[str, ...]], rows: Sequence[UsageRow]) -> PermissionUse | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from keyfob.keys.quota import MOST
 from keyfob.management.key_limits import MOST_FACTOR, MOST_NAMES
-from keyfob.quota import MOST
 from keyfob_admin.wire.fields import Count, Moment
 
 if TYPE_CHECKING:

@@ -13,11 +13,9 @@ from keyfob.asgi.routes import ways_of
 from keyfob.asgi.unused_rules import unused_rules
 from keyfob.config.settings import load_settings
 from keyfob.gate.demands import Demands
-from keyfob.gate.target import Targets
-from keyfob.policy.catalogue import build_catalogue
-from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.rule import WEBSOCKET, Match
 from keyfob.rules.template import LITERAL
+from keyfob.runtime.configured import catalogue_of, rules_of, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from keyfob.asgi.route_order import Misplaced
     from keyfob.asgi.routes import Way
     from keyfob.config.settings import Settings
+    from keyfob.gate.target import Targets
     from keyfob.policy.catalogue import Catalogue
     from keyfob.rules.rule import Rule
     from keyfob.rules.table import RuleTable
@@ -73,12 +72,7 @@ def check_routes(app: object, settings: Settings, catalogue: Catalogue) -> Route
     if ways is None:
         return RouteCheck(None)
     table, settings = _rules_for(app, settings, catalogue)
-    targets = Targets(
-        table,
-        router=router_of(app, settings.app_prefix),
-        encoded_slash=settings.encoded_slash == "allow",
-        path_parameters=settings.path_parameters == "allow",
-    )
+    targets = targets_of(settings, table, router_of(app, settings.app_prefix))
     return RouteCheck(
         tuple(route for way in ways for route in _checked(way, targets)),
         tuple(unused_rules(app, table.rules)),
@@ -98,13 +92,8 @@ def _rules_for(app: object, settings: Settings, catalogue: Catalogue) -> tuple[R
             if APIKeyMiddleware in {getattr(entry, "cls", None), getattr(entry, "middleware", None)}:
                 options = dict(getattr(entry, "kwargs", {}))
                 settings = load_settings(options.pop("config", None), environ=os.environ, overrides=options)
-                catalogue = build_catalogue(
-                    permissions=settings.permissions,
-                    key_types=settings.key_types,
-                    plans=settings.plans,
-                    rules_named=permissions_named(*settings.rule_sets),
-                )
-    return compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types), settings
+                catalogue = catalogue_of(settings)
+    return rules_of(settings.rules, catalogue), settings
 
 
 def _listed(layer: object, name: str) -> Iterable[object]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.policy.ip_ranges import parse_range
 from keyfob.store.url import InvalidURL, StoreURL
-from keyfob.suggestions import did_you_mean
 
 ARGON2_DEFAULTS: Mapping[str, int] = MappingProxyType({"memory_kib": 19_456, "time": 2})  # OWASP's least
 _VALKEY = frozenset({"valkey", "valkeys", "redis", "rediss"})  # those that end in s with TLS

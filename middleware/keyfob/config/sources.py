@@ -15,7 +15,7 @@ from keyfob.config.kinds import InvalidValue, placed, table
 from keyfob.config.notices import NOTICE, NoticeSettings, checked_notice
 from keyfob.config.schema import ENTRIES, FOREIGN, FORWARD_AUTH, KEYWORDS, SECRETS, SECTIONS, TABLES
 from keyfob.errors import ConfigError
-from keyfob.suggestions import did_you_mean, is_misspelt, nearest
+from keyfob.errors.suggestions import did_you_mean, is_misspelt, nearest
 
 if TYPE_CHECKING:
     from keyfob.config.kinds import Kind

@@ -12,13 +12,12 @@ from keyfob.asgi.rule_report import router_behind
 from keyfob.config.settings import load_settings
 from keyfob.errors import ConfigError
 from keyfob.fastapi.requirement import SCHEME
-from keyfob.gate.target import Targets
-from keyfob.policy.catalogue import build_catalogue
-from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.rule import Match
+from keyfob.runtime.configured import catalogue_of, rules_of, targets_of
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
+    from keyfob.gate.target import Targets
     from keyfob.rules.rule import Rule
 
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
@@ -52,7 +51,8 @@ def describe(app: FastAPI | APIKeyMiddleware) -> None:
 
     """
     inner, settings = _protected(app)
-    targets, scheme = _targets(settings, inner), _scheme(settings)
+    rules = rules_of(settings.rules, catalogue_of(settings))
+    targets, scheme = targets_of(settings, rules, router_behind(inner, settings.app_prefix)), _scheme(settings)
     original = inner.openapi
 
     def openapi() -> dict[str, Any]:
@@ -78,17 +78,6 @@ def _protected(app: FastAPI | APIKeyMiddleware) -> tuple[FastAPI, Settings]:
         "describe() found no APIKeyMiddleware: call it after app.add_middleware(APIKeyMiddleware, …), or hand it the "
         "middleware that is around the application"
     )
-
-
-def _targets(settings: Settings, app: FastAPI) -> Targets:
-    catalogue = build_catalogue(
-        permissions=settings.permissions,
-        key_types=settings.key_types,
-        plans=settings.plans,
-        rules_named=permissions_named(*settings.rule_sets),
-    )
-    table = compile_rules(settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types)
-    return Targets(table, router=router_behind(app, settings.app_prefix), encoded_slash=False)
 
 
 def _scheme(settings: Settings) -> dict[str, Any]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from keyfob.quota import ExtraQuota, Quota
+    from keyfob.keys.quota import ExtraQuota, Quota
 
 MetadataValue: TypeAlias = "str | int | float | bool"
 NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})

@@ -10,10 +10,10 @@ from keyfob.policy.limits import PlanLimits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from keyfob.keys.quota import Quota
     from keyfob.keys.record import KeyRecord
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.limits import Limit
-    from keyfob.quota import Quota
 
 NO_RULE: tuple[str, ...] = ()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Self
 
+from keyfob.keys.quota import period_of
 from keyfob.limits.purses import PurseStanding
-from keyfob.quota import period_of
 from keyfob.store.quotas import CountedPeriod
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from keyfob.keys.quota import Every, Quota
     from keyfob.limits.meters import KeyLimits
-    from keyfob.quota import Every, Quota
 
 
 class Purse(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid, PersonLeft, TeamExists
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import Actor
 from keyfob.management.departures import carry_out
@@ -13,7 +14,6 @@ from keyfob.management.people_reach import check_genuine, told_of
 from keyfob.management.validation import clean_email, clean_name, clean_team_id
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source
 from keyfob.policy.roles import OWNER
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

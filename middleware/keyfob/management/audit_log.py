@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.audit import ACTIONS
 from keyfob.errors import Invalid
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import key_id_of
 from keyfob.management.pagination import (
     DEFAULT_PAGE,
@@ -19,7 +20,6 @@ from keyfob.management.pagination import (
     write_token,
 )
 from keyfob.store.contract import EventQuery
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

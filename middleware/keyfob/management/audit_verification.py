@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyfob.audit import BEHIND_END, ChainVerifier, Fault, Head
+from keyfob.keyring.person_seal import is_sealed as is_sealed_person
 from keyfob.keyring.states import SigningKeyState, is_sealed
 from keyfob.management.audited_state import AFTER, differences, state_of_key, state_of_person, state_of_team
-from keyfob.people.seal import is_sealed as is_sealed_person
 from keyfob.store.contract import EventQuery
 
 if TYPE_CHECKING:

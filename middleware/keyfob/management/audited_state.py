@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from keyfob.keys.quota import ExtraQuota, Quota
     from keyfob.keys.record import KeyRecord, RaisedLimits, Team
     from keyfob.people.record import Person
-    from keyfob.quota import ExtraQuota, Quota
 
 AFTER = "after"  # the member of an event's detail
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keyfob.keyring.person_seal import is_sealed
 from keyfob.management.actor import Actor
-from keyfob.people.seal import is_sealed
 from keyfob.policy.permissions import missing
 from keyfob.policy.roles import best_role
 

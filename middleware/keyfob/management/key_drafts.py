@@ -8,23 +8,23 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, cast
 
 from keyfob.errors import FixedPermissions, Invalid, NotFound, PlanRequired
+from keyfob.errors.suggestions import SUGGESTED, did_you_mean, nearest
 from keyfob.keys.format import key_id_of
 from keyfob.keys.record import NO_METADATA
 from keyfob.management.key_limits import known_limits
 from keyfob.management.key_policy import check_policy, default_expiry
 from keyfob.management.metadata import merged
 from keyfob.management.validation import NAME_LENGTH, clean_fields, clean_owner
-from keyfob.suggestions import SUGGESTED, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
 
+    from keyfob.keys.quota import Quota
     from keyfob.keys.record import KeyRecord, MetadataValue
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.key_types import KeyType
-    from keyfob.quota import Quota
 
 
 class Absent(Enum):

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from keyfob.errors import ExceedsOwnLimits, Invalid
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.record import RaisedLimits
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.management.key_quotas import lets_more_pass, quota_of
 from keyfob.policy.permissions import covers
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
+    from keyfob.keys.quota import Quota
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.limits import Limit, PlanLimits
-    from keyfob.quota import Quota
 
 MOST_NAMES: Final = 16
 MOST_FACTOR: Final = 1_000.0

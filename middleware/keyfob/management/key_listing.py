@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid, NotFound
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import KEY_ID, key_id_of
 from keyfob.keys.record import State
 from keyfob.management.pagination import (
@@ -20,7 +21,6 @@ from keyfob.management.pagination import (
     write_token,
 )
 from keyfob.store.contract import KeyQuery
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

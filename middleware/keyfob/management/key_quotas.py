@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import ConfigError, Invalid, NoQuota
+from keyfob.keys.quota import MOST, Every, ExtraQuota, Quota, period_of
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.limits.purses import quota_now
 from keyfob.management.idempotency import Once, UnderWay
 from keyfob.policy.quotas import read_quota
-from keyfob.quota import MOST, Every, ExtraQuota, Quota, period_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

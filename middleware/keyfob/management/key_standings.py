@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
+from keyfob.keys.quota import period_of
 from keyfob.limits.meters import KeyLimits, limits_of, meters_of
 from keyfob.limits.purses import purses_of, quota_now
 from keyfob.limits.windows import NS, RemoteCounter
-from keyfob.quota import period_of
 from keyfob.store.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keyfob.keys.quota import Period
     from keyfob.keys.record import KeyRecord
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.limits.purses import Purse
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.quota import Period
     from keyfob.store.quotas import QuotaTable
 
 

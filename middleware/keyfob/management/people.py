@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid, NotFound, PersonLeft
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import confirmed
 from keyfob.management.departures import carry_out, require_owner
@@ -34,7 +35,6 @@ from keyfob.management.person_links import INVITATION_LASTS
 from keyfob.management.validation import clean_email, clean_name
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
 from keyfob.store.people import PeopleQuery
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

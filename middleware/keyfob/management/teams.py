@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import Invalid, NotFound, TeamExists, TeamInUse
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.record import NO_METADATA, Team
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import state_of_team
@@ -14,7 +15,6 @@ from keyfob.management.metadata import clean_external_id, clean_metadata, merged
 from keyfob.management.pagination import DEFAULT_PAGE, LARGEST_PAGE, Page, read_number, read_token, write_token
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import DEFAULT_PLAN
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

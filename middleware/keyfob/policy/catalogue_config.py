@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.policy.key_types import ADMIN, DEFAULT_KEY_TYPES, DEFAULT_PLAN, DEFAULT_PLANS, KeyType
 from keyfob.policy.lifetimes import read_length, written_length
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, is_permission
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.suggestions import did_you_mean
+from keyfob.errors.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

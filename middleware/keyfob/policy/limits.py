@@ -13,13 +13,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyfob.errors import ConfigError
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.policy.quotas import read_quota
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from keyfob.quota import Quota
+    from keyfob.keys.quota import Quota
 
 UNITS: Final[Mapping[str, int]] = MappingProxyType({"s": 1, "min": 60, "h": 3600, "day": 86_400})
 MOST: Final = 1_000_000_000  # of an amount; four workers' counts of it still fit into 32 bits

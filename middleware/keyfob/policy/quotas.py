@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import ConfigError
-from keyfob.quota import MOST, Every, Quota
-from keyfob.suggestions import did_you_mean
+from keyfob.errors.suggestions import did_you_mean
+from keyfob.keys.quota import MOST, Every, Quota
 
 if TYPE_CHECKING:
     from collections.abc import Collection

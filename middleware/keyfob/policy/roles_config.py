@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.policy.catalogue import ADMIN
 from keyfob.policy.roles import DEFAULT_ROLES, OWNER, Role
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from keyfob.policy.catalogue import Catalogue

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import ConfigError
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.policy.permissions import is_permission
 from keyfob.rules.parser import Target, read_target, reject
 from keyfob.rules.table import PARAMETER, Match, Rule, RuleTable
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from keyfob.policy.limits import Limit

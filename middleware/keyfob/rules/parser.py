@@ -6,9 +6,9 @@ import re
 from typing import NamedTuple, NoReturn
 
 from keyfob.errors import ConfigError
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.rules.safe_path import is_safe_path
 from keyfob.rules.table import LITERAL, PARAMETER, REST, WEBSOCKET, Segment
-from keyfob.suggestions import did_you_mean
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # The IANA registry of HTTP methods, PURGE, and Keyfob's own word for WebSocket handshakes.

@@ -13,13 +13,12 @@ from urllib.parse import unquote
 from keyfob.errors import Invalid, LimitsUnavailable, NotFound
 from keyfob.gate.client_address import Networks, canonical
 from keyfob.gate.demands import Demands
-from keyfob.gate.target import Targets
 from keyfob.gate.verdict import Reason
 from keyfob.keys.format import key_id_of
 from keyfob.management.key_state import state_of
 from keyfob.policy.permissions import Held
-from keyfob.rules.compiler import compile_rules
 from keyfob.rules.rule import WEBSOCKET, Match
+from keyfob.runtime.configured import rules_of, targets_of
 from keyfob.store.refusals import KEPT
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.config.settings import Settings
+    from keyfob.gate.target import Targets
     from keyfob.keys.record import KeyRecord, State
     from keyfob.management.actor import Actor
     from keyfob.management.key_standings import Full, KeyStandings
@@ -146,14 +146,7 @@ class Explainer:
         )
 
     def _targets(self) -> Targets:
-        settings, catalogue = self._settings, self._catalogue
-        return Targets(
-            compile_rules(
-                settings.rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
-            ),
-            encoded_slash=settings.encoded_slash == "allow",
-            path_parameters=settings.path_parameters == "allow",
-        )
+        return targets_of(self._settings, rules_of(self._settings.rules, self._catalogue))
 
     async def _visible(self, key_id: str | None, actor: Actor) -> KeyRecord:
         record = None if key_id is None else (await self._store.find(key_id)).record

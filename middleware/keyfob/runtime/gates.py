@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.gate.credentials import CredentialReader
 from keyfob.gate.gate import Gate
-from keyfob.rules.compiler import compile_rules
+from keyfob.runtime.configured import rules_of
 from keyfob.runtime.rate_limits import rate_limiter_of
 
 if TYPE_CHECKING:
@@ -28,11 +28,8 @@ def build_gate(
 ) -> Gate:
     """Make a gate. `Runtime.gate` says what the arguments are. Raises ConfigError."""
     settings, catalogue = runtime.settings, runtime.catalogue
-    table = compile_rules(
-        rules, known=catalogue.known_to_rules(), key_types=catalogue.key_types, limits=catalogue.limits
-    )
     return Gate(
-        rules=table,
+        rules=rules_of(rules, catalogue),
         addresses=addresses,
         key_cache=runtime.key_cache,
         freshness=runtime.freshness,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from keyfob.gate.client_address import Networks
 from keyfob.management.key_drafts import patched
 from keyfob.policy.permissions import Held
-from keyfob.rules.compiler import compile_rules
+from keyfob.runtime.configured import rules_of
 from keyfob.store.use_details import OTHERS
 
 if TYPE_CHECKING:
@@ -87,10 +87,9 @@ class Previewer:
 
     def _rules(self) -> dict[str, list[Rule]]:
         """Every rule by its text, which may stand in several sets."""
-        known, types = self._catalogue.known_to_rules(), self._catalogue.key_types
         found: dict[str, list[Rule]] = {}
         for raw in self._rule_sets:
-            for rule in compile_rules(raw, known=known, key_types=types).rules:
+            for rule in rules_of(raw, self._catalogue).rules:
                 found.setdefault(rule.text, []).append(rule)
         return found
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from keyfob.config.keyring_source import keyring_of
-from keyfob.connections.outage import close_when_lease_expires
+from keyfob.config.log_format import install_fallback
 from keyfob.connections.registry import OpenConnections
 from keyfob.errors import ConfigError, Outdated, StoreUnavailable
 from keyfob.gate.authenticator import Authenticator, require_asyncio
@@ -24,18 +24,17 @@ from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.limits.meters import limits_of
 from keyfob.limits.quota_book import QuotaBook
-from keyfob.log_format import install_fallback
 from keyfob.management.key_issuer import argon2_parameters
-from keyfob.policy.catalogue import build_catalogue
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
-from keyfob.rules.compiler import permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
+from keyfob.runtime.configured import catalogue_of
 from keyfob.runtime.gates import build_gate
 from keyfob.runtime.inspection import inspect
 from keyfob.runtime.management import ManagedRuntime
+from keyfob.runtime.outage import close_when_lease_expires
 from keyfob.runtime.rate_limits import close_counter, open_counter, wall_clock
 from keyfob.store.opening import open_store
 
@@ -62,13 +61,7 @@ class Runtime(ManagedRuntime):
         """Build everything without touching the database. Raises ConfigError."""
         install_fallback()
         self.settings = settings
-        self.catalogue = build_catalogue(
-            permissions=settings.permissions,
-            key_types=settings.key_types,
-            plans=settings.plans,
-            limits=settings.limits,
-            rules_named=permissions_named(*settings.rule_sets),
-        )
+        self.catalogue = catalogue_of(settings)
         self.stats = Stats()
         self.usage = Usage(self.stats, days=settings.usage.days)
         self.connections = OpenConnections(self.catalogue.suspends, self.begin_elsewhere)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from keyfob.suggestions import did_you_mean
+from keyfob.errors.suggestions import did_you_mean
 
 SQLITE: Final = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
+from keyfob.keys.quota import Every, period_of
 from keyfob.limits.purses import Purse
 from keyfob.limits.quota_book import IDLE, QuotaBook
-from keyfob.quota import Every, period_of
 from keyfob.store.quotas import CountedPeriod
 
 if TYPE_CHECKING:

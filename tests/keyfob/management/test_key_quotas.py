@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.errors import ExceedsOwnLimits, Forbidden, IdempotencyInProgress, IdempotencyMismatch, Invalid, NoQuota
+from keyfob.keys.quota import MOST, Every, ExtraQuota, Quota
 from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_quotas import lets_more_pass, quota_of
 from keyfob.policy.catalogue import build_catalogue
-from keyfob.quota import MOST, Every, ExtraQuota, Quota
 from tests.keyfob.management.conftest import CATALOGUE, ROOT, once
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from keyfob.errors import ConfigError
+from keyfob.keys.quota import MOST, Every, Quota
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.policy.limits import PlanLimits
-from keyfob.quota import MOST, Every, Quota
 
 EXAMPLE = 'for example { amount = 10000, every = "month" }'
 WRONG = [

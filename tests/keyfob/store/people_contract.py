@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from keyfob.keyring.person_seal import is_sealed
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source
-from keyfob.people.seal import is_sealed
 from keyfob.store.people import PeopleQuery
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, SIGNING_KEY, TEAM, adding, erasing, key
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.config.settings import load_settings
-from keyfob.quota import Every, period_of
+from keyfob.keys.quota import Every, period_of
 from keyfob.store.quotas import Batch, CountedPeriod, Settlement
 from keyfob_admin.cli.context import open_context
 from keyfob_admin.cli.times import now

@@ -15,7 +15,7 @@ import pytest
 
 import keyfob
 import keyfob_admin
-from keyfob.log_format import FallbackHandler, JSONFormatter, TextFormatter, install_fallback
+from keyfob.config.log_format import FallbackHandler, JSONFormatter, TextFormatter, install_fallback
 from keyfob_admin import server
 from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 from tests.keyfob_admin.cli.test_doctor_and_serve import free_port, until_up

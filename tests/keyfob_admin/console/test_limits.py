@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.keys.quota import Period
 from keyfob.management.key_standings import LimitStanding, QuotaStanding
-from keyfob.quota import Period
 from keyfob.store.contract import Use, UseDay
 from keyfob_admin.console import charts
 from keyfob_admin.console.limit_bars import bar_of, bar_of_quota

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from keyfob.audit import ChainedEvent, Event, canonical
 from keyfob.errors import StoreUnavailable
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
+from keyfob.keys.quota import Every, ExtraQuota, Quota
 from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, RaisedLimits, Team
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
-from keyfob.quota import Every, ExtraQuota, Quota
 from keyfob.store.contract import KeyView, UseDay
 from keyfob.store.idempotency import IdempotencyRecord
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from keyfob.audit import mac
 from keyfob.errors import ConfigError
+from keyfob.keyring import person_seal
 from keyfob.keyring.states import sealed
-from keyfob.people import seal
 from keyfob.people.record import folded_email
 from keyfob.store.notices import KEPT
 from keyfob.store.sql import rows
@@ -169,7 +169,7 @@ class StatementTransaction(ABC):
         """Insert or change a person with all its memberships, sealed anew. Raises ConfigError without a keyring."""
         if self._audit_key is None:
             raise ConfigError("people need the keyring; set store keyring or KEYFOB_KEYRING")
-        await self.run("put_person", rows.values_of_person(seal.sealed(person, self._audit_key())))
+        await self.run("put_person", rows.values_of_person(person_seal.sealed(person, self._audit_key())))
         await self.run("drop_memberships", (person.id,))
         for one in person.memberships:
             await self.run("add_membership", (person.id, one.team, one.role, one.by.value))
@@ -178,7 +178,7 @@ class StatementTransaction(ABC):
         """Seal with *entry* what *retiring* sealed. What it did not seal stays as it is."""
         known = {retiring.char: retiring}
         people = [rows.person_of(row) for row in await self.run("people_sealed_by", (retiring.char,))]
-        again = [seal.sealed(person, entry) for person in people if seal.is_sealed(person, known)]
+        again = [person_seal.sealed(person, entry) for person in people if person_seal.is_sealed(person, known)]
         await self.run("reseal_people", (json.dumps([[one.id, one.sealed_by, one.seal] for one in again]),))
 
     async def keys_of_person(self, person_id: str) -> list[KeyRecord]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from keyfob.keyring.person_seal import is_sealed, sealed
 from keyfob.people.record import GivenBy, Membership, PersonState, Source
-from keyfob.people.seal import is_sealed, sealed
 from tests.keyfob.store.people_contract import ANA, ENTRIES
 from tests.keyfob.store.samples import NOON, SIGNING_KEY, TEAM
 

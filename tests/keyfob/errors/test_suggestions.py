@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob import suggestions
-from keyfob.errors import Invalid
+from keyfob.errors import Invalid, suggestions
 from keyfob.keys.record import Creator, KeyRecord
 from keyfob.management.key_drafts import KeyDraft, accepted, patched
 from keyfob.policy.catalogue import build_catalogue

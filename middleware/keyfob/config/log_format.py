@@ -88,7 +88,7 @@ def install_fallback() -> None:
 
 def logging_config(form: Form, *, level: str = "INFO", others: str = "INFO") -> Mapping[str, Any]:
     """Make a configuration for `logging.config.dictConfig`: Keyfob from *level* on, uvicorn from *others* on."""
-    formatter = "keyfob.log_format.JSONFormatter" if form == "json" else "keyfob.log_format.TextFormatter"
+    formatter = "keyfob.config.log_format.JSONFormatter" if form == "json" else "keyfob.config.log_format.TextFormatter"
     return {
         "version": 1,
         "disable_existing_loggers": False,

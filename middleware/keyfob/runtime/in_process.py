@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyfob.config.settings import load_settings
 from keyfob.errors import Forbidden, Invalid
+from keyfob.errors.suggestions import did_you_mean
 from keyfob.gate.verdict import Grant
 from keyfob.management.actor import Actor
 from keyfob.management.audit_log import EventSearch
@@ -26,7 +27,6 @@ from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
 from keyfob.policy.key_types import ADMIN
 from keyfob.runtime.runtime import Runtime
-from keyfob.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence

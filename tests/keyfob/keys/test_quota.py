@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from keyfob.quota import Every, Period, period_of
+from keyfob.keys.quota import Every, Period, period_of
 
 A_DAY = 86_400
 PERIODS = [
