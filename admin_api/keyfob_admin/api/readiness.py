@@ -9,9 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from keyfob import APIKeyMiddleware
-from keyfob.errors import LimitsUnavailable, StoreUnavailable
-from keyfob.limits.outage import RemoteWithFallback
-from keyfob.propagation.reach import signal_problems, unreached
+from keyfob.errors import StoreUnavailable
+from keyfob.runtime.rate_limits import LOCAL, problem_of
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire.health import Health, LimitsHealth, NoticesHealth, Readiness, ReadinessDetail, ReadinessQuery
@@ -56,7 +55,7 @@ async def readyz(call: Call) -> Response:
     limits = await _limits(runtime) if is_verbose else None  # first, because it may find a problem
     try:
         await runtime.store.changes(None)
-        problems = await signal_problems(runtime.store)
+        problems = await runtime.signal_problems()
     except StoreUnavailable:
         problems = None
     if problems is not None and runtime.counter is not None and runtime.counter.problem is not None:
@@ -72,7 +71,7 @@ async def _detail(runtime: Runtime, limits: LimitsHealth | None) -> ReadinessDet
     signal = store.workers.signal_id
     workers = far = notices = None
     try:
-        workers, far = len(await store.workers.all()), len(await unreached(store))
+        workers, far = len(await store.workers.all()), len(await runtime.unreached())
         notices = await _notices(runtime)
     except StoreUnavailable:
         pass  # which the status says
@@ -95,19 +94,11 @@ async def _detail(runtime: Runtime, limits: LimitsHealth | None) -> ReadinessDet
 
 
 async def _limits(runtime: Runtime) -> LimitsHealth | None:
-    """Ask whoever counts for nothing, as a request does: this process may not have counted for long."""
-    counter = runtime.counter
-    if counter is None:
+    if runtime.counter is None:
         return None
-    is_remote = isinstance(counter, RemoteWithFallback)
-    try:
-        if isinstance(counter, RemoteWithFallback):
-            await counter.take_remotely((), 0)
-        else:
-            counter.take((), 0)
-    except LimitsUnavailable:
-        pass  # "closed"; the counter has noted it
-    return LimitsHealth("valkey" if is_remote else "file", counter.problem is None, counter.problem)
+    problem = await problem_of(runtime.counter)
+    is_local = runtime.settings.limits_store == LOCAL
+    return LimitsHealth("file" if is_local else "valkey", problem is None, problem)
 
 
 async def _notices(runtime: Runtime) -> NoticesHealth | None:

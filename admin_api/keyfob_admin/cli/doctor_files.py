@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
-from keyfob.propagation.reach import unreached
 from keyfob.store.sqlite.files import refuse_second_name
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.store import SQLiteStore
@@ -102,7 +101,7 @@ async def signal(context: CliContext) -> AsyncIterator[Finding]:
     if is_open(path) and not is_open(context.store.path):
         yield Finding(FAIL, "change signal", f"{path} is open to others", f"chmod 600 {path}")
     recently = now() - ALIVE
-    elsewhere = [worker for worker in await unreached(context.store) if worker.seen_at > recently]
+    elsewhere = [worker for worker in await context.runtime.unreached() if worker.seen_at > recently]
     for worker in elsewhere:
         reads = "reads another one: another kernel, folder or name of the file" if worker.signal else "cannot read it"
         fix = f"let it read {path}, in the folder that all share, and restart it"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.management.escalation import is_root
 from keyfob.policy.key_types import ADMIN
-from keyfob.propagation.reach import seconds_until_effective
 from keyfob.store.contract import KeyQuery
 from keyfob_admin.console import humanize
 
@@ -38,8 +37,7 @@ async def disabling(page_request: PageRequest, view: KeyView) -> str:
 
 async def when(page_request: PageRequest) -> str:
     """From when on a change is in force."""
-    runtime = page_request.runtime
-    delay = await seconds_until_effective(runtime.store, runtime.settings.max_staleness)
+    delay = await page_request.runtime.seconds_until_effective()
     return f"within {humanize.seconds(delay)}" if delay else "from now on"
 
 

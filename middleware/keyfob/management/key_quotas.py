@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from keyfob.errors import ConfigError, Invalid, NoQuota
 from keyfob.keys.quota import MOST, Every, ExtraQuota, Quota, period_of
 from keyfob.limits.meters import KeyLimits, limits_of
-from keyfob.limits.purses import quota_now
+from keyfob.limits.purses import purses_of, quota_now
 from keyfob.management.idempotency import Once, UnderWay
 from keyfob.policy.quotas import read_quota
+from keyfob.store.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from keyfob.keys.quota import Period
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.management.idempotency import IdempotencyKey
@@ -42,6 +44,40 @@ def clean_quota(value: object, *, pointer: str = "/quota") -> Quota | None:
 def quota_of(catalogue: Catalogue, record: KeyRecord, at: datetime) -> Quota | None:
     """The quota of a key at this time, its own or its plan's, with what was added for the present period."""
     return quota_now(limits_of(catalogue, record) or KeyLimits(), at.timestamp())
+
+
+class CountedQuota(NamedTuple):
+    """A quota that the requests of a key count toward, and the period in which they are counted at present."""
+
+    name: str  # as clients see it
+    amount: int
+    is_of_team: bool
+    period: Period
+    counted: CountedPeriod
+
+
+def counted_quotas(catalogue: Catalogue, record: KeyRecord, at: float) -> list[CountedQuota]:
+    """List the quota of a key and that of its team, at the time *at*, in seconds since the epoch. Either may lack."""
+    own = limits_of(catalogue, record) or KeyLimits()
+    found = []
+    for purse in purses_of(record.limits_id or record.id, record.team, quota_now(own, at), own.team_quota):
+        period = period_of(purse.every, at)
+        counted = CountedPeriod(purse.subject, *period)
+        found.append(CountedQuota(purse.name, purse.amount, purse.subject.startswith("team/"), period, counted))
+    return found
+
+
+def exceeds_team(catalogue: Catalogue, record: KeyRecord) -> Quota | None:
+    """The quota of the key's team, if the key's own lets more pass than that."""
+    own = limits_of(catalogue, record) or KeyLimits()
+    return own.team_quota if is_beyond(record.quota, own.team_quota) else None
+
+
+def is_beyond(quota: Quota | None, of_team: Quota | None) -> bool:
+    """Whether *quota* lets more pass than all keys of a team may use together, in a period of the same length."""
+    if quota is None or of_team is None:
+        return False
+    return quota.every is of_team.every and lets_more_pass(of_team, quota)
 
 
 def lets_more_pass(before: Quota | None, after: Quota | None) -> bool:

@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
-from keyfob.keys.quota import period_of
 from keyfob.limits.meters import KeyLimits, limits_of, meters_of
-from keyfob.limits.purses import purses_of, quota_now
 from keyfob.limits.windows import NS, RemoteCounter
-from keyfob.store.quotas import CountedPeriod
+from keyfob.management.key_quotas import counted_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from keyfob.keys.quota import Period
     from keyfob.keys.record import KeyRecord
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
-    from keyfob.limits.purses import Purse
     from keyfob.limits.windows import Standing
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
@@ -104,20 +101,18 @@ class KeyStandings:
 
         What workers hold of a quota counts as used. Raises LimitsUnavailable where nobody can say it.
         """
-        own, now = limits_of(self._catalogue, record) or KeyLimits(), self._now().timestamp()
         found = []
-        for purse in purses_of(record.limits_id or record.id, record.team, quota_now(own, now), own.team_quota):
-            period = period_of(purse.every, now)
+        for one in counted_quotas(self._catalogue, record, self._now().timestamp()):
             try:
-                use = await self._quotas.use(CountedPeriod(purse.subject, *period))
+                use = await self._quotas.use(one.counted)
             except StoreUnavailable as error:
                 raise LimitsUnavailable(str(error)) from error
-            if purse.amount - use.used - use.leased < cost:
-                found.append(Full(purse.name, purse.amount, None, period.end if cost <= purse.amount else None))
-        for one in await self._standings(record, of_rule):
-            if not one.has_room_for(cost):
-                opens_at = datetime.fromtimestamp(one.now // NS + one.wait_for(cost), UTC)
-                _, name, amount, seconds = one.meter
+            if one.amount - use.used - use.leased < cost:
+                found.append(Full(one.name, one.amount, None, one.period.end if cost <= one.amount else None))
+        for standing in await self._standings(record, of_rule):
+            if not standing.has_room_for(cost):
+                opens_at = datetime.fromtimestamp(standing.now // NS + standing.wait_for(cost), UTC)
+                _, name, amount, seconds = standing.meter
                 found.append(Full(name, amount, seconds, opens_at if cost <= amount else None))
         return found
 
@@ -144,21 +139,16 @@ class KeyStandings:
         Raises Forbidden, NotFound, and StoreUnavailable.
         """
         record = (await self._listing.one(team_id, key_id, actor=actor, needed="keys:read")).record
-        own, now = limits_of(self._catalogue, record) or KeyLimits(), self._now().timestamp()
-        of_team = purses_of(record.id, record.team, None, own.team_quota)
-        return QuotaStandings(await self.quota_of(record), await self._standing(of_team, now))
+        return QuotaStandings(await self.quota_of(record), await self._standing(record, is_of_team=True))
 
     async def quota_of(self, record: KeyRecord) -> QuotaStanding | None:
         """Say what is used of the quota of one key. Raises StoreUnavailable."""
-        now = self._now().timestamp()
-        quota = quota_now(limits_of(self._catalogue, record) or KeyLimits(), now)
-        return await self._standing(purses_of(record.limits_id or record.id, record.team, quota, None), now)
+        return await self._standing(record, is_of_team=False)
 
-    async def _standing(self, purses: tuple[Purse, ...], now: float) -> QuotaStanding | None:
-        for purse in purses:
-            period = period_of(purse.every, now)
-            used = await self._quotas.used(CountedPeriod(purse.subject, *period))
-            return QuotaStanding(purse.name, purse.amount, used, period)
+    async def _standing(self, record: KeyRecord, *, is_of_team: bool) -> QuotaStanding | None:
+        for one in counted_quotas(self._catalogue, record, self._now().timestamp()):
+            if one.is_of_team is is_of_team:
+                return QuotaStanding(one.name, one.amount, await self._quotas.used(one.counted), one.period)
         return None
 
 

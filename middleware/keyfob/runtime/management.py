@@ -24,11 +24,14 @@ from keyfob.management.provider_sign_in import ProviderSignIn
 from keyfob.management.teams import Teams
 from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles
+from keyfob.propagation.reach import seconds_until_effective, signal_problems, unreached
 from keyfob.rules.compiler import limits_named
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from keyfob.config.settings import Settings
     from keyfob.gate.authenticator import Authenticator
     from keyfob.keyring.active import ActiveKeyring
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.group_rules import GroupRule
     from keyfob.store.contract import KeyStore
+    from keyfob.store.workers import Worker
 
 
 class ManagedRuntime:
@@ -160,6 +164,18 @@ class ManagedRuntime:
     def explainer(self) -> Explainer:
         """Why a request was refused, or would be."""
         return Explainer(self.store, self.catalogue, self.settings, self.now, self.standings)
+
+    async def seconds_until_effective(self) -> float:
+        """How long some worker may still go by the state before a change that was just made."""
+        return await seconds_until_effective(self.store, self.settings.max_staleness)
+
+    async def unreached(self) -> Sequence[Worker]:
+        """The workers that a change does not reach immediately. Raises StoreUnavailable."""
+        return await unreached(self.store)
+
+    async def signal_problems(self) -> list[str]:
+        """Why changes are not immediate on this host. Raises StoreUnavailable."""
+        return await signal_problems(self.store)
 
     @staticmethod
     def now() -> datetime:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import ConfigError
+from keyfob.errors import ConfigError, LimitsUnavailable
 from keyfob.gate.rate_limiter import RateLimiter
 from keyfob.limits.memory import MemoryCounter
 from keyfob.limits.outage import RemoteWithFallback, WithFallback
@@ -73,6 +74,19 @@ async def close_counter(counter: WithFallback | RemoteWithFallback | None) -> No
         await counter.disconnect()
     elif counter is not None:
         counter.close()
+
+
+async def problem_of(counter: WithFallback | RemoteWithFallback) -> str | None:
+    """Why requests cannot be counted where they should be, asked as a request asks it; None if they can be.
+
+    Nothing is counted. *counter* may not have counted for long, so that it knows of no problem by itself.
+    """
+    with suppress(LimitsUnavailable):  # it has noted the problem, whatever is configured for an outage
+        if isinstance(counter, RemoteWithFallback):
+            await counter.take_remotely((), 0)
+        else:
+            counter.take((), 0)
+    return counter.problem
 
 
 def file_of(settings: Settings) -> Path | None:
