@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob.errors import ConfigError, StoreUnavailable
+from keyfob.errors import ConfigError, Saturated, StoreUnavailable
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.verdict import Denied, Reason
 from keyfob.keys.foreign import ForeignText
@@ -56,6 +56,19 @@ class Authenticator:
             return None
         self._stats.cache_hits += 1
         return known
+
+    async def authenticate_or_deny(
+        self, text: bytes | Reason, key: Presented | None, client_ip: str | None
+    ) -> Entry | Denied:
+        """Find out what *text* is, as `authenticate` does. A store that cannot say is a reason to deny, too."""
+        if isinstance(text, Reason):
+            return Denied(text)
+        try:
+            return await self.authenticate(text, key, client_ip)
+        except Saturated:
+            return Denied(Reason.SATURATED)
+        except StoreUnavailable:
+            return Denied(Reason.UNAVAILABLE)
 
     async def authenticate(
         self, text: bytes, key: Presented | None = None, client_ip: str | None = None

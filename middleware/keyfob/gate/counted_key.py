@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from keyfob.gate.pending_use import NO_CELL
 from keyfob.limits.windows import Meter
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FORMS: Final = 1_024
 class CountedKey:
     """One key under one rule, in one state of the key: `Entry.describe` drops it with all else that it replaces."""
 
-    __slots__ = ("_field", "_policy", "again", "cost", "granted", "meters")
+    __slots__ = ("_field", "_policy", "again", "cell", "cost", "granted", "meters")
 
     def __init__(
         self, granted: Granted, meters: tuple[Meter, ...], cost: int, *, again: Repeating, is_told: bool
@@ -30,6 +31,8 @@ class CountedKey:
         self.meters = meters
         self.cost = cost
         self.again = again
+        self.cell = NO_CELL
+        """Where its last request was counted as a use: for the next one from the same address."""
         policy, field = _form(tuple([meter[1:] for meter in meters]))
         self._field = field if is_told else None
         self._policy = policy if granted.announcement is None else (*granted.announcement, *policy)

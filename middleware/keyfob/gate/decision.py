@@ -19,7 +19,7 @@ def judge(entry: Entry, match: Match | None, address: str | None, now: float) ->
     if match is None:
         return Denied(Reason.NO_RULE, entry.key_id)
     rule = match.rule
-    grant = entry.grant
+    grant = entry.granted.grant
     if grant.key_type not in rule.key_types:
         return Denied(Reason.WRONG_TYPE, entry.key_id)
     if rule.team_parameter is not None and match.params[rule.team_parameter] != grant.team:

@@ -12,12 +12,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from keyfob.errors import Saturated, StoreUnavailable
 from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
 from keyfob.gate.key_cache import CachedRefusal, Entry
 from keyfob.gate.rate_limiter import Uncounted
-from keyfob.gate.target import PERCENT, Targets, is_shared, needs_key
+from keyfob.gate.target import Targets, is_preflight, is_shared, needs_key, request_of
 from keyfob.gate.verdict import BEYOND_LIMITS, Denied, Granted, Public, Reason
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.rules.table import Match
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.key_verifier import Presented
+    from keyfob.gate.pending_use import Keeper
     from keyfob.gate.rate_limiter import RateLimiter
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
@@ -101,25 +101,23 @@ class Gate:
         needs no look where its digest is known.
         """
         plain, sensitive = split_headers(scope["headers"])
-        if not sensitive:
-            return self._judge_keyless(scope, plain)
-        raw_path = scope.get("raw_path")
-        if len(sensitive) != 1 or (raw_path is not None and PERCENT in raw_path) or scope["type"] != "http":
-            return self._judge_in_full(scope, sensitive)
+        if len(sensitive) != 1:
+            return self._judge_in_full(scope, sensitive) if sensitive else self._judge_keyless(scope, plain)
         name, value = sensitive[0]
         if name != self._bearer_header or value[:7] != BEARER or not self._freshness.is_current():
             return self._judge_in_full(scope, sensitive)
-        match = self._matches.get((scope["method"], scope["path"], scope.get("root_path", "")))
         known = self._key_cache.get(value[7:])
-        if match is not None and type(known) is Entry and known.networks is None:
+        try:
+            match = self._matches.get(request_of(scope))
+        except KeyError:  # a WebSocket, or a server that leaves out what it may
+            match = None
+        if match is not None and type(known) is Entry:
             rule, now = match.rule, self._now()
             team = rule.team_parameter
-            if now < known.ends and (team is None or match.params[team] == known.grant.team):
-                if rule in known.passes:
-                    client_ip = self._addresses.of(scope)
+            if now < known.ends and (team is None or match.params[team] == known.granted.grant.team):
+                client_ip = self._addresses.of(scope)
+                if known.cell.repeats(rule, client_ip, now) or self._passes(known, rule, client_ip, now):
                     self._stats.cache_hits += 1
-                    if self._usage.note_admitted(known.key_id, now, client_ip, rule):
-                        self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
                     headers = list(scope["headers"]) if self._forwards_credential else plain
                     return known.granted, headers, match, client_ip, None, known.granted.announcement
                 if rule in known.counted:
@@ -127,6 +125,13 @@ class Gate:
                     if admission is not None:
                         return admission
         return self._judge_bearer(scope, plain, sensitive, match, known)
+
+    def _passes(self, known: Entry, rule: Rule, client_ip: str | None, now: float) -> bool:
+        """Whether *known* was found to satisfy *rule* before, if under another address, and its use is noted."""
+        if rule not in known.passes:
+            return False
+        self._note_admitted(known, rule, client_ip, now, known)
+        return True
 
     def _judge_counted(
         self, scope: Scope, plain: list[Header], match: Match, known: Entry, now: float
@@ -141,8 +146,8 @@ class Gate:
             return None
         client_ip = self._addresses.of(scope)
         self._stats.cache_hits += 1
-        if self._usage.note_admitted(known.key_id, now, client_ip, rule):
-            self._key_cache.touch(known)
+        if not counted.cell.repeats(rule, client_ip, now):
+            self._note_admitted(known, rule, client_ip, now, counted)
         headers = list(scope["headers"]) if self._forwards_credential else plain
         return known.granted, headers, match, client_ip, None, counted.announcement(standing)
 
@@ -196,7 +201,7 @@ class Gate:
         match = target if isinstance(target, Match) else None
         verdict: Verdict = PUBLIC
         carrier = client_ip = None
-        if needs_key(target) and not (self._allow_preflight and _is_preflight(scope)):
+        if needs_key(target) and not (self._allow_preflight and is_preflight(scope)):
             text, carrier = self._credentials.read(sensitive)
             client_ip = self._addresses.of(scope)
             if is_shared(target) and self._credentials.is_foreign(sensitive):
@@ -222,7 +227,7 @@ class Gate:
             if key is None and self._freshness.is_current():
                 known = self._authenticator.believed(self._key_cache.get(text))
             if known is None:
-                known = await self._authenticate_or_deny(one_key(text, carrier), key, client_ip)
+                known = await self._authenticator.authenticate_or_deny(one_key(text, carrier), key, client_ip)
             if isinstance(known, Denied):
                 return known
             # No await from the last look at the freshness to here, nor in what judges.
@@ -238,15 +243,18 @@ class Gate:
         """Judge a text that is known, and note the use of its key. *outcome* is of a request that was counted."""
         if isinstance(known, CachedRefusal):
             return Denied(known.reason)
-        now = self._now()
+        rule, now = None if match is None else match.rule, self._now()
+        if known.dead is not None:
+            if not known.cell.repeats(rule, client_ip, now):
+                reason = known.dead.reason
+                self._usage.note_denied(known.key_id, now, client_ip, rule, reason, is_use=False, keeper=known)
+            return known.dead
         verdict = judge(known, match, client_ip, now)
-        rule = None if match is None else match.rule
         if isinstance(verdict, Granted):
             if rule is not None and (known.limits is not None or rule.limits):
                 return self._judge_limited(known, verdict, rule, client_ip, outcome)
-            if self._usage.note_admitted(known.key_id, now, client_ip, rule):
-                self._key_cache.touch(known)
-            if rule is not None:
+            self._note_admitted(known, rule, client_ip, now, known)
+            if rule is not None and known.networks is None:
                 known.passes.add(rule)  # so that type and permissions are not compared again
             return verdict
         is_use = is_key_valid(verdict)
@@ -262,34 +270,18 @@ class Gate:
         limiter, now = self._rate_limiter, self._now()
         verdict = granted if limiter is None else limiter.judge(known, granted, rule, outcome)
         if isinstance(verdict, Granted):
-            if self._usage.note_admitted(known.key_id, now, client_ip, rule):
-                self._key_cache.touch(known)
+            self._note_admitted(known, rule, client_ip, now)
         elif isinstance(verdict, Denied) and verdict.reason in BEYOND_LIMITS:
             self._usage.note_denied(known.key_id, now, client_ip, rule, verdict.reason, is_use=True)
         return granted if limiter is not None and limiter.observes and isinstance(verdict, Denied) else verdict
 
-    async def _authenticate_or_deny(
-        self, text: bytes | Reason, key: Presented | None, client_ip: str | None
-    ) -> Entry | Denied:
-        """Find out what *text* is. A store that cannot say is a reason to deny, too."""
-        if isinstance(text, Reason):
-            return Denied(text)
-        try:
-            return await self._authenticator.authenticate(text, key, client_ip)
-        except Saturated:
-            return Denied(Reason.SATURATED)
-        except StoreUnavailable:
-            return Denied(Reason.UNAVAILABLE)
+    def _note_admitted(
+        self, known: Entry, rule: Rule | None, client_ip: str | None, now: float, keeper: Keeper | None = None
+    ) -> None:
+        if self._usage.note_admitted(known.key_id, now, client_ip, rule, keeper=keeper):
+            self._key_cache.touch(known)  # once per flush: the cache needs no finer order of last use
 
 
 def _judged(verdict: Granted | Denied | Uncounted) -> Granted | Denied:
     """Give *verdict*, or a denial where nobody could count the request."""
     return Denied(Reason.LIMITS_UNAVAILABLE) if isinstance(verdict, Uncounted) else verdict
-
-
-def _is_preflight(scope: Scope) -> bool:
-    """Whether this is a CORS preflight as browsers send it (Fetch, section 3.2.2)."""
-    if scope["type"] != "http" or scope["method"] != "OPTIONS":
-        return False
-    names = {name for name, _ in scope["headers"]}
-    return b"origin" in names and b"access-control-request-method" in names

@@ -170,9 +170,10 @@ class KeyCache:
     def _passes_of(self, record: KeyRecord) -> set[Rule]:
         """Return the set in which all keys with the type and permissions of *record* collect the rules they satisfy.
 
-        A key with limits does not share it: it may not find there what a key without limits has put into it.
+        A key with limits does not share it: it may not find there what a key without limits has put into it. Nor does
+        one that is bound to addresses.
         """
-        if self._limits_of(record) is not None:
+        if record.ip_allow or self._limits_of(record) is not None:
             return set()
         kind = record.permissions, record.key_type
         passes = self._passes.get(kind)

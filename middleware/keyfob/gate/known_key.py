@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.gate.attributes import announcement_of, metadata_of
 from keyfob.gate.client_address import Networks
+from keyfob.gate.pending_use import NO_CELL
 from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from keyfob.policy.permissions import Held
 
@@ -33,12 +34,12 @@ class Entry:
     """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
 
     __slots__ = (
+        "cell",
         "counted",
         "counted_as",
         "dead",
         "digest",
         "ends",
-        "grant",
         "granted",
         "held",
         "key_id",
@@ -82,9 +83,10 @@ class Entry:
         """Take over what *record* says; *announces* is whether callers are told that their key was replaced.
 
         *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
-        have both in common may share it. Of a key with *limits* it stays empty: its requests are `counted`.
+        have both in common may share it. Of a key with *limits* it stays empty: its requests are `counted`. So it does
+        of a key that is bound to addresses.
         """
-        self.grant = Grant(
+        grant = Grant(
             key_id=record.id,
             name=record.name,
             key_type=intern(record.key_type),  # one string for all keys, where each row brings its own
@@ -95,7 +97,7 @@ class Entry:
             external_id=record.team_external_id if record.external_id is None else record.external_id,
             plan=intern(record.plan),
         )
-        self.granted = Granted(self.grant, key_char, announcement_of(record) if announces else None)
+        self.granted = Granted(grant, key_char, announcement_of(record) if announces else None)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         reason = _dead_reason(record, suspended=suspended)
@@ -104,6 +106,11 @@ class Entry:
         ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
         self.ends = ends if self.dead is None else -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
+        self.cell = NO_CELL
+        """Where its last request was counted that this state alone decided: for the next under that rule, from there.
+
+        Of a live key it was admitted; of a dead one it was denied.
+        """
         self.limits = limits
         self.counted = _NOT_COUNTED
         self.counted_as = record.limits_id or record.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from keyfob.gate.verdict import BEYOND_LIMITS
 from keyfob.store.contract import Use
@@ -17,14 +17,17 @@ _DAY: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MICROS: Final = 1_000_000
 _HOUR: Final = 3_600 * _MICROS
+_ENDED: Final = float("-inf")  # the end of a cell that counts no more
 
 
 class Cell:
-    """How often one thing happened, and when first and last, in seconds since the epoch."""
+    """How often one thing happened, and when first and last, in seconds since the epoch. It counts until *ends*."""
 
-    __slots__ = ("at", "count", "first", "ip", "is_use", "reason", "rule")
+    __slots__ = ("at", "count", "ends", "first", "ip", "is_use", "reason", "rule")
 
-    def __init__(self, rule: Rule | str | None, ip: str | None, reason: str, now: float, *, is_use: bool) -> None:
+    def __init__(
+        self, rule: Rule | str | None, ip: str | None, reason: str, now: float, ends: float, *, is_use: bool
+    ) -> None:
         """*reason* is empty for an admitted request. *is_use* says whether the key was accepted."""
         self.rule = rule
         self.ip = ip
@@ -32,6 +35,15 @@ class Cell:
         self.is_use = is_use
         self.count = 0
         self.first = self.at = now
+        self.ends = ends
+
+    def repeats(self, rule: Rule | str | None, ip: str | None, now: float) -> bool:
+        """Count one more here if it is like the others, and say whether it is. Its outcome is the caller's concern."""
+        if self.rule is not rule or self.ip != ip or now >= self.ends:
+            return False
+        self.at = now
+        self.count += 1
+        return True
 
     def tally(self) -> Tally:
         """The count, as what it counts."""
@@ -43,6 +55,16 @@ class Cell:
         else:
             tally.admitted = self.count
         return tally
+
+
+NO_CELL: Final = Cell("", None, "", 0.0, _ENDED, is_use=True)
+"""A cell that no request is like."""
+
+
+class Keeper(Protocol):
+    """What keeps the cell of its last request, where the next one is counted if it is like that."""
+
+    cell: Cell
 
 
 _Cells = dict[tuple[object, str | None, str], Cell]
@@ -60,7 +82,7 @@ class Budget:
 class PendingUse:
     """The cells of one key, by day; nearly always there is one day."""
 
-    __slots__ = ("_budget", "_cells", "_earlier", "_folded", "_last", "admitted", "day", "ends")
+    __slots__ = ("_budget", "_cells", "_earlier", "_folded", "_last", "day", "ends")
 
     def __init__(self, day: int, budget: Budget) -> None:
         """*day* counts from the epoch."""
@@ -74,7 +96,6 @@ class PendingUse:
         self.ends = float((day + 1) * _DAY)  # seconds since the epoch, as the clock gives them
         self._cells: _Cells = {}
         self._folded: Details = {}
-        self.admitted = _no_cell()  # that of the last admitted request, at which the next one looks first
 
     def turn_to(self, day: int) -> None:
         """Put the counts of the day that ended aside."""
@@ -89,10 +110,8 @@ class PendingUse:
                 self._fold(keep=0)
             elif len(self._cells) >= MOST_CELLS:
                 self._fold(keep=MOST_CELLS // 2)
-            found = self._cells[rule, ip, reason] = Cell(rule, ip, reason, now, is_use=is_use)
+            found = self._cells[rule, ip, reason] = Cell(rule, ip, reason, now, self.ends, is_use=is_use)
             self._budget.left -= 1
-        if not reason:
-            self.admitted = found
         return found
 
     def _fold(self, *, keep: int) -> None:
@@ -101,8 +120,8 @@ class PendingUse:
         self._note_last(self._cells)
         self._cells = {(cell.rule, cell.ip, cell.reason): cell for cell in by_use[:keep]}
         self._budget.left += len(by_use) - len(self._cells)
-        self.admitted = _no_cell()
         for cell in by_use[keep:]:
+            cell.ends = _ENDED
             merge(self._folded, {_source(self.day, cell, OTHERS): cell.tally()})
 
     def _note_last(self, cells: _Cells) -> None:
@@ -130,11 +149,6 @@ class PendingUse:
         if at:
             use.last_at, use.ip = datetime.fromtimestamp(at, UTC), ip
         return use
-
-
-def _no_cell() -> Cell:
-    """A cell that no request is like."""
-    return Cell("", None, "", 0.0, is_use=True)
 
 
 def _source(day: int, cell: Cell, address: str) -> Source:

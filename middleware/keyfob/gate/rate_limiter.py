@@ -94,9 +94,12 @@ class RateLimiter:
         """
         own = entry.limits
         factor = 1.0 if own is None or own.raised is None else own.factor(self._now())
-        meters = self._meters(entry.counted_as, entry.grant.team, own, rule.limits, factor)
+        counted_as, team = entry.counted_as, entry.granted.grant.team
+        meters = self._meters(counted_as, team, own, rule.limits, factor)
         if own is not None and (own.quota is not None or own.team_quota is not None):
-            purses = self._purses(entry.counted_as, entry.grant.team, quota_now(own, self._now()), own.team_quota)
+            purses = self._purses(
+                entry.counted_as, entry.granted.grant.team, quota_now(own, self._now()), own.team_quota
+            )
             outcome = outcome or self._combined.take(meters, purses, rule.cost)
             if outcome is None:
                 return Uncounted(meters, rule.cost, purses)

@@ -6,6 +6,7 @@ What is remembered is bounded in bytes: all three come from strangers.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from keyfob.gate.verdict import Reason
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from keyfob.rules.table import Rule, RuleTable
 
 PERCENT: Final = ord("%")  # a number, because `in` on bytes tries its operand as a number first
+request_of: Final = itemgetter("type", "method", "path", "raw_path", "root_path")
+"""What a rule is found by, of an HTTP request that says it all. Raises KeyError for every other scope."""
 _LONGEST_REMEMBERED = 256  # characters of method, path and root path together
 _REMEMBERED = 4096  # matches: at 256 characters of at most 4 bytes, a few megabytes
 
-_Request = tuple[str | None, str, str]
-"""Method (None for a WebSocket), path and root path."""
+_Request = tuple[str, str | None, str, bytes | None, str]
+"""Type of connection, method (None for a WebSocket), path, path as sent, and root path."""
 
 
 class Targets:
@@ -54,10 +57,10 @@ class Targets:
 
     def of(self, scope: Scope) -> Match | Reason:
         """Return the rule for a request, or `Reason.BAD_METHOD`, `BAD_PATH` or `NO_RULE`."""
-        raw_path = scope.get("raw_path")
-        request = scope["method"] if scope["type"] == "http" else None, scope["path"], scope.get("root_path", "")
-        is_escaped = raw_path is not None and PERCENT in raw_path
-        known = None if is_escaped else self.matches.get(request)
+        kind, path, root_path = scope["type"], scope["path"], scope.get("root_path", "")
+        method, raw_path = scope["method"] if kind == "http" else None, scope.get("raw_path")
+        request = kind, method, path, raw_path, root_path
+        known = self.matches.get(request)
         if known is not None:
             return known
         found = self._readings.match(scope)
@@ -65,7 +68,8 @@ class Targets:
             return Reason.NO_RULE
         if found.rule is UNREADABLE:
             return Reason.BAD_METHOD if found is BAD_METHOD else Reason.BAD_PATH
-        if not is_escaped and self._readings.is_decided_by(*request):
+        is_escaped = raw_path is not None and PERCENT in raw_path
+        if not is_escaped and self._readings.is_decided_by(method, path, root_path):
             self._remember(request, found)
         return found
 
@@ -85,3 +89,11 @@ def is_shared(target: Match | Reason) -> bool:
 def needs_key(target: Match | Reason) -> bool:
     """Whether only a key lets pass what *target* says: not a public rule, and not a request that nobody can judge."""
     return not target.rule.public if isinstance(target, Match) else target is Reason.NO_RULE
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Whether this is a CORS preflight as browsers send it (Fetch, section 3.2.2)."""
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return b"origin" in names and b"access-control-request-method" in names

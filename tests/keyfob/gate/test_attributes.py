@@ -25,19 +25,19 @@ def entry(**changes: Any) -> Entry:
 
 def test_the_keys_metadata_lies_over_its_teams() -> None:
     """What both name is the key's, and the application cannot change either."""
-    grant = entry(metadata={"a": 1}, team_metadata={"a": 2, "b": True}).grant
+    grant = entry(metadata={"a": 1}, team_metadata={"a": 2, "b": True}).granted.grant
 
     assert ({"a": 1, "b": True}, "paid") == (dict(grant.metadata), grant.plan)
     with pytest.raises(TypeError):
         grant.metadata["a"] = 3  # type: ignore[index]
     with pytest.raises(TypeError):
-        entry().grant.metadata["a"] = 3  # type: ignore[index]
+        entry().granted.grant.metadata["a"] = 3  # type: ignore[index]
 
 
 def test_the_external_id_is_the_keys_or_else_its_teams() -> None:
     """One id reaches the application."""
     found = [
-        entry(external_id=own, team_external_id=teams).grant.external_id
+        entry(external_id=own, team_external_id=teams).granted.grant.external_id
         for own, teams in [("k", "t"), ("k", None), (None, "t"), (None, None)]
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from keyfob.errors import StoreUnavailable
 from keyfob.gate import usage as usage_module
-from keyfob.gate.pending_use import MOST_CELLS, Budget, PendingUse
+from keyfob.gate.pending_use import MOST_CELLS, NO_CELL, Budget, PendingUse
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Reason
@@ -70,11 +70,50 @@ def test_a_cell_that_was_folded_away_counts_no_more() -> None:
         used(pending, f"10.0.0.{number}", AT)
         used(pending, f"10.0.0.{number}", AT)
     used(pending, "192.0.2.1", AT)
+    kept = pending.cell("GET /a", "192.0.2.1", "", AT, is_use=True)
     used(pending, "192.0.2.1", AT, reason="permission")
-    admitted = pending.admitted
 
-    assert admitted.rule != "GET /a"
+    assert not kept.repeats("GET /a", "192.0.2.1", AT)
     assert 2 * MOST_CELLS == pending.as_use().admitted[DAY] + pending.as_use().denied[DAY]
+
+
+def test_a_cell_counts_what_is_like_it_until_its_day_ends() -> None:
+    """Under another rule, from another address or on another day, a request is counted elsewhere."""
+    pending = begun()
+    cell = pending.cell("GET /a", "192.0.2.1", "", AT, is_use=True)
+    midnight = (int(AT // 86_400) + 1) * 86_400
+
+    assert cell.repeats("GET /a", "192.0.2.1", AT + 1)
+    assert cell.repeats("GET /a", "192.0.2.1", midnight - 1)
+    assert not cell.repeats("GET /b", "192.0.2.1", AT)
+    assert not cell.repeats("GET /a", "192.0.2.2", AT)
+    assert not cell.repeats("GET /a", "192.0.2.1", midnight)
+    assert (2, midnight - 1) == (cell.count, cell.at)
+
+
+class Keeping:
+    """Keeps the cell of its last request."""
+
+    cell = NO_CELL
+
+
+@pytest.mark.parametrize("is_admitted", [True, False])
+async def test_a_cell_is_kept_no_longer_than_until_it_is_written(is_admitted: bool) -> None:  # noqa: FBT001
+    """What would be counted in it after that would never be written, and memory is for keys that are in use."""
+    usage, sink, keeper = Usage(Stats()), Sink(), Keeping()
+    if is_admitted:
+        usage.note_admitted("k", AT, "192.0.2.1", "GET /a", keeper=keeper)
+    else:
+        usage.note_denied("k", AT, "192.0.2.1", None, "disabled", is_use=False, keeper=keeper)
+    rule = "GET /a" if is_admitted else None
+    assert keeper.cell.repeats(rule, "192.0.2.1", AT)
+
+    await usage.flush(sink)
+
+    assert NO_CELL is keeper.cell
+    assert not keeper.cell.repeats(rule, "192.0.2.1", AT)
+    use = sink.batches[0]["k"]
+    assert {DAY: 2} == (use.admitted if is_admitted else use.denied)
 
 
 def test_the_last_use_survives_folding() -> None:
