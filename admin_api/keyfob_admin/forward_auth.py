@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from keyfob.config.settings import ForwardAuthSettings
-    from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Grant, Verdict
+    from keyfob.gate.verdict import Grant, Header, Verdict
     from keyfob.keys.record import MetadataValue
     from keyfob.policy.catalogue import Catalogue
     from keyfob.rules.table import Match

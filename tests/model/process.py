@@ -108,7 +108,7 @@ class Process:
 
     async def ask(self, text: str, method: str) -> Verdict:
         headers = [(b"authorization", b"Bearer " + text.encode())]
-        client = ("203.0.113.9", 1)
-        scope = {"type": "http", "method": method, "path": "/items", "client": client, "headers": headers}
+        scope = {"type": "http", "method": method, "path": "/items", "raw_path": b"/items", "root_path": ""}
+        scope |= {"client": ("203.0.113.9", 1), "headers": headers}
         admission = self.gate.judge(scope)
         return (admission if isinstance(admission, tuple) else await admission)[0]

@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from keyfob.asgi.options import Options
-    from keyfob.gate.credentials import Header
     from keyfob.gate.stats import Stats
-    from keyfob.gate.verdict import Admission
+    from keyfob.gate.verdict import Admission, Header
     from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")

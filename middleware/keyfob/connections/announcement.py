@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Send
 
-    from keyfob.gate.credentials import Header
+    from keyfob.gate.verdict import Header
 
 _STARTS = frozenset(("http.response.start", "websocket.http.response.start", "websocket.accept"))
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from keyfob.gate.decision import judge
-from keyfob.gate.key_cache import Entry
+from keyfob.gate.known_key import Entry
 from keyfob.gate.verdict import Granted
 
 if TYPE_CHECKING:

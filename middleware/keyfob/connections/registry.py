@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from keyfob.connections.connection import Connection
-    from keyfob.connections.response import OpenResponse
     from keyfob.keys.record import KeyRecord
 
 log = logging.getLogger("keyfob")
@@ -38,7 +37,7 @@ class OpenConnections:
         self._begin_elsewhere = begin_elsewhere
         self.loop: asyncio.AbstractEventLoop | None = None  # in which nearly all requests are answered
         self.thread = 0  # that this loop runs in; 0 while there is none
-        self.responses: set[OpenResponse] = set()
+        self.responses: set[Connection] = set()
         self._sockets: dict[str, set[Connection]] = {}
 
     def serve_in(self, loop: asyncio.AbstractEventLoop | None) -> None:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from keyfob.connections.registry import OpenConnections
-    from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Granted
+    from keyfob.gate.verdict import Granted, Header
     from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")

@@ -11,7 +11,7 @@ from keyfob.keys.record import NO_METADATA
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keyfob.gate.credentials import Header
+    from keyfob.gate.verdict import Header
     from keyfob.keys.record import KeyRecord, MetadataValue
 
 

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError, Saturated, StoreUnavailable
-from keyfob.gate.key_cache import CachedRefusal, Entry
+from keyfob.gate.known_key import CachedRefusal, Entry
 from keyfob.gate.verdict import Denied, Reason
 from keyfob.keys.foreign import ForeignText
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 if TYPE_CHECKING:
-    from keyfob.gate.key_cache import CachedRefusal, Entry
+    from keyfob.gate.known_key import CachedRefusal, Entry
 
 
 class LiveKeys(LRUCache[bytes, "Entry"]):

@@ -11,8 +11,7 @@ from keyfob.limits.windows import Meter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from keyfob.gate.credentials import Header
-    from keyfob.gate.verdict import Granted
+    from keyfob.gate.verdict import Granted, Header
     from keyfob.limits.windows import Repeating
 
 _FORMS: Final = 1_024

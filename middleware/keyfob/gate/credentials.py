@@ -12,12 +12,10 @@ from binascii import Error, a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import ConfigError
-from keyfob.gate.verdict import Reason
+from keyfob.gate.verdict import Header, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-Header = tuple[bytes, bytes]
 
 AUTHORIZATION: Final = b"authorization"
 BEARER: Final = b"Bearer "  # as nearly everybody writes it; the scheme may be in any case (RFC 9110, section 11.1)

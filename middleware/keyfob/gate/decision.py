@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keyfob.gate.verdict import Denied, Granted, Reason
 
 if TYPE_CHECKING:
-    from keyfob.gate.key_cache import Entry
+    from keyfob.gate.known_key import Entry
     from keyfob.rules.table import Match
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.gate.credentials import AUTHORIZATION, BEARER, CredentialReader, one_key, split_headers, stripped
 from keyfob.gate.decision import is_key_valid, judge
-from keyfob.gate.key_cache import CachedRefusal, Entry
+from keyfob.gate.known_key import CachedRefusal, Entry
 from keyfob.gate.rate_limiter import Uncounted
 from keyfob.gate.target import Targets, is_preflight, is_shared, needs_key, request_of
 from keyfob.gate.verdict import BEYOND_LIMITS, Denied, Granted, Public, Reason
@@ -29,14 +29,13 @@ if TYPE_CHECKING:
     from keyfob.gate.authenticator import Authenticator
     from keyfob.gate.client_address import ClientAddress
     from keyfob.gate.combined_counter import Counted
-    from keyfob.gate.credentials import Header
     from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.key_verifier import Presented
     from keyfob.gate.pending_use import Keeper
     from keyfob.gate.rate_limiter import RateLimiter
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
-    from keyfob.gate.verdict import Admission, Verdict
+    from keyfob.gate.verdict import Admission, Header, Verdict
     from keyfob.propagation.freshness import Freshness
     from keyfob.rules.readings import Router
     from keyfob.rules.table import Rule, RuleTable

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from keyfob.gate.cached_keys import DeadKeys, LiveKeys
-from keyfob.gate.known_key import CachedRefusal, Entry
+from keyfob.gate.known_key import Entry
 from keyfob.keys.format import KEY_CHAR_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from hashlib import blake2b
 
+    from keyfob.gate.known_key import CachedRefusal
     from keyfob.keys.record import KeyRecord
     from keyfob.limits.meters import KeyLimits
     from keyfob.rules.table import Rule
-
-__all__ = ["CachedRefusal", "Entry", "KeyCache"]
 
 _DEAD_SIZE = 4096
 _PERMISSION_SETS = 1024  # of which a cache remembers which rules they satisfy

@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.key_cache import CachedRefusal, Entry, KeyCache
+from keyfob.gate.known_key import CachedRefusal, Entry
 from keyfob.gate.verdict import Reason
 from keyfob.keyring.active import TagCheck
 from keyfob.keys.foreign import ForeignText
@@ -25,6 +25,7 @@ from keyfob.store.contract import Found, StoredSecret
 
 if TYPE_CHECKING:
     from keyfob.gate.foreign_keys import ForeignKeys
+    from keyfob.gate.key_cache import KeyCache
     from keyfob.gate.stats import Stats
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.keys.hash_pool import Argon2Pool

@@ -31,7 +31,11 @@ _networks = lru_cache(maxsize=1024)(Networks)
 
 
 class Entry:
-    """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field."""
+    """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field.
+
+    In its *cell* the last request was counted that this state decided by itself: the next one under the same rule and
+    from the same address is decided alike.
+    """
 
     __slots__ = (
         "cell",
@@ -86,18 +90,7 @@ class Entry:
         have both in common may share it. Of a key with *limits* it stays empty: its requests are `counted`. So it does
         of a key that is bound to addresses.
         """
-        grant = Grant(
-            key_id=record.id,
-            name=record.name,
-            key_type=intern(record.key_type),  # one string for all keys, where each row brings its own
-            team=intern(record.team),
-            permissions=_permission_set(record.permissions),
-            expires_at=record.expires_at,
-            metadata=metadata_of(record),
-            external_id=record.team_external_id if record.external_id is None else record.external_id,
-            plan=intern(record.plan),
-        )
-        self.granted = Granted(grant, key_char, announcement_of(record) if announces else None)
+        self.granted = Granted(_grant_of(record), key_char, announcement_of(record) if announces else None)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         reason = _dead_reason(record, suspended=suspended)
@@ -107,10 +100,6 @@ class Entry:
         self.ends = ends if self.dead is None else -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
         self.cell = NO_CELL
-        """Where its last request was counted that this state alone decided: for the next under that rule, from there.
-
-        Of a live key it was admitted; of a dead one it was denied.
-        """
         self.limits = limits
         self.counted = _NOT_COUNTED
         self.counted_as = record.limits_id or record.id
@@ -127,6 +116,20 @@ class CachedRefusal:
         self.key_id = key_id
         self.reason = reason
         self.until = until
+
+
+def _grant_of(record: KeyRecord) -> Grant:
+    return Grant(
+        key_id=record.id,
+        name=record.name,
+        key_type=intern(record.key_type),  # one string for all keys, where each row brings its own
+        team=intern(record.team),
+        permissions=_permission_set(record.permissions),
+        expires_at=record.expires_at,
+        metadata=metadata_of(record),
+        external_id=record.team_external_id if record.external_id is None else record.external_id,
+        plan=intern(record.plan),
+    )
 
 
 def _dead_reason(record: KeyRecord, *, suspended: bool) -> Reason | None:

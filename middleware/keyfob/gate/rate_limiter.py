@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keyfob.gate.combined_counter import Counted
-    from keyfob.gate.credentials import Header
-    from keyfob.gate.key_cache import Entry
+    from keyfob.gate.known_key import Entry
     from keyfob.gate.near_limits import NearLimits
+    from keyfob.gate.verdict import Header
     from keyfob.limits.purses import Purse
     from keyfob.limits.quota_book import QuotaBook
     from keyfob.limits.windows import Counter, Meter, Repeating

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from keyfob.gate.credentials import Header
     from keyfob.keys.record import MetadataValue
     from keyfob.rules.table import Match
+
+
+Header = tuple[bytes, bytes]
+"""One header of a request or a response: its name in lower case, as servers hand it on, and its value."""
 
 
 class Reason(StrEnum):

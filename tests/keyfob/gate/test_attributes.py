@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.gate.key_cache import Entry
+from keyfob.gate.known_key import Entry
 from keyfob.gate.verdict import Reason
 from keyfob.keys.record import Creator, KeyRecord
 

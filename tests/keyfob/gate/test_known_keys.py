@@ -155,14 +155,20 @@ async def test_what_was_refused_is_refused_at_once_and_counted_once(here: Instal
         )
 
 
-async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(here: Installation, guard: Guard) -> None:
+@pytest.mark.parametrize("least", [True, False], ids=["from a server that says the least", "from one that says all"])
+async def test_cr_01_the_requests_of_a_known_key_take_the_short_way(
+    here: Installation,
+    guard: Guard,
+    least: bool,  # noqa: FBT001
+) -> None:
     """From the second request on, a key that may do what it asks is judged without waiting for anything."""
     middleware = guard()
     issued = await here.issue("items:read", "members:read")
     headers = [*PLAIN, (b"authorization", f"Bearer {issued.text}".encode())]
     await ask(middleware, "/items", issued.headers)
     for path in ("/items", "/items/7", "/any", "/teams/default/members"):
-        scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": headers}
+        scope |= {} if least else {"raw_path": path.encode(), "root_path": ""}
         known = middleware.gate.judge(scope)
 
         assert isinstance(known, tuple)
@@ -179,7 +185,22 @@ async def test_a_rule_that_was_passed_is_judged_again_when_the_key_changes(here:
 
     await here.change(issued, permissions=("items:write",))
 
-    assert 403 == (await ask(middleware, "/items", issued.headers)).status
+    for _ in range(3):  # the first is judged in full, because a change was signalled
+        assert 403 == (await ask(middleware, "/items", issued.headers)).status
+
+
+async def test_a_key_that_changes_to_and_fro_is_judged_by_what_it_is_now(here: Installation, guard: Guard) -> None:
+    """What is kept of the requests of a disabled key says nothing about it once it is enabled, nor the reverse."""
+    middleware = guard()
+    issued = await here.issue("items:read")
+    for disabled_at, status in ((None, 200), (datetime.now(UTC), 401), (None, 200), (datetime.now(UTC), 401)):
+        await here.change(issued, disabled_at=disabled_at)
+        for _ in range(3):
+            assert status == (await ask(middleware, "/items", issued.headers)).status
+    await middleware.runtime.usage.flush(middleware.runtime.store)
+
+    (day,) = await here.store.usage(issued.record.id, datetime.now(UTC).date() - timedelta(days=1))
+    assert (6, 6) == (day.admitted, day.denied)
 
 
 async def test_lc_08_a_rule_that_was_passed_is_judged_again_when_the_key_runs_out(
