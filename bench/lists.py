@@ -17,7 +17,7 @@ import psutil
 from bench.figures import Figures
 from bench.many_keys import TEAM, fill
 from keyfob.management.key_listing import ORDERS
-from keyfob.store.contract import TEAM_OWNER, KeyQuery
+from keyfob.store.contract.key_store import TEAM_OWNER, KeyQuery
 from keyfob.testing import installation
 from tests.postgres_server import fresh_database
 

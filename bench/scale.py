@@ -19,7 +19,7 @@ from bench.figures import Figures, quantile
 from keyfob import APIKeyMiddleware
 from keyfob.management.actor import Actor
 from keyfob.management.key_issuer import KeyIssuer
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob.store.sql.rows import micros
 from keyfob.testing import CHEAP, installation
 from keyfob_admin.setup.seeding import Seeding, seed

@@ -23,7 +23,7 @@ from tests.postgres_server import fresh_database
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
     from keyfob.testing import Installation
 
 SIZES = (1, 1_000) if os.environ.get("BENCH_QUICK") else (1, 1_000, 20_000, 100_000)

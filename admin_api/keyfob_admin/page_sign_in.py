@@ -12,14 +12,14 @@ from keyfob.keyring.tokens import new_token, token_digest
 from keyfob.management.app_people import PageAuthority
 from keyfob.management.browser_rows import sealed_session
 from keyfob.people.record import Source
-from keyfob.store.console import Session
+from keyfob.store.contract.console import Session
 from keyfob_admin.sessions import SignedIn, console_of
 
 if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
-    from keyfob.store.console import SignInLink
+    from keyfob.store.contract.console import SignInLink
     from keyfob_admin.sessions import SignIn
 
 LONGEST: Final = timedelta(hours=1)  # the application makes the next one with a click

@@ -23,7 +23,7 @@ from keyfob.management.actor import Actor
 from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_session
 from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.console import Session, SignInLink
+from keyfob.store.contract.console import Session, SignInLink
 
 if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from keyfob.people.claims import Claims
     from keyfob.people.record import Person
     from keyfob.runtime.runtime import Runtime
-    from keyfob.store.console import ConsoleStore
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.console import ConsoleStore
+    from keyfob.store.contract.key_store import KeyStore
 
 log = logging.getLogger("keyfob.console")
 

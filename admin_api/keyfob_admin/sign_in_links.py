@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.keyring.tokens import new_token, token_digest
 from keyfob.management.browser_rows import sealed_link
-from keyfob.store.console import SignInLink
+from keyfob.store.contract.console import SignInLink
 from keyfob_admin.sessions import console_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 LINK_LASTS: Final = timedelta(minutes=10)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
 
 ROUNDS = int(os.environ.get("KEYFOB_TEST_ROUNDS", "200"))
 VERBOSE = {"verbose": True}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation, Issued
     from tests.end_to_end.conftest import Keys, Origin
     from tests.end_to_end.server import Server

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.config.settings import load_settings
-from keyfob.keys.record import Creator, KeyRecord
+from keyfob.keys.record import Creator, KeyRecord, StoredSecret
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.runtime.runtime import Runtime
-from keyfob.store.contract import StoredSecret
 from keyfob.testing import Issued, installation
 from keyfob_admin.app import build_admin
 from tests.end_to_end.conftest import Origin, alone, logs, portal
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from keyfob.keys.hashing import Argon2Parameters
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation
     from tests.end_to_end.raw import Wire
     from tests.end_to_end.server import Server

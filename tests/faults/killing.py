@@ -28,7 +28,7 @@ from keyfob.errors import StoreUnavailable
 from keyfob.keyring.file import load_keyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.management.key_issuer import KeyIssuer
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from keyfob.store.opening import open_store
 from keyfob.store.postgres.migrations import migrate
 from keyfob.store.url import StoreURL
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 HASTY = {"synchronous_commit": "off"}  # a server that acknowledges before it writes, unless Keyfob asks it not to

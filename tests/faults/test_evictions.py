@@ -17,7 +17,8 @@ from tests.keyfob.conftest import ask, echo, guard, here, on_both_stores
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
     from keyfob.keys.hash_pool import Argon2Pool
-    from keyfob.store.contract import Found, KeyLookup, StoredSecret
+    from keyfob.keys.record import StoredSecret
+    from keyfob.store.contract.key_store import Found, KeyLookup
     from keyfob.testing import Installation, Issued
     from tests.keyfob.conftest import Guard
 

@@ -15,7 +15,7 @@ import pytest
 
 from keyfob.keys.format import new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
-from keyfob.store.contract import StoredSecret
+from keyfob.keys.record import StoredSecret
 from keyfob.testing import CHEAP
 from tests.end_to_end.forging import forged, tagged
 from tests.end_to_end.raw import request
@@ -25,7 +25,7 @@ from tests.faults.conftest import ROUNDS, issue_many, kind, kinds, memory, on_bo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Issued
     from tests.end_to_end.conftest import Origin
     from tests.end_to_end.raw import Wire

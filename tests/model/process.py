@@ -25,7 +25,7 @@ from tests.model.store import KEYRING, Line
 if TYPE_CHECKING:
     from keyfob.gate.verdict import Verdict
     from keyfob.keys.hash_pool import Argon2Pool
-    from keyfob.store.contract import Changes
+    from keyfob.store.contract.key_store import Changes
     from tests.model.virtual_time import Outside
 
 BOUND = 2.0  # seconds; `max_staleness`

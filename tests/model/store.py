@@ -13,8 +13,8 @@ from keyfob.keyring.keyring import Keyring, SigningKey
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, sealed
 from keyfob.keys.format import KeyText, compose
 from keyfob.keys.hashing import verify
-from keyfob.keys.record import Creator, KeyRecord
-from keyfob.store.contract import Changes, Found, StoredSecret
+from keyfob.keys.record import Creator, KeyRecord, StoredSecret
+from keyfob.store.contract.key_store import Changes, Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -32,7 +32,7 @@ from keyfob_admin.wire.requests import (
 
 if TYPE_CHECKING:
     from keyfob.management.keys import CreatedKey, Precondition
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.api.call import Call
 
 KEYS: Final = "/v1/teams/{team}/keys"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from keyfob import errors
 from keyfob.management.people import PeopleSearch
-from keyfob.store.contract import KeyView
+from keyfob.store.contract.key_store import KeyView
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import given, or_none

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Group, confirm, team_option, yes_option

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.keys import KeyLifecycle, KeySearch
     from keyfob.management.teams import Teams
-    from keyfob.store.contract import KeyStore, KeyView
+    from keyfob.store.contract.key_store import KeyStore, KeyView
 
 
 WHOLE_KEY = (

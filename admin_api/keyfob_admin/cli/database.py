@@ -22,7 +22,7 @@ from keyfob_admin.cli.times import now
 
 if TYPE_CHECKING:
     from keyfob.config.settings import Settings
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
     from keyfob.store.postgres.store import PostgresStore
     from keyfob.store.url import StoreURL
     from keyfob_admin.cli.context import CliContext

@@ -17,7 +17,7 @@ from keyfob.policy.permissions import covers
 from keyfob.rules.compiler import permissions_named
 from keyfob.rules.overlaps import overlapping_rules
 from keyfob.runtime.configured import catalogue_of, rules_of
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import needed_settings, open_context

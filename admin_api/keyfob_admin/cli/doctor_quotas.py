@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.quota import Quota
     from keyfob.management.key_quotas import CountedQuota
-    from keyfob.store.quotas import CountedPeriod, QuotaUse
+    from keyfob.store.contract.quotas import CountedPeriod, QuotaUse
     from keyfob_admin.cli.context import CliContext
 
 QUIET: Final = 60  # seconds; a worker says every second what it used, and gives back what it holds idle after five

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from keyfob.keyring.states import SigningKeyState
-from keyfob.store.workers import NOTHING
+from keyfob.store.contract.workers import NOTHING
 from keyfob_admin.cli.doctor_files import ALIVE
 from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
@@ -15,7 +15,7 @@ from keyfob_admin.cli.times import now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from keyfob.store.workers import Worker
+    from keyfob.store.contract.workers import Worker
     from keyfob_admin.cli.context import CliContext
 
 _RESTART = "let it read this installation's database and keyring, and restart it"

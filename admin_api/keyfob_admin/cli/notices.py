@@ -10,14 +10,14 @@ import click
 from keyfob.errors import NotFound
 from keyfob.notices.delivery import Courier
 from keyfob.notices.webhook import NotDelivered
-from keyfob.store.notices import Notice
+from keyfob.store.contract.notices import Notice
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, Group, as_json_option
 from keyfob_admin.cli.output import moment, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from keyfob.store.notices import Delivery
+    from keyfob.store.contract.notices import Delivery
     from keyfob_admin.cli.context import CliContext
 
 

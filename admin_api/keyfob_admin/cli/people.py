@@ -12,7 +12,7 @@ from keyfob.management.offboarding import CHOICES
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.management.people import PeopleSearch
 from keyfob.people.record import PersonState, Source
-from keyfob.store.contract import TEAM_OWNER, KeyView
+from keyfob.store.contract.key_store import TEAM_OWNER, KeyView
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from keyfob.store.contract import UseDay
-    from keyfob.store.use_details import UseHour
+    from keyfob.store.contract.key_store import UseDay
+    from keyfob.store.contract.use_details import UseHour
 
 SPARK_DAYS: Final = 30
 SPARK_HEIGHT: Final = 8  # steps of three pixels; a list of fifty stays light

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.management.escalation import is_root
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob_admin.console import humanize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
 
 OWN_KEY: Final = (

@@ -10,7 +10,7 @@ from keyfob.policy.key_types import ADMIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
 
 _MOST_ADMINS: Final = 5  # a team with more keys than these and one is past its first steps
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import ChainedEvent
     from keyfob.management.pagination import Page
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
 
 _DAYS: Final = 30

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord
     from keyfob.management.key_creation import CreatedKey
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
 
 UNTIL_ENDED: Final = "open"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.people.claims import Claims
     from keyfob.runtime.runtime import Runtime
-    from keyfob.store.console import ConsoleStore
+    from keyfob.store.contract.console import ConsoleStore
     from keyfob_admin.console.embedding import Embedding
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer

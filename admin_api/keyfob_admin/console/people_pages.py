@@ -11,7 +11,7 @@ from keyfob.management.offboarding import KEEP, TRANSFER
 from keyfob.management.people import PeopleSearch
 from keyfob.people.record import Source
 from keyfob.policy.permissions import covers
-from keyfob.store.contract import TEAM_OWNER
+from keyfob.store.contract.key_store import TEAM_OWNER
 from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviews
 from keyfob_admin.wire.links import invitation_address, link_base
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from keyfob.management.person_links import Invitation
     from keyfob.policy.roles import Role
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
     from keyfob_admin.console.reviews import Review
 

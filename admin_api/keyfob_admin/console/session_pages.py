@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob.audit import Event
-    from keyfob.store.console import Session
+    from keyfob.store.contract.console import Session
     from keyfob_admin.console.page_request import PageRequest
 
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from keyfob.errors import ConfigError, NotFound
 from keyfob.keys.format import ALPHABET, ID_LENGTH, SECRET_LENGTH, compose, new_secret
 from keyfob.keys.hashing import hash_secret
-from keyfob.keys.record import KeyRecord
+from keyfob.keys.record import KeyRecord, StoredSecret
 from keyfob.management.audited_state import AFTER, state_of_key
-from keyfob.store.contract import StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
     from keyfob.management.key_issuer import KeyIssuer
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 AT_ONCE = 10_000  # keys in one transaction: what other changes wait for
 SPREAD = timedelta(days=365)  # how far back the keys are said to have been made

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from keyfob.management.key_usage import UsageRow
     from keyfob.runtime.preview import Preview as Found
-    from keyfob.store.contract import UseDay
+    from keyfob.store.contract.key_store import UseDay
 
 Grouping = Literal["rule", "address", "reason"]
 

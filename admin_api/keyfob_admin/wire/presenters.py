@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_finder import Match
     from keyfob.management.keys import Acknowledged, Changed, CreatedKey
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
 
 
 @dataclass(frozen=True, slots=True)

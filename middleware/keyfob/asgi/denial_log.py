@@ -14,7 +14,7 @@ from keyfob.asgi.responses import status_of
 from keyfob.gate.demands import Demands
 from keyfob.gate.verdict import Reason
 from keyfob.keys.redaction import redact
-from keyfob.store.refusals import RefusedRequest
+from keyfob.store.contract.refusals import RefusedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -20,8 +20,8 @@ from keyfob.keys.foreign import ForeignText
 from keyfob.keys.foreign_hashes import verify_foreign
 from keyfob.keys.format import KeyText, parse_key
 from keyfob.keys.hashing import Argon2Parameters, hash_secret, needs_rehash, verify
+from keyfob.keys.record import StoredSecret
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.contract import Found, StoredSecret
 
 if TYPE_CHECKING:
     from keyfob.gate.foreign_keys import ForeignKeys
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.keys.record import KeyRecord
     from keyfob.propagation.freshness import Freshness
-    from keyfob.store.contract import KeyLookup
+    from keyfob.store.contract.key_store import Found, KeyLookup
 
 log = logging.getLogger("keyfob")
 

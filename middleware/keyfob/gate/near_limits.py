@@ -12,12 +12,12 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from keyfob.store.notices import Notice
+from keyfob.store.contract.notices import Notice
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyView
-    from keyfob.store.notices import NoticeTable
+    from keyfob.store.contract.key_store import KeyView
+    from keyfob.store.contract.notices import NoticeTable
 
 EVENT: Final = "limit.near"
 _OF_TEAM: Final = "-team"

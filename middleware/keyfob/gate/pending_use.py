@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from keyfob.gate.verdict import BEYOND_LIMITS
-from keyfob.store.contract import Use
-from keyfob.store.use_details import OTHERS, Details, Source, Tally, add_hours, fold, merge
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import OTHERS, Details, Source, Tally, add_hours, fold, merge
 
 if TYPE_CHECKING:
     from keyfob.rules.rule import Rule

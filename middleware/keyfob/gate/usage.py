@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
 from keyfob.gate.pending_use import NO_CELL, Budget, PendingUse, added
-from keyfob.store.contract import Use
-from keyfob.store.refusals import MOST
-from keyfob.store.use_details import fold
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.refusals import MOST
+from keyfob.store.contract.use_details import fold
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from keyfob.gate.pending_use import Cell, Keeper
     from keyfob.gate.stats import Stats
     from keyfob.rules.rule import Rule
-    from keyfob.store.contract import UsageSink
-    from keyfob.store.refusals import RefusedRequest
+    from keyfob.store.contract.key_store import UsageSink
+    from keyfob.store.contract.refusals import RefusedRequest
 
 log = logging.getLogger("keyfob")
 

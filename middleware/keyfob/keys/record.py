@@ -59,6 +59,14 @@ class RaisedLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """The stored data that verifies a key: the Argon2id hash of record, and the digest that avoids computing it."""
+
+    hash: str = field(repr=False)
+    digest: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """One key without its secret. *revision* is the one of the last change to the key or its team's plan."""
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, Self
 
 from keyfob.keys.quota import period_of
 from keyfob.limits.purses import PurseStanding
-from keyfob.store.quotas import CountedPeriod
+from keyfob.store.contract.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     import asyncio
 
     from keyfob.limits.purses import Purse
-    from keyfob.store.quotas import Lease
+    from keyfob.store.contract.quotas import Lease
 
 BELIEVED: Final = 1.0  # seconds for which nobody asks again whether there is something left
 

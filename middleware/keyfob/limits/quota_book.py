@@ -18,13 +18,13 @@ from weakref import WeakSet
 from keyfob.errors import LimitsUnavailable, StoreUnavailable
 from keyfob.limits.portion import Portion
 from keyfob.limits.purses import QuotaOutcome
-from keyfob.store.quotas import Batch, CountedPeriod, Settlement
+from keyfob.store.contract.quotas import Batch, CountedPeriod, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyfob.limits.purses import Purse
-    from keyfob.store.quotas import QuotaTable
+    from keyfob.store.contract.quotas import QuotaTable
 
 log = logging.getLogger("keyfob")
 

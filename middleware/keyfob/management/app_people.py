@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.management.teams import Teams
     from keyfob.people.app_person import AppPerson
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 TEAM_ADMIN: Final = "team_admin"
 PERSON_ID_LENGTH: Final = 200

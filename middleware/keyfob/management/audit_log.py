@@ -19,7 +19,7 @@ from keyfob.management.pagination import (
     read_token,
     write_token,
 )
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import ChainedEvent
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 _LISTING = "audit"
 ADMINISTRATOR = "An administrator"  # in place of an operator's name

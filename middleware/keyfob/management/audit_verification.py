@@ -14,14 +14,14 @@ from keyfob.audit import BEHIND_END, ChainVerifier, Fault, Head
 from keyfob.keyring.person_seal import is_sealed as is_sealed_person
 from keyfob.keyring.states import SigningKeyState, is_sealed
 from keyfob.management.audited_state import AFTER, differences, state_of_key, state_of_person, state_of_team
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 _MOST = 1000  # faults, and differences, that are named
 _MAKE_KEYS = frozenset({"key.created", "key.duplicated"})

@@ -14,7 +14,7 @@ from keyfob.management.key_creation import CreatedKey
 from keyfob.management.key_descriptions import description_of
 from keyfob.management.validation import clean_name, clean_team_id
 from keyfob.policy.catalogue import ADMIN, DEFAULT_PLAN
-from keyfob.store.contract import KeyView
+from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 async def bootstrap(

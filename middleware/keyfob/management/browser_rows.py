@@ -14,7 +14,7 @@ from keyfob.keyring.tokens import row_mac
 
 if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.console import Session, SignInLink
+    from keyfob.store.contract.console import Session, SignInLink
 
 
 def sealed_session(entry: SigningKey, session: Session) -> Session:

@@ -11,7 +11,7 @@ from keyfob.management.actor import confirmed
 from keyfob.management.escalation import require_root_key
 from keyfob.management.key_changes import put_changed
 from keyfob.management.validation import clean_reason
-from keyfob.store.contract import KeyView
+from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing, KeySearch
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 MOST_KEYS = 1000  # in one call; a transaction holds up every other change
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.audit_verification import Verification
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 log = logging.getLogger("keyfob.audit")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

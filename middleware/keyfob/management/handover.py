@@ -23,8 +23,8 @@ from keyfob.management.key_creation import CreatedKey, CreateRequest
 from keyfob.management.key_descriptions import written
 from keyfob.management.key_state import state_of
 from keyfob.policy.lifetimes import HOW, read_length
-from keyfob.store.contract import KeyView
-from keyfob.store.handovers import Handover
+from keyfob.store.contract.handovers import Handover
+from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.handovers import HandoverTable
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.handovers import HandoverTable
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 log = logging.getLogger("keyfob")
 

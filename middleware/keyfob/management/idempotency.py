@@ -13,13 +13,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import IdempotencyInProgress, IdempotencyMismatch, Invalid
-from keyfob.store.idempotency import IdempotencyRecord
+from keyfob.store.contract.idempotency import IdempotencyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 KEPT = timedelta(hours=24)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")

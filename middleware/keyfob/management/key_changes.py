@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.propagation.acknowledgements import Answer
-    from keyfob.store.contract import KeyView
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyView
+    from keyfob.store.contract.transaction import Transaction
 
 
 Precondition = Callable[[int], None]

@@ -20,8 +20,8 @@ from keyfob.management.key_replacement import check_replaceable, replaced_record
 from keyfob.management.owners import with_new_owner
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.limits import PlanLimits
-from keyfob.store.contract import KeyView
-from keyfob.store.idempotency import IdempotencyRecord
+from keyfob.store.contract.idempotency import IdempotencyRecord
+from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
     from keyfob.management.key_replacement import Replacement
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 _OWN_LIMITS = frozenset({"limits", "quota"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.management.audited_state import AFTER, state_of_key, told_extra, told_quota, told_raise
-from keyfob.store.contract import TEAM_OWNER
+from keyfob.store.contract.key_store import TEAM_OWNER
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,7 +10,7 @@ from keyfob.management.escalation import check_escalation, check_limits, require
 from keyfob.management.key_changes import put_changed, still_there
 from keyfob.management.key_limits import check_limit_change
 from keyfob.management.owners import with_new_owner
-from keyfob.store.contract import KeyView
+from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from keyfob.management.key_changes import Precondition
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 class KeyEditor:

@@ -11,7 +11,7 @@ from keyfob.keys.foreign import ForeignText
 from keyfob.keys.foreign_scan import foreign_mentions
 from keyfob.keys.scan import Form, Mention, mentions
 from keyfob.management.actor import creator_of
-from keyfob.store.contract import EventQuery, KeyQuery
+from keyfob.store.contract.key_store import EventQuery, KeyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyfob.keys.foreign import ForeignForms
     from keyfob.keys.record import Creator, KeyRecord
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore, KeyView
+    from keyfob.store.contract.key_store import KeyStore, KeyView
 
 LONGEST_TEXT: Final = 64 * 1024  # bytes in UTF-8
 MOST_CHECKED: Final = 20  # secrets, each of which may cost an Argon2id computation

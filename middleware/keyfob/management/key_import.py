@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid, PlanRequired
 from keyfob.keys.format import new_key_id
-from keyfob.keys.record import KeyRecord
+from keyfob.keys.record import KeyRecord, StoredSecret
 from keyfob.management.actor import confirmed
 from keyfob.management.key_descriptions import description_of
 from keyfob.management.key_drafts import KeyDraft, accepted
 from keyfob.management.key_policy import violations
-from keyfob.store.contract import StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.key_drafts import Accepted
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 TYPE = "api"
 _AT_ONCE = 200  # keys in one transaction

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.keys.format import compose, new_key_id, new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
-from keyfob.store.contract import StoredSecret
+from keyfob.keys.record import StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from keyfob.management.pagination import (
     read_token,
     write_token,
 )
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, KeyView
+    from keyfob.store.contract.key_store import KeyStore, KeyView
 
 ORDERS = ("created_at", "name", "last_used_at", "expires_at")
 

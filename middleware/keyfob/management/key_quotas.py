@@ -12,7 +12,7 @@ from keyfob.limits.meters import KeyLimits, limits_of
 from keyfob.limits.purses import purses_of, quota_now
 from keyfob.management.idempotency import Once, UnderWay
 from keyfob.policy.quotas import read_quota
-from keyfob.store.quotas import CountedPeriod
+from keyfob.store.contract.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
 
     Change = Callable[..., Awaitable[KeyView]]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.quotas import QuotaTable
+    from keyfob.store.contract.quotas import QuotaTable
 
 
 class LimitStanding(NamedTuple):

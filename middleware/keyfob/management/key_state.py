@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import KeyRecord, State, Team
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 CreateRefusal = Literal["plan_required", "key_type_taken", "policy"]
 

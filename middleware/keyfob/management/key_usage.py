@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import Invalid
 from keyfob.management.pagination import read_number
-from keyfob.store.contract import UseDay
-from keyfob.store.use_details import HOURS, OTHERS, UseHour
+from keyfob.store.contract.key_store import UseDay
+from keyfob.store.contract.use_details import HOURS, OTHERS, UseHour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from keyfob.management.actor import Actor
     from keyfob.management.key_listing import KeyListing
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 MOST_DAYS: Final = 365
 GROUPINGS: Final = ("rule", "address", "reason")

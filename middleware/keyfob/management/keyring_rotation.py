@@ -15,7 +15,7 @@ from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, is_sealed, 
 from keyfob.management.actor import confirmed
 from keyfob.management.escalation import is_root
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
-    from keyfob.store.workers import Worker
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
+    from keyfob.store.contract.workers import Worker
 
 _MOST_ROOTS = 1000
 _FORGED = (

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from keyfob.management.key_state import CreateRefusal
     from keyfob.management.pagination import Page
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, KeyView
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore, KeyView
+    from keyfob.store.contract.transaction import Transaction
 
 __all__ = ["Acknowledged", "Changed", "CreatedKey", "KeyLifecycle", "KeySearch", "Precondition"]
 

@@ -14,7 +14,7 @@ from keyfob.management.people_reach import WRITE, check_genuine, check_reaches, 
 from keyfob.management.validation import clean_reason
 from keyfob.people.record import PersonState
 from keyfob.policy.key_types import ADMIN
-from keyfob.store.contract import TEAM_OWNER
+from keyfob.store.contract.key_store import TEAM_OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 KEEP: Final = "keep"
 DISABLE: Final = "disable"

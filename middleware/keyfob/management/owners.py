@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 async def check_new_owner(

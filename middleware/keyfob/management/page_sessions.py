@@ -18,7 +18,7 @@ from keyfob.management.browser_rows import sealed_link
 from keyfob.management.people_reach import WRITE, check_gives, limited, told_of, visible_team
 from keyfob.people.record import Source
 from keyfob.policy.return_urls import leads_below
-from keyfob.store.console import SignInLink
+from keyfob.store.contract.console import SignInLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.app_person import AppPerson
     from keyfob.people.record import Person
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 PAGE_LINK_LASTS: Final = timedelta(minutes=10)
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from keyfob.keys.hashing import Argon2Parameters
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
-    from keyfob.store.console import SignInLink
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.console import SignInLink
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 _STAND_IN = "a passphrase that nobody has"
 

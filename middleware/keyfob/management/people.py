@@ -34,7 +34,7 @@ from keyfob.management.people_reach import (
 from keyfob.management.person_links import INVITATION_LASTS
 from keyfob.management.validation import clean_email, clean_name
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
-from keyfob.store.people import PeopleQuery
+from keyfob.store.contract.people import PeopleQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.management.person_links import Invitation, PersonLinks
     from keyfob.policy.roles import Role
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 READ: Final = "people:read"
 _LISTING: Final = "people"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
     from keyfob.policy.roles import Role
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 WRITE: Final = "people:write"
 

@@ -20,8 +20,8 @@ from keyfob.management.people_reach import (
     visible_person,
 )
 from keyfob.people.record import Source
-from keyfob.store.console import SignInLink
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.console import SignInLink
+from keyfob.store.contract.key_store import EventQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.record import Person
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 INVITATION_LASTS: Final = timedelta(hours=72)
 SIGN_IN_LINK_LASTS: Final = timedelta(hours=24)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.claims import Claims
     from keyfob.policy.group_rules import GroupRule
-    from keyfob.store.console import SignInLink
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.console import SignInLink
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 class ProviderSignIn:

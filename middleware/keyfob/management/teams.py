@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from keyfob.keys.record import MetadataValue
     from keyfob.management.actor import Actor
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 _LISTING = "teams"
 

@@ -17,15 +17,15 @@ from keyfob.errors import StoreUnavailable
 from keyfob.notices import mail, webhook
 from keyfob.notices.signing import read_secret, signed_headers
 from keyfob.notices.webhook import NotDelivered
-from keyfob.store.notices import KEPT
+from keyfob.store.contract.notices import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from keyfob.config.notices import NoticeSettings, SmtpSettings
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.notices import Delivery, Notice
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.notices import Delivery, Notice
 
 log = logging.getLogger("keyfob.notices")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyfob.config.notices import SmtpSettings
-    from keyfob.store.notices import Notice
+    from keyfob.store.contract.notices import Notice
 
 TIMEOUT: Final = 15.0  # seconds for each step
 

@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import KeyQuery
-from keyfob.store.notices import Notice
+from keyfob.store.contract.key_store import KeyQuery
+from keyfob.store.contract.notices import Notice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from keyfob.keys.record import KeyRecord
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract import KeyStore, KeyView
+    from keyfob.store.contract.key_store import KeyStore, KeyView
 
 EVERY: Final = 10.0  # seconds between two looks at uses
 _SLOW: Final = 360  # looks between two at all keys: an hour

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from keyfob.store.workers import Worker, WorkerList
+    from keyfob.store.contract.workers import Worker, WorkerList
 
 INTERVAL = 0.05  # seconds between reads of the list
 GRACE = 0.2  # seconds beyond its lease in which a worker that has just read may still acknowledge

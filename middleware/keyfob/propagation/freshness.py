@@ -23,8 +23,8 @@ from keyfob.errors import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.store.contract import ChangeFeed, Changes
-    from keyfob.store.counter import Counter
+    from keyfob.store.contract.counter import Counter
+    from keyfob.store.contract.key_store import ChangeFeed, Changes
 
 log = logging.getLogger("keyfob")
 

@@ -13,8 +13,8 @@ from keyfob.errors import StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.workers import Worker
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.workers import Worker
 
 
 async def unreached(store: KeyStore) -> Sequence[Worker]:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
 from keyfob.propagation.freshness import boot_clock
-from keyfob.store.workers import NOTHING, Worker
+from keyfob.store.contract.workers import NOTHING, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from keyfob.store.contract import ChangeFeed, Changes
-    from keyfob.store.counter import Counter
-    from keyfob.store.workers import WorkerList
+    from keyfob.store.contract.counter import Counter
+    from keyfob.store.contract.key_store import ChangeFeed, Changes
+    from keyfob.store.contract.workers import WorkerList
 
 log = logging.getLogger("keyfob")
 
@@ -38,7 +38,7 @@ _WRITE_LIMIT = 5.0  # seconds
 
 
 class WorkerRegistry:
-    """A `keyfob.store.contract.ChangeFeed` over *feed* that maintains this process's row in *workers*."""
+    """A `keyfob.store.contract.key_store.ChangeFeed` over *feed* that maintains this process's row in *workers*."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.propagation.freshness import Freshness
     from keyfob.propagation.worker_registry import WorkerRegistry
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 class Background:

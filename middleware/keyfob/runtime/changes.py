@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keyfob.gate.key_cache import KeyCache
     from keyfob.keyring.active import ActiveKeyring
     from keyfob.limits.quota_book import QuotaBook
-    from keyfob.store.contract import Changes, KeyLookup
+    from keyfob.store.contract.key_store import Changes, KeyLookup
 
 log = logging.getLogger("keyfob")
 

@@ -19,7 +19,7 @@ from keyfob.management.key_state import state_of
 from keyfob.policy.permissions import Held
 from keyfob.rules.rule import WEBSOCKET, Match
 from keyfob.runtime.configured import rules_of, targets_of
-from keyfob.store.refusals import KEPT
+from keyfob.store.contract.refusals import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_standings import Full, KeyStandings
     from keyfob.policy.catalogue import Catalogue
     from keyfob.rules.rule import Rule
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 NEEDED = "keys:read"
 _BEYOND: Final[Mapping[str, str]] = {

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from keyfob.management.key_usage import UsageRow
     from keyfob.management.keys import Changed, CreatedKey
     from keyfob.management.pagination import Page
-    from keyfob.store.contract import KeyView, UseDay
+    from keyfob.store.contract.key_store import KeyView, UseDay
 
     By = str | Grant | Actor
     """Who acts: a program's name, the grant of a request, or an `Actor` made by hand."""

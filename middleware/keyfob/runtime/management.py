@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.group_rules import GroupRule
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.workers import Worker
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.workers import Worker
 
 
 class ManagedRuntime:

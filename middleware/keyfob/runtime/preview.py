@@ -10,7 +10,7 @@ from keyfob.gate.client_address import Networks
 from keyfob.management.key_drafts import patched
 from keyfob.policy.permissions import Held
 from keyfob.runtime.configured import rules_of
-from keyfob.store.use_details import OTHERS
+from keyfob.store.contract.use_details import OTHERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keyfob.management.keys import KeyLifecycle
     from keyfob.policy.catalogue import Catalogue
     from keyfob.rules.rule import Rule
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 DAYS: Final = 30
 _AND: Final = " and "  # between the texts of rules that count together

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from keyfob.gate.gate import Gate
     from keyfob.gate.verdict import Denied, Granted
     from keyfob.rules.readings import Router
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 _FREEZES = "AWS_LAMBDA_FUNCTION_NAME"  # set where a process stands still as soon as it has answered
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 def open_store(url: str, *, audit_key: Callable[[], SigningKey] | None = None, create: bool = False) -> KeyStore:

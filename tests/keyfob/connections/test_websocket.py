@@ -19,7 +19,7 @@ from tests.keyfob.connections.staying_open import BRISK, Socket, opened, talks
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation, Issued
     from tests.keyfob.conftest import Guard
 

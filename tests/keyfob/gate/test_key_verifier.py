@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import Found, KeyLookup
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import Found, KeyLookup
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation, Issued
     from tests.keyfob.conftest import Guard
 

@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.errors import StoreUnavailable
 from keyfob.limits.windows import NS
-from keyfob.store.notices import KEPT, Notice
+from keyfob.store.contract.notices import KEPT, Notice
 from tests.keyfob.conftest import ask, on_both_stores
 from tests.keyfob.store.samples import NOON
 

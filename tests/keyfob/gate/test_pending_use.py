@@ -12,7 +12,7 @@ from keyfob.gate.pending_use import MOST_CELLS, NO_CELL, Budget, PendingUse
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Reason
-from keyfob.store.use_details import OTHERS, Source, Tally
+from keyfob.store.contract.use_details import OTHERS, Source, Tally
 from tests.keyfob.gate.test_usage import DAY, NOON, Sink
 
 AT = NOON.timestamp()

@@ -7,7 +7,7 @@ import pytest
 from keyfob.errors import StoreUnavailable
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
-from keyfob.store.refusals import MOST, RefusedRequest
+from keyfob.store.contract.refusals import MOST, RefusedRequest
 from tests.keyfob.gate.test_usage import NOON, Sink
 
 

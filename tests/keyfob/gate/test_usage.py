@@ -14,14 +14,14 @@ from keyfob.errors import StoreUnavailable
 from keyfob.gate.stats import Stats
 from keyfob.gate.usage import PORTION, Usage
 from keyfob.keys.record import LastUse
-from keyfob.store.contract import Use, UseDay
+from keyfob.store.contract.key_store import Use, UseDay
 from tests.keyfob.conftest import ask, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyfob.store.refusals import RefusedRequest
-    from keyfob.store.use_details import Tally, UseHour, UseRow
+    from keyfob.store.contract.refusals import RefusedRequest
+    from keyfob.store.contract.use_details import Tally, UseHour, UseRow
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 

@@ -12,13 +12,13 @@ from keyfob.errors import LimitsUnavailable, StoreUnavailable
 from keyfob.keys.quota import Every, period_of
 from keyfob.limits.purses import Purse
 from keyfob.limits.quota_book import IDLE, QuotaBook
-from keyfob.store.quotas import CountedPeriod
+from keyfob.store.contract.quotas import CountedPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.quotas import Batch
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.quotas import Batch
 
 NOON = datetime(2031, 5, 4, 12, tzinfo=UTC).timestamp()
 MONTH = period_of(Every.MONTH, NOON)

@@ -26,7 +26,7 @@ from keyfob.management.teams import Teams
 from keyfob.people.record import PersonState
 from keyfob.policy.catalogue import Catalogue, build_catalogue
 from keyfob.policy.roles import DEFAULT_ROLES
-from keyfob.store.contract import EventQuery, KeyStore
+from keyfob.store.contract.key_store import EventQuery, KeyStore
 from keyfob.store.opening import open_store
 from tests.postgres_server import fresh_database
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import Event
     from keyfob.people.record import Person
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CATALOGUE = build_catalogue(

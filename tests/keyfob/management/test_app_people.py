@@ -21,7 +21,7 @@ from tests.keyfob.management.conftest import ROOT, START, Office
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 ANN = AppPerson("1", "Ann", "ann@example.com", "a", role="team_admin")
 

@@ -16,8 +16,8 @@ from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
     from keyfob.management.audit_verification import Verification
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
     from tests.keyfob.management.conftest import Clock, Office
 
 

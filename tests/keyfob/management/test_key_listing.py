@@ -11,12 +11,12 @@ import pytest
 
 from keyfob.errors import Forbidden, Invalid, NotFound
 from keyfob.management.key_listing import KeySearch
-from keyfob.store.contract import Use, UseDay
+from keyfob.store.contract.key_store import Use, UseDay
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
     from keyfob.management.actor import Actor
-    from keyfob.store.contract import KeyView
+    from keyfob.store.contract.key_store import KeyView
     from tests.keyfob.management.conftest import Office
 
 pytestmark = pytest.mark.both_engines

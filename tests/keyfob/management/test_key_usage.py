@@ -9,8 +9,8 @@ import pytest
 
 from keyfob.errors import Invalid
 from keyfob.management.key_usage import UsageRow
-from keyfob.store.contract import Use
-from keyfob.store.use_details import OTHERS, Source, Tally, UseHour
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import OTHERS, Source, Tally, UseHour
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from keyfob.keyring.states import SigningKeyState
 from keyfob.keys.record import Team
 from keyfob.management.bootstrap import bootstrap
 from keyfob.management.keyring_rotation import KeyringRotation
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
     from keyfob.management.key_issuer import KeyIssuer
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
     from tests.keyfob.management.conftest import Clock, Office
 
 

@@ -12,7 +12,7 @@ from keyfob.people.record import GivenBy, Membership
 from tests.keyfob.management.conftest import ROOT
 
 if TYPE_CHECKING:
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from tests.keyfob.management.conftest import Office
 
 pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(900)]

@@ -14,7 +14,7 @@ from keyfob.management.audit_verification import verify_audit
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.people.record import PersonState
 from keyfob.policy.catalogue import build_catalogue
-from keyfob.store.console import Session
+from keyfob.store.contract.console import Session
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from keyfob.config.settings import Settings
 from keyfob.errors import Forbidden, Invalid, NotFound
 from keyfob.runtime.preview import Preview, Previewer
-from keyfob.store.contract import Use
-from keyfob.store.use_details import OTHERS, Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import OTHERS, Source, Tally
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from keyfob.people.claims import Claims
 from keyfob.people.record import GivenBy, Membership, PersonState, Source
 from keyfob.policy.group_rules import GroupRule
 from keyfob.policy.roles import DEFAULT_ROLES
-from keyfob.store.console import Session
+from keyfob.store.contract.console import Session
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
     from keyfob.people.record import Person
-    from keyfob.store.console import SignInLink
+    from keyfob.store.contract.console import SignInLink
     from tests.keyfob.management.conftest import Office
 
 RULES = (

@@ -16,7 +16,7 @@ from tests.keyfob.management.conftest import ROOT
 
 if TYPE_CHECKING:
     from keyfob.people.record import Person
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
     from tests.keyfob.management.conftest import Office
 
 ANN = AppPerson("1", "Ann", "ann@example.com", "a")

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from keyfob.notices.watching import Watcher
-from keyfob.store.contract import Use
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:

@@ -21,15 +21,15 @@ from keyfob.notices import mail, webhook
 from keyfob.notices.delivery import BACKOFF, Courier, next_attempt
 from keyfob.notices.signing import read_secret
 from keyfob.notices.webhook import NotDelivered, is_public
-from keyfob.store.notices import Delivery, Notice
+from keyfob.store.contract.notices import Delivery, Notice
 from tests.keyfob.notices.receiver import SECRET, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation
 
 NOW = datetime.now(UTC)

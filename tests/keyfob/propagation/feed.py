@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import Changes
+from keyfob.store.contract.key_store import Changes
 
 if TYPE_CHECKING:
     import asyncio

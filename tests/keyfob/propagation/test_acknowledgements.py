@@ -12,7 +12,7 @@ import pytest
 from keyfob.errors import StoreUnavailable
 from keyfob.propagation.acknowledgements import GRACE, AcknowledgementWait
 from keyfob.propagation.freshness import boot_clock
-from keyfob.store.workers import Worker
+from keyfob.store.contract.workers import Worker
 from tests.keyfob.conftest import until
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tests.keyfob.propagation.clock import Clock
 from tests.keyfob.propagation.feed import Feed, Merged
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import Changes
+    from keyfob.store.contract.key_store import Changes
 
 Parts = tuple[Feed, Merged, Clock]
 

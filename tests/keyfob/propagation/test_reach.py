@@ -13,9 +13,9 @@ from keyfob.config.settings import load_settings
 from keyfob.errors import StoreUnavailable
 from keyfob.propagation.reach import seconds_until_effective, signal_problems, unreached
 from keyfob.runtime.runtime import Runtime
+from keyfob.store.contract.workers import NOTHING, Worker
 from keyfob.store.sqlite.change_signal import ChangeSignal
 from keyfob.store.sqlite.store import SQLiteStore
-from keyfob.store.workers import NOTHING, Worker
 from keyfob_admin.app import build_admin
 from tests.keyfob.conftest import until
 from tests.keyfob.management.conftest import ROOT

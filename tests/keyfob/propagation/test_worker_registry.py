@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.propagation.worker_registry import HEARTBEAT, PAUSE, WorkerRegistry
-from keyfob.store.workers import Worker
+from keyfob.store.contract.workers import Worker
 from tests.keyfob.propagation.clock import Clock
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.keys import KeyLifecycle
 from keyfob.propagation.freshness import boot_clock
 from keyfob.runtime.runtime import Runtime
-from keyfob.store.workers import NOTHING, Worker
+from keyfob.store.contract.workers import NOTHING, Worker
 from keyfob.testing import CHEAP, Installation, installation
 from tests.keyfob.conftest import ask, until
 from tests.keyfob.management.conftest import CATALOGUE, ROOT

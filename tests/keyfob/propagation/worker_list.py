@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import Changes
+from keyfob.store.contract.key_store import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from keyfob.store.workers import Worker
+    from keyfob.store.contract.workers import Worker
 
 
 class WorkerList:

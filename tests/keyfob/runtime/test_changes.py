@@ -14,8 +14,9 @@ from tests.keyfob.conftest import ask, in_force, on_both_stores
 
 if TYPE_CHECKING:
     from keyfob.keys.hash_pool import Argon2Pool
-    from keyfob.store.contract import ChangeFeed, Changes, Found, KeyStore, StoredSecret
-    from keyfob.store.transaction import Transaction
+    from keyfob.keys.record import StoredSecret
+    from keyfob.store.contract.key_store import ChangeFeed, Changes, Found, KeyStore
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Echo, Guard
 

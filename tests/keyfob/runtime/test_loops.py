@@ -11,7 +11,7 @@ import pytest
 from mangum import Mangum
 
 from keyfob import APIKeyMiddleware
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from keyfob.store.opening import open_store
 from keyfob.testing import Installation, Issued, installation
 from tests.keyfob.conftest import Echo, ask
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mangum.types import LambdaContext
 
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 T = TypeVar("T")
 

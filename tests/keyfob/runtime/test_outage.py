@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from keyfob import APIKeyMiddleware
-    from keyfob.store.contract import Changes
-    from keyfob.store.counter import Counter
+    from keyfob.store.contract.counter import Counter
+    from keyfob.store.contract.key_store import Changes
     from keyfob.testing import Installation
     from tests.keyfob.conftest import Guard
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import verify_chain
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob.store.samples import ELEVEN, NOON, SIGNING_KEY, appending, event
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 class AuditContract:

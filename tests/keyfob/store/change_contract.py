@@ -26,8 +26,8 @@ from tests.keyfob.store.samples import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 class ChangeContract:

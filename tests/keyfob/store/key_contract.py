@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.keys.record import Team
-from keyfob.store.contract import StoredSecret, Use
-from keyfob.store.idempotency import IdempotencyRecord
+from keyfob.keys.record import StoredSecret, Team
+from keyfob.store.contract.idempotency import IdempotencyRecord
+from keyfob.store.contract.key_store import Use
 from tests.keyfob.store.samples import (
     KEY,
     NOON,
@@ -28,7 +28,7 @@ from tests.keyfob.store.samples import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 class KeyContract:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import Event
-from keyfob.keys.record import Team
+from keyfob.keys.record import StoredSecret, Team
 from keyfob.people.record import Membership, PersonState
-from keyfob.store.contract import EventQuery, KeyQuery, KeyView, StoredSecret, Use
+from keyfob.store.contract.key_store import EventQuery, KeyQuery, KeyView, Use
 from tests.keyfob.store.people_contract import ANA
 from tests.keyfob.store.people_contract import putting as writing
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, TEAM, adding, erasing, key, listed, putting, revision_of
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 
 class ListingContract:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.audit import Event
-from keyfob.store.contract import Use
-from keyfob.store.notices import KEPT, Notice
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.notices import KEPT, Notice
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob.store.samples import KEY, NOON, TODAY, adding, key, putting
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 A, B = "webhook a", "log"
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from keyfob.keyring.person_seal import is_sealed
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source
-from keyfob.store.people import PeopleQuery
+from keyfob.store.contract.people import PeopleQuery
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, SIGNING_KEY, TEAM, adding, erasing, key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 ANA = Person(
     id="anaanaanaanaana0",

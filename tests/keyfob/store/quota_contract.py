@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob.store.quotas import Batch, CountedPeriod, Lease, QuotaUse, Settlement
+from keyfob.store.contract.quotas import Batch, CountedPeriod, Lease, QuotaUse, Settlement
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 BEGINS, ENDS = 1_925_000_000, 1_927_600_000
 KEY = CountedPeriod("key/7Qx2mB9tKd03LpWz", BEGINS, ENDS)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.keys.record import Creator
-from keyfob.store.contract import TEAM_OWNER, KeyQuery, Use
+from keyfob.store.contract.key_store import TEAM_OWNER, KeyQuery, Use
 from tests.keyfob.store.people_contract import ANA
 from tests.keyfob.store.people_contract import putting as writing
 from tests.keyfob.store.samples import NOON, SECRET, TEAM, adding, erasing, key, listed, putting
 
 if TYPE_CHECKING:
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 SOON = NOON + timedelta(days=1)
 FILTERS: dict[str, dict[str, object]] = {

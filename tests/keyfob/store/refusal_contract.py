@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.store.refusals import KEPT, MOST, RefusedRequest
+from keyfob.store.contract.refusals import KEPT, MOST, RefusedRequest
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 DEMANDS = {"rule": "GET /ü", "parts": [[["items:read"], []]], "key_types": ["api"], "team": None}
 MOMENT = timedelta(microseconds=1)

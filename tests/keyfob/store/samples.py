@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from keyfob.audit import Event
 from keyfob.keyring.keyring import SigningKey
-from keyfob.keys.record import Creator, KeyRecord, Team
-from keyfob.store.contract import KeyQuery, StoredSecret
+from keyfob.keys.record import Creator, KeyRecord, StoredSecret, Team
+from keyfob.store.contract.key_store import KeyQuery
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from keyfob.store.contract import KeyStore
-    from keyfob.store.idempotency import IdempotencyRecord
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.idempotency import IdempotencyRecord
+    from keyfob.store.contract.key_store import KeyStore
+    from keyfob.store.contract.transaction import Transaction
 
 NOON = datetime(2031, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ELEVEN = NOON - timedelta(hours=1)

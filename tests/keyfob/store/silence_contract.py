@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import StoredSecret, Use
+from keyfob.keys.record import StoredSecret
+from keyfob.store.contract.key_store import Use
 from tests.keyfob.store.samples import KEY, NOON, SECRET, adding
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 class SilenceContract:

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from tests.keyfob.conftest import engine, here, on_both_stores
 from tests.postgres_server import run_sql
 

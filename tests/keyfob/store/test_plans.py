@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.management.key_listing import ORDERS
-from keyfob.store.contract import TEAM_OWNER, KeyQuery
+from keyfob.store.contract.key_store import TEAM_OWNER, KeyQuery
 from tests.keyfob.conftest import engine, here, on_both_stores
 from tests.keyfob.store.samples import NOON
 from tests.keyfob.store.test_many_keys import multiply

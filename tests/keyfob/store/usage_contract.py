@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.keys.record import LastUse
-from keyfob.store.contract import KeyView, Use, UseDay
+from keyfob.store.contract.key_store import KeyView, Use, UseDay
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, TODAY, adding, erasing, key, putting, revision_of
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 class UsageContract:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import Use
-from keyfob.store.use_details import ADDRESSES, OTHERS, Details, Source, Tally, UseHour, UseRow
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import ADDRESSES, OTHERS, Details, Source, Tally, UseHour, UseRow
 from tests.keyfob.store.samples import KEY, NOON, TODAY, adding, erasing, key
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 DAY = TODAY.toordinal()
 YESTERDAY = TODAY - timedelta(days=1)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.workers import NOTHING, Worker
+from keyfob.store.contract.workers import NOTHING, Worker
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, adding
 
 if TYPE_CHECKING:
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 
 class WorkerContract:

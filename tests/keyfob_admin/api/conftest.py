@@ -20,9 +20,8 @@ from keyfob.keyring.keyring import Keyring
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.format import compose, new_key_id, new_secret
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
-from keyfob.keys.record import Creator, KeyRecord, Team
+from keyfob.keys.record import Creator, KeyRecord, StoredSecret, Team
 from keyfob.runtime.runtime import Runtime
-from keyfob.store.contract import StoredSecret
 from keyfob.store.opening import open_store
 from keyfob_admin.app import build_admin
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from keyfob.config.settings import Settings
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 TEAM = "acme"
 OTHER_TEAM = "globex"

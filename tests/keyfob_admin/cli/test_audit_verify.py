@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyfob.store.contract.workers import NOTHING, Worker
 from keyfob.store.opening import open_store
-from keyfob.store.workers import NOTHING, Worker
 from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 
 if TYPE_CHECKING:

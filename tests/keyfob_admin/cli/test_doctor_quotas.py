@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.config.settings import load_settings
 from keyfob.keys.quota import Every, period_of
-from keyfob.store.quotas import Batch, CountedPeriod, Settlement
+from keyfob.store.contract.quotas import Batch, CountedPeriod, Settlement
 from keyfob_admin.cli.context import open_context
 from keyfob_admin.cli.times import now
 from tests.keyfob_admin.cli.conftest import typed

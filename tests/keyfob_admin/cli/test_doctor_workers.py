@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.config.settings import load_settings
-from keyfob.store.workers import Worker
+from keyfob.store.contract.workers import Worker
 from keyfob_admin.cli.context import open_context
 from tests.keyfob_admin.cli.conftest import typed
 

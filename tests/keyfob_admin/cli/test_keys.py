@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from keyfob import parse_key
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from keyfob.store.opening import open_store
 from tests.keyfob_admin.cli.conftest import run, typed
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.management.key_drafts import KeyDraft
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.config.people import HeaderSettings, PeopleSettings
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob_admin.console.conftest import TEAM, Installation, LiveConsole, Visitor, hidden, installed, running
 from tests.keyfob_admin.console.people import beside
 

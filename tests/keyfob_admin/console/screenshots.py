@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from playwright.async_api import async_playwright
 
 from keyfob.management.key_listing import KeySearch
-from keyfob.store.contract import Use
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import (
     ANA,
     ARGUMENTS,

@@ -13,8 +13,8 @@ import pytest
 
 from keyfob.audit import verify_chain
 from keyfob.people.app_person import AppPerson
-from keyfob.store.console import Session, SignInLink, UsedDraft
-from keyfob.store.contract import EventQuery, Use
+from keyfob.store.contract.console import Session, SignInLink, UsedDraft
+from keyfob.store.contract.key_store import EventQuery, Use
 from keyfob_admin.sessions import console_of
 from tests.keyfob_admin.console.conftest import ANA, TEAM, Installation
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from keyfob.runtime.runtime import Runtime
-    from keyfob.store.console import ConsoleStore
+    from keyfob.store.contract.console import ConsoleStore
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

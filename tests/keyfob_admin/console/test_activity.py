@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from keyfob.runtime.runtime import Runtime
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 def test_activity_is_filtered_and_walked(visitor: Visitor, live: LiveConsole) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, TEAM, LiveConsole, Visitor, hidden, opened, words
 from tests.keyfob_admin.console.keyboard import tab_to
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyfob.store.contract import Use
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, words
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, words
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from tests.keyfob_admin.console.conftest import OTHER_TEAM, LiveConsole, Visitor, words
 from tests.keyfob_admin.console.key_lists import fill, link, names_on
 

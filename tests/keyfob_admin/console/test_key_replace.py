@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from keyfob.store.contract import Use
+from keyfob.store.contract.key_store import Use
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, change, hidden, opened, words
 from tests.keyfob_admin.console.key_forms import id_of, made
 

@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import Use
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from keyfob_admin.console import humanize
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, installed, running, words
 from tests.keyfob_admin.console.key_forms import checked

@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.keys.quota import Period
 from keyfob.management.key_standings import LimitStanding, QuotaStanding
-from keyfob.store.contract import Use, UseDay
+from keyfob.store.contract.key_store import Use, UseDay
 from keyfob_admin.console import charts
 from keyfob_admin.console.limit_bars import bar_of, bar_of_quota
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, installed, running, words

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from keyfob.audit import ACTIONS
-from keyfob.store.contract import UseDay
+from keyfob.store.contract.key_store import UseDay
 from keyfob_admin.console import charts
 from keyfob_admin.console import humanize as said
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, installed, running, words
 from tests.keyfob_admin.console.people import beside
 

@@ -10,8 +10,8 @@ import pytest
 
 from keyfob.errors import StoreUnavailable
 from keyfob.management.browser_rows import sealed_session
-from keyfob.store.console import Session
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.console import Session
+from keyfob.store.contract.key_store import EventQuery
 from keyfob_admin import sessions
 from keyfob_admin.console.browsers import browser_in_words
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, hidden, running, words

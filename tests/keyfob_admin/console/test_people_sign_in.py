@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.config.people import PeopleSettings
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob_admin.console.beside_the_store import dumped, execute
 from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, hidden, words
 from tests.keyfob_admin.console.people import CLI, PASSPHRASE, beside, closing, invited, join, joined, opened, sign_in

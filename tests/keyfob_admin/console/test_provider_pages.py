@@ -15,7 +15,7 @@ import pytest
 
 from keyfob.config.people import OidcSettings, PeopleSettings
 from keyfob.people.record import Source
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob_admin.console.conftest import (
     TEAM,
     Installation,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from keyfob.keys.record import KeyRecord
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 def test_every_sign_in_gets_a_new_session_and_ends_the_old_one(live: LiveConsole) -> None:

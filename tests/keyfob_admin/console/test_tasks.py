@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from keyfob.store.contract import Use
-from keyfob.store.use_details import Source, Tally
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import LiveConsole, opened
 from tests.keyfob_admin.console.keyboard import enter, tab_to
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.people.record import GivenBy, Membership, Source
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob_admin.console.conftest import ANA, SECRET, hidden, words
 from tests.keyfob_admin.embedding.conftest import ANN, BOB, EVE, PREFIX, Application
 

@@ -13,7 +13,7 @@ import pytest
 from keyfob.management.page_sessions import PAGE_LINK_LASTS
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import Source
-from keyfob.store.contract import EventQuery
+from keyfob.store.contract.key_store import EventQuery
 from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, SECRET, TEAM, hidden, running, words
 from tests.keyfob_admin.page_sessions.conftest import ANN, BACK, Pages
 

@@ -23,7 +23,7 @@ from keyfob.store.sql.rows import folded, micros
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyfob.store.contract import EventQuery, KeyQuery
+    from keyfob.store.contract.key_store import EventQuery, KeyQuery
 
 
 # What each order sorts by: the value with its type, the id and the team, all three in one index.

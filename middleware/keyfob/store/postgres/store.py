@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Use
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.key_store import EventQuery, KeyQuery, KeyView, Use
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.url import StoreURL
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ READ_LIMIT = 10.0  # seconds for lists, which may be long
 
 
 class PostgresStore(StatementStore):
-    """A `keyfob.store.contract.KeyStore` in the database at *url*."""
+    """A `keyfob.store.contract.key_store.KeyStore` in the database at *url*."""
 
     schema = SCHEMA
 

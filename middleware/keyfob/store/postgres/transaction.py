@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Connection
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import StoredSecret
+    from keyfob.keys.record import KeyRecord, StoredSecret
 
 STATEMENT_LIMIT = 1.8  # seconds; what takes longer is given up, and the change with it
 STAMPING_LIMIT = 20.0  # seconds, for the statements that grow with what is stored or given
@@ -34,7 +33,7 @@ SELECT revision FROM keyfob.meta FOR UPDATE
 
 
 class PostgresTransaction(StatementTransaction):
-    """The verbs of `keyfob.store.transaction.Transaction`, on a connection that nobody else uses meanwhile."""
+    """The verbs of `keyfob.store.contract.transaction.Transaction`, on a connection that nobody else uses meanwhile."""
 
     traces = (
         "erase_secret",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from keyfob.store.contract.use_details import ADDRESSES
 from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.statements import SQL
 from keyfob.store.sql import rows
 from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
-from keyfob.store.use_details import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from asyncpg import Connection
 
-    from keyfob.store.contract import Use
+    from keyfob.store.contract.key_store import Use
 
 LIMIT = 10.0  # seconds for a whole batch, which may hold every key
 

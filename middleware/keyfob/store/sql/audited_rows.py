@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from keyfob.store.audited import AuditedKey, AuditedPerson, AuditedTeam
+from keyfob.store.contract.audited import AuditedKey, AuditedPerson, AuditedTeam
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sql.console_tables import Named
-    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Database(Protocol):
 
 
 class AuditedRows:
-    """A `keyfob.store.audited.AuditedStore` over *statements*, by name."""
+    """A `keyfob.store.contract.audited.AuditedStore` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

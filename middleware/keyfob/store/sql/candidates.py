@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import TEAM_OWNER, KeyQuery
+from keyfob.store.contract.key_store import TEAM_OWNER, KeyQuery
 from keyfob.store.sql.listing import EXPIRY, FEW
 
 if TYPE_CHECKING:

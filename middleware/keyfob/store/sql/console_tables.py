@@ -9,7 +9,7 @@ import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from keyfob.store.console import Session, SignInLink, UsedDraft
+from keyfob.store.contract.console import Session, SignInLink, UsedDraft
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.audit import Event
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 T = TypeVar("T")
 _DRAFTS_LAST: Final = timedelta(days=30)  # of forms outside a session, with which the others go
@@ -48,7 +48,7 @@ class Named(Protocol):
 
 
 class ConsoleTables:
-    """A `keyfob.store.console.ConsoleStore` over *statements*, by name."""
+    """A `keyfob.store.contract.console.ConsoleStore` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

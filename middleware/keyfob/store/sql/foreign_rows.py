@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 class Named(Protocol):
@@ -20,7 +20,7 @@ class Named(Protocol):
 
 
 class ForeignRows:
-    """A `keyfob.store.foreign.ForeignTable`; *ask* runs a statement for which requests wait."""
+    """A `keyfob.store.contract.foreign.ForeignTable`; *ask* runs a statement for which requests wait."""
 
     def __init__(self, ask: Callable[..., Awaitable[tuple[list[Sequence[Any]], str]]]) -> None:
         self._ask = ask

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from keyfob.keys.record import Creator
-from keyfob.store.handovers import Handover
+from keyfob.store.contract.handovers import Handover
 from keyfob.store.sql import rows as values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 class Database(Protocol):
@@ -32,7 +32,7 @@ class Named(Protocol):
 
 
 class HandoverRows:
-    """A `keyfob.store.handovers.HandoverTable` over *statements*, by name."""
+    """A `keyfob.store.contract.handovers.HandoverTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

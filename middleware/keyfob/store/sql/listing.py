@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import TEAM_OWNER
+from keyfob.store.contract.key_store import TEAM_OWNER
 from keyfob.store.sql.rows import folded, micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from keyfob.store.contract import KeyQuery
+    from keyfob.store.contract.key_store import KeyQuery
 
 EVENT_COLUMNS = "seq, at, actor_kind, actor_id, actor_name, ip, action, team, key_id, detail, key_char, MAC, person_id"
 

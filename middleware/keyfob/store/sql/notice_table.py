@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from keyfob.audit import canonical
-from keyfob.store.notices import Delivery, Notice
+from keyfob.store.contract.notices import Delivery, Notice
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.audit import Event
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sql.console_tables import Named
-    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Database(Protocol):
 
 
 class NoticeRows:
-    """A `keyfob.store.notices.NoticeTable` over *statements*, by name."""
+    """A `keyfob.store.contract.notices.NoticeTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

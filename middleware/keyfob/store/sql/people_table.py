@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.people.record import Person, Source
-    from keyfob.store.console import Session
-    from keyfob.store.people import PeopleQuery
+    from keyfob.store.contract.console import Session
+    from keyfob.store.contract.people import PeopleQuery
 
 
 class Database(Protocol):
@@ -31,7 +31,7 @@ class Database(Protocol):
 
 
 class PeopleRows:
-    """A `keyfob.store.people.PeopleTable` over *statements*, by name."""
+    """A `keyfob.store.contract.people.PeopleTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keyfob.store.quotas import CountedPeriod, Lease, QuotaUse
+from keyfob.store.contract.quotas import CountedPeriod, Lease, QuotaUse
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyfob.store.quotas import Batch
+    from keyfob.store.contract.quotas import Batch
 
 _SECOND = 1_000_000  # microseconds
 
@@ -37,7 +37,7 @@ class Database(Protocol):
 
 
 class QuotaRows:
-    """A `keyfob.store.quotas.QuotaTable` over *statements*, by name."""
+    """A `keyfob.store.contract.quotas.QuotaTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from keyfob.store.refusals import KEPT, MOST, RefusedRequest
+from keyfob.store.contract.refusals import KEPT, MOST, RefusedRequest
 from keyfob.store.sql import rows
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Database(Protocol):
 
 
 class RefusalRows:
-    """A `keyfob.store.refusals.RefusalTable` over *statements*, by name."""
+    """A `keyfob.store.contract.refusals.RefusalTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

@@ -14,8 +14,8 @@ from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.keys.quota import Every, ExtraQuota, Quota
 from keyfob.keys.record import NO_METADATA, Creator, KeyRecord, LastUse, RaisedLimits, Team
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
-from keyfob.store.contract import KeyView, UseDay
-from keyfob.store.idempotency import IdempotencyRecord
+from keyfob.store.contract.idempotency import IdempotencyRecord
+from keyfob.store.contract.key_store import KeyView, UseDay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from keyfob.errors import Outdated, StoreUnavailable
-from keyfob.store.contract import Changes, EventQuery, Found, StoredSecret
+from keyfob.keys.record import StoredSecret
+from keyfob.store.contract.key_store import Changes, EventQuery, Found
 from keyfob.store.sql import rows
 from keyfob.store.sql.audited_rows import AuditedRows
 from keyfob.store.sql.console_tables import ConsoleTables
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.record import KeyRecord, Team
-    from keyfob.store.contract import KeyView, Use, UseDay
-    from keyfob.store.idempotency import IdempotencyRecord
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.idempotency import IdempotencyRecord
+    from keyfob.store.contract.key_store import KeyView, Use, UseDay
+    from keyfob.store.contract.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Connections(Protocol):
 
 
 class StatementStore(ABC):
-    """The engine-independent part of `keyfob.store.contract.KeyStore`. Each engine runs its own statements."""
+    """What the engines share of `keyfob.store.contract.key_store.KeyStore`. Each runs its own statements."""
 
     schema: int  # the number of the newest migration that this code knows
 

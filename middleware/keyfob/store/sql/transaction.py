@@ -13,7 +13,7 @@ from keyfob.errors import ConfigError
 from keyfob.keyring import person_seal
 from keyfob.keyring.states import sealed
 from keyfob.people.record import folded_email
-from keyfob.store.notices import KEPT
+from keyfob.store.contract.notices import KEPT
 from keyfob.store.sql import rows
 from keyfob.store.sql.notice_table import notice_of, values_of
 
@@ -24,17 +24,16 @@ if TYPE_CHECKING:
     from keyfob.audit import Event
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.states import SigningKeyRecord
-    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.keys.record import KeyRecord, StoredSecret, Team
     from keyfob.people.record import Person, Source
-    from keyfob.store.console import SignInLink
-    from keyfob.store.contract import StoredSecret
-    from keyfob.store.idempotency import IdempotencyRecord
+    from keyfob.store.contract.console import SignInLink
+    from keyfob.store.contract.idempotency import IdempotencyRecord
 
 _IDEMPOTENCY_LASTS = timedelta(hours=24)
 
 
 class StatementTransaction(ABC):
-    """Verbs of `keyfob.store.transaction`, written in statements that each engine has under the same names."""
+    """Verbs of `keyfob.store.contract.transaction`, written in statements that each engine has under the same names."""
 
     traces: ClassVar[tuple[str, ...]]  # the statements that erase everything of a key except its row
 

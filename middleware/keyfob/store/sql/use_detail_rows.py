@@ -5,21 +5,21 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from keyfob.store.contract.use_details import ADDRESSES, OTHERS, Tally, UseHour, UseRow
 from keyfob.store.sql import rows
-from keyfob.store.use_details import ADDRESSES, OTHERS, Tally, UseHour, UseRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from keyfob.store.contract import Use
+    from keyfob.store.contract.key_store import Use
     from keyfob.store.sql.refusal_table import Database
 
 PORTION = 5_000  # rows deleted in one transaction
 
 
 class UseDetailRows:
-    """A `keyfob.store.use_details.UseDetailTable` over *statements*, by name."""
+    """A `keyfob.store.contract.use_details.UseDetailTable` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
+from keyfob.store.contract.workers import NOTHING, Worker
 from keyfob.store.sql import rows
-from keyfob.store.workers import NOTHING, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Database(Protocol):
 
 
 class WorkerTable:
-    """A `keyfob.store.workers.WorkerList` over *statements*, by name."""
+    """A `keyfob.store.contract.workers.WorkerList` over *statements*, by name."""
 
     def __init__(self, database: Database, statements: Mapping[str, str]) -> None:
         self._database = database

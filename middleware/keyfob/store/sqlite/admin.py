@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from keyfob.audit import Event
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sqlite.store import SQLiteStore
-    from keyfob.store.transaction import Transaction
 
 _ATTEMPTS = 40  # a quarter of a second each: how often a copy is tried while others hold the database's lock
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from keyfob.store.contract import NEVER
+from keyfob.store.contract.key_store import NEVER
 from keyfob.store.sql.candidates import Dialect, alone, has_left, rare_keys
 from keyfob.store.sql.listing import (
     EVENT_COLUMNS,
@@ -27,7 +27,7 @@ from keyfob.store.sqlite.transaction import SQL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from keyfob.store.contract import EventQuery, KeyQuery
+    from keyfob.store.contract.key_store import EventQuery, KeyQuery
 
 WINDOW = 1_000  # keys that are looked at in their order before any index is asked: enough where one in twenty matches
 

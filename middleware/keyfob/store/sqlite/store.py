@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
+from keyfob.store.contract.use_details import ADDRESSES
 from keyfob.store.sql import rows
 from keyfob.store.sql.store import StatementStore
 from keyfob.store.sql.use_detail_rows import days_of, hours_of, values_of
@@ -20,18 +21,17 @@ from keyfob.store.sqlite.listing import event_listing, few_keys, few_to_count, f
 from keyfob.store.sqlite.migrations import SCHEMA
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.transaction import SQL, SQLiteTransaction
-from keyfob.store.use_details import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.store.contract import EventQuery, KeyQuery, KeyView, Use
-    from keyfob.store.counter import Counter
+    from keyfob.store.contract.counter import Counter
+    from keyfob.store.contract.key_store import EventQuery, KeyQuery, KeyView, Use
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sqlite.connections import Connections
     from keyfob.store.sqlite.files import QuietConnection
-    from keyfob.store.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ TURN_TIMEOUT = 5.0  # seconds that a change waits for those before it in this pr
 
 
 class SQLiteStore(StatementStore):
-    """A `keyfob.store.contract.KeyStore` in the file *path*, which must exist."""
+    """A `keyfob.store.contract.key_store.KeyStore` in the file *path*, which must exist."""
 
     schema = SCHEMA
 

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.keys.record import KeyRecord
-    from keyfob.store.contract import StoredSecret
+    from keyfob.keys.record import KeyRecord, StoredSecret
     from keyfob.store.sqlite.files import QuietConnection
 
 SQL = read_statements(__package__)
 
 
 class SQLiteTransaction(StatementTransaction):
-    """The verbs of `keyfob.store.transaction.Transaction`, on a connection that is inside a transaction."""
+    """The verbs of `keyfob.store.contract.transaction.Transaction`, on a connection that is inside a transaction."""
 
     traces = (
         "erase_secret",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob.store.postgres import transaction as postgres_transaction
 from keyfob.store.postgres.connections import AT_ONCE
 from tests.keyfob.store.postgres.on_postgres import OURS, distant, network, opened, sql, store, until, url
@@ -20,8 +20,8 @@ from tests.postgres_server import fresh_database
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.postgres.store import PostgresStore
-    from keyfob.store.transaction import Transaction
     from tests.tcp_proxy import Network
 
 __all__ = ["distant", "network", "store", "url"]  # fixtures of this store's tests

@@ -13,7 +13,7 @@ from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.keys.record import LastUse
 from keyfob.store import open_store
-from keyfob.store.contract import EventQuery, KeyQuery, Use, UseDay
+from keyfob.store.contract.key_store import EventQuery, KeyQuery, Use, UseDay
 from tests.keyfob.store.contract import StoreContract
 from tests.keyfob.store.postgres.on_postgres import OURS, name_of, opened, other, sql, store, until, url
 from tests.keyfob.store.postgres.pooler import Pooler, pooler_before
@@ -36,9 +36,9 @@ from tests.keyfob.store.samples import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.postgres.store import PostgresStore
     from keyfob.store.postgres.transaction import PostgresTransaction
-    from keyfob.store.transaction import Transaction
 
 __all__ = ["other", "store", "url"]  # fixtures of this store's tests
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store.console import Session, SignInLink
+from keyfob.store.contract.console import Session, SignInLink
+from keyfob.store.contract.workers import Worker
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.migrations import SCHEMA
-from keyfob.store.workers import Worker
 from tests.keyfob.store.samples import (
     KEY,
     NOON,

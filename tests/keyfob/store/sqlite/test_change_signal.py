@@ -14,7 +14,7 @@ from keyfob.store.sqlite.change_signal import ChangeSignal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store.counter import Counter
+    from keyfob.store.contract.counter import Counter
 
 
 def number(counter: Counter) -> int:

@@ -17,7 +17,7 @@ from tests.keyfob.store.sqlite.on_sqlite import opened, path, store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from keyfob.store.contract import KeyStore
+    from keyfob.store.contract.key_store import KeyStore
 
 __all__ = ["path", "store"]  # fixtures of this store's tests
 

@@ -16,7 +16,7 @@ import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.keys.hashing import Argon2Parameters, hash_secret
-from keyfob.store.contract import StoredSecret
+from keyfob.keys.record import StoredSecret
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.files import require_wal
 from tests.keyfob.store.samples import KEY, TEAM, adding, erasing, key, putting, revision_of
@@ -25,8 +25,8 @@ from tests.keyfob.store.sqlite.on_sqlite import opened, path, store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sqlite.store import SQLiteStore
-    from keyfob.store.transaction import Transaction
 
 __all__ = ["path", "store"]  # fixtures of this store's tests
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.store.contract import KeyQuery, Use
+from keyfob.store.contract.key_store import KeyQuery, Use
 from tests.keyfob.store.samples import KEY, NOON, SECRET, TEAM, adding, erasing, key, putting
 from tests.keyfob.store.sqlite.on_sqlite import other, path, store
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from keyfob.store.contract.transaction import Transaction
     from keyfob.store.sqlite.store import SQLiteStore
-    from keyfob.store.transaction import Transaction
 
 __all__ = ["other", "path", "store"]  # fixtures of this store's tests
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
-from keyfob.store.contract import KeyQuery
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob.store.opening import open_store
 from keyfob.store.sql.migrations import Step
 from keyfob.store.sqlite.migrations import SCHEMA, create_or_migrate, migrate, steps

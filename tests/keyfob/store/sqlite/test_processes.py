@@ -51,7 +51,7 @@ class TestProcesses:
         program = """
             import asyncio, os, signal, sys
             from pathlib import Path
-            from keyfob.store.contract import Use
+            from keyfob.store.contract.key_store import Use
             from tests.keyfob.store.sqlite.on_sqlite import opened
             from tests.keyfob.store.samples import KEY, NOON, adding
             async def work():

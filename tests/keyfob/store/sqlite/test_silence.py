@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store.contract import Use
-from keyfob.store.workers import Worker
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.workers import Worker
 from tests.keyfob.store.samples import ELEVEN, KEY, NOON, SECRET, adding
 from tests.keyfob.store.sqlite.on_sqlite import path, store
 

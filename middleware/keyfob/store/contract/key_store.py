@@ -1,4 +1,4 @@
-"""The contract of a store. The engines in this folder are interchangeable and do not know each other."""
+"""The contract of a store. The engines beside this folder are interchangeable and do not know each other."""
 
 from __future__ import annotations
 
@@ -12,33 +12,25 @@ if TYPE_CHECKING:
 
     from keyfob.audit import ChainedEvent
     from keyfob.keyring.states import SigningKeyRecord
-    from keyfob.keys.record import KeyRecord, LastUse, Team
-    from keyfob.store.audited import AuditedStore
-    from keyfob.store.counter import Counter
-    from keyfob.store.foreign import ForeignTable
-    from keyfob.store.handovers import HandoverTable
-    from keyfob.store.idempotency import IdempotencyRecord
-    from keyfob.store.notices import NoticeTable
-    from keyfob.store.people import PeopleTable
-    from keyfob.store.quotas import QuotaTable
-    from keyfob.store.refusals import RefusalTable
-    from keyfob.store.transaction import Transaction
-    from keyfob.store.use_details import Details, Hours, UseDetailTable
-    from keyfob.store.workers import WorkerList
+    from keyfob.keys.record import KeyRecord, LastUse, StoredSecret, Team
+    from keyfob.store.contract.audited import AuditedStore
+    from keyfob.store.contract.counter import Counter
+    from keyfob.store.contract.foreign import ForeignTable
+    from keyfob.store.contract.handovers import HandoverTable
+    from keyfob.store.contract.idempotency import IdempotencyRecord
+    from keyfob.store.contract.notices import NoticeTable
+    from keyfob.store.contract.people import PeopleTable
+    from keyfob.store.contract.quotas import QuotaTable
+    from keyfob.store.contract.refusals import RefusalTable
+    from keyfob.store.contract.transaction import Transaction
+    from keyfob.store.contract.use_details import Details, Hours, UseDetailTable
+    from keyfob.store.contract.workers import WorkerList
 
 T = TypeVar("T")
 
 NEVER = 2**63 - 1  # where a key that never expires stands among expiries
 TEAM_OWNER = "team"  # in place of a person's id, which is never so short
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """The stored data that verifies a key: the Argon2id hash of record, and the digest that avoids computing it."""
-
-    hash: str = field(repr=False)
-    digest: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

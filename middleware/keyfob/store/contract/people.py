@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.people.record import Person, Source
-    from keyfob.store.console import Session
+    from keyfob.store.contract.console import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ if TYPE_CHECKING:
     from keyfob.audit import Event
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.states import SigningKeyRecord
-    from keyfob.keys.record import KeyRecord, Team
+    from keyfob.keys.record import KeyRecord, StoredSecret, Team
     from keyfob.people.record import Person, Source
-    from keyfob.store.console import SignInLink
-    from keyfob.store.contract import StoredSecret
-    from keyfob.store.idempotency import IdempotencyRecord
+    from keyfob.store.contract.console import SignInLink
+    from keyfob.store.contract.idempotency import IdempotencyRecord
 
 
 class Transaction(Protocol):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyfob.keys.record import Creator
-    from keyfob.store.transaction import Transaction
+    from keyfob.store.contract.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
