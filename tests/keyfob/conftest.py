@@ -113,7 +113,7 @@ def engine() -> str:
 @pytest.fixture
 async def here(tmp_path: Path, engine: str) -> AsyncIterator[Installation]:
     async with AsyncExitStack() as stack:
-        url = None if engine == "sqlite" else await stack.enter_async_context(fresh_database(empty=True))
+        url = None if engine == "sqlite" else await stack.enter_async_context(fresh_database())
         yield await stack.enter_async_context(installation(tmp_path, url=url))
 
 

@@ -190,7 +190,7 @@ async def empty_store(
     async with AsyncExitStack() as stack:
         url = f"sqlite:///{tmp_path}/keys.db"
         if getattr(request, "param", "sqlite") == "postgres":
-            url = await stack.enter_async_context(fresh_database(empty=True))
+            url = await stack.enter_async_context(fresh_database())
         store = open_store(url, audit_key=lambda: signing_key, create=True)
         stack.push_async_callback(store.close)
         yield store

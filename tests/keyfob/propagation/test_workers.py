@@ -41,7 +41,7 @@ async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         async with installation(tmp_path) as made:
             yield made
     else:
-        async with fresh_database(empty=True) as url, installation(tmp_path, url=url) as made:
+        async with fresh_database() as url, installation(tmp_path, url=url) as made:
             yield made
 
 

@@ -30,7 +30,7 @@ RULES = {"GET /items": "items:read", "/open": {"public": True}}
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with fresh_database(empty=True) as url, installation(tmp_path, url=url) as made:
+    async with fresh_database() as url, installation(tmp_path, url=url) as made:
         yield made
 
 
