@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
@@ -18,7 +18,9 @@ from keyfob_admin.console import humanize as words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import CodeType
 
+    from jinja2.bccache import Bucket
     from starlette.requests import Request
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -65,6 +67,24 @@ class StaticFile:
         return cls(f"{stem}.{digest}.{ending}", _TYPES[ending], content, gzip.compress(content, mtime=0))
 
 
+class _Compiled(BytecodeCache):
+    """What templates were compiled to, for all consoles of a process: compiling takes most of the time of a page."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Find the code of a template, as its file is now."""
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED: Final = _Compiled()
+
+
 class Renderer:
     """Writes pages and hands out the files that they ask for."""
 
@@ -80,6 +100,7 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            bytecode_cache=_COMPILED,
         )
         self._templates.filters["code"] = _with_code
         self._templates.globals.update(words=words, static=lambda name: f"/static/{self._static[name].name}")
