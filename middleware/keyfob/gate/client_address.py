@@ -52,7 +52,7 @@ class Networks:
 class ClientAddress:
     """Finds the client's address in an ASGI scope. *trusted_proxies* are networks, or `UNIX`."""
 
-    __slots__ = ("_clients", "_header", "_trusts", "_trusts_unix")
+    __slots__ = ("_clients", "_header", "_trusts", "_trusts_unix", "of")
 
     def __init__(self, trusted_proxies: Sequence[str] = (), header: str = "x-forwarded-for") -> None:
         """Raise ConfigError if a proxy or the name of the header cannot be right."""
@@ -66,6 +66,11 @@ class ClientAddress:
         networks = _networks(trusted_proxies)
         self._trusts = networks.contains if networks is not None else None
         self._clients: dict[str, str] = {}  # peers that are no proxies, and how their addresses are written
+        self.of: Callable[[Mapping[str, Any]], str | None] = self._through_proxies if trusted_proxies else self._of_peer
+        """Return the client's address as canonical text, or None where it is unknown.
+
+        IPv4-mapped IPv6 counts as IPv4; zone ids and ports are dropped. An unreadable hop makes it unknown.
+        """
 
     def trusts_peer_of(self, scope: Mapping[str, Any]) -> bool:
         """Whether the peer is itself a trusted proxy, so that its word counts."""
@@ -74,24 +79,30 @@ class ClientAddress:
             return self._trusts_unix
         return self._trusts is not None and self._trusts(client[0])
 
-    def of(self, scope: Mapping[str, Any]) -> str | None:
-        """Return the client's address as canonical text, or None where it is unknown.
+    def _of_peer(self, scope: Mapping[str, Any]) -> str | None:
+        """Return the peer's own address: nobody may speak for another."""
+        try:
+            return self._clients[scope["client"][0]]
+        except (LookupError, TypeError):  # a peer that is new here, or has no address
+            client = scope.get("client")
+            return self._remembered(client[0]) if client and client[0] else None
 
-        IPv4-mapped IPv6 counts as IPv4; zone ids and ports are dropped. An unreadable hop makes it unknown.
-        """
+    def _through_proxies(self, scope: Mapping[str, Any]) -> str | None:
         client = scope.get("client")
-        if client:
-            known = self._clients.get(client[0])
-            if known is not None:
-                return known
-        return self._found(scope, client[0] if client else None)
-
-    def _found(self, scope: Mapping[str, Any], peer: str | None) -> str | None:
+        peer = client[0] if client else None
         if not peer:
             return self._forwarded(scope, None) if self._trusts_unix else None
-        address = _canonical(peer) if len(peer) <= _LONGEST else None
+        known = self._clients.get(peer)
+        if known is not None:
+            return known
+        address = canonical(peer)
         if self._trusts is not None and self._trusts(address):
             return self._forwarded(scope, address)
+        return self._remembered(peer)
+
+    def _remembered(self, peer: str) -> str | None:
+        """The address of a *peer* that is no proxy."""
+        address = canonical(peer)
         if address is not None:
             if len(self._clients) >= _REMEMBERED:
                 self._clients.clear()
