@@ -24,6 +24,10 @@ POLICY_VIOLATION: Final = 1008  # RFC 6455, section 7.4.1
 TRY_AGAIN_LATER: Final = 1013  # of the registry that section 11.7 makes
 
 
+Admitted = tuple[Granted, "Match | None", "str | None"]
+"""What the gate judged: the key, the rule, and the client's address. Not the scope: routers inside write into it."""
+
+
 class KeyRevokedError(ConnectionError):
     """The key of a connection was revoked while it was open. An OSError, as ASGI demands of a closed connection."""
 
@@ -34,32 +38,30 @@ class Connection(ABC):
     is_revoked = False
     _close_code = POLICY_VIOLATION
     _receiver: asyncio.Task[object] | None = None  # the task that waits for a message of the client
-    # What the gate judged. Not the path and the headers of the scope: routers inside write into those.
-    _granted: Granted
-    _match: Match | None
-    _address: str | None
+    _admitted: Admitted
     _task: asyncio.Task[object] | None  # that the application runs in
 
     @property
     def key_id(self) -> str:
         """The key's id."""
-        return self._granted.grant.key_id
+        return self._admitted[0].grant.key_id
 
     @property
     def key_char(self) -> str:
         """The id of the signing key behind the key."""
-        return self._granted.key_char
+        return self._admitted[0].key_char
 
     def has_expired(self, now: float) -> bool:
         """Whether the key is past its expiry at *now* (seconds since the epoch)."""
-        expires_at = self._granted.grant.expires_at
+        expires_at = self._admitted[0].grant.expires_at
         return expires_at is not None and expires_at.timestamp() <= now
 
     def survives(self, record: KeyRecord, now: float, *, suspended: bool) -> bool:
         """Whether the key, as *record* describes it now, still allows the connection."""
         entry = Entry(b"", record, key_char=self.key_char, suspended=suspended, as_of=record.revision)
-        self._granted = entry.granted
-        return type(judge(entry, self._match, self._address, now)) is Granted
+        _, match, address = self._admitted
+        self._admitted = entry.granted, match, address
+        return type(judge(entry, match, address, now)) is Granted
 
     def revoke(self, code: int = POLICY_VIOLATION) -> None:
         """End it; a WebSocket closes with *code*. May be called from another event loop than its own."""

@@ -8,18 +8,16 @@ from asyncio import current_task
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from keyfob.connections.announcement import announced
 from keyfob.connections.connection import Connection, KeyRevokedError
 from keyfob.connections.servers import abort
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import Message, Receive, Scope, Send
 
+    from keyfob.connections.connection import Admitted
     from keyfob.connections.registry import OpenConnections
-    from keyfob.gate.verdict import Granted, Header
-    from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
 
@@ -42,27 +40,14 @@ class OpenResponse(Connection):
     _cancellations = 0
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(  # noqa: PLR0917 - what the gate judged, and the server's side of an ASGI call
-        self,
-        connections: OpenConnections,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        granted: Granted,
-        match: Match | None,
-        address: str | None,
-        announcement: Sequence[Header] | None = None,
+    def __init__(
+        self, connections: OpenConnections, scope: Scope, receive: Receive, send: Send, admitted: Admitted
     ) -> None:
-        """*scope*, *receive* and *send* are the server's; of the scope, only what no router changes is read.
-
-        *announcement* is added to the headers of the response.
-        """
+        """*scope*, *receive* and *send* are the server's; of the scope, only what no router changes is read."""
         # Every request pays for this and for `send`, so nothing is called that need not be. What `send` reads is set
         # here: CPython 3.11 finds an attribute of an instance several times quicker than one of its class.
         self.is_revoked = self.is_whole = False
-        self._granted = granted
-        self._match = match
-        self._address = address
+        self._admitted = admitted
         # Asked of a loop that is known: finding out which one is running takes a system call before CPython 3.12.
         task = current_task(connections.loop) if connections.thread == get_ident() else None
         self._task = task or connections.other_task()
@@ -70,7 +55,6 @@ class OpenResponse(Connection):
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._announcement = announcement
         responses.add(self)
 
     # -- what the application is given in place of the server's
@@ -96,8 +80,6 @@ class OpenResponse(Connection):
         kind = message["type"]
         if kind == "http.response.start":
             self.has_started = True
-            if self._announcement:
-                message = announced(message, self._announcement)
         elif kind in _PARTS and not message.get("more_body"):
             self.is_whole = True
             self._responses.discard(self)
@@ -107,7 +89,6 @@ class OpenResponse(Connection):
         """Send the one thing that a revoked key still may: a response in one part that had not begun before."""
         if message["type"] == "http.response.start" and not self.is_cut:
             self.has_started = True
-            message = announced(message, self._announcement or ())
             self._timer = self._later(self._cut)  # the part follows immediately, or this is a stream
         elif self._timer is not None and not self.is_cut and not message.get("more_body"):
             self.is_whole = message["type"] in _PARTS

@@ -11,9 +11,8 @@ from keyfob.connections.connection import Connection, KeyRevokedError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from keyfob.connections.connection import Admitted
     from keyfob.connections.registry import OpenConnections
-    from keyfob.gate.verdict import Granted
-    from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
 
@@ -25,17 +24,9 @@ class OpenSocket(Connection):
 
     _closing: asyncio.Task[None] | None = None
 
-    def __init__(  # noqa: PLR0917 - what the gate judged, and the server's side of an ASGI call
-        self,
-        connections: OpenConnections,
-        receive: Receive,
-        send: Send,
-        granted: Granted,
-        match: Match | None,
-        address: str | None,
-    ) -> None:
+    def __init__(self, connections: OpenConnections, receive: Receive, send: Send, admitted: Admitted) -> None:
         """*receive* and *send* are the server's."""
-        self._granted, self._match, self._address = granted, match, address
+        self._admitted = admitted
         self._task = asyncio.current_task()
         self._connections = connections
         self._receive = receive

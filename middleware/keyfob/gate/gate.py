@@ -103,22 +103,24 @@ class Gate:
         if len(sensitive) != 1:
             return self._judge_in_full(scope, sensitive) if sensitive else self._judge_keyless(scope, plain)
         name, value = sensitive[0]
-        if name != self._bearer_header or value[:7] != BEARER or not self._freshness.is_current():
+        if name != self._bearer_header or not value.startswith(BEARER) or not self._freshness.is_current():
             return self._judge_in_full(scope, sensitive)
         known = self._key_cache.get(value[7:])
         try:
             match = self._matches.get(request_of(scope))
         except KeyError:  # a WebSocket, or a server that leaves out what it may
             match = None
-        if match is not None and type(known) is Entry:
-            rule, now = match.rule, self._now()
+        if match is not None and isinstance(known, Entry):
+            rule = match.rule
             team = rule.team_parameter
+            now = self._now()
             if now < known.ends and (team is None or match.params[team] == known.granted.grant.team):
                 client_ip = self._addresses.of(scope)
                 if known.cell.repeats(rule, client_ip, now) or self._passes(known, rule, client_ip, now):
                     self._stats.cache_hits += 1
-                    headers = list(scope["headers"]) if self._forwards_credential else plain
-                    return known.granted, headers, match, client_ip, None, known.granted.announcement
+                    if self._forwards_credential:
+                        plain = list(scope["headers"])
+                    return known.granted, plain, match, client_ip, None, known.granted.announcement
                 if rule in known.counted:
                     admission = self._judge_counted(scope, plain, match, known, now)
                     if admission is not None:
