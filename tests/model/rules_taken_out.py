@@ -60,19 +60,19 @@ MUTATIONS = (
         "the change signal is compared",
         "freshness",
         "is_current",
-        _without("self._change_signal[0] == self._seen and "),
+        _without("self._change_signal.read() == self._seen and "),
     ),
     Mutation(
         "the change signal is looked at before the read",
         "freshness",
         "_read",
-        (("self._seen = feed.change_signal, seen", "self._seen = feed.change_signal, feed.change_signal[0]"),),
+        (("self._seen = feed.change_signal, seen", "self._seen = feed.change_signal, _shown(feed.change_signal)"),),
     ),
     Mutation(
         "the change signal ends the patience with an outage",
         "freshness",
         "_may_serve_stale",
-        _without(" or self._change_signal[0] != self._seen"),
+        _without(" or _shown(self._change_signal) != self._seen"),
     ),
     Mutation(
         "another history drops every answer",

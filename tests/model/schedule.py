@@ -117,7 +117,7 @@ class Schedule:
         when = self._outside.now + self._rng.choice((0.0, 0.001, 0.4)) * self._rng.random()
 
         def publish() -> None:
-            self._primary.signal[0] = number
+            self._primary.signal.value = number
             self.judge.returned.append((self._outside.now, version))
 
         self._outside.at(when, publish)

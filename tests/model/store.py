@@ -14,6 +14,7 @@ from keyfob.keyring.states import SigningKeyRecord, SigningKeyState, sealed
 from keyfob.keys.format import KeyText, compose
 from keyfob.keys.hashing import verify
 from keyfob.keys.record import Creator, KeyRecord, StoredSecret
+from keyfob.store.contract.counter import OwnCounter
 from keyfob.store.contract.key_store import Changes, Found
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Primary:
             _put(records, key.key_id, state, revision)
         self.versions = [Version(0.0, len(KEYS), "epoch0", records)]
         self.secrets = {key.key_id: StoredSecret(_hash("A"), None) for key in KEYS}
-        self.signal = [len(KEYS)]
+        self.signal = OwnCounter(len(KEYS))
 
     @property
     def now(self) -> Version:
@@ -151,7 +152,7 @@ class Line:
 
     def __init__(self, primary: Primary, outside: Outside, rng: Random, weather: Weather, *, hears: bool) -> None:
         """A process that does not hear the change signal is on another host."""
-        self.change_signal: Sequence[int] = primary.signal if hears else [0]
+        self.change_signal = primary.signal if hears else OwnCounter()
         self._primary = primary
         self._outside = outside
         self._rng = rng

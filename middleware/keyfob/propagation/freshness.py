@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from keyfob.errors import StoreUnavailable
+from keyfob.store.contract.counter import OwnCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Freshness:
         self._max_staleness = max_staleness
         self._outage_allowance = max_stale_on_outage
         self._clock = clock
-        self._change_signal: Counter = (None,)
+        self._change_signal: Counter = OwnCounter()
         self._seen: object = -1
         self._began = 0.0
         self._until = -1.0
@@ -79,8 +80,11 @@ class Freshness:
 
     def is_current(self) -> bool:
         """Whether a cached answer is still valid. Every request makes these two comparisons."""
-        # A clock that went back would extend the lease, so the start of the lease is checked, too.
-        return self._change_signal[0] == self._seen and self._began <= self._clock() <= self._until
+        try:
+            # A clock that went back would extend the lease, so the start of the lease is checked, too.
+            return self._change_signal.read() == self._seen and self._began <= self._clock() <= self._until
+        except OSError:
+            return False
 
     def may_serve(self) -> bool:
         """Whether a cached answer may be used: it is current, or stale within the allowance for an outage."""
@@ -94,7 +98,7 @@ class Freshness:
         now = self._clock()
         if now < self._began:
             return 0.0
-        is_changed = self._change_signal[0] != self._seen
+        is_changed = _shown(self._change_signal) != self._seen
         return self._until + (0.0 if is_changed else self._outage_allowance) - now
 
     @property
@@ -136,7 +140,7 @@ class Freshness:
         feed = self._feed
         try:
             async with asyncio.timeout(_SLOWEST_READ):
-                seen, began = feed.change_signal[0], self._clock()
+                seen, began = _shown(feed.change_signal), self._clock()
                 changes = await feed.changes(self.revision if self.epoch is not None else None)
         except TimeoutError as slow:
             self._note_failure("no answer in time")
@@ -146,7 +150,7 @@ class Freshness:
             self._note_failure(broken)
             raise
         self._apply(changes)
-        self._watch_signal(feed.change_signal[0], changes.revision)
+        self._watch_signal(_shown(feed.change_signal), changes.revision)
         self._change_signal, self._seen = feed.change_signal, seen
         self._began, self._until = began, began + self._max_staleness
         if self._failed:
@@ -168,7 +172,7 @@ class Freshness:
         self._merging.merge(changes)
 
     def _may_serve_stale(self) -> bool:
-        if not self._failed or self._outage_allowance <= 0 or self._change_signal[0] != self._seen:
+        if not self._failed or self._outage_allowance <= 0 or _shown(self._change_signal) != self._seen:
             return False
         return self._began <= self._clock() <= self._until + self._outage_allowance
 
@@ -188,6 +192,14 @@ class Freshness:
                 self._max_staleness,
                 extra={"event": "change_signal_behind"},
             )
+
+
+def _shown(signal: Counter) -> object:
+    """What *signal* shows; where it cannot be read, something that it never showed and never will."""
+    try:
+        return signal.read()
+    except OSError:
+        return object()
 
 
 def _mark_retrieved(flight: asyncio.Task[None]) -> None:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
+from keyfob.store.contract.counter import OwnCounter
 from keyfob.store.contract.key_store import Changes
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+
+
+class Signal(OwnCounter):
+    """A counter that somebody can close."""
+
+    is_closed = False
+
+    def read(self) -> int:
+        if self.is_closed:
+            raise OSError(errno.EBADF, "closed")
+        return super().read()
 
 
 class Feed:
     """A store at the other end of a line that can be cut, delayed and lied on."""
 
     def __init__(self) -> None:
-        self.signal = [0]
+        self.signal = Signal()
         self.revision = 1
         self.epoch = "a"
         self.reads = 0
@@ -25,7 +37,7 @@ class Feed:
         self.gate: asyncio.Event | None = None
 
     @property
-    def change_signal(self) -> Sequence[int]:
+    def change_signal(self) -> Signal:
         return self.signal
 
     async def changes(self, since: int | None) -> Changes:

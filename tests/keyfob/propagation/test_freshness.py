@@ -77,12 +77,30 @@ async def test_any_other_number_on_the_change_signal_demands_a_read(parts: Parts
     freshness = fresh(parts)
     await freshness.ensure()
 
-    feed.signal[0] = value
+    feed.signal.value = value
     assert not freshness.is_current()
     await freshness.ensure()
 
     assert freshness.is_current()
     assert 2 == feed.reads
+
+
+async def test_ff_31_a_change_signal_that_cannot_be_read_demands_a_read(parts: Parts) -> None:
+    """Where its file was closed, nobody can tell whether it has changed: no answer from the cache, not in an outage."""
+    feed, clock = parts[0], parts[2]
+    freshness = fresh(parts, max_stale_on_outage=60.0)
+    await freshness.ensure()
+    feed.broken = True
+    with pytest.raises(StoreUnavailable):
+        await freshness.refresh()
+    clock.now += 3
+    assert freshness.may_serve()
+
+    feed.signal.is_closed = True
+
+    assert not freshness.is_current()
+    assert not freshness.may_serve()
+    assert freshness.lease_remaining() < 0
 
 
 async def test_a_keyring_during_the_read_demands_another(parts: Parts) -> None:
@@ -93,7 +111,7 @@ async def test_a_keyring_during_the_read_demands_another(parts: Parts) -> None:
     asking = asyncio.create_task(freshness.ensure())
     await asyncio.sleep(0.01)
 
-    feed.signal[0] = 5
+    feed.signal.value = 5
     feed.gate.set()
     await asking
 
@@ -160,7 +178,7 @@ async def test_a_keyring_ends_the_patience_with_an_outage(parts: Parts) -> None:
     await freshness.ensure()
     feed.broken = True
 
-    feed.signal[0] = 9
+    feed.signal.value = 9
 
     with pytest.raises(StoreUnavailable):
         await freshness.ensure()
@@ -204,7 +222,7 @@ async def test_changes_without_end_are_given_up(parts: Parts) -> None:
     changes = feed.changes
 
     async def overtaken(since: int | None) -> Changes:
-        feed.signal[0] += 1
+        feed.signal.value += 1
         return await changes(since)
 
     feed.changes = overtaken  # type: ignore[method-assign]
@@ -230,7 +248,7 @@ async def test_more_changes_than_are_worth_reading_drop_every_answer(parts: Part
 async def test_a_change_signal_that_stays_behind_is_told(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     """Three reads in a row of a revision beyond the change signal's are logged, once."""
     feed = parts[0]
-    feed.signal[0], feed.revision = 3, 8
+    feed.signal.value, feed.revision = 3, 8
     freshness = fresh(parts)
 
     for _ in range(5):

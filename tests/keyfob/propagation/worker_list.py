@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
+from keyfob.store.contract.counter import OwnCounter
 from keyfob.store.contract.key_store import Changes
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class WorkerList:
         self.broken = False
         self.revision = 1
         self.requested_revision = 0
-        self.change_signal: Sequence[int] = (7,)
+        self.change_signal = OwnCounter(7)
         self.signal_id: str | None = "one"
 
     def _note(self, what: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from keyfob import Denied, Reason
 from keyfob.management.actor import Actor
+from keyfob.store.contract.counter import OwnCounter
 from tests.keyfob.conftest import ask, in_force, on_both_stores
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ async def test_the_poll_alone_carries_a_change_where_no_signal_keyrings(here: In
     issued = await here.issue("items:read")
     app = guard(max_staleness=0.2)
     assert 200 == (await ask(app, "/items", issued.headers)).status
-    silent = [0]
+    silent = OwnCounter()
     app.runtime.freshness._feed = Deaf(here.store, silent)
     await app.runtime.freshness.refresh()
 
@@ -111,7 +112,7 @@ async def test_the_poll_alone_carries_a_change_where_no_signal_keyrings(here: In
 class Deaf:
     """The real store, seen from a host where its change signal cannot be heard."""
 
-    def __init__(self, feed: ChangeFeed, signal: list[int]) -> None:
+    def __init__(self, feed: ChangeFeed, signal: OwnCounter) -> None:
         self._feed = feed
         self.change_signal = signal
 

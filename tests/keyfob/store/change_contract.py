@@ -37,12 +37,12 @@ class ChangeContract:
         """Another process reads what a returned change has written, and hears the signal if all are to hear it."""
         await store.changes(None)
         await other.changes(None)
-        seen = store.change_signal[0], other.change_signal[0]
+        seen = store.change_signal.read(), other.change_signal.read()
 
         await store.change(adding(KEY))
 
-        assert seen[0] != store.change_signal[0]
-        assert (seen[1] != other.change_signal[0]) is store.is_immediate
+        assert seen[0] != store.change_signal.read()
+        assert (seen[1] != other.change_signal.read()) is store.is_immediate
         assert KEY.name == (await other.find(KEY.id)).record.name  # type: ignore[union-attr] # it was just added
 
     async def test_a_revision_is_taken_once_in_a_change(self, store: KeyStore) -> None:
@@ -58,11 +58,11 @@ class ChangeContract:
     async def test_a_change_without_a_revision_keyrings_nobody(self, store: KeyStore) -> None:
         """What alters no key, like a line in the audit log, makes no worker look."""
         await store.changes(None)
-        seen = store.change_signal[0]
+        seen = store.change_signal.read()
 
         await store.change(appending(event()))
 
-        assert (0, seen) == (await revision_of(store), store.change_signal[0])
+        assert (0, seen) == (await revision_of(store), store.change_signal.read())
 
     async def test_a_change_that_raises_leaves_nothing(self, store: KeyStore) -> None:
         """The caller's own exception comes back, and every statement before it is undone."""

@@ -64,14 +64,14 @@ class UsageContract:
         await store.change(adding(KEY))
         disabled = replace(KEY, disabled_at=NOON, revision=2)
         await store.change(putting(disabled))
-        seen = store.change_signal[0]
+        seen = store.change_signal.read()
 
         await store.add_usage({KEY.id: Use(NOON, None, {TODAY: 1}, {})})
 
         assert (disabled, 2, seen) == (
             (await store.find(KEY.id)).record,
             await revision_of(store),
-            store.change_signal[0],
+            store.change_signal.read(),
         )
 
     async def test_use_of_a_key_that_is_gone_is_dropped(self, store: KeyStore) -> None:

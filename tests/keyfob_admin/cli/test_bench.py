@@ -96,7 +96,7 @@ def test_seeding_keyrings_the_change_signal(home: Home) -> None:
         done = await asyncio.to_thread(typed, "bench", "seed", "--keys", "5")
         assert 0 == done.code, done.err
         changes = await store.changes(before)
-        seen = int.from_bytes(store.signal.counter[0], sys.byteorder)
+        seen = int.from_bytes(store.signal.counter.read(), sys.byteorder)
         await store.close()
         return changes.revision - before, seen - changes.revision, len(changes.records)
 

@@ -174,7 +174,7 @@ class ChangeFeed(Protocol):
 
     @property
     def change_signal(self) -> Counter:
-        """``change_signal[0]`` differs from before after every change on this host."""
+        """``change_signal.read()`` differs from before after every change on this host."""
         ...
 
     async def changes(self, since: int | None) -> Changes:

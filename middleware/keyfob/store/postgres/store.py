@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keyfob.errors import StoreUnavailable
+from keyfob.store.contract.counter import OwnCounter
 from keyfob.store.postgres.connections import ConnectionsPerLoop, Purpose
 from keyfob.store.postgres.listing import event_listing, few_keys, few_to_count, key_count, key_listing
 from keyfob.store.postgres.migrations import SCHEMA
@@ -36,11 +37,11 @@ class PostgresStore(StatementStore):
 
     def __init__(self, url: StoreURL, *, audit_key: Callable[[], SigningKey] | None) -> None:
         self._connections = ConnectionsPerLoop(url)
-        self._signal = [0]
+        self._signal = OwnCounter()
         super().__init__(self._connections, SQL, audit_key)
 
     @property
-    def change_signal(self) -> Sequence[int]:
+    def change_signal(self) -> OwnCounter:
         """One number that differs from before after every change that this process has made.
 
         Notifications do not touch it: a change of this number must be followed by a read before anybody is admitted
@@ -122,7 +123,7 @@ class PostgresStore(StatementStore):
                 await transaction.commit()
                 if transaction.revision is not None:
                     # Beyond all revisions, because a number below one would say that this signal had stayed behind.
-                    self._signal[0] = BEYOND_REVISIONS + transaction.revision
+                    self._signal.value = BEYOND_REVISIONS + transaction.revision
                 return result
         raise refused
 

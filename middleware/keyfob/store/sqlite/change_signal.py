@@ -20,17 +20,21 @@ import socket
 import stat
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from keyfob.store.ownership import share_like
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 log = logging.getLogger("keyfob")
 
 _SIZE = 8
 _BEYOND_REVISIONS = 1 << 63
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_SILENT: Final = (b"",)
 
 FileId = tuple[int, int]
 
@@ -50,19 +54,29 @@ def id_of(status: os.stat_result) -> FileId:
     return status.st_dev, status.st_ino
 
 
+class _Silence:
+    """What a process reads that has no signal file."""
+
+    @staticmethod
+    def read() -> bytes:
+        """Nothing, ever."""
+        return b""
+
+
+_SILENT: Final = _Silence()
+
+
 class SignalFile:
     """An open signal file. Whoever holds it can go on reading, also after another file has taken its place."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.id = id_of(os.fstat(descriptor))
+        self.read: Callable[[], bytes] = partial(os.pread, descriptor, _SIZE, 0)
+        """The number as 8 bytes, or fewer if the file was truncated. Raises OSError once the descriptor was closed.
 
-    def __getitem__(self, _index: int) -> bytes:
-        """The number as 8 bytes, or fewer if the file was truncated or the descriptor was closed behind our back."""
-        try:
-            return os.pread(self._descriptor, _SIZE, 0)
-        except OSError:
-            return b""
+        Every request calls it, so there is nothing of ours in between.
+        """
 
     def __del__(self) -> None:
         if self.is_open():  # not what was opened under its number since
@@ -96,8 +110,8 @@ class ChangeSignal:
         return Path(f"{os.path.realpath(self._database)}-signal")
 
     @property
-    def counter(self) -> SignalFile | tuple[bytes]:
-        """What every request looks at: ``counter[0]`` differs from before after every change."""
+    def counter(self) -> SignalFile | _Silence:
+        """What every request looks at: ``counter.read()`` differs from before after every change."""
         return _SILENT if self._file is None else self._file
 
     @property

@@ -54,9 +54,9 @@ class TestNotifications:
     async def test_a_notification_is_not_the_change_signal(self, store: PostgresStore, other: PostgresStore) -> None:
         """What was only heard of never keeps cached answers from being given: the signal tells of own changes."""
         await other.wait_for_changes(0.2)
-        before = other.change_signal[0]
+        before = other.change_signal.read()
 
         await store.change(adding(KEY))
         await other.wait_for_changes(5)
 
-        assert before == other.change_signal[0]
+        assert before == other.change_signal.read()

@@ -49,11 +49,11 @@ class TestAdministration:
         await sqlite_admin.backup(store, tmp_path / "copy.db")
         await store.change(erasing(KEY.id))
         await store.change(appending(event("key.deleted")))
-        before, seen = await other.changes(None), other.change_signal[0]
+        before, seen = await other.changes(None), other.change_signal.read()
 
         await sqlite_admin.restore(store, tmp_path / "copy.db", event=event("db.restored"))
 
-        assert seen != other.change_signal[0]
+        assert seen != other.change_signal.read()
         after = await other.changes(None)
         assert before.epoch != after.epoch
         assert before.revision < after.revision

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.store.sqlite.change_signal import ChangeSignal
+from keyfob.store.sqlite.change_signal import ChangeSignal, SignalFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def number(counter: Counter) -> int:
     """What the signal shows."""
-    shown = counter[0]
+    shown = counter.read()
     assert isinstance(shown, bytes)
     return int.from_bytes(shown, sys.byteorder)
 
@@ -184,12 +184,12 @@ def test_ff_31_a_truncated_signal_is_noticed_and_made_anew(
     writer, reader = ChangeSignal(database), ChangeSignal(database)
     writer.publish(5)
     counter = reader.counter
-    seen = counter[0]
+    seen = counter.read()
     os.truncate(file, length)
 
-    assert seen != counter[0]
+    assert seen != counter.read()
     reader.reopen()
-    remade = reader.counter[0]
+    remade = reader.counter.read()
     assert seen != remade
     assert 8 == file.stat().st_size
     writer.publish(6)
@@ -201,14 +201,15 @@ def test_ff_31_a_process_that_closes_all_files_opens_the_signal_again(database: 
     """A daemon that closes whatever is open reads neither nothing for ever nor somebody else's file."""
     signal = ChangeSignal(database)
     counter = signal.counter
-    seen = counter[0]
-    assert not isinstance(counter, tuple)
+    seen = counter.read()
+    assert isinstance(counter, SignalFile)
     os.close(counter._descriptor)
     with (tmp_path / "another").open("wb", buffering=0) as another:
         assert another.fileno() == counter._descriptor
-        assert seen != counter[0]
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            counter.read()
         signal.reopen()
-        assert seen == signal.counter[0]
+        assert seen == signal.counter.read()
         del counter
         another.write(b"still open")
 

@@ -152,10 +152,10 @@ class TestMissing:
 
         writer = opened(path, create=True)
         assert 0 == await revision_of(store)
-        seen = store.change_signal[0]
+        seen = store.change_signal.read()
         await writer.change(adding(KEY))
 
-        assert seen != store.change_signal[0]
+        assert seen != store.change_signal.read()
         assert store.is_immediate
         await store.close()
         await writer.close()

@@ -79,7 +79,7 @@ class TestProcesses:
             from tests.keyfob.store.samples import KEY, erasing
             async def work():
                 store = opened(Path(sys.argv[1]))
-                print((await store.find(KEY.id)).record.id, store.change_signal[0][0], store.is_immediate)
+                print((await store.find(KEY.id)).record.id, store.change_signal.read()[0], store.is_immediate)
                 try:
                     await store.change(erasing(KEY.id))
                 except StoreUnavailable as error:
