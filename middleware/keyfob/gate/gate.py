@@ -116,41 +116,45 @@ class Gate:
             now = self._now()
             if now < known.ends and (team is None or match.params[team] == known.granted.grant.team):
                 client_ip = self._addresses.of(scope)
-                if known.cell.repeats(rule, client_ip, now) or self._passes(known, rule, client_ip, now):
+                cell = known.cell
+                if cell.rule is rule and cell.ip == client_ip and now < cell.ends:  # `Cell.repeats`, but for a call
+                    cell.at = now
+                    cell.count += 1
                     self._stats.cache_hits += 1
                     if self._forwards_credential:
                         plain = list(scope["headers"])
                     return known.granted, plain, match, client_ip, None, known.granted.announcement
-                if rule in known.counted:
-                    admission = self._judge_counted(scope, plain, match, known, now)
-                    if admission is not None:
-                        return admission
+                admission = self._judge_again(scope, plain, match, known, client_ip, now)
+                if admission is not None:
+                    return admission
         return self._judge_bearer(scope, plain, sensitive, match, known)
 
-    def _passes(self, known: Entry, rule: Rule, client_ip: str | None, now: float) -> bool:
-        """Whether *known* was found to satisfy *rule* before, if under another address, and its use is noted."""
-        if rule not in known.passes:
-            return False
-        self._note_admitted(known, rule, client_ip, now, known)
-        return True
-
-    def _judge_counted(
-        self, scope: Scope, plain: list[Header], match: Match, known: Entry, now: float
+    def _judge_again(  # noqa: PLR0917 - what `judge` found out
+        self, scope: Scope, plain: list[Header], match: Match, known: Entry, client_ip: str | None, now: float
     ) -> Admission | None:
-        """Count a request of a key that satisfies the rule but for its limits. None: it has to be judged in full."""
+        """Judge a request of a key that was found to satisfy the rule before, alone or but for its limits.
+
+        None: it has to be judged as if nothing was known.
+        """
         rule = match.rule
-        counted = known.counted[rule]
-        standing = counted.again.take()
-        if standing is None and self._rate_limiter is not None:
-            standing = self._rate_limiter.take_anew(counted)
-        if standing is None:
+        if rule in known.passes:
+            self._note_admitted(known, rule, client_ip, now, known)
+            announcement = known.granted.announcement
+        elif rule in known.counted:
+            counted = known.counted[rule]
+            standing = counted.again.take()
+            if standing is None and self._rate_limiter is not None:
+                standing = self._rate_limiter.take_anew(counted)
+            if standing is None:
+                return None
+            if not counted.cell.repeats(rule, client_ip, now):
+                self._note_admitted(known, rule, client_ip, now, counted)
+            announcement = counted.announcement(standing)
+        else:
             return None
-        client_ip = self._addresses.of(scope)
         self._stats.cache_hits += 1
-        if not counted.cell.repeats(rule, client_ip, now):
-            self._note_admitted(known, rule, client_ip, now, counted)
         headers = list(scope["headers"]) if self._forwards_credential else plain
-        return known.granted, headers, match, client_ip, None, counted.announcement(standing)
+        return known.granted, headers, match, client_ip, None, announcement
 
     def _judge_keyless(self, scope: Scope, plain: list[Header]) -> Admission:
         """Judge a request without a sensitive header: it carries no key, and is no preflight."""

@@ -17,7 +17,6 @@ _DAY: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MICROS: Final = 1_000_000
 _HOUR: Final = 3_600 * _MICROS
-_ENDED: Final = float("-inf")  # the end of a cell that counts no more
 
 
 class Cell:
@@ -57,12 +56,12 @@ class Cell:
         return tally
 
 
-NO_CELL: Final = Cell("", None, "", 0.0, _ENDED, is_use=True)
+NO_CELL: Final = Cell("", None, "", 0.0, float("-inf"), is_use=True)
 """A cell that no request is like."""
 
 
 class Keeper(Protocol):
-    """What keeps the cell of its last request, where the next one is counted if it is like that."""
+    """What is lent the cell of its last request, where the next one is counted if it is like that."""
 
     cell: Cell
 
@@ -82,12 +81,13 @@ class Budget:
 class PendingUse:
     """The cells of one key, by day; nearly always there is one day."""
 
-    __slots__ = ("_budget", "_cells", "_earlier", "_folded", "_last", "day", "ends")
+    __slots__ = ("_budget", "_cells", "_earlier", "_folded", "_keeper", "_last", "day", "ends")
 
     def __init__(self, day: int, budget: Budget) -> None:
         """*day* counts from the epoch."""
         self._budget = budget
         self._earlier: list[tuple[int, _Cells, Details]] = []
+        self._keeper: Keeper | None = None
         self._last: tuple[float, str | None] = (0.0, None)
         self._begin(day)
 
@@ -102,8 +102,31 @@ class PendingUse:
         self._earlier.append((self.day, self._cells, self._folded))
         self._begin(day)
 
-    def cell(self, rule: Rule | str | None, ip: str | None, reason: str, now: float, *, is_use: bool) -> Cell:
-        """The cell to count in."""
+    def count(
+        self,
+        rule: Rule | str | None,
+        ip: str | None,
+        reason: str,
+        now: float,
+        *,
+        is_use: bool,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """Count one request. *keeper* is lent the cell, until that is written or lent to another."""
+        cell = self._cell(rule, ip, reason, now, is_use=is_use)
+        cell.at = now
+        cell.count += 1
+        if keeper is not None:
+            self._reclaim()  # one for each key, because keys that are read again and again must not fill the memory
+            self._keeper = keeper
+            keeper.cell = cell
+
+    def _reclaim(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cell = NO_CELL
+            self._keeper = None
+
+    def _cell(self, rule: Rule | str | None, ip: str | None, reason: str, now: float, *, is_use: bool) -> Cell:
         found = self._cells.get((rule, ip, reason))
         if found is None:
             if self._budget.left <= 0:
@@ -120,8 +143,8 @@ class PendingUse:
         self._note_last(self._cells)
         self._cells = {(cell.rule, cell.ip, cell.reason): cell for cell in by_use[:keep]}
         self._budget.left += len(by_use) - len(self._cells)
+        self._reclaim()
         for cell in by_use[keep:]:
-            cell.ends = _ENDED
             merge(self._folded, {_source(self.day, cell, OTHERS): cell.tally()})
 
     def _note_last(self, cells: _Cells) -> None:
@@ -131,6 +154,7 @@ class PendingUse:
 
     def as_use(self) -> Use:
         """Everything, as the store takes it."""
+        self._reclaim()
         self.turn_to(self.day)
         use = Use()
         for day, cells, folded in self._earlier:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.gate.pending_use import NO_CELL, Budget, PendingUse, added
+from keyfob.gate.pending_use import Budget, PendingUse, added
 from keyfob.store.contract.key_store import Use
 from keyfob.store.contract.refusals import MOST
 from keyfob.store.contract.use_details import fold
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import date
 
-    from keyfob.gate.pending_use import Cell, Keeper
+    from keyfob.gate.pending_use import Keeper
     from keyfob.gate.stats import Stats
     from keyfob.rules.rule import Rule
     from keyfob.store.contract.key_store import UsageSink
@@ -42,7 +42,6 @@ class Usage:
         self._days = days
         self._tidied: date | None = None
         self._pending: dict[str, PendingUse] = {}
-        self._keepers: set[Keeper] = set()  # of cells in what is pending
         self._budget = Budget(MOST_DETAILS)
         self._unwritten: dict[str, Use] = {}
         self._refused: deque[RefusedRequest] = deque(maxlen=MOST)
@@ -57,9 +56,11 @@ class Usage:
     ) -> bool:
         """The key was admitted at *now* (seconds since the epoch). Answers whether for the first time since a flush.
 
-        *keeper* is given the cell, in which it may count the next requests that are like this one.
+        *keeper* is lent the cell, to count the next requests that are like this one.
         """
-        return self._note(self._of_day(key_id, now).cell(rule, ip, "", now, is_use=True), now, keeper) == 1
+        is_first = key_id not in self._pending
+        self._of_day(key_id, now).count(rule, ip, "", now, is_use=True, keeper=keeper)
+        return is_first
 
     def note_denied(
         self,
@@ -76,15 +77,7 @@ class Usage:
 
         *is_use*: the key itself was accepted, so that the request is its last use: a 403. *keeper*: as `note_admitted`.
         """
-        self._note(self._of_day(key_id, now).cell(rule, ip, reason, now, is_use=is_use), now, keeper)
-
-    def _note(self, cell: Cell, now: float, keeper: Keeper | None) -> int:
-        cell.at = now
-        cell.count += 1
-        if keeper is not None:
-            keeper.cell = cell
-            self._keepers.add(keeper)
-        return cell.count
+        self._of_day(key_id, now).count(rule, ip, reason, now, is_use=is_use, keeper=keeper)
 
     def keep_refused(self, refused: RefusedRequest) -> None:
         """Write *refused* with the next batch, unless `MOST` come after it."""
@@ -103,9 +96,6 @@ class Usage:
         """Write what is pending, `PORTION` keys at a time. What cannot be written is kept. Raises StoreUnavailable."""
         # Taken out before any await, so that two flushes never write the same increments.
         pending, self._pending = self._pending, {}
-        keepers, self._keepers = self._keepers, set()
-        for keeper in keepers:
-            keeper.cell = NO_CELL
         self._budget = Budget(MOST_DETAILS)
         unwritten, self._unwritten = self._unwritten, {}
         refused, self._refused = self._refused, deque(maxlen=MOST)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 # Bytecode instructions beyond the bare application, as counted on CPython 3.11, and a few more, because other versions
 # need some less or more. Who makes the way longer has to come here, measure `scripts/bench admit`, and say why.
 # Some 100 of them watch the response from admission on, or a stream that begins after the fall would go on.
-MOST = {"/items": 628, "/items/7": 628, "/teams/default/members": 637}
-MOST_CALLS = 14  # of functions written in Python
-MOST_LIMITED = 960  # instructions with one limit that is counted in the file of this host, and told to the client
-MOST_FORGED = 1_110  # instructions for a key that the keyring did not make, its answer among them
+MOST = {"/items": 530, "/items/7": 530, "/teams/default/members": 540}
+MOST_CALLS = 11  # of functions written in Python
+MOST_LIMITED = 925  # instructions with one limit that is counted in the file of this host, and told to the client
+MOST_FORGED = 1_065  # instructions for a key that the keyring did not make, its answer among them
 
 
 async def bare(_: Scope, __: Receive, send: Send) -> None:

@@ -20,10 +20,16 @@ MICROS = int(AT * 1_000_000)
 TODAY = DAY.toordinal()
 
 
-def used(pending: PendingUse, ip: str | None, at: float, *, rule: str = "GET /a", reason: str = "") -> None:
-    cell = pending.cell(rule, ip, reason, at, is_use=True)
-    cell.at = at
-    cell.count += 1
+class Keeping:
+    """Keeps the cell of its last request."""
+
+    cell = NO_CELL
+
+
+def used(
+    pending: PendingUse, ip: str | None, at: float, *, rule: str = "GET /a", reason: str = "", by: Keeping | None = None
+) -> None:
+    pending.count(rule, ip, reason, at, is_use=True, keeper=by)
 
 
 def begun(budget: int = 1_000_000) -> PendingUse:
@@ -69,32 +75,35 @@ def test_a_cell_that_was_folded_away_counts_no_more() -> None:
     for number in range(MOST_CELLS - 1):
         used(pending, f"10.0.0.{number}", AT)
         used(pending, f"10.0.0.{number}", AT)
-    used(pending, "192.0.2.1", AT)
-    kept = pending.cell("GET /a", "192.0.2.1", "", AT, is_use=True)
+    keeper = Keeping()
+    used(pending, "192.0.2.1", AT, by=keeper)
     used(pending, "192.0.2.1", AT, reason="permission")
 
-    assert not kept.repeats("GET /a", "192.0.2.1", AT)
+    assert NO_CELL is keeper.cell
     assert 2 * MOST_CELLS == pending.as_use().admitted[DAY] + pending.as_use().denied[DAY]
 
 
 def test_a_cell_counts_what_is_like_it_until_its_day_ends() -> None:
     """Under another rule, from another address or on another day, a request is counted elsewhere."""
-    pending = begun()
-    cell = pending.cell("GET /a", "192.0.2.1", "", AT, is_use=True)
-    midnight = (int(AT // 86_400) + 1) * 86_400
+    keeper, midnight = Keeping(), (int(AT // 86_400) + 1) * 86_400
+    used(begun(), "192.0.2.1", AT, by=keeper)
 
-    assert cell.repeats("GET /a", "192.0.2.1", AT + 1)
-    assert cell.repeats("GET /a", "192.0.2.1", midnight - 1)
-    assert not cell.repeats("GET /b", "192.0.2.1", AT)
-    assert not cell.repeats("GET /a", "192.0.2.2", AT)
-    assert not cell.repeats("GET /a", "192.0.2.1", midnight)
-    assert (2, midnight - 1) == (cell.count, cell.at)
+    assert keeper.cell.repeats("GET /a", "192.0.2.1", AT + 1)
+    assert keeper.cell.repeats("GET /a", "192.0.2.1", midnight - 1)
+    assert not keeper.cell.repeats("GET /b", "192.0.2.1", AT)
+    assert not keeper.cell.repeats("GET /a", "192.0.2.2", AT)
+    assert not keeper.cell.repeats("GET /a", "192.0.2.1", midnight)
+    assert (3, midnight - 1) == (keeper.cell.count, keeper.cell.at)
 
 
-class Keeping:
-    """Keeps the cell of its last request."""
+def test_a_cell_is_lent_to_one_at_a_time() -> None:
+    """Whatever was read of a key again and again between two flushes, it is remembered once."""
+    pending, first, second = begun(), Keeping(), Keeping()
+    used(pending, "192.0.2.1", AT, by=first)
+    used(pending, "192.0.2.1", AT, by=second)
 
-    cell = NO_CELL
+    assert NO_CELL is first.cell
+    assert 2 == second.cell.count
 
 
 @pytest.mark.parametrize("is_admitted", [True, False])
