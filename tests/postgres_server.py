@@ -109,7 +109,8 @@ def tool(name: str, *arguments: str) -> None:
     server_url()
     if _GIVEN:
         require("a server of the tests' own", f"its {name} is wanted")
-    subprocess.run([f"{_programs()}/{name}", *arguments], check=True, capture_output=True)
+    done = subprocess.run([f"{_programs()}/{name}", *arguments], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
 def _programs() -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keyfob.errors import LimitsUnavailable
-from keyfob.limits.cells import ROW, SUBJECT, WORD
+from keyfob.limits.rows import ROW, SUBJECT, WORD
 from keyfob.limits.shared import SharedCounter
 from keyfob.limits.windows import ANEW, NS, Meter, Standing, subject_of
 

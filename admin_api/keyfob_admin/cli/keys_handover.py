@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keyfob.management.handover import DEFAULT_EXPIRY
+from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say

@@ -17,6 +17,7 @@ from keyfob.errors import Invalid, StoreUnavailable
 from keyfob.management.audit_log import EventSearch
 from keyfob.management.pagination import Page
 from keyfob.policy.permissions import covers
+from keyfob_admin.console.embedded_session import signed_in_again
 from keyfob_admin.console.rendering import HEADERS
 from keyfob_admin.wire.presenters import shown_event
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from keyfob.audit import ChainedEvent
     from keyfob_admin.console.page_request import PageRequest
+    from keyfob_admin.sessions import SignedIn
 
 log = logging.getLogger("keyfob.console")
 
@@ -130,7 +132,7 @@ async def _export(
 
 async def _may_go_on(page_request: PageRequest) -> bool:
     """Whether the session is still good, and its key may still read what it began to read."""
-    now, before = await page_request.signed_in_now(), page_request.actor
+    now, before = await _signed_in_now(page_request), page_request.actor
     if now is None or not covers(now.actor.permissions, _READS_AUDIT):
         return False
     return now.actor.acts_everywhere or not before.acts_everywhere
@@ -165,3 +167,13 @@ def _csv(cells: tuple[str | None, ...]) -> bytes:
 
 def _json_line(chained: ChainedEvent) -> bytes:
     return msgspec.json.encode(shown_event(chained)) + b"\n"
+
+
+async def _signed_in_now(page_request: PageRequest) -> SignedIn | None:
+    """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
+    console = page_request.console
+    if console.page_sign_in is not None:
+        return await console.page_sign_in.who(page_request.page_token, page_request.ip)
+    if page_request.embedding is not None:
+        return await signed_in_again(page_request, page_request.embedding)
+    return await console.sign_in.who(page_request.session_token, page_request.ip, page_request.proxied)

@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse
 from keyfob.keys.format import display, key_id_of
 from keyfob.policy.permissions import covers
 from keyfob_admin.console.browsers import browser_in_words
-from keyfob_admin.console.embedded_session import signed_in_again
 from keyfob_admin.console.form import Form
 from keyfob_admin.console.origin import BROWSER, PAGE_SESSION, SESSION, THEME
 from keyfob_admin.console.rendering import HEADERS
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from keyfob_admin.console.embedding import Embedding
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
-    from keyfob_admin.console.reviews import Counted
+    from keyfob_admin.console.review_counts import Counted
     from keyfob_admin.page_sign_in import PageSignIn
     from keyfob_admin.people_sign_in import PeopleSignIn
     from keyfob_admin.sessions import SignedIn, SignIn
@@ -126,14 +125,6 @@ class PageRequest:
     def user_agent(self) -> str | None:
         """The browser in words."""
         return browser_in_words(self.request.headers.get("user-agent", ""))
-
-    async def signed_in_now(self) -> SignedIn | None:
-        """Read the session again, for what goes on long after the request was admitted. None if it has ended."""
-        if self.console.page_sign_in is not None:
-            return await self.console.page_sign_in.who(self.page_token, self.ip)
-        if self.embedding is not None:
-            return await signed_in_again(self, self.embedding)
-        return await self.console.sign_in.who(self.session_token, self.ip, self.proxied)
 
     @property
     def proxied(self) -> Claims | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keyfob.policy.roles import Role
     from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
-    from keyfob_admin.console.reviews import Review
+    from keyfob_admin.console.review_counts import Review
 
 _MOST_KEYS: Final = 100  # of a person, on their page
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import Invalid
 from keyfob.management.keys import KeySearch
+from keyfob_admin.console.review_counts import Counted, Review
 
 if TYPE_CHECKING:
     from keyfob_admin.console.page_request import PageRequest
@@ -23,24 +24,6 @@ _REVIEWS: Final = {
 _NO_DATE: Final = datetime(9999, 12, 31, tzinfo=UTC)  # only what never expires does so after it
 _KEPT: Final = timedelta(minutes=1)  # counting thousands of keys takes longer than listing fifty
 _MOST_KEPT: Final = 1000  # teams
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """Keys to review: how the address names them, what they are, and how many."""
-
-    name: str
-    words: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What was counted, when, and after how many changes of keys and of people."""
-
-    reviews: tuple[Review, ...]
-    changes: tuple[int, int]
-    at: datetime
 
 
 def reviewed(name: str | None, page_request: PageRequest) -> KeySearch:

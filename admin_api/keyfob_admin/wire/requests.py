@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from keyfob.management.handover import DEFAULT_EXPIRY
+from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob_admin.wire.fields import (
     Address,
     Addresses,

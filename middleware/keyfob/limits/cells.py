@@ -32,8 +32,9 @@ import platform
 import stat
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from keyfob.limits.rows import COLUMNS, ROW, SUBJECT, WORD
 from keyfob.policy.limits import UNITS
 from keyfob.store.ownership import share_like
 
@@ -42,15 +43,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Lock
 
-    from keyfob.limits.own_cell import OwnCell
 
 ROWS: Final = 1 << 17  # of each table; the file is sparse, so that rows never used take no room
-COLUMNS: Final = 15
 SHARED: Final = COLUMNS - 1  # the column of those that found no other free
 PROBES: Final = 16  # rows next to each other in which a subject may be
-SUBJECT: Final = 16
-WORD: Final = 8
-ROW: Final = SUBJECT + COLUMNS * 2 * WORD
 TABLES: Final = {seconds: number * ROWS for number, seconds in enumerate(UNITS.values())}
 """The first row of the table for each length of window."""
 
@@ -72,6 +68,14 @@ _FIRST_ROW: Final = _NAMING + 16
 _PACK: Final = struct.Struct("<Q").pack
 _READ, _WRITE = os.pread, os.pwrite
 _FLOCK: Final = "hhqqi"  # struct flock of Linux, which is where F_OFD_SETLK is
+
+
+class Cell(Protocol):
+    """The word of one worker that is written for one subject, and the offsets of it and of its row."""
+
+    word: int
+    at: int
+    row: int
 
 
 class NotOurFile(OSError):
@@ -120,11 +124,11 @@ class CellFile:
         start = _HEADER + row * ROW
         return start, start + self._cell
 
-    def write_word(self, cell: OwnCell) -> None:
+    def write_word(self, cell: Cell) -> None:
         """Write the word of *cell*."""
         _WRITE(self.descriptor, _PACK(cell.word), cell.at)
 
-    def claim(self, cell: OwnCell, fence: Lock) -> bytes:
+    def claim(self, cell: Cell, fence: Lock) -> bytes:
         """Write the word of *cell*, and return its row as it is after *fence*."""
         descriptor = self.descriptor
         _WRITE(descriptor, _PACK(cell.word), cell.at)

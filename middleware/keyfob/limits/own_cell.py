@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyfob.limits.cells import SHARED, WORD
-from keyfob.limits.rows import HALF, own_words
+from keyfob.limits.cells import SHARED
+from keyfob.limits.rows import HALF, WORD, own_words
 from keyfob.limits.windows import NS
 
 if TYPE_CHECKING:

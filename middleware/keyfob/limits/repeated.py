@@ -9,19 +9,29 @@ to `take`.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from keyfob.limits.rows import sum_up
 from keyfob.limits.windows import NS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from threading import Lock
 
     from keyfob.limits.own_cell import OwnCell
-    from keyfob.limits.shared import SharedCounter
     from keyfob.limits.windows import Meter, Watch
 
 _NEVER: Final = 1 << 80  # nanoseconds, or requests
+
+
+class Counting(Protocol):
+    """What is asked of the counter: its clock and locks, and how long its file needs no second look."""
+
+    clock: Callable[[], int]  # nanoseconds since the epoch
+    one_thread: Lock
+    fence: Lock
+    checked_at: int
+    check_at: int
 
 
 class RepeatedTake:
@@ -31,7 +41,7 @@ class RepeatedTake:
 
     def __init__(
         self,
-        counter: SharedCounter,
+        counter: Counting,
         meters: tuple[Meter, ...],
         cells: Iterable[OwnCell],
         cost: int,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from keyfob.limits.cells import COLUMNS, SUBJECT, WORD
 from keyfob.limits.windows import NS, Standing
 
 if TYPE_CHECKING:
     from keyfob.limits.windows import Meter
+
+COLUMNS: Final = 15
+SUBJECT: Final = 16
+WORD: Final = 8
+ROW: Final = SUBJECT + COLUMNS * 2 * WORD
 
 HALF: Final = (1 << 32) - 1
 """Takes the count out of a word; the window's number is above it."""

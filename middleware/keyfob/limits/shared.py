@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakSet
 
 from keyfob.errors import LimitsUnavailable
-from keyfob.limits.cells import PROBES, ROW, ROWS, SHARED, SUBJECT, TABLES, CellFile
+from keyfob.limits.cells import PROBES, ROWS, SHARED, TABLES, CellFile
 from keyfob.limits.own_cell import OwnCell
 from keyfob.limits.repeated import RepeatedTake
-from keyfob.limits.rows import is_live, own_words, standing_of, sum_up
+from keyfob.limits.rows import ROW, SUBJECT, is_live, own_words, standing_of, sum_up
 from keyfob.limits.windows import ANEW, NS, Outcome, Standing
 
 if TYPE_CHECKING:

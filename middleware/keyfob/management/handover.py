@@ -9,28 +9,25 @@ from __future__ import annotations
 import hmac
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyfob.errors import HandoverVoid, Invalid, KeyNotPending, NotFound, Refused
-from keyfob.keyring.tokens import entry_of, new_token, row_mac, token_digest
+from keyfob.errors import HandoverVoid, KeyNotPending, NotFound, Refused
+from keyfob.keyring.tokens import entry_of, new_token, token_digest
 from keyfob.keys.record import State
 from keyfob.management.actor import Actor, confirmed
 from keyfob.management.audited_state import AFTER, state_of_key
 from keyfob.management.escalation import check_escalation, check_limits
+from keyfob.management.handover_link import DEFAULT_EXPIRY, PURPOSE, Offer, mac_of, read_expiry
 from keyfob.management.key_changes import still_there
 from keyfob.management.key_creation import CreatedKey, CreateRequest
 from keyfob.management.key_descriptions import written
 from keyfob.management.key_state import state_of
-from keyfob.policy.lifetimes import HOW, read_length
-from keyfob.store.contract.handovers import Handover
 from keyfob.store.contract.key_store import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
-    from keyfob.keyring.keyring import SigningKey
     from keyfob.keyring.tokens import SigningKeys
     from keyfob.keys.record import Creator, KeyRecord
     from keyfob.management.authority import RoleAuthority
@@ -40,47 +37,11 @@ if TYPE_CHECKING:
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
     from keyfob.management.key_listing import KeyListing
     from keyfob.policy.catalogue import Catalogue
-    from keyfob.store.contract.handovers import HandoverTable
+    from keyfob.store.contract.handovers import Handover
     from keyfob.store.contract.key_store import KeyStore
     from keyfob.store.contract.transaction import Transaction
 
 log = logging.getLogger("keyfob")
-
-DEFAULT_EXPIRY = "72h"
-SHORTEST, LONGEST = timedelta(minutes=10), timedelta(days=30)
-_PURPOSE = "handover"
-
-
-@dataclass(frozen=True, slots=True)
-class HandoverLink:
-    """What the recipient gets: the *token* of a link, shown once and stored nowhere."""
-
-    token: str = field(repr=False)
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A link that is about to be saved for a pending key."""
-
-    token: str = field(repr=False)
-    entry: SigningKey = field(repr=False)
-    lasts: timedelta
-    table: HandoverTable
-
-    def ends(self, at: datetime) -> datetime:
-        """When the link ends that is saved at *at*."""
-        return at + self.lasts
-
-    def link(self, record: KeyRecord) -> HandoverLink | None:
-        """The link to the pending key *record*."""
-        return None if record.pending_until is None else HandoverLink(self.token, record.pending_until)
-
-    async def save(self, rows: Transaction, record: KeyRecord, maker: Actor, at: datetime) -> None:
-        """Save the link to *record*, and void the links before it."""
-        digest = token_digest(self.entry, _PURPOSE, self.token)
-        made = Handover(digest, record.id, maker.as_creator(), at, self.ends(at))
-        await self.table.add(rows, replace(made, mac=_mac(self.entry, made)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +56,6 @@ class Collection:
     def is_over(self) -> bool:
         """Whether the key was collected with this link before."""
         return self.secret is None and self.handover.collected_at is not None
-
-
-def read_expiry(text: object, *, pointer: str = "/handover/expires_in") -> timedelta:
-    """Read how long a link works: ``"10min"`` to ``"30d"``. Raises Invalid."""
-    try:
-        length = read_length(text)
-    except ValueError:
-        raise Invalid((pointer, f"A link's lifetime must be {HOW}")) from None
-    if not SHORTEST <= length <= LONGEST:
-        raise Invalid((pointer, "A link can work for 10 minutes to 30 days"))
-    return length
 
 
 class Handovers:
@@ -182,10 +132,10 @@ class Handovers:
     async def find(self, token: str, keyring: SigningKeys) -> Collection:
         """Look at the link of *token* without using it. Raises HandoverVoid."""
         entry = entry_of(token, keyring)
-        handover = await self._store.handovers.find(token_digest(entry, _PURPOSE, token)) if entry else None
+        handover = await self._store.handovers.find(token_digest(entry, PURPOSE, token)) if entry else None
         if entry is None or handover is None:
             raise HandoverVoid("there is no such link")
-        if not hmac.compare_digest(handover.mac, _mac(entry, handover)):
+        if not hmac.compare_digest(handover.mac, mac_of(entry, handover)):
             log.critical(
                 "a handover link in the database was not written by Keyfob, and is refused",
                 extra={"event": "handover_forged"},
@@ -264,9 +214,3 @@ def _check_grant(maker: Actor, record: KeyRecord, catalogue: Catalogue) -> None:
     """Raise ExceedsOwnPermissions or ExceedsOwnLimits if *maker* could not make the key *record* now."""
     check_escalation(maker, record.permissions, catalogue.key_types.get(record.key_type))
     check_limits(maker, record.expires_at, record.ip_allow)
-
-
-def _mac(entry: SigningKey, handover: Handover) -> bytes:
-    by = handover.made_by
-    row = handover.token_digest.hex(), handover.key_id, by.kind, by.id, by.name
-    return row_mac(entry, "handover row", *row, handover.created_at, handover.expires_at)

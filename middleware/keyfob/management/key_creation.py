@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from keyfob.keys.record import Team
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
-    from keyfob.management.handover import HandoverLink, Offer
+    from keyfob.management.handover_link import HandoverLink, Offer
     from keyfob.management.idempotency import IdempotencyKey
     from keyfob.management.key_drafts import Accepted, KeyDraft
     from keyfob.management.key_issuer import IssuedKey, KeyIssuer
