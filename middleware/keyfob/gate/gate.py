@@ -136,10 +136,11 @@ class Gate:
 
         None: it has to be judged as if nothing was known.
         """
-        rule = match.rule
+        rule, granted = match.rule, known.granted
         if rule in known.passes:
             self._note_admitted(known, rule, client_ip, now, known)
-            announcement = known.granted.announcement
+            known.confirm_cell(granted)
+            announcement = granted.announcement
         elif rule in known.counted:
             counted = known.counted[rule]
             standing = counted.again.take()
@@ -248,19 +249,21 @@ class Gate:
         """Judge a text that is known, and note the use of its key. *outcome* is of a request that was counted."""
         if isinstance(known, CachedRefusal):
             return Denied(known.reason)
+        granted, passes, dead = known.granted, known.passes, known.dead  # of the state that is judged
         rule, now = None if match is None else match.rule, self._now()
-        if known.dead is not None:
+        if dead is not None:
             if not known.cell.repeats(rule, client_ip, now):
-                reason = known.dead.reason
-                self._usage.note_denied(known.key_id, now, client_ip, rule, reason, is_use=False, keeper=known)
-            return known.dead
+                self._usage.note_denied(known.key_id, now, client_ip, rule, dead.reason, is_use=False, keeper=known)
+                known.confirm_cell(granted)
+            return dead
         verdict = judge(known, match, client_ip, now)
         if isinstance(verdict, Granted):
             if rule is not None and (known.limits is not None or rule.limits):
                 return self._judge_limited(known, verdict, rule, client_ip, outcome)
             self._note_admitted(known, rule, client_ip, now, known)
+            known.confirm_cell(granted)
             if rule is not None and known.networks is None:
-                known.passes.add(rule)  # so that type and permissions are not compared again
+                passes.add(rule)  # so that type and permissions are not compared again
             return verdict
         is_use = is_key_valid(verdict)
         if is_use:

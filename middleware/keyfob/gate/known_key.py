@@ -73,6 +73,11 @@ class Entry:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
         return Denied(Reason.EXPIRED, self.key_id) if self.dead is None and self.ends <= now else self.dead
 
+    def confirm_cell(self, granted: Granted) -> None:
+        """Keep the cell of a request that was judged as of *granted*, unless another thread merged a newer state."""
+        if self.granted is not granted:
+            self.cell = NO_CELL
+
     def describe(
         self,
         record: KeyRecord,

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.gate.credentials import split_headers
+from keyfob.gate.stats import Stats
+from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.keys.format import KEY_CHAR_AT
 from tests.end_to_end.forging import forged, resummed, tagged
 from tests.keyfob.conftest import ask
+from tests.keyfob.gate.test_attributes import KEY, entry
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
@@ -201,6 +204,20 @@ async def test_a_key_that_changes_to_and_fro_is_judged_by_what_it_is_now(here: I
 
     (day,) = await here.store.usage(issued.record.id, datetime.now(UTC).date() - timedelta(days=1))
     assert (6, 6) == (day.admitted, day.denied)
+
+
+@pytest.mark.parametrize("is_merged_meanwhile", [True, False])
+def test_a_request_that_was_judged_in_an_older_state_says_nothing_about_the_newer(is_merged_meanwhile: bool) -> None:  # noqa: FBT001
+    """If another thread merges a change while a request is judged, the next such request is judged again."""
+    known, usage = entry(), Usage(Stats())
+    judged = known.granted
+    if is_merged_meanwhile:
+        known.describe(KEY, key_char="a", suspended=False, as_of=2)
+
+    usage.note_admitted(known.key_id, 1.0, "192.0.2.1", "GET /a", keeper=known)
+    known.confirm_cell(judged)
+
+    assert is_merged_meanwhile is not known.cell.repeats("GET /a", "192.0.2.1", 2.0)
 
 
 async def test_lc_08_a_rule_that_was_passed_is_judged_again_when_the_key_runs_out(
