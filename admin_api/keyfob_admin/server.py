@@ -46,6 +46,9 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not b
 _FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # documentation's own: nobody's
 NOT_STARTED = 3  # the exit code of a uvicorn worker that could not
 SHUTDOWN_SECONDS = 10  # how long open requests may take to end
+PATIENCE_SECONDS = (
+    60  # within which a worker has to answer, also while it starts; with uvicorn's 5 a busy one never does
+)
 KEEP_ALIVE_SECONDS = 75  # longer than the gateways of examples/gateways keep an idle connection, so that they close it
 
 
@@ -193,6 +196,7 @@ def run_workers(taken: socket.socket, *, workers: int, ready: Callable[[], None]
     *ready* is called before they start. False if they could not.
     """
     config = _config(FACTORY, form, ws=WithoutWebSockets, factory=True, workers=workers)
+    config.timeout_worker_healthcheck = PATIENCE_SECONDS  # no argument, which uvicorn before 0.37 does not know
     supervisor = Multiprocess(config, sockets=[taken])
     with _shared_metrics():
         ready()

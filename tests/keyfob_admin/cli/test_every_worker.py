@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from uvicorn.supervisors import Multiprocess
 
+from keyfob_admin import server
 from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 from tests.keyfob_admin.cli.test_doctor_and_serve import free_port, until_up
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 12  # so many to two workers that neither is left out
 STALENESS = 0.5
-
-pytestmark = pytest.mark.both_engines
 
 
 @pytest.fixture
@@ -51,6 +51,7 @@ ENDS: dict[str, Any] = {
 }
 
 
+@pytest.mark.both_engines
 def test_what_ends_a_key_ends_it_on_every_worker(home: Home, url: str, engine: str) -> None:
     """The first request to each of them after the call, or on PostgreSQL after max_staleness, is refused."""
     with ExitStack() as stack:
@@ -79,3 +80,15 @@ def end(home: Home, client: httpx.Client, key_id: str, secret: str, how: tuple[A
     headers = {"Authorization": f"Bearer {home.admin_key}"}
     answer = client.request(method, f"/v1/teams/default/keys{path.format(id=key_id)}", json=body, headers=headers)
     assert answer.is_success, answer.text
+
+
+def test_a_worker_that_is_slow_to_start_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a worker takes longer than the 5 s after which uvicorn ends it and starts another."""
+    given: list[int] = []
+    monkeypatch.setattr(
+        Multiprocess, "run", lambda supervisor: given.append(supervisor.config.timeout_worker_healthcheck)
+    )
+    with server.listening("127.0.0.1", 0) as taken:
+        server.run_workers(taken, workers=2, ready=lambda: None)
+
+    assert [60] == given
