@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.keyfob_admin.cli.conftest import run
+from tests.keyfob_admin.cli.conftest import run, typed
 from tests.keyfob_admin.cli.test_doctor_and_serve import free_port, until_up
 
 if TYPE_CHECKING:
@@ -50,14 +51,22 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as Django makes one, with Keyfob around its asgi.py."""
-    assert 0 == python(tmp_path, "-m", "django", "startproject", "shop", ".").returncode
-    (tmp_path / "shop" / "urls.py").write_text(URLS)
-    edit(tmp_path, "asgi.py", WRAP)
-    edit(tmp_path, "settings.py", DEPLOYED)
-    assert 0 == run("init", "--for", "django", "--config", str(tmp_path / "keyfob.toml")).code
+    folder = tmp_path_factory.mktemp("pattern")
+    assert 0 == python(folder, "-m", "django", "startproject", "shop", ".").returncode
+    (folder / "shop" / "urls.py").write_text(URLS)
+    edit(folder, "asgi.py", WRAP)
+    edit(folder, "settings.py", DEPLOYED)
+    assert 0 == run("init", "--for", "django", "--config", str(folder / "keyfob.toml")).code
+    return folder
+
+
+@pytest.fixture
+def project(pattern: Path, tmp_path: Path) -> Path:
+    """A copy of the test's own."""
+    shutil.copytree(pattern, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -67,7 +76,7 @@ def edit(project: Path, file: str, more: str) -> None:
 
 
 def doctor(project: Path) -> str:
-    return run("doctor", "--config", str(project / "keyfob.toml")).out
+    return typed("doctor", "--config", str(project / "keyfob.toml")).out
 
 
 def test_ff_13_the_system_check_stops_runserver(project: Path) -> None:
