@@ -11,8 +11,34 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Load, random schedules and documents, which only repeat what other tests go through: to measure them takes minutes.
-UNMEASURED = ("tests/faults/test_load.py", "tests/history/test_live.py", "tests/model/", "tests/docs/")
+# Load, schedules, documents, and whole servers from outside, which only repeat what other tests go through: to measure
+# them takes minutes.
+UNMEASURED = (
+    "tests/bench/",
+    "tests/deploy/",
+    "tests/differential/",
+    "tests/docs/",
+    "tests/end_to_end/",
+    "tests/faults/test_load.py",
+    "tests/history/test_live.py",
+    "tests/keyfob_admin/api/clients/",
+    "tests/model/",
+    "tests/upgrades/",
+)
+# The files whose programs are measured as well, for what runs in programs alone: the server and its workers, the demo,
+# how a command begins and ends. A measured program takes twice as long to start, and hundreds are started.
+MEASURED_PROGRAMS = (
+    "tests/end_to_end/test_revoked_responses.py",  # how each server's connection is found
+    "tests/keyfob/asgi/test_route_check.py",
+    "tests/keyfob/store/sqlite/",
+    "tests/keyfob_admin/cli/test_console_login.py",
+    "tests/keyfob_admin/cli/test_doctor_and_serve.py",
+    "tests/keyfob_admin/cli/test_first_owner.py",
+    "tests/keyfob_admin/cli/test_logs.py",
+    "tests/keyfob_admin/cli/test_terminal.py",
+    "tests/keyfob_admin/setup/",
+    "tests/test_measuring.py::test_what_is_to_be_measured",
+)
 # Files that take longest, the longest first: they begin first, so that no worker is left with one of them at the end.
 LONGEST = (
     "tests/model/",
@@ -20,8 +46,8 @@ LONGEST = (
     "tests/keyfob_admin/cli/test_import_formats.py",
     "tests/keyfob_admin/console/test_rendering.py",
     "tests/end_to_end/",
-    "tests/faults/",
-    "tests/history/",
+    "tests/faults/test_load.py",
+    "tests/history/test_live.py",
     "tests/keyfob_admin/api/clients/",
     "tests/deploy/",
     "tests/bench/",
@@ -45,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first, and mark what is not measured, for pytest-cov and for the next hook."""
     items.sort(key=_rank)
     for item in items:
-        if item.nodeid.startswith(UNMEASURED):
+        if item.nodeid.startswith(UNMEASURED) and not item.nodeid.startswith(MEASURED_PROGRAMS):
             item.add_marker(pytest.mark.no_cover)
 
 
@@ -69,10 +95,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the servers and workers that *item* starts be measured exactly if *item* itself is."""
+    """Let the servers and workers that *item* starts be measured if it is of `MEASURED_PROGRAMS`, and no others."""
     if _COVERAGE in os.environ:
         _coverage[_COVERAGE] = os.environ.pop(_COVERAGE)
-    if item.get_closest_marker("no_cover") is None:
+    if item.nodeid.startswith(MEASURED_PROGRAMS):
         os.environ.update(_coverage)
 
 

@@ -18,8 +18,15 @@ def test_nothing_goes_on_measuring_where_nothing_is_to_be() -> None:
     assert 0 == subprocess.run([sys.executable, "-c", _TRACING], check=False).returncode
 
 
-def test_what_is_measured_starts_measured_programs(request: pytest.FixtureRequest) -> None:
-    """Under `--cov` a program that a measured test starts is measured, and without it none is."""
+def test_most_programs_are_not_measured() -> None:
+    """A measured test starts programs that are not."""
+    assert "COVERAGE_PROCESS_CONFIG" not in os.environ
+    assert 0 == subprocess.run([sys.executable, "-c", _TRACING], check=False).returncode
+
+
+def test_what_is_to_be_measured_is_in_programs_too(request: pytest.FixtureRequest) -> None:
+    """Under `--cov` a program that such a test starts is measured, and without it none is."""
     is_measured = request.config.pluginmanager.hasplugin("_cov")
 
     assert is_measured == ("COVERAGE_PROCESS_CONFIG" in os.environ)
+    assert is_measured == subprocess.run([sys.executable, "-c", _TRACING], check=False).returncode
