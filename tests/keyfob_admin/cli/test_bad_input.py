@@ -188,29 +188,37 @@ def test_the_version_is_told() -> None:
     assert typed("--version").out.startswith("keyfob, version ")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["keys", "create", "\udcff"],
-        ["keys", "create", "x", "--team", "\udcff"],
-        ["keys", "create", "x", "--permission", "\udcff"],
-        ["keys", "show", "\udcff"],
-        ["keys", "list", "--team", "\udcff"],
-        ["keys", "list", "--type", "\udcff"],
-        ["teams", "create", "\udcff"],
-        ["teams", "set-plan", "\udcff", "teams"],
-        ["audit", "tail", "--actor", "\udcff"],
-        ["audit", "tail", "--action", "\udcff"],
-        ["db", "backup", "\udcff/x"],
-        ["keyring", "retire", "\udcff"],
-    ],
-)
-def test_bytes_that_are_no_text_are_one_line(home: Home, arguments: list[str]) -> None:
-    """Arguments that are not UTF-8 reach the program as they are, and are refused like any wrong value."""
-    failed = run(*arguments)
+NO_TEXT = [
+    ["keys", "create", "\udcff"],
+    ["keys", "create", "x", "--team", "\udcff"],
+    ["keys", "create", "x", "--permission", "\udcff"],
+    ["keys", "show", "\udcff"],
+    ["keys", "list", "--team", "\udcff"],
+    ["keys", "list", "--type", "\udcff"],
+    ["teams", "create", "\udcff"],
+    ["teams", "set-plan", "\udcff", "teams"],
+    ["audit", "tail", "--actor", "\udcff"],
+    ["audit", "tail", "--action", "\udcff"],
+    ["db", "backup", "\udcff/x"],
+    ["keyring", "retire", "\udcff"],
+]
+
+
+@pytest.mark.parametrize("arguments", NO_TEXT)
+def test_arguments_that_are_no_text_are_one_line(home: Home, arguments: list[str]) -> None:
+    """What Python makes of arguments that are not UTF-8 is refused like any wrong value."""
+    failed = typed(*arguments)
 
     assert failed.code in {1, 2, 4}
     assert ("", 1) == (failed.out, len(failed.err.splitlines()))
+
+
+@pytest.mark.parametrize("arguments", [NO_TEXT[0], NO_TEXT[4], NO_TEXT[10]])
+def test_bytes_that_are_no_text_reach_a_program_so(home: Home, arguments: list[str]) -> None:
+    """A program of its own is given such bytes, repeats them if it does, and ends as in the other tests."""
+    failed, in_process = run(*arguments), typed(*arguments)
+
+    assert in_process == failed
 
 
 def test_a_terminal_without_unicode_shows_what_it_can(home: Home) -> None:
