@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyfob.keyring.tokens import new_token, token_digest
-from keyfob.management.app_people import PageAuthority
-from keyfob.management.browser_rows import sealed_session
+from keyfob.management.people.app_people import PageAuthority
+from keyfob.management.people.browser_rows import sealed_session
 from keyfob.people.record import Source
 from keyfob.store.contract.console import Session
 from keyfob_admin.sessions import SignedIn, console_of

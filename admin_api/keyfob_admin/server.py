@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from keyfob.config.log_format import logging_config
-from keyfob.management.daily_check import check_daily
+from keyfob.management.audit.daily_check import check_daily
 from keyfob.notices.delivery import Courier
 from keyfob.notices.watching import Watcher
 from keyfob_admin.metrics import MULTIPROCESS

@@ -20,7 +20,7 @@ from keyfob.gate.client_address import Networks
 from keyfob.gate.verdict import Denied
 from keyfob.keyring.tokens import entry_of, new_token, token_digest
 from keyfob.management.actor import Actor
-from keyfob.management.browser_rows import is_genuine_link, is_genuine_session, sealed_session
+from keyfob.management.people.browser_rows import is_genuine_link, is_genuine_session, sealed_session
 from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.contract.console import Session, SignInLink

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyfob.keyring.tokens import new_token, token_digest
-from keyfob.management.browser_rows import sealed_link
+from keyfob.management.people.browser_rows import sealed_link
 from keyfob.store.contract.console import SignInLink
 from keyfob_admin.sessions import console_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from keyfob.management.audit_log import EventSearch
+from keyfob.management.audit.audit_log import EventSearch
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import audit_views, or_none

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from starlette.responses import Response
 
 from keyfob import errors
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.people import PeopleSearch
 from keyfob.store.contract.key_store import KeyView
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
@@ -26,7 +26,7 @@ from keyfob_admin.wire.people_requests import (
 )
 
 if TYPE_CHECKING:
-    from keyfob.management.person_links import Invitation
+    from keyfob.management.people.person_links import Invitation
 
 _PEOPLE: Final = "/v1/people"
 _PERSON: Final = _PEOPLE + "/{person}"

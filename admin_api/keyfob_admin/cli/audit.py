@@ -8,8 +8,8 @@ import click
 import msgspec
 
 from keyfob import audit as chain
-from keyfob.management.audit_log import EventSearch
-from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audit.audit_log import EventSearch
+from keyfob.management.audit.audit_verification import verify_audit
 from keyfob.management.audited_state import AFTER
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit
@@ -19,7 +19,7 @@ from keyfob_admin.wire.presenters import shown_event
 
 if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
-    from keyfob.management.audit_verification import Verification
+    from keyfob.management.audit.audit_verification import Verification
     from keyfob_admin.cli.context import CliContext
 
 MOST_SHOWN = 1000

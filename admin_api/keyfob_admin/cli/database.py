@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from keyfob.management.audit_verification import verify_log
+from keyfob.management.audit.audit_verification import verify_log
 from keyfob.store.opening import open_store
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite import migrations as sqlite_migrations

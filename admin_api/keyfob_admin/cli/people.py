@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from keyfob.errors import NotFound
-from keyfob.management.offboarding import CHOICES
 from keyfob.management.pagination import LARGEST_PAGE
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.offboarding import CHOICES
+from keyfob.management.people.people import PeopleSearch
 from keyfob.people.record import PersonState, Source
 from keyfob.store.contract.key_store import TEAM_OWNER, KeyView
 from keyfob_admin.cli.context import run_with_context
@@ -22,8 +22,8 @@ from keyfob_admin.wire.links import DEFAULT_URL, invitation_address
 from keyfob_admin.wire.people_presenters import shown_person
 
 if TYPE_CHECKING:
-    from keyfob.management.offboarding import Offboarding
-    from keyfob.management.person_links import Invitation
+    from keyfob.management.people.offboarding import Offboarding
+    from keyfob.management.people.person_links import Invitation
     from keyfob.people.record import Person
     from keyfob_admin.cli.context import CliContext
 

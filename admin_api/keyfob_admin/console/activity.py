@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 
 from keyfob.audit import ACTIONS
 from keyfob.errors import Invalid, StoreUnavailable
-from keyfob.management.audit_log import EventSearch
+from keyfob.management.audit.audit_log import EventSearch
 from keyfob.management.pagination import Page
 from keyfob.policy.permissions import covers
 from keyfob_admin.console.embedded_session import signed_in_again

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.concurrency import run_in_threadpool
 
 from keyfob.errors import Invalid, NotFound, PersonLeft
-from keyfob.management.app_people import PageAuthority
+from keyfob.management.people.app_people import PageAuthority
 from keyfob.people.app_person import AppPerson
 from keyfob.store.contract.console import Session
 from keyfob_admin.problems import Problem, request_id_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Forbidden
 from keyfob.keys.record import State
-from keyfob.management.audit_log import EventSearch
+from keyfob.management.audit.audit_log import EventSearch
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.consequences import disabling, why_not_disable
 from keyfob_admin.console.key_create import taken_words

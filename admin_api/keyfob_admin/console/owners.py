@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import Invalid, NotFound
 from keyfob.management.key_drafts import ABSENT, Absent
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.people import PeopleSearch
 from keyfob_admin.console.humanize import listed
 
 if TYPE_CHECKING:

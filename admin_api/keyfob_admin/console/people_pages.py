@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid, LastOwner
 from keyfob.management.key_listing import KeySearch
-from keyfob.management.offboarding import KEEP, TRANSFER
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.offboarding import KEEP, TRANSFER
+from keyfob.management.people.people import PeopleSearch
 from keyfob.people.record import Source
 from keyfob.policy.permissions import covers
 from keyfob.store.contract.key_store import TEAM_OWNER
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from keyfob.management.person_links import Invitation
+    from keyfob.management.people.person_links import Invitation
     from keyfob.policy.roles import Role
     from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest

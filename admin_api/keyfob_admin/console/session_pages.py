@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keyfob.management.browser_rows import is_genuine_session
+from keyfob.management.people.browser_rows import is_genuine_session
 from keyfob_admin.console.origin import SESSION
 from keyfob_admin.console.sign_in_pages import sign_out
 

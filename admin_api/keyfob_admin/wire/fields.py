@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from keyfob.management.app_people import PERSON_ID_LENGTH
 from keyfob.management.metadata import EXTERNAL_ID_LENGTH, MEMBERS
+from keyfob.management.people.app_people import PERSON_ID_LENGTH
 from keyfob.management.validation import (
     ADDRESSES,
     DESCRIPTION_LENGTH,

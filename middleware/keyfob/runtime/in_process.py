@@ -21,7 +21,7 @@ from keyfob.errors import Forbidden, Invalid
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.gate.verdict import Grant
 from keyfob.management.actor import Actor
-from keyfob.management.audit_log import EventSearch
+from keyfob.management.audit.audit_log import EventSearch
 from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch

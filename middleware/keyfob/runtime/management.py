@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from keyfob.management.app_people import AppPeople
-from keyfob.management.audit_log import AuditLog
+from keyfob.management.audit.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_import import KeyImporter
@@ -15,12 +14,13 @@ from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.key_listing import KeyListing
 from keyfob.management.key_standings import KeyStandings
 from keyfob.management.keys import KeyLifecycle
-from keyfob.management.offboarding import Offboard
-from keyfob.management.page_sessions import PageSessions
-from keyfob.management.passphrases import Passphrases
-from keyfob.management.people import People
-from keyfob.management.person_links import PersonLinks
-from keyfob.management.provider_sign_in import ProviderSignIn
+from keyfob.management.people.app_people import AppPeople
+from keyfob.management.people.offboarding import Offboard
+from keyfob.management.people.page_sessions import PageSessions
+from keyfob.management.people.passphrases import Passphrases
+from keyfob.management.people.people import People
+from keyfob.management.people.person_links import PersonLinks
+from keyfob.management.people.provider_sign_in import ProviderSignIn
 from keyfob.management.teams import Teams
 from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles

@@ -19,9 +19,9 @@ from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.keys import CreatedKey, KeyLifecycle
-from keyfob.management.offboarding import Offboard
-from keyfob.management.people import People
-from keyfob.management.person_links import PersonLinks
+from keyfob.management.people.offboarding import Offboard
+from keyfob.management.people.people import People
+from keyfob.management.people.person_links import PersonLinks
 from keyfob.management.teams import Teams
 from keyfob.people.record import PersonState
 from keyfob.policy.catalogue import Catalogue, build_catalogue

@@ -19,7 +19,7 @@ from keyfob.errors import (
     PreconditionFailed,
 )
 from keyfob.keys.record import State
-from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audit.audit_verification import verify_audit
 from keyfob.management.idempotency import IdempotencyKey
 from tests.keyfob.management.conftest import ROOT, START
 

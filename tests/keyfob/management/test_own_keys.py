@@ -9,7 +9,7 @@ import pytest
 
 from keyfob.errors import ExceedsOwnPermissions, HandoverVoid, Invalid, KeyTypeTaken, NotFound, OwnKeysOnly
 from keyfob.keys.record import Creator
-from keyfob.management.audit_log import AuditLog, EventSearch
+from keyfob.management.audit.audit_log import AuditLog, EventSearch
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_finder import KeyFinder, SecretCheck
 from keyfob.management.key_listing import KeySearch

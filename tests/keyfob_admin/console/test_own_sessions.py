@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import StoreUnavailable
-from keyfob.management.browser_rows import sealed_session
+from keyfob.management.people.browser_rows import sealed_session
 from keyfob.store.contract.console import Session
 from keyfob.store.contract.key_store import EventQuery
 from keyfob_admin import sessions

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob.management.page_sessions import PAGE_LINK_LASTS
+from keyfob.management.people.page_sessions import PAGE_LINK_LASTS
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import Source
 from keyfob.store.contract.key_store import EventQuery

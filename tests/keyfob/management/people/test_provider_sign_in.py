@@ -10,9 +10,9 @@ import pytest
 
 from keyfob.errors import LastAdmin, NotFound, PersonLeft, SignInFailed, Tampered
 from keyfob.keyring.tokens import token_digest
-from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audit.audit_verification import verify_audit
 from keyfob.management.authority import RoleAuthority
-from keyfob.management.provider_sign_in import ProviderSignIn
+from keyfob.management.people.provider_sign_in import ProviderSignIn
 from keyfob.people.claims import Claims
 from keyfob.people.record import GivenBy, Membership, PersonState, Source
 from keyfob.policy.group_rules import GroupRule

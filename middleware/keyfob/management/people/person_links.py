@@ -10,8 +10,8 @@ from keyfob.errors import Invalid, PersonLeft
 from keyfob.keyring.tokens import new_token, token_digest
 from keyfob.management.actor import confirmed
 from keyfob.management.audited_state import AFTER, state_of_person
-from keyfob.management.browser_rows import sealed_link
-from keyfob.management.people_reach import (
+from keyfob.management.people.browser_rows import sealed_link
+from keyfob.management.people.people_reach import (
     WRITE,
     check_genuine,
     check_reaches,

@@ -9,14 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyfob.errors import StoreUnavailable
-from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audit.audit_verification import verify_audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from keyfob.keyring.keyring import SigningKey
-    from keyfob.management.audit_verification import Verification
+    from keyfob.management.audit.audit_verification import Verification
     from keyfob.store.contract.key_store import KeyStore
 
 log = logging.getLogger("keyfob.audit")

@@ -10,7 +10,7 @@ import pytest
 
 from keyfob.errors import Forbidden, Invalid, LastAdmin, PersonLeft, Tampered
 from keyfob.keyring.tokens import token_digest
-from keyfob.management.audit_verification import verify_audit
+from keyfob.management.audit.audit_verification import verify_audit
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.people.record import PersonState
 from keyfob.policy.catalogue import build_catalogue

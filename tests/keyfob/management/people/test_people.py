@@ -18,7 +18,7 @@ from keyfob.errors import (
     Tampered,
 )
 from keyfob.keyring.tokens import token_digest
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.people import PeopleSearch
 from keyfob.people.record import Membership, PersonState, Source
 from tests.keyfob.management.conftest import ROOT, START
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import ExceedsOwnPermissions, Invalid, NotFound, PersonLeft
-from keyfob.management.app_people import AppPeople
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.app_people import AppPeople
+from keyfob.management.people.people import PeopleSearch
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import GivenBy, Membership, PersonState
 from tests.keyfob.management.conftest import ROOT

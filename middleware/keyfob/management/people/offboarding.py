@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import Invalid, PersonLeft
 from keyfob.management.actor import confirmed
-from keyfob.management.departures import carry_out, require_owner
 from keyfob.management.key_changes import put_changed
 from keyfob.management.owners import check_new_owner
-from keyfob.management.people_reach import WRITE, check_genuine, check_reaches, told_of, visible_person
+from keyfob.management.people.departures import carry_out, require_owner
+from keyfob.management.people.people_reach import WRITE, check_genuine, check_reaches, told_of, visible_person
 from keyfob.management.validation import clean_reason
 from keyfob.people.record import PersonState
 from keyfob.policy.key_types import ADMIN

@@ -10,8 +10,8 @@ import pytest
 
 from keyfob.errors import ExceedsOwnLimits, ExceedsOwnPermissions, Forbidden, Invalid, NotFound, PersonLeft
 from keyfob.keyring.tokens import token_digest
-from keyfob.management.app_people import AppPeople
-from keyfob.management.page_sessions import PAGE_LINK_LASTS, PageLink, PageSessions
+from keyfob.management.people.app_people import AppPeople
+from keyfob.management.people.page_sessions import PAGE_LINK_LASTS, PageLink, PageSessions
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import Source
 from tests.keyfob.management.conftest import ROOT, START, Office, acting

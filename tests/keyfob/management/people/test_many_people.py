@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.management.people import PeopleSearch
+from keyfob.management.people.people import PeopleSearch
 from keyfob.people.record import GivenBy, Membership
 from tests.keyfob.management.conftest import ROOT
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyfob.errors import NotFound
 from keyfob.keys.hashing import hash_secret, verify
 from keyfob.management.actor import Actor
-from keyfob.management.people_reach import told_of
+from keyfob.management.people.people_reach import told_of
 from keyfob.people.passphrase import LONGEST, clean_passphrase, normal
 from keyfob.people.record import PersonState, Source, folded_email
 

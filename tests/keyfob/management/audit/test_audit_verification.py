@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keyfob.audit import Head
-from keyfob.management.audit_verification import verify_audit, verify_log
-from keyfob.management.daily_check import report
+from keyfob.management.audit.audit_verification import verify_audit, verify_log
+from keyfob.management.audit.daily_check import report
 from keyfob.management.key_drafts import KeyDraft
 from tests.keyfob.management.conftest import ROOT, START
 
 if TYPE_CHECKING:
-    from keyfob.management.audit_verification import Verification
+    from keyfob.management.audit.audit_verification import Verification
     from keyfob.store.contract.key_store import KeyStore
     from keyfob.store.contract.transaction import Transaction
     from tests.keyfob.management.conftest import Clock, Office

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from keyfob.errors import Invalid
 from keyfob.keyring.tokens import new_token, token_digest
 from keyfob.management.actor import confirmed
-from keyfob.management.app_people import acting_role
-from keyfob.management.browser_rows import sealed_link
-from keyfob.management.people_reach import WRITE, check_gives, limited, told_of, visible_team
+from keyfob.management.people.app_people import acting_role
+from keyfob.management.people.browser_rows import sealed_link
+from keyfob.management.people.people_reach import WRITE, check_gives, limited, told_of, visible_team
 from keyfob.people.record import Source
 from keyfob.policy.return_urls import leads_below
 from keyfob.store.contract.console import SignInLink
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.actor import Actor
-    from keyfob.management.app_people import AppPeople
     from keyfob.management.authority import RoleAuthority
+    from keyfob.management.people.app_people import AppPeople
     from keyfob.people.app_person import AppPerson
     from keyfob.people.record import Person
     from keyfob.store.contract.key_store import KeyStore

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from keyfob.errors import Invalid, NotFound, PersonLeft, SignInFailed
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import Actor
-from keyfob.management.departures import carry_out, require_owner
-from keyfob.management.group_memberships import with_groups
-from keyfob.management.people_reach import check_genuine, told_of
+from keyfob.management.people.departures import carry_out, require_owner
+from keyfob.management.people.group_memberships import with_groups
+from keyfob.management.people.people_reach import check_genuine, told_of
 from keyfob.management.validation import NAME_LENGTH, clean_email, clean_name
 from keyfob.people.record import Membership, Person, PersonState, Source, folded_email
 

@@ -9,7 +9,6 @@ from keyfob.errors import Invalid, NotFound, PersonLeft
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import confirmed
-from keyfob.management.departures import carry_out, require_owner
 from keyfob.management.pagination import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -19,7 +18,8 @@ from keyfob.management.pagination import (
     read_token,
     write_token,
 )
-from keyfob.management.people_reach import (
+from keyfob.management.people.departures import carry_out, require_owner
+from keyfob.management.people.people_reach import (
     WRITE,
     check_genuine,
     check_gives,
@@ -31,7 +31,7 @@ from keyfob.management.people_reach import (
     visible_person,
     visible_team,
 )
-from keyfob.management.person_links import INVITATION_LASTS
+from keyfob.management.people.person_links import INVITATION_LASTS
 from keyfob.management.validation import clean_email, clean_name
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source, folded_email
 from keyfob.store.contract.people import PeopleQuery
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from keyfob.management.actor import Actor
     from keyfob.management.authority import RoleAuthority
-    from keyfob.management.person_links import Invitation, PersonLinks
+    from keyfob.management.people.person_links import Invitation, PersonLinks
     from keyfob.policy.roles import Role
     from keyfob.store.contract.key_store import KeyStore
     from keyfob.store.contract.transaction import Transaction

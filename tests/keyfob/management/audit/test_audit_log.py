@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob.errors import Forbidden, Invalid
-from keyfob.management.audit_log import AuditLog, EventSearch
+from keyfob.management.audit.audit_log import AuditLog, EventSearch
 from tests.keyfob.management.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from keyfob.errors import Invalid, PersonLeft, TeamExists
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import new_key_id
 from keyfob.management.actor import Actor
-from keyfob.management.departures import carry_out
-from keyfob.management.people_reach import check_genuine, told_of
+from keyfob.management.people.departures import carry_out
+from keyfob.management.people.people_reach import check_genuine, told_of
 from keyfob.management.validation import clean_email, clean_name, clean_team_id
 from keyfob.people.record import GivenBy, Membership, Person, PersonState, Source
 from keyfob.policy.roles import OWNER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keyfob.management.group_memberships import with_groups
+from keyfob.management.people.group_memberships import with_groups
 from keyfob.people.record import GivenBy, Membership
 from keyfob.policy.group_rules import GroupRule
 

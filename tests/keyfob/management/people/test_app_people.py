@@ -10,9 +10,9 @@ import pytest
 
 from keyfob.errors import Forbidden, Invalid, LastOwner, NotFound, OwnKeysOnly, PersonLeft, Tampered
 from keyfob.management.actor import Actor, confirmed
-from keyfob.management.app_people import AppPeople, PageAuthority
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
+from keyfob.management.people.app_people import AppPeople, PageAuthority
 from keyfob.people.app_person import AppPerson
 from keyfob.people.record import Membership, Person
 from keyfob.policy.roles import DEFAULT_ROLES, Role

@@ -1,0 +1,1 @@
+"""The audit log: reading it, and checking that nobody has rewritten it."""
