@@ -20,7 +20,7 @@ from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Group, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say
-from keyfob_admin.sign_in_links import LINK_LASTS, link_address, make_link
+from keyfob_admin.sign_in.links import LINK_LASTS, link_address, make_link
 from keyfob_admin.wire.links import DEFAULT_URL
 
 if TYPE_CHECKING:

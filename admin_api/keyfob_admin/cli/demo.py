@@ -13,7 +13,7 @@ from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.options import Command, as_json_option, host_option
 from keyfob_admin.cli.output import print_json, say
 from keyfob_admin.cli.serve import take_port
-from keyfob_admin.sign_in_links import link_address
+from keyfob_admin.sign_in.links import link_address
 
 if TYPE_CHECKING:
     from keyfob_admin.setup.demo import Demo

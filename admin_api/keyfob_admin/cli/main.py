@@ -14,13 +14,13 @@ from keyfob_admin.cli.bench import bench
 from keyfob_admin.cli.console import console
 from keyfob_admin.cli.database import db
 from keyfob_admin.cli.demo import demo
-from keyfob_admin.cli.doctor import doctor
+from keyfob_admin.cli.doctor.command import doctor
 from keyfob_admin.cli.exit_codes import Exit, exit_of, sentence
 from keyfob_admin.cli.explain import explain
 from keyfob_admin.cli.import_keys import import_
 from keyfob_admin.cli.init import init
 from keyfob_admin.cli.keyring import keyring
-from keyfob_admin.cli.keys import keys
+from keyfob_admin.cli.keys.command import keys
 from keyfob_admin.cli.notices import notices
 from keyfob_admin.cli.options import Group
 from keyfob_admin.cli.output import say

@@ -9,7 +9,7 @@ from keyfob.errors import NotFound, SignInFailed
 from keyfob_admin.console.invitation_pages import void
 from keyfob_admin.console.origin import safe_next
 from keyfob_admin.console.sign_in_pages import NOT_SIGNED_IN, not_signed_in, plain_http, welcome
-from keyfob_admin.people_sign_in import REFUSALS, log_refusal
+from keyfob_admin.sign_in.people import REFUSALS, log_refusal
 
 if TYPE_CHECKING:
     from starlette.responses import Response

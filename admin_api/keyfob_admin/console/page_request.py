@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from keyfob_admin.console.origin import Origin
     from keyfob_admin.console.rendering import Renderer
     from keyfob_admin.console.review_counts import Counted
-    from keyfob_admin.page_sign_in import PageSignIn
-    from keyfob_admin.people_sign_in import PeopleSignIn
     from keyfob_admin.sessions import SignedIn, SignIn
     from keyfob_admin.sign_in.oidc import Provider
+    from keyfob_admin.sign_in.page import PageSignIn
+    from keyfob_admin.sign_in.people import PeopleSignIn
 
 THEMES: Final = ("system", "light", "dark")
 MOST_TEAMS: Final = 10  # in the menu; the others are found by name

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob_admin.console.endpoint import Page
 from keyfob_admin.console.origin import BROWSER, PAGE_SESSION
-from keyfob_admin.page_sign_in import LONGEST
 from keyfob_admin.sessions import PAUSE
+from keyfob_admin.sign_in.page import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob_admin.console.page_request import PageRequest
-    from keyfob_admin.page_sign_in import PageSignIn
+    from keyfob_admin.sign_in.page import PageSignIn
 
     Row = tuple[str, str, Callable[[PageRequest], Awaitable[Response]]]
 

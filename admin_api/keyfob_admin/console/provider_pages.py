@@ -12,8 +12,8 @@ from keyfob_admin.console.invitation_pages import void
 from keyfob_admin.console.kept_form import fits_cookie, read_kept, write_kept
 from keyfob_admin.console.origin import ATTEMPT, KEPT_FORM, safe_next
 from keyfob_admin.console.sign_in_pages import NOT_SIGNED_IN, begin_session, not_signed_in, plain_http
-from keyfob_admin.people_sign_in import REFUSALS, log_refusal
 from keyfob_admin.sign_in.attempt import LASTS, Attempt, read_attempt, write_attempt
+from keyfob_admin.sign_in.people import REFUSALS, log_refusal
 from keyfob_admin.wire.links import link_base
 
 if TYPE_CHECKING:

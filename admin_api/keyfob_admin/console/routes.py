@@ -32,10 +32,10 @@ from keyfob_admin.console.endpoint import NO_PAGE, Page, message_page
 from keyfob_admin.console.page_request import Console
 from keyfob_admin.console.page_session import LEAVE, OPEN_BY_LINK, PageSessionPage, nobody
 from keyfob_admin.console.rendering import Renderer
-from keyfob_admin.page_sign_in import PageSignIn
-from keyfob_admin.people_sign_in import PeopleSignIn
 from keyfob_admin.sessions import SignIn, console_of
 from keyfob_admin.sign_in.opening import open_header, open_provider
+from keyfob_admin.sign_in.page import PageSignIn
+from keyfob_admin.sign_in.people import PeopleSignIn
 from keyfob_admin.wire.links import PAGE
 
 if TYPE_CHECKING:

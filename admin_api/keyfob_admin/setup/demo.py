@@ -17,7 +17,7 @@ from keyfob_admin.app import build_admin
 from keyfob_admin.console import console_pages
 from keyfob_admin.setup.config_template import starting_file
 from keyfob_admin.setup.installer import install
-from keyfob_admin.sign_in_links import make_link
+from keyfob_admin.sign_in.links import make_link
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -1,1 +1,1 @@
-"""Signing people in by somebody else's word: an OpenID Connect provider's, or a proxy's."""
+"""How people sign in: with a passphrase, by a link, through an OpenID Connect provider, or by a proxy in front."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from keyfob_admin.cli.doctor_files import file_system_of
+from keyfob_admin.cli.doctor.files import file_system_of
 from tests.keyfob_admin.cli.conftest import PROGRAM, typed
 
 if TYPE_CHECKING:

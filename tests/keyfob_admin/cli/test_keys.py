@@ -94,7 +94,7 @@ def test_lists_are_filtered(home: Home) -> None:
 @pytest.mark.both_engines
 def test_a_list_longer_than_a_page_is_whole(home: Home) -> None:
     """The command line pages through to the end by itself."""
-    from keyfob_admin.cli import keys_list  # noqa: PLC0415
+    from keyfob_admin.cli.keys import list as keys_list  # noqa: PLC0415
 
     pages = pytest.MonkeyPatch()
     pages.setattr(keys_list, "LARGEST_PAGE", 2)

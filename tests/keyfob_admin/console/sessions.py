@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from keyfob_admin.sign_in_links import make_link
+from keyfob_admin.sign_in.links import make_link
 from tests.keyfob_admin.console.conftest import ANA, Installation, Visitor
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from keyfob.keyring.states import SigningKeyRecord, SigningKeyState
 from keyfob.runtime.runtime import Runtime
 from keyfob_admin import sessions
-from keyfob_admin.sign_in_links import make_link
+from keyfob_admin.sign_in.links import make_link
 from tests.keyfob_admin.console.conftest import ANA
 from tests.postgres_server import run_sql
 

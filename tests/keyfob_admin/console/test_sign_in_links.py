@@ -9,7 +9,7 @@ from datetime import timedelta
 from click.testing import CliRunner
 
 from keyfob_admin.cli import main
-from keyfob_admin.sign_in_links import make_link
+from keyfob_admin.sign_in.links import make_link
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, change, hidden, words
 from tests.keyfob_admin.console.sessions import is_in, linked
 

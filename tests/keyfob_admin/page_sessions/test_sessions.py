@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.people.record import Source
-from keyfob_admin.page_sign_in import LONGEST, PageSignIn
 from keyfob_admin.sessions import SignIn
+from keyfob_admin.sign_in.page import LONGEST, PageSignIn
 from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, TEAM, hidden, words
 from tests.keyfob_admin.page_sessions.conftest import ANN, BACK, Pages
 

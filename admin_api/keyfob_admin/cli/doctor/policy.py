@@ -8,7 +8,7 @@ from keyfob.management.key_policy import violations_of
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.store.contract.key_store import KeyQuery
-from keyfob_admin.cli.findings import WARN, Finding
+from keyfob_admin.cli.doctor.findings import WARN, Finding
 from keyfob_admin.cli.times import now
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from keyfob_admin.cli import doctor_checks as checks
+from keyfob_admin.cli.doctor import checks
+from keyfob_admin.cli.doctor.findings import FAIL
 from keyfob_admin.cli.exit_codes import Exit
-from keyfob_admin.cli.findings import FAIL
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import plain, print_json
 

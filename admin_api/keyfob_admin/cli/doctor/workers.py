@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from keyfob.keyring.states import SigningKeyState
 from keyfob.store.contract.workers import NOTHING
-from keyfob_admin.cli.doctor_files import ALIVE
-from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
+from keyfob_admin.cli.doctor.files import ALIVE
+from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keyfob_admin.cli.context import run_with_context
-from keyfob_admin.cli.keys_state import tell_workers
+from keyfob_admin.cli.keys.state import tell_workers
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.cli.reveal import edited, metadata_option, reveal_key

@@ -12,7 +12,7 @@ import click
 
 from keyfob.errors import KeyNotDisabled
 from keyfob_admin.cli.context import run_with_context
-from keyfob_admin.cli.keys_find import STDIN, confirm_at_terminal, keys_in, read_text
+from keyfob_admin.cli.keys.find import STDIN, confirm_at_terminal, keys_in, read_text
 from keyfob_admin.cli.options import Command, as_json_option, confirm, yes_option
 from keyfob_admin.cli.output import moment, print_json, print_table, say
 

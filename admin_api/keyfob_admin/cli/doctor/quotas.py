@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from keyfob.management.key_quotas import counted_quotas, exceeds_team, is_beyond
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
-from keyfob_admin.cli.findings import OK, WARN, Finding
+from keyfob_admin.cli.doctor.findings import OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
 

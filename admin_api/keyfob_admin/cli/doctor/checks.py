@@ -21,15 +21,15 @@ from keyfob.store.contract.key_store import EventQuery
 from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import needed_settings, open_context
-from keyfob_admin.cli.doctor_django import GUARD, open_entrances
-from keyfob_admin.cli.doctor_files import database_file, is_open, signal, sqlite_path
-from keyfob_admin.cli.doctor_limits import limits
-from keyfob_admin.cli.doctor_policy import key_policies
-from keyfob_admin.cli.doctor_provider import provider
-from keyfob_admin.cli.doctor_quotas import quotas
-from keyfob_admin.cli.doctor_workers import workers
+from keyfob_admin.cli.doctor.django import GUARD, open_entrances
+from keyfob_admin.cli.doctor.files import database_file, is_open, signal, sqlite_path
+from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
+from keyfob_admin.cli.doctor.limits import limits
+from keyfob_admin.cli.doctor.policy import key_policies
+from keyfob_admin.cli.doctor.provider import provider
+from keyfob_admin.cli.doctor.quotas import quotas
+from keyfob_admin.cli.doctor.workers import workers
 from keyfob_admin.cli.exit_codes import Fault, finding_of
-from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.output import moment
 from keyfob_admin.cli.times import now
 from keyfob_admin.forward_auth import check_rules

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob.runtime.rate_limits import LOCAL, file_of, problem_of
-from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
+from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

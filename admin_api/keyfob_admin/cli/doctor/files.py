@@ -14,7 +14,7 @@ from keyfob.errors import ConfigError
 from keyfob.store.sqlite.files import refuse_second_name
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.store import SQLiteStore
-from keyfob_admin.cli.findings import FAIL, OK, WARN, Finding
+from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.times import now
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from keyfob.errors import ProviderUnavailable
-from keyfob_admin.cli.findings import FAIL, OK, Finding
+from keyfob_admin.cli.doctor.findings import FAIL, OK, Finding
 from keyfob_admin.cli.times import now
 from keyfob_admin.sign_in.attempt import Attempt
 from keyfob_admin.sign_in.opening import open_provider

@@ -9,14 +9,14 @@ import click
 
 from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob_admin.cli.context import run_with_context
-from keyfob_admin.cli.keys_change import edit, rotate
-from keyfob_admin.cli.keys_check import check
-from keyfob_admin.cli.keys_find import find
-from keyfob_admin.cli.keys_handover import LinkOptions, handover, handover_options
-from keyfob_admin.cli.keys_limits import limits
-from keyfob_admin.cli.keys_list import expiring, list_, show
-from keyfob_admin.cli.keys_state import delete, disable, enable
-from keyfob_admin.cli.keys_usage import usage
+from keyfob_admin.cli.keys.change import edit, rotate
+from keyfob_admin.cli.keys.check import check
+from keyfob_admin.cli.keys.find import find
+from keyfob_admin.cli.keys.handover import LinkOptions, handover, handover_options
+from keyfob_admin.cli.keys.limits import limits
+from keyfob_admin.cli.keys.list import expiring, list_, show
+from keyfob_admin.cli.keys.state import delete, disable, enable
+from keyfob_admin.cli.keys.usage import usage
 from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
 from keyfob_admin.cli.output import say
 from keyfob_admin.cli.reveal import POWERLESS, edited, metadata_option, reveal_key

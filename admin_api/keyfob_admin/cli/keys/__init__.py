@@ -1,0 +1,1 @@
+"""``keyfob keys``: everything that can be done with keys."""
