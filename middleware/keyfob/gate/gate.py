@@ -116,7 +116,7 @@ class Gate:
             now = self._now()
             if now < known.ends and (team is None or match.params[team] == known.granted.grant.team):
                 client_ip = self._addresses.of(scope)
-                cell = known.cell
+                cell = known.last.cell
                 if cell.rule is rule and cell.ip == client_ip and now < cell.ends:  # `Cell.repeats`, but for a call
                     cell.at = now
                     cell.count += 1
@@ -136,11 +136,10 @@ class Gate:
 
         None: it has to be judged as if nothing was known.
         """
-        rule, granted = match.rule, known.granted
+        rule, last = match.rule, known.last  # before anything is judged: see `Entry.describe`
         if rule in known.passes:
-            self._note_admitted(known, rule, client_ip, now, known)
-            known.confirm_cell(granted)
-            announcement = granted.announcement
+            self._note_admitted(known, rule, client_ip, now, last)
+            announcement = known.granted.announcement
         elif rule in known.counted:
             counted = known.counted[rule]
             standing = counted.again.take()
@@ -249,19 +248,18 @@ class Gate:
         """Judge a text that is known, and note the use of its key. *outcome* is of a request that was counted."""
         if isinstance(known, CachedRefusal):
             return Denied(known.reason)
-        granted, passes, dead = known.granted, known.passes, known.dead  # of the state that is judged
+        last, passes, dead = known.last, known.passes, known.dead  # in this order: see `Entry.describe`
         rule, now = None if match is None else match.rule, self._now()
         if dead is not None:
-            if not known.cell.repeats(rule, client_ip, now):
-                self._usage.note_denied(known.key_id, now, client_ip, rule, dead.reason, is_use=False, keeper=known)
-                known.confirm_cell(granted)
+            denial = known.last_denial
+            if denial is None or not denial.cell.repeats(rule, client_ip, now):
+                self._usage.note_denied(known.key_id, now, client_ip, rule, dead.reason, is_use=False, keeper=denial)
             return dead
         verdict = judge(known, match, client_ip, now)
         if isinstance(verdict, Granted):
             if rule is not None and (known.limits is not None or rule.limits):
                 return self._judge_limited(known, verdict, rule, client_ip, outcome)
-            self._note_admitted(known, rule, client_ip, now, known)
-            known.confirm_cell(granted)
+            self._note_admitted(known, rule, client_ip, now, last)
             if rule is not None and known.networks is None:
                 passes.add(rule)  # so that type and permissions are not compared again
             return verdict

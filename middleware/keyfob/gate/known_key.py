@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.gate.attributes import announcement_of, metadata_of
 from keyfob.gate.client_address import Networks
-from keyfob.gate.pending_use import NO_CELL
+from keyfob.gate.pending_use import LastUse
 from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from keyfob.policy.permissions import Held
 
@@ -33,12 +33,11 @@ _networks = lru_cache(maxsize=1024)(Networks)
 class Entry:
     """A key whose secret was verified, ready to be judged. Its state is replaced as a whole, never field by field.
 
-    In its *cell* the last request was counted that this state decided by itself: the next one under the same rule and
-    from the same address is decided alike.
+    In the cell of its *last* use the request was counted that this state admitted: the next one under the same rule and
+    from the same address is admitted, too. A dead key has its *last_denial* instead, which admits nothing.
     """
 
     __slots__ = (
-        "cell",
         "counted",
         "counted_as",
         "dead",
@@ -47,6 +46,8 @@ class Entry:
         "granted",
         "held",
         "key_id",
+        "last",
+        "last_denial",
         "limits",
         "networks",
         "passes",
@@ -73,11 +74,6 @@ class Entry:
         """Why the key itself is no good at *now* (seconds since the epoch), or None."""
         return Denied(Reason.EXPIRED, self.key_id) if self.dead is None and self.ends <= now else self.dead
 
-    def confirm_cell(self, granted: Granted) -> None:
-        """Keep the cell of a request that was judged as of *granted*, unless another thread merged a newer state."""
-        if self.granted is not granted:
-            self.cell = NO_CELL
-
     def describe(
         self,
         record: KeyRecord,
@@ -94,21 +90,24 @@ class Entry:
         *passes* collects the rules that the key was found to satisfy by its type and permissions alone. Keys that
         have both in common may share it. Of a key with *limits* it stays empty: its requests are `counted`. So it does
         of a key that is bound to addresses.
+
+        Another thread may judge meanwhile. So ``ends``, without which a dead key stays dead, is written last, and
+        ``last`` after all that is judged by: whoever reads it before judging lends nothing to a newer state.
         """
         self.granted = Granted(_grant_of(record), key_char, announcement_of(record) if announces else None)
         self.held = _held(record.permissions)
         self.networks = _networks(record.ip_allow) if record.ip_allow else None
         reason = _dead_reason(record, suspended=suspended)
         self.dead = None if reason is None else Denied(reason, record.id)  # made once: dead keys are replayed
-        # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
-        ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
-        self.ends = ends if self.dead is None else -_NEVER
         self.passes: set[Rule] = set() if passes is None else passes
-        self.cell = NO_CELL
         self.limits = limits
         self.counted = _NOT_COUNTED
         self.counted_as = record.limits_id or record.id
         self.revision = as_of
+        self.last, self.last_denial = LastUse(), None if self.dead is None else LastUse()
+        # Seconds since the epoch; a dead key ended before all time, so that one comparison finds both.
+        ends = _NEVER if record.expires_at is None else record.expires_at.timestamp()
+        self.ends = ends if self.dead is None else -_NEVER
 
 
 class CachedRefusal:

@@ -66,6 +66,18 @@ class Keeper(Protocol):
     cell: Cell
 
 
+class LastUse:
+    """The cell of the last request that one state of a key admitted, or denied because it is dead.
+
+    Each state has its own, so that what another thread judges by an older state says nothing about the newer.
+    """
+
+    __slots__ = ("cell",)
+
+    def __init__(self) -> None:
+        self.cell = NO_CELL
+
+
 _Cells = dict[tuple[object, str | None, str], Cell]
 
 

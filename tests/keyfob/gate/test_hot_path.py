@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Bytecode instructions beyond the bare application, as counted on CPython 3.11, and a few more, because other versions
 # need some less or more. Who makes the way longer has to come here, measure `scripts/bench admit`, and say why.
-# Some 100 of them watch the response from admission on, or a stream that begins after the fall would go on.
+# Some 100 of them watch the response from admission on, or a stream that begins after its key is revoked would go on.
 MOST = {"/items": 530, "/items/7": 530, "/teams/default/members": 540}
 MOST_CALLS = 11  # of functions written in Python
 MOST_LIMITED = 925  # instructions with one limit that is counted in the file of this host, and told to the client
