@@ -187,6 +187,7 @@ async def test_ff_22_the_headers_together_never_exceed_16_kib(gateway: Gateway, 
 
     answer = await gateway.ask("/invoices", key)
 
+    assert 200 == answer.status_code
     listed = answer.headers["x-keyfob-permissions"].split(", ")
     assert ["invoices:*", *held][: len(listed)] == listed
     assert size_of(answer) <= 16 * 1024
