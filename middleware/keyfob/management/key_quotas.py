@@ -67,7 +67,7 @@ def counted_quotas(catalogue: Catalogue, record: KeyRecord, at: float) -> list[C
     return found
 
 
-def exceeds_team(catalogue: Catalogue, record: KeyRecord) -> Quota | None:
+def exceeded_team_quota(catalogue: Catalogue, record: KeyRecord) -> Quota | None:
     """The quota of the key's team, if the key's own lets more pass than that."""
     own = limits_of(catalogue, record) or KeyLimits()
     return own.team_quota if is_beyond(record.quota, own.team_quota) else None

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob.gate.credentials import split_headers
-from keyfob.gate.stats import Stats
-from keyfob.gate.usage import Usage
 from keyfob.gate.verdict import Denied, Granted, Reason
 from keyfob.keys.format import KEY_CHAR_AT
 from tests.end_to_end.forging import forged, resummed, tagged
 from tests.keyfob.conftest import ask
-from tests.keyfob.gate.test_attributes import KEY, entry
 
 if TYPE_CHECKING:
     from keyfob import APIKeyMiddleware
@@ -204,28 +201,6 @@ async def test_a_key_that_changes_to_and_fro_is_judged_by_what_it_is_now(here: I
 
     (day,) = await here.store.usage(issued.record.id, datetime.now(UTC).date() - timedelta(days=1))
     assert (6, 6) == (day.admitted, day.denied)
-
-
-def test_what_an_older_state_admitted_says_nothing_about_a_newer_one() -> None:
-    """If another thread merges a change while a request is judged, the next such request is judged again."""
-    known, usage = entry(), Usage(Stats())
-    last = known.last
-    known.describe(KEY, key_char="a", suspended=False, as_of=2)
-
-    usage.note_admitted(known.key_id, 1.0, "192.0.2.1", "GET /a", keeper=last)
-
-    assert last.cell.repeats("GET /a", "192.0.2.1", 2.0)
-    assert not known.last.cell.repeats("GET /a", "192.0.2.1", 2.0)
-
-
-def test_what_a_dead_key_was_denied_is_never_taken_for_admitted() -> None:
-    """A key that is enabled again while its denial is counted is judged by what it is then."""
-    known, usage = entry(disabled_at=datetime(2026, 1, 1, tzinfo=UTC)), Usage(Stats())
-    assert known.last_denial is not None
-    usage.note_denied(known.key_id, 1.0, "192.0.2.1", None, "disabled", is_use=False, keeper=known.last_denial)
-
-    assert not known.last.cell.repeats(None, "192.0.2.1", 2.0)
-    assert known.last_denial.cell.repeats(None, "192.0.2.1", 2.0)
 
 
 async def test_lc_08_a_rule_that_was_passed_is_judged_again_when_the_key_runs_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from keyfob.management.key_quotas import counted_quotas, exceeds_team, is_beyond
+from keyfob.management.key_quotas import counted_quotas, exceeded_team_quota, is_beyond
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
 from keyfob_admin.cli.doctor.findings import OK, WARN, Finding
@@ -71,7 +71,7 @@ async def _owned(context: CliContext) -> tuple[list[Owned], list[Finding]]:
             add = f"`keyfob keys limits {record.id} --add-quota N` gives it more until then"
             fix = f"a larger team_quota in [plans.{record.plan}] gives it more" if quota.is_of_team else add
             found[quota.counted] = Owned(owner, quota, fix)
-        of_team = exceeds_team(catalogue, record)
+        of_team = exceeded_team_quota(catalogue, record)
         if record.quota is not None and of_team is not None:
             detail = f"{context.display(record)} has {_named(record.quota)}, its team {_named(of_team)} in all"
             fix = f"`keyfob keys limits {record.id} --quota {of_team.amount}/{of_team.every}`"
