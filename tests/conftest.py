@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -109,10 +110,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _no_settings_of_others() -> Iterator[None]:
     """No test reads settings that this machine, or an earlier test, has left in the environment."""
     _forget_settings()
-    level = logging.root.level
-    yield
-    logging.root.setLevel(level)  # commands that serve set it for their own process
+    with _logging_kept():
+        yield
     _forget_settings()  # and not restored: what a module's fixtures start is started before the next test begins
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Put back how lines are logged: commands that serve, and the servers they start, arrange it for a whole process."""
+    logs = [logging.root, *(logging.getLogger(name) for name in ("keyfob", "uvicorn", "uvicorn.error", "uvicorn.access"))]
+    before = [(log.level, log.propagate, log.handlers.copy()) for log in logs]
+    yield
+    for log, (level, propagate, handlers) in zip(logs, before, strict=True):
+        log.setLevel(level)
+        log.propagate = propagate
+        log.handlers[:] = handlers
 
 
 def _forget_settings() -> None:

@@ -115,8 +115,8 @@ def test_dl_02_who_has_the_keyring_still_gets_no_more_than_the_cap(alone: Callab
     shed = after["shed"] - before["shed"]
     hashed = after["argon2_verifications"] - before["argon2_verifications"]
 
-    assert {"B401": hashed, "S503": shed} == seen
-    assert len(flood) + 1 == hashed + shed
+    assert len(flood) + 1 == seen["B401"] + seen["S503"]
+    assert (seen["B401"], True) == (hashed, 0 < shed <= seen["S503"])  # more 503 where the store itself is late
     assert hashed <= 2 * ROOM  # those that fit at once, and those for whom room was made while the flood came in
     assert 1 == len({str(answer.without_date) for answer in answers if answer.status == 503})
     print(f"{len(flood)} wrong secrets at once: {hashed} hashed, {shed} turned away")  # noqa: T201
