@@ -117,8 +117,11 @@ def _no_settings_of_others() -> Iterator[None]:
 
 @contextmanager
 def _logging_kept() -> Iterator[None]:
-    """Put back how lines are logged: commands that serve, and the servers they start, arrange it for a whole process."""
-    logs = [logging.root, *(logging.getLogger(name) for name in ("keyfob", "uvicorn", "uvicorn.error", "uvicorn.access"))]
+    """Put back how lines are logged: a command that serves, and uvicorn, arrange it for the whole process."""
+    logs = [
+        logging.root,
+        *(logging.getLogger(name) for name in ("keyfob", "uvicorn", "uvicorn.error", "uvicorn.access")),
+    ]
     before = [(log.level, log.propagate, log.handlers.copy()) for log in logs]
     yield
     for log, (level, propagate, handlers) in zip(logs, before, strict=True):

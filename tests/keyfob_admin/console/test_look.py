@@ -31,9 +31,10 @@ WHOLE_ROWS = (
 HEIGHTS = "[...new Set([...document.querySelectorAll('.keys tbody tr')].map(e => e.getBoundingClientRect().height))]"
 # What moves once the page is read: before, a busy machine may paint a table of which only half has come.
 SHIFT = (
-    "() => new Promise(done => { let sum = 0; const read = performance.getEntriesByType('navigation')[0].domInteractive;"
-    " new PerformanceObserver(seen => { for (const one of seen.getEntries()) if (one.startTime > read) sum += one.value; })"
-    ".observe({type: 'layout-shift', buffered: true});"
+    "() => new Promise(done => { let sum = 0;"
+    " const [{domInteractive: read}] = performance.getEntriesByType('navigation');"
+    " const add = seen => { for (const one of seen.getEntries()) sum += one.startTime > read && one.value; };"
+    " new PerformanceObserver(add).observe({type: 'layout-shift', buffered: true});"
     " requestAnimationFrame(() => requestAnimationFrame(() => done(sum))); })"
 )
 

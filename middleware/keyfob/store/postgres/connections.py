@@ -109,8 +109,8 @@ class Connections:
             raise
         finally:
             self._in_use.discard(connection)
-        if connection.is_closed() or connection.is_in_transaction():
-            connection.terminate()
+        if connection.is_closed() or connection.is_in_transaction() or not self.is_alive:
+            connection.terminate()  # the last: nobody would close what came about while the others were closed
         else:
             self._idle.append((connection, monotonic()))
 

@@ -134,6 +134,16 @@ class TestFaults:
 
         assert None is (await store.find(KEY.id)).record
 
+    async def test_what_connects_while_the_store_closes_is_closed(self, store: PostgresStore, url: str) -> None:
+        """A question that was on its way to a connection when its store was closed leaves none behind."""
+        asking = [asyncio.create_task(store.find(KEY.id)) for _ in range(AT_ONCE)]
+        await asyncio.sleep(0)
+        await store.close()
+        assert {None} == {found.record for found in await asyncio.gather(*asking)}
+
+        async with asyncio.timeout(20):
+            await until(lambda: sql(url, f"SELECT count(*) = 0 {OURS}"))
+
     async def test_a_listener_that_goes_deaf_is_replaced(
         self, distant: PostgresStore, store: PostgresStore, network: Network, monkeypatch: pytest.MonkeyPatch
     ) -> None:
