@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 _TRACING = "import sys; raise SystemExit(sys.gettrace() is not None)"
 
 
-@pytest.mark.no_cover
 def test_nothing_goes_on_measuring_where_nothing_is_to_be() -> None:
     """A test that is not measured runs without a tracer, in a worker of xdist too, and so does what it starts."""
     assert sys.gettrace() is None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Not measured: every line is elsewhere, and that takes longer than to run. A busy machine needs its time.
-pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 SCHEDULES = 20_000
 SHARE = 5_000  # of them in one test
