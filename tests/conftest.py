@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-# Load, schedules, documents, and whole servers from outside, which only repeat what other tests go through: to measure
-# them takes minutes.
+# Load, schedules, documents, many of something, and whole servers from outside, which only repeat what other tests go
+# through: to measure them takes minutes.
 UNMEASURED = (
     "tests/bench/",
     "tests/deploy/",
@@ -21,10 +21,18 @@ UNMEASURED = (
     "tests/docs/",
     "tests/end_to_end/",
     "tests/faults/test_load.py",
-    "tests/history/test_live.py",
+    "tests/history/",
+    "tests/keyfob/management/people/test_many_people.py",
     "tests/keyfob_admin/api/clients/",
+    "tests/keyfob_admin/api/test_openapi.py::test_the_api_answers_as",
+    "tests/keyfob_admin/cli/test_import_formats.py::test_two_thousand",
+    "tests/keyfob_admin/cli/test_scim.py",
+    "tests/keyfob_admin/console/test_activity.py::test_ff_53",
     "tests/model/",
     "tests/test_measuring.py::test_nothing_goes_on",
+    "tests/test_repository.py",
+    "tests/test_security_cases.py",
+    "tests/test_words.py",
     "tests/upgrades/",
 )
 # The files whose programs are measured as well, for what runs in programs alone: the server and its workers, the demo,

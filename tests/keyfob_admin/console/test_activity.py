@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import http.client
 import io
@@ -13,11 +14,21 @@ from urllib.parse import urlsplit
 import pytest
 
 from keyfob_admin.console.activity import _csv, neutral
-from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, change, hidden, words
+from tests.keyfob_admin.console.conftest import (
+    ANA,
+    TEAM,
+    LiveConsole,
+    Visitor,
+    change,
+    hidden,
+    installed,
+    running,
+    words,
+)
 from tests.keyfob_admin.console.key_lists import fill, link
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from keyfob.runtime.runtime import Runtime
     from keyfob.store.contract.transaction import Transaction
@@ -150,19 +161,27 @@ async def _fill_log(runtime: Runtime) -> None:
     await runtime.store.change(work)
 
 
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveConsole]:
+    """A console whose log is that long."""
+    installation = asyncio.run(installed(tmp_path_factory.mktemp("busy")))
+    change(installation, _fill_log)
+    with running(installation) as url:
+        yield LiveConsole(url, installation)
+
+
 def _token(visitor: Visitor) -> dict[str, str]:
     return {"csrf": hidden(visitor.get("/settings").text)["csrf"]}
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson"])
 @pytest.mark.parametrize("how", ["signed out", "disabled", "narrowed"])
-def test_ff_53_an_export_is_cut_when_its_session_ends(live: LiveConsole, ending: str, how: str) -> None:
+def test_ff_53_an_export_is_cut_when_its_session_ends(busy: LiveConsole, ending: str, how: str) -> None:
     """Whoever signed out, whose key was revoked, or who may no longer read the log gets no more, and no clean end."""
-    change(live.installation, _fill_log)
-    key, secret = live.make("reader", key_type="admin", permissions=("audit:read", "keys:read"))
-    with Visitor(live.url) as visitor:
+    key, secret = busy.make("reader", key_type="admin", permissions=("audit:read", "keys:read"))
+    with Visitor(busy.url) as visitor:
         visitor.sign_in(secret)
-        address = urlsplit(live.url)
+        address = urlsplit(busy.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port)
         cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
         connection.request("GET", f"/activity/export.{ending}", headers={"Cookie": cookies})
@@ -171,7 +190,7 @@ def test_ff_53_an_export_is_cut_when_its_session_ends(live: LiveConsole, ending:
         if how == "signed out":
             visitor.post("/logout", data=_token(visitor))
         else:
-            change(live.installation, _ended(key.id, how))
+            change(busy.installation, _ended(key.id, how))
 
         with pytest.raises(http.client.IncompleteRead) as cut:
             answer.read()
