@@ -109,6 +109,38 @@ def test_a_backup_is_put_back(database: str, folder: Path, programs: None) -> No
     assert "db.restored" in typed("audit", "tail").out
 
 
+HELD = """
+SELECT held.relation::regclass::text FROM pg_locks held JOIN pg_locks wanted USING (pid)
+JOIN pg_class ON pg_class.oid = held.relation AND relkind = 'r' AND relnamespace = 'keyfob'::regnamespace
+WHERE held.granted AND held.mode = 'AccessExclusiveLock'
+  AND NOT wanted.granted AND wanted.relation = 'keyfob.meta'::regclass LIMIT 1
+"""
+
+
+def test_a_backup_is_put_back_under_a_worker_that_reads(database: str, folder: Path, programs: None) -> None:
+    """Where PostgreSQL ends the restore because a reader and it wait for each other, it is tried again."""
+    typed("init")
+    assert 0 == typed("db", "backup", "copy").code
+
+    async def stand_in_the_way() -> None:
+        connection = await asyncpg.connect(database)
+        await connection.execute(f"ALTER DATABASE {database.rpartition('/')[2]} SET deadlock_timeout = '3s'")
+        async with connection.transaction():
+            await connection.execute("SET LOCAL deadlock_timeout = '90s'")  # the other is the one to be ended
+            await connection.execute("LOCK TABLE keyfob.meta IN ACCESS SHARE MODE")
+            restoring = asyncio.create_task(asyncio.to_thread(typed, "db", "restore", "copy", "--yes"))
+            while (table := await connection.fetchval(HELD)) is None:
+                assert not restoring.done()
+                await asyncio.sleep(0.01)
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+        await connection.close()
+        done = await restoring
+        assert 0 == done.code, done.err
+
+    asyncio.run(stand_in_the_way())
+    assert ["admin"] == [key["name"] for key in typed("keys", "list", "--json").data["keys"]]
+
+
 def test_ff_52_nobodys_session_or_link_comes_back(database: str, folder: Path, programs: None) -> None:
     """Sessions, sign-in links and handover links of before are void, whichever program made the backup."""
     typed("init")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keyfob.store.url import StoreURL
 
 _CONNECT_LIMIT = 10.0  # seconds
+_TRIES = 5  # to put a copy back while workers read
 _PASSES = ("sessions", "sign_in_links", "handovers", "drafts", "workers")  # tables whose rows are of the moment
 _AFTER = """
 BEGIN;
@@ -52,13 +53,25 @@ async def restore(url: StoreURL, file: Path) -> None:
     Every worker drops its cache, because the tables are new ones. Nobody's session comes back.
     """
     revision = await _revision(url)
-    _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(file))
+    _put_back(url, file)
     await migrate(url)
     connection = await connect(url, within=_CONNECT_LIMIT)
     try:
         await connection.execute(_AFTER.format(epoch=secrets.token_hex(16), revision=revision))
     finally:
         await connection.close()
+
+
+def _put_back(url: StoreURL, file: Path) -> None:
+    """Run pg_restore. A worker that reads several tables and it may wait for each other, and the server ends one."""
+    for left in reversed(range(_TRIES)):
+        try:
+            _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(file))
+        except ConfigError as error:  # nothing was changed
+            if not left or "deadlock detected" not in str(error):
+                raise
+        else:
+            return
 
 
 async def _revision(url: StoreURL) -> int:

@@ -143,6 +143,17 @@ async def test_sf_01_a_database_that_is_not_there_yet(
     assert 200 == await status(app, issued)
 
 
+async def put_back(url: str, copy: str) -> None:
+    """Restore as an operator would: once more where a host's read and it waited for each other."""
+    for _ in range(5):
+        try:
+            return await asyncio.to_thread(tool, "pg_restore", "--clean", "--single-transaction", "-d", url, copy)
+        except AssertionError as failed:
+            if "deadlock detected" not in str(failed):
+                raise
+    pytest.fail("five times a host's read was in the way")
+
+
 async def test_sf_17_a_copy_that_is_put_back_is_noticed(
     here: Installation, hosts: AsyncExitStack, tmp_path: Path
 ) -> None:
@@ -154,7 +165,7 @@ async def test_sf_17_a_copy_that_is_put_back_is_noticed(
     later = await here.issue("items:read")
     assert 200 == await status(app, later)
 
-    await asyncio.to_thread(tool, "pg_restore", "--clean", "-d", str(here.url), str(tmp_path / "copy"))
+    await put_back(str(here.url), str(tmp_path / "copy"))
     await here.issue("items:read")
     await asyncio.sleep(0.6)
 
