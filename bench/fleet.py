@@ -17,7 +17,7 @@ from bench.fleet_measured import transactions_a_second
 from keyfob.store.postgres.connections import AT_ONCE
 from keyfob.store.postgres.notifications import GATHER
 
-USAGE_STATEMENTS = 5  # BEGIN with its settings, the holding of rows, two writes and COMMIT
+USAGE_STATEMENTS = 9  # BEGIN with its settings, the holding of rows, six writes and COMMIT
 LISTENING = 1  # connections of each worker that wait for notifications
 WARMUP = 5.0  # seconds
 LASTS = 20.0  # seconds that are counted

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import Invalid, LastAdmin
+from keyfob.errors import Invalid, LastAdmin, NotFound
 from keyfob_admin.console import humanize
 from keyfob_admin.console.consequences import OWN_KEY, used_today, when
-from keyfob_admin.problems import STATUSES
+from keyfob_admin.problems import STATUSES, Problem
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyfob_admin.console.page_request import PageRequest
+
+GONE: Final = "One of these keys doesn't exist any more. Nothing was changed: tick the others again."
 
 
 async def lead_to_list(page_request: PageRequest) -> Response:
@@ -25,8 +27,15 @@ async def disable_many(page_request: PageRequest) -> Response:
     ids = list(dict.fromkeys(page_request.form.all("key")))
     if not ids:
         return page_request.goes_to(page_request.url("/keys"))
-    if not page_request.form.has("confirmed"):
+    try:
+        if page_request.form.has("confirmed"):
+            return await _disable(page_request, ids)
         return await _question(page_request, ids)
+    except NotFound:
+        raise Problem(404, "not_found", GONE) from None
+
+
+async def _disable(page_request: PageRequest, ids: list[str]) -> Response:
     reason = page_request.form.get("reason").strip() or None
     try:
         disabled = await page_request.runtime.lifecycle.bulk.run(

@@ -6,6 +6,7 @@ shown, to whoever had filled it in by the form's mark, and sent by a person.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
@@ -26,15 +27,19 @@ _WITH_FORM: Final = ("/keys/new", "/duplicate", "/edit")
 _ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete", "/replace")
 _MOST_KEPT: Final = 16_000  # characters; escaped once more it still fits into a form
 _NOT_KEPT: Final = {TOKEN, "preset"}
+_PLACE: Final = re.compile(r"/people/[^/]+|/sessions")  # the page whose forms are sent below it
 _FILLED_BY: Final = "by"
 
 
 def way_back(page_request: PageRequest) -> str:
     """The page on which what was just sent without a session can be sent again."""
-    path = page_request.here.partition("?")[0]
+    path, mark, query = page_request.here.partition("?")
     if path.endswith(_ASKING_AGAIN):
         return page_request.here
-    return path.removesuffix("/enable") if path.startswith("/keys/") else "/keys"
+    if path.startswith("/keys/"):
+        return path.removesuffix("/enable").removesuffix("/handover")
+    place = _PLACE.match(path)
+    return f"{place[0] if place else '/keys'}{mark}{query}"
 
 
 def form_to_keep(page_request: PageRequest) -> str:

@@ -32,7 +32,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "keys.seeded": "Many made, to measure with",
     "team.created": "Team created",
     "team.plan_changed": "Plan changed",
-    "team.updated": "Team renamed",
+    "team.updated": "Team changed",
     "team.deleted": "Team deleted",
     "person.invited": "Invited",
     "person.joined": "Joined",
@@ -187,6 +187,19 @@ def _raised(value: object) -> str:
     return f"limits {value['factor']:g} times as high until {moment(datetime.fromisoformat(str(value['until'])))}"
 
 
+def _quota(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    to = value.get("to")
+    return f"quota: {to['amount']:,} a {to['every']}" if isinstance(to, dict) else "quota of the plan"
+
+
+def _extra(value: object) -> str:
+    if not isinstance(value, dict):
+        return "quota of this period as it was"
+    return f"quota changed by {value['amount']:+,} until {moment(datetime.fromisoformat(str(value['until'])))}"
+
+
 _WAYS: Final = {
     "link": "with a one-time link",
     "key": "with the admin key",
@@ -204,6 +217,8 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "metadata": _metadata,
     "limits": _limits,
     "limits_raised": _raised,
+    "quota": _quota,
+    "quota_extra": _extra,
     "plan": _planned,
     "reason": lambda value: f"“{value}”",
     "by": lambda value: _WAYS.get(str(value), f"with a {value}"),

@@ -93,6 +93,7 @@ class Draft:
 
 async def show_new(page_request: PageRequest) -> Response:
     """Ask what will use the key, and then what it shall be called and may do."""
+    page_request.actor.demand("keys:write")
     key_type = _asked_type(page_request)
     if key_type is None:
         return page_request.page(
@@ -104,6 +105,7 @@ async def show_new(page_request: PageRequest) -> Response:
 
 async def generate(page_request: PageRequest) -> Response:
     """Make the key of the form. Raises NotFound for a type that is none."""
+    page_request.actor.demand("keys:write")
     key_type = _asked_type(page_request)
     if key_type is None:
         raise NotFound("there is no such type")
@@ -126,17 +128,17 @@ async def generate(page_request: PageRequest) -> Response:
 
 async def show_duplicate(page_request: PageRequest) -> Response:
     """Show a draft that is like the key."""
+    page_request.actor.demand("keys:write")
     source = await _source(page_request)
     entries = KeyForm.of_record(source, _name_of_copy(page_request, source), _kept(page_request, source))
-    return Draft(
-        page_request, page_request.runtime.catalogue.key_types[source.key_type], entries, new_token(), source
-    ).page()
+    return Draft(page_request, page_request.type_of(source), entries, new_token(), source).page()
 
 
 async def duplicate(page_request: PageRequest) -> Response:
     """Make a key like the one before, as far as the form says so."""
+    page_request.actor.demand("keys:write")
     source = await _source(page_request)
-    key_type = page_request.runtime.catalogue.key_types[source.key_type]
+    key_type = page_request.type_of(source)
     entries = pressed(
         page_request, key_type, KeyForm.of_form(page_request.form, _kept(page_request, source), source.metadata)
     )
@@ -222,11 +224,13 @@ def _types(page_request: PageRequest) -> Sequence[KeyType]:
 
 async def _type_choice(page_request: PageRequest, key_type: KeyType) -> TypeChoice:
     purpose = PURPOSES.get(key_type.name, f"For what your configuration calls {key_type.name}.")
-    per_team = "" if key_type.per_team is None else " One per team."
-    return TypeChoice(key_type.name, key_type.label, purpose + per_team, await _why_not(page_request, key_type))
+    most = key_type.per_team
+    many = "" if most is None else " One per team." if most == 1 else f" At most {most:,} per team."
+    return TypeChoice(key_type.name, key_type.label, purpose + many, await why_not(page_request, key_type))
 
 
-async def _why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
+async def why_not(page_request: PageRequest, key_type: KeyType) -> str | None:
+    """Why the team can have no more keys of *key_type* by this visitor; None if it can."""
     if key_type.name == ADMIN and not page_request.actor.makes_admin_keys:
         return "Your role makes no admin keys."
     match await page_request.runtime.lifecycle.can_create(key_type.name, page_request.team):

@@ -10,7 +10,7 @@ from keyfob.keys.record import State
 from keyfob.management.audit.audit_log import EventSearch
 from keyfob_admin.console import charts, humanize
 from keyfob_admin.console.consequences import disabling, why_not_disable
-from keyfob_admin.console.key_create import taken_words
+from keyfob_admin.console.key_create import why_not
 from keyfob_admin.console.key_replace import replacing, still_used
 from keyfob_admin.console.key_use import use_of
 from keyfob_admin.console.limit_bars import limit_bars
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 _DAYS: Final = 30
 SPANS: Final = {1: "24 h", 7: "7 d", _DAYS: "30 d", 90: "90 d"}
 _MOST_CHANGES: Final = 200
+NO_TYPE: Final = "The configuration has no keys of this type any more."
+AGAIN: Final = "This key was already generated. Its secret can't be shown again."
+AGAIN_PENDING: Final = (
+    "This form was already sent. The link that it made can't be shown again; New Link makes another one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ async def show_overview(page_request: PageRequest) -> Response:
         limits=await limit_bars(page_request),
         granted=sum(choice.ticked for choice in choices),
         grantable=len([choice for choice in choices if choice.name != EVERYTHING or choice.ticked]),
-        fixed=catalogue.key_types[record.key_type].is_fixed,
+        fixed=page_request.type_of(record).is_fixed,
     )
 
 
@@ -90,7 +95,7 @@ async def show_permissions(page_request: PageRequest) -> Response:
         granted_lines=lines(shown),
         missing_lines=lines(shown, ticked=False),
         changes=await _changes(page_request),
-        fixed=page_request.runtime.catalogue.key_types[record.key_type].is_fixed,
+        fixed=page_request.type_of(record).is_fixed,
     )
 
 
@@ -104,11 +109,13 @@ async def show_activity(page_request: PageRequest) -> Response:
 
 async def confirm_disabling(page_request: PageRequest) -> Response:
     """Ask on a page of its own; where dialogs work, nobody comes here."""
+    page_request.actor.demand("keys:write")
     return await _page(page_request, "confirm.html", await _seen(page_request), verb="disable")
 
 
 async def confirm_deleting(page_request: PageRequest) -> Response:
     """Ask on a page of its own, if the key is disabled."""
+    page_request.actor.demand("keys:delete")
     return await _page(page_request, "confirm.html", await _seen(page_request), verb="delete")
 
 
@@ -167,7 +174,7 @@ async def _page(page_request: PageRequest, template: str, view: KeyView, **conte
 def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
     """What has just happened, as long as it is still so."""
     if page_request.asked("again"):
-        return "This key was already generated. Its secret can't be shown again."
+        return AGAIN_PENDING if state is State.PENDING else AGAIN
     match page_request.asked("done"):
         case "disabled" if state is State.DISABLED:
             return f"'{name}' is disabled."
@@ -184,9 +191,7 @@ def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
 async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
     """Why the key cannot be duplicated, if that can be known beforehand."""
     key_type = page_request.runtime.catalogue.key_types.get(name)
-    if key_type is None or await page_request.runtime.lifecycle.can_create(name, page_request.team) != "key_type_taken":
-        return None
-    return taken_words(key_type)
+    return NO_TYPE if key_type is None else await why_not(page_request, key_type)
 
 
 async def _other(page_request: PageRequest, key_id: str | None) -> KeyView | None:

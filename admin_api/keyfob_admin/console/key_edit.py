@@ -35,6 +35,7 @@ CONFLICT: Final = "Someone else changed this key. Reload to see the current stat
 
 async def show_edit(page_request: PageRequest) -> Response:
     """Show the key's fields to change."""
+    page_request.actor.demand("keys:write")
     record = await _record(page_request)
     entries = KeyForm.of_record(record, record.name, record.expires_at)
     left = tuple(name for name in entries.permissions if name != page_request.asked("without"))
@@ -44,7 +45,7 @@ async def show_edit(page_request: PageRequest) -> Response:
 async def save(page_request: PageRequest) -> Response:
     """Change the key, if it is still the one that the form was filled in for."""
     record = await _record(page_request)
-    key_type = page_request.runtime.catalogue.key_types[record.key_type]
+    key_type = page_request.type_of(record)
     entries = pressed(page_request, key_type, KeyForm.of_form(page_request.form, record.expires_at, record.metadata))
     if page_request.form.has("preset"):
         return await _form(page_request, record, entries)
@@ -92,7 +93,7 @@ async def _form(
     **warning: str,
 ) -> Response:
     """Write the form; one that comes back keeps the revision that it was filled in for."""
-    key_type = page_request.runtime.catalogue.key_types[record.key_type]
+    key_type = page_request.type_of(record)
     revision = page_request.form.get("revision") or record.revision
     owner = page_request.form.get("owner") or record.owner_id or TEAM
     shown: dict[str, Any] = {"owners": await owners(page_request, record.owner_id), "owner": owner}

@@ -61,6 +61,7 @@ def replacing(page_request: PageRequest, view: KeyView) -> Replacing:
 
 async def confirm(page_request: PageRequest) -> Response:
     """Ask on a page of its own; where dialogs work, nobody comes here."""
+    page_request.actor.demand("keys:write")
     return _page(page_request, await _seen(page_request))
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 
 from keyfob.keys.format import display, key_id_of
+from keyfob.policy.key_types import KeyType
 from keyfob.policy.permissions import covers
 from keyfob_admin.console.browsers import browser_in_words
 from keyfob_admin.console.form import Form
@@ -183,6 +184,11 @@ class PageRequest:
     def state(self, record: KeyRecord) -> State:
         """What *record* is shown as now."""
         return self.runtime.lifecycle.state(record)
+
+    def type_of(self, record: KeyRecord) -> KeyType:
+        """The type of *record*. Keys of one that the configuration no longer has hold what they hold."""
+        name = record.key_type
+        return self.runtime.catalogue.key_types.get(name) or KeyType(name, name, permissions=record.permissions)
 
     def url(self, path: str, **query: object) -> str:
         """The address of a page, in the team that is looked at."""

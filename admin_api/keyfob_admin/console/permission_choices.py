@@ -98,6 +98,8 @@ def presets(catalogue: Catalogue, key_type: str, held: Collection[str]) -> dict[
 
 
 def _offered(catalogue: Catalogue, key_type: str) -> tuple[str, ...]:
+    if key_type not in catalogue.key_types:
+        return ()
     return (*catalogue.grantable(key_type), EVERYTHING) if key_type == ADMIN else catalogue.grantable(key_type)
 
 

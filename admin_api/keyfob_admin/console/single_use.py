@@ -73,6 +73,8 @@ async def _revealed(page_request: PageRequest, created: CreatedKey) -> Response:
     """Show the secret, this once."""
     record = created.view.record
     shown: dict[str, Any] = {"key": record, "secret": created.secret, "replaced": created.replaced}
+    kind = page_request.runtime.catalogue.key_types.get(record.key_type)
+    shown["is_only_one"] = kind is not None and kind.per_team == 1  # which has no copy beside it
     shown["twin"] = created.replaced is None and await _has_twin(page_request, record)
     return page_request.page("reveal.html", 201, example=_example(page_request, record.key_type), **shown)
 

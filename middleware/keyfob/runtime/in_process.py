@@ -25,6 +25,7 @@ from keyfob.management.audit.audit_log import EventSearch
 from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
+from keyfob.management.key_replacement import DEFAULT_OVERLAP
 from keyfob.policy.key_types import ADMIN
 from keyfob.runtime.runtime import Runtime
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from keyfob.audit import ChainedEvent
     from keyfob.gate.verdict import Denied, Granted
     from keyfob.keys.record import Team
+    from keyfob.management.key_finder import Match
     from keyfob.management.key_usage import UsageRow
     from keyfob.management.keys import Changed, CreatedKey
     from keyfob.management.pagination import Page
@@ -131,6 +133,28 @@ class Keys:
         await self._runtime.ready()
         return await self._runtime.lifecycle.duplicate(team, key, overrides, actor=_actor(actor))
 
+    async def rotate(
+        self,
+        *,
+        team: str,
+        key: str,
+        actor: By,
+        overlap: str | None = DEFAULT_OVERLAP,
+        **overrides: Any,  # noqa: ANN401 - the fields of a key have different types
+    ) -> CreatedKey:
+        """Make a key that takes this one's place, which ends after *overlap*; None: until somebody ends it.
+
+        Raises:
+            AlreadyRotated, KeyNotActive, and what `create` raises
+        """
+        await self._runtime.ready()
+        return await self._runtime.lifecycle.rotate(team, key, overrides, overlap=overlap, actor=_actor(actor))
+
+    async def find(self, text: str, *, actor: By) -> Sequence[Match]:
+        """Find every key in a pasted text, over all teams that *actor* can see. The text is not kept."""
+        await self._runtime.ready()
+        return await self._runtime.finder.find(text, actor=_actor(actor))
+
     async def get(self, *, team: str, key: str, actor: By) -> KeyView:
         """Look at one key. Raises NotFound."""
         await self._runtime.ready()
@@ -157,10 +181,15 @@ class Keys:
         await self._runtime.ready()
         return await self._runtime.lifecycle.update(team, key, changes, actor=_actor(actor), if_match=if_match)
 
-    async def disable(self, *, team: str, key: str, actor: By, wait: bool = False) -> Changed:
-        """Switch the key off. With *wait*, return when every worker refuses it. Raises LastAdmin."""
+    async def disable(
+        self, *, team: str, key: str, actor: By, wait: bool = False, reason: str | None = None
+    ) -> Changed:
+        """Switch the key off. With *wait*, return when every worker refuses it. Raises LastAdmin.
+
+        *reason* is kept in the audit log.
+        """
         await self._runtime.ready()
-        changed = await self._runtime.lifecycle.disable(team, key, actor=_actor(actor))
+        changed = await self._runtime.lifecycle.disable(team, key, actor=_actor(actor), reason=reason)
         if not wait:
             return changed
         acknowledged = await self._runtime.lifecycle.acknowledged(changed)
@@ -171,10 +200,10 @@ class Keys:
         await self._runtime.ready()
         return await self._runtime.lifecycle.enable(team, key, actor=_actor(actor))
 
-    async def delete(self, *, team: str, key: str, actor: By) -> None:
-        """End a disabled key for good. Raises KeyNotDisabled."""
+    async def delete(self, *, team: str, key: str, actor: By, reason: str | None = None) -> None:
+        """End a disabled key for good; *reason* is kept in the audit log. Raises KeyNotDisabled."""
         await self._runtime.ready()
-        await self._runtime.lifecycle.delete(team, key, actor=_actor(actor))
+        await self._runtime.lifecycle.delete(team, key, actor=_actor(actor), reason=reason)
 
     async def verify(self, text: str) -> Granted | Denied:
         """Say what a presented key is good for. This is not counted as use."""

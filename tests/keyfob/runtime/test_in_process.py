@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 import keyfob
-from keyfob.errors import ExceedsOwnPermissions, Forbidden, Invalid, KeyNotDisabled, NotFound, PreconditionFailed
+from keyfob.errors import (
+    AlreadyRotated,
+    ExceedsOwnPermissions,
+    Forbidden,
+    Invalid,
+    KeyNotDisabled,
+    NotFound,
+    PreconditionFailed,
+)
 from keyfob.gate.verdict import Denied, Grant, Granted, Reason
 from tests.keyfob.conftest import ask, in_force, on_both_stores
 
@@ -66,6 +74,25 @@ async def test_who_acted_is_in_the_audit_log(here: Installation) -> None:
         for wrong in ("", "  ", None, 7, "a\nb"):
             with pytest.raises(Invalid):
                 await kf.teams.list(actor=wrong)  # type: ignore[arg-type]
+
+
+@on_both_stores
+async def test_a_key_is_replaced_found_and_ended_with_a_reason(here: Installation) -> None:
+    """A successor takes the key's place, both are found in a text, and the audit log has why one was ended."""
+    async with keyfob.open(**here.options, permissions=["items:read"]) as kf:
+        made = await kf.keys.create(team="default", name="job", permissions=["items:read"], actor="billing")
+        after = await kf.keys.rotate(team="default", key=made.key.id, overlap=None, name="job 2", actor="billing")
+        assert (made.key.id, "job 2") == (after.key.replaces, after.key.name)
+        with pytest.raises(AlreadyRotated):
+            await kf.keys.rotate(team="default", key=made.key.id, actor="billing")
+        found = await kf.keys.find(f"{made.secret} {after.key.id}", actor="billing")
+        assert [(made.key.id, True), (after.key.id, False)] == [
+            (match.view.record.id, match.is_checked) for match in found if match.view is not None
+        ]
+        await kf.keys.disable(team="default", key=made.key.id, actor="billing", reason="leaked")
+        await kf.keys.delete(team="default", key=made.key.id, actor="billing", reason="cleaned up")
+        events = (await kf.audit.events(key=made.key.id, actor="audit")).items
+        assert ["cleaned up", "leaked"] == [sealed.event.detail["reason"] for sealed in events[:2]]
 
 
 async def test_a_grant_may_do_what_its_key_may(here: Installation) -> None:

@@ -51,6 +51,23 @@ def test_activity_is_filtered_and_walked(visitor: Visitor, live: LiveConsole) ->
     assert "There is a problem" in visitor.get("/activity?since=yesterday").text
 
 
+def test_the_history_says_what_became_of_quotas_and_teams(visitor: Visitor, live: LiveConsole) -> None:
+    """A quota that is given, changed for a period and taken away, and a team's metadata, are told like any change."""
+    key, _ = live.make("counted")
+
+    async def changes(runtime: Runtime) -> None:
+        await runtime.lifecycle.update(TEAM, key.id, {"quota": {"amount": 20_000, "every": "month"}}, actor=ANA)
+        await runtime.lifecycle.quotas.adjust(TEAM, key.id, add=500, actor=ANA)
+        await runtime.lifecycle.update(TEAM, key.id, {"quota": None}, actor=ANA)
+        await runtime.teams.update(TEAM, {"metadata": {"seats": 5}}, actor=ANA)
+
+    change(live.installation, changes)
+    said = words(visitor.get(f"/keys/{key.id}/activity").text)
+    for part in ("quota: 20,000 a month", "quota changed by +500 until 1 ", "quota of the plan"):
+        assert part in said
+    assert "Team changed metadata changed: seats" in words(visitor.get("/activity").text)
+
+
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "\uff0b1", "-", "\n1"]
 
 

@@ -65,6 +65,22 @@ def test_nothing_ticked_and_keys_of_elsewhere(visitor: Visitor, live: LiveConsol
     assert 404 == ask(visitor, [other.id], confirmed="yes").status_code
 
 
+@pytest.mark.parametrize("confirmed", [{}, {"confirmed": "yes"}], ids=["asked", "confirmed"])
+def test_a_ticked_key_that_is_gone_meanwhile_is_said(
+    visitor: Visitor, live: LiveConsole, confirmed: dict[str, str]
+) -> None:
+    """Where another tab has deleted one of them, the page says so, and none is disabled."""
+    gone, _ = live.make("gone")
+    stays, _ = live.make("stays")
+    token = hidden(visitor.get("/keys").text)["csrf"]
+    for verb in ("disable", "delete"):
+        visitor.send_form(f"/keys/{gone.id}/{verb}")
+    answer = visitor.post("/keys/disable", data={"csrf": token, "key": [gone.id, stays.id], **confirmed})
+    assert 404 == answer.status_code
+    assert "One of these keys doesn't exist any more. Nothing was changed: tick the others again." in words(answer.text)
+    assert "Active" in words(visitor.get(f"/keys/{stays.id}").text)
+
+
 def test_who_may_only_read_has_no_ticks(live: LiveConsole) -> None:
     """Neither the boxes nor the button are offered, and a crafted form is refused."""
     key, _ = live.make("safe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -92,6 +93,29 @@ def test_a_session_that_ended_is_said_so(live: LiveConsole, visitor: Visitor) ->
     assert f"{ENDED} Sign in again." in words(page.text)
     with Visitor(live.url) as stranger:
         assert ENDED not in stranger.get(stranger.get("/activity").headers["location"]).text
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("/keys/{}/handover", "/keys/{}"),
+        ("/keys/{}/enable", "/keys/{}"),
+        ("/people/{}/role?team=globex", "/people/{}?team=globex"),
+        ("/people/invite", "/people/invite"),
+        ("/sessions/end-all", "/sessions"),
+        ("/find?team=globex", "/keys?team=globex"),
+    ],
+)
+def test_whoever_signs_in_again_is_on_the_page_of_what_they_pressed(
+    live: LiveConsole, visitor: Visitor, sent: str, shown: str
+) -> None:
+    """A button that only answers to a press leads to the page that has it, in the team that was looked at."""
+    key, _ = live.make("pressed")
+    form = hidden(visitor.get("/keys").text)
+    end_session(live)
+    answer = visitor.post(sent.format(key.id), data=form)
+    assert 401 == answer.status_code
+    assert shown.format(key.id) == html.unescape(hidden(answer.text)["next"])
 
 
 @pytest.mark.parametrize("page", [NEW, "/keys/{}/duplicate", "/keys/{}/edit"], ids=["create", "duplicate", "edit"])

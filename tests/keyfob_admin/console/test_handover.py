@@ -10,6 +10,7 @@ import pytest
 
 from keyfob.management.key_drafts import KeyDraft
 from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, Visitor, change, hidden, words
+from tests.keyfob_admin.console.key_forms import NEW
 
 if TYPE_CHECKING:
     from keyfob.management.keys import CreatedKey
@@ -96,6 +97,16 @@ def test_who_is_signed_in_can_collect_and_make_a_new_link(live: LiveConsole, vis
     assert link is not None
     assert (201, 410) == (renewed.status_code, visitor.get(path).status_code)
     assert SECRET.search(visitor.send_form(link[1]).text)
+
+
+def test_a_form_that_was_sent_before_says_what_became_of_its_link(visitor: Visitor) -> None:
+    """Going back, or pressing twice, shows the pending key, of which it is not said that its secret was shown."""
+    form = {**hidden(visitor.get(NEW).text), "name": "partner", "permission": "items:read", "handover": "72h"}
+    assert "Send this link" in words(visitor.post(NEW, data=form).text)
+    again = visitor.post(NEW, data=form)
+    said = words(visitor.get(again.headers["location"]).text)
+    assert "The link that it made can't be shown again; New Link makes another one." in said
+    assert "already generated" not in said
 
 
 def test_over_plain_http_no_secret_is_shown(live: LiveConsole) -> None:

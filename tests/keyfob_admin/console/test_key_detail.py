@@ -88,6 +88,34 @@ def test_what_the_admin_key_may_not_is_refused_in_words(live: LiveConsole) -> No
 
 
 @pytest.mark.parametrize(
+    "path",
+    ["/keys/new", NEW, *(f"/keys/{{}}/{verb}" for verb in ("edit", "duplicate", "replace", "disable", "delete"))],
+)
+def test_a_form_that_could_not_be_sent_is_not_shown(live: LiveConsole, path: str) -> None:
+    """Who opens the address of one without the permission is told so before filling it in."""
+    key, _ = live.make("safe")
+    _, secret = live.make("reader", key_type="admin", permissions=("keys:read",))
+    with Visitor(live.url) as visitor:
+        visitor.sign_in(secret)
+        answer = visitor.get(path.format(key.id))
+        assert 403 == answer.status_code
+        assert "Your admin key doesn't hold keys:" in words(answer.text)
+
+
+def test_the_navigation_leads_nowhere_that_is_refused(live: LiveConsole) -> None:
+    """History is not offered to those who may not read it, nor People."""
+    for held, shown in (
+        (("keys:read",), ("Keys", "Permissions", "Settings")),
+        (("keys:read", "audit:read"), ("Keys", "Permissions", "History", "Settings")),
+    ):
+        _, secret = live.make("reader", key_type="admin", permissions=held)
+        with Visitor(live.url) as visitor:
+            visitor.sign_in(secret)
+            text = visitor.get("/keys").text
+            assert " ".join(shown) in words(text.partition('<ul id="nav"')[2].partition("</ul>")[0])
+
+
+@pytest.mark.parametrize(
     "path", ["/keys/0000000000000000", "/keys/x", "/keys/kf_api_0000000000000000", "/keys/%2e%2e%2fx"]
 )
 def test_a_key_that_is_not_there(visitor: Visitor, path: str) -> None:

@@ -11,10 +11,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from keyfob.store.contract.key_store import Use
+from keyfob.store.contract.use_details import Source, Tally
 from tests.keyfob_admin.console.conftest import ANA, OTHER_TEAM, LiveConsole, installed, opened, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from playwright.async_api import Browser, Page, Route
 
@@ -48,6 +51,12 @@ COVERED = (
 )
 
 TO_THE_LOWER_EDGE = "menu => scrollTo(0, menu.getBoundingClientRect().bottom + scrollY - innerHeight)"
+
+
+LONG_ADDRESS = "2001:db8:85a3:8d3:1319:8a2e:370:7348"
+CUT_WORDS = (
+    "[...document.querySelectorAll('.days a')].filter(a => a.getClientRects().length > 1).map(a => a.textContent)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +234,21 @@ async def test_a_slash_leads_to_the_box_and_a_pasted_line_is_looked_up(page: Pag
     await expect(page.get_by_text("'leaked' is disabled.")).to_be_visible()
     async with sixty.installation.opened() as runtime:
         assert (await runtime.lifecycle.get("acme", key.id, actor=ANA)).record.is_disabled
+
+
+async def test_a_long_address_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """An IPv6 address is broken where the key was last used from, and words in tables are not."""
+    installation = await installed(tmp_path, rules={"GET /items": "items:read", "GET /users": "users:read"})
+    key, _ = await installation.make("far away", permissions=("items:read", "users:read"))
+    at = datetime.now(UTC)
+    moment = int(at.timestamp() * 1_000_000)
+    details = {Source(at.toordinal(), LONG_ADDRESS, "GET /items", ""): Tally(moment, moment, 1, 0)}
+    async with installation.opened() as runtime:
+        await runtime.store.add_usage({key.id: Use(at, LONG_ADDRESS, {at.date(): 1}, {}, details)})
+    with running(installation) as url:
+        async with opened(browser, LiveConsole(url, installation)) as page:
+            await page.set_viewport_size({"width": 320, "height": 640})
+            for path in ("", "/replace", "/disable"):
+                await page.goto(f"/keys/{key.id}{path}")
+                assert [] == await page.evaluate(CUT_WORDS), path
+                assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path

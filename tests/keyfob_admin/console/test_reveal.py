@@ -57,6 +57,18 @@ async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(browser: Br
         assert secret not in await page.content()
 
 
+async def test_co_07_whatever_leads_away_back_comes_to_the_key(browser: Browser, shared: LiveConsole) -> None:
+    """Once the secret is stored, a link of the navigation is as good as Done: Back shows the key, and sends no form."""
+    async with opened(browser, shared) as page:
+        secret = await create(page, "left otherwise")
+        await page.get_by_label("I have stored").check()
+        await page.get_by_role("link", name="Permissions").click()
+        await page.wait_for_url("**/permissions")
+        await page.go_back()
+        await expect(page.get_by_role("heading", name="left otherwise")).to_be_visible()
+        assert f"/keys/{secret.split('_')[2]}" in page.url
+
+
 async def test_leaving_before_the_secret_is_safe_is_asked_about(browser: Browser, shared: LiveConsole) -> None:
     """Before copying or ticking the browser asks; afterwards it does not."""
     async with opened(browser, shared) as page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, hidden, words
+from tests.keyfob_admin.console.people import joined
 
 
 def test_settings_change_the_team(visitor: Visitor) -> None:
@@ -23,6 +24,14 @@ def test_settings_can_only_be_read_without_the_permission(live: LiveConsole) -> 
         page = visitor.get("/settings").text
         assert "To change these, sign in with an admin key that holds teams:write." in words(page)
         assert 403 == visitor.post("/settings", data={**hidden(page), "name": "x", "plan": "teams"}).status_code
+
+
+def test_a_person_is_told_what_the_role_lacks(live: LiveConsole) -> None:
+    """Somebody who signed in by name is not sent for an admin key."""
+    _, admin = joined(live, "tea@example.com", "team_admin")
+    said = words(admin.get("/settings").text)
+    assert "Your role doesn't hold teams:write, which this needs." in said
+    assert "admin key" not in said
 
 
 def test_the_theme_is_remembered(visitor: Visitor) -> None:

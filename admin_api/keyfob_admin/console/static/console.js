@@ -221,9 +221,8 @@ if (reveal) {
   }
   document.addEventListener("copy", () => (safe ||= String(getSelection()).includes(secret)));
   one("[data-stored]").addEventListener("change", (event) => (safe ||= event.target.checked));
-  // Whoever comes back after Done comes to the key, not to a form that would be sent again.
-  one(".done")?.addEventListener("submit", () => safe && history.replaceState(null, "", reveal.dataset.reveal));
-  addEventListener("beforeunload", (event) => safe || event.preventDefault());
+  // Whoever comes back after Done, or another link, comes to the key, not to a form that would be sent again.
+  addEventListener("beforeunload", (event) => (safe ? history.replaceState(null, "", reveal.dataset.reveal) : event.preventDefault()));
   addEventListener("pagehide", () => shown.forEach((place) => (place.textContent = "")));
   addEventListener("pageshow", (event) => event.persisted && location.replace(reveal.dataset.reveal));
 }
