@@ -11,8 +11,8 @@ from keyfob.keyring.file import write_keyring
 from keyfob.keyring.keyring import Keyring
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.management.bootstrap import bootstrap
-from keyfob.management.key_issuer import KeyIssuer
 from keyfob.management.validation import clean_name, clean_team_id
+from keyfob.runtime.configured import issuer_of
 from keyfob.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob.keyring.keyring import SigningKey
     from keyfob.management.key_creation import CreatedKey
+    from keyfob.management.key_issuer import KeyIssuer
 
 
 async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
@@ -40,7 +41,7 @@ async def install(settings: Settings, *, team: str, admin: str) -> CreatedKey:
     await refuse_second(settings)
     entry = _made_keyring(settings).newest
     pool = Argon2Pool(threads=1)
-    issue = KeyIssuer.of(settings, signing=lambda: entry, pool=pool)
+    issue = issuer_of(settings, signing=lambda: entry, pool=pool)
     try:
         return await _first_key(settings, issue, entry, team, admin)
     finally:

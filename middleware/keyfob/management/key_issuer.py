@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyfob.keys.format import compose, new_key_id, new_secret
-from keyfob.keys.hashing import Argon2Parameters, hash_secret
+from keyfob.keys.hashing import hash_secret
 from keyfob.keys.record import StoredSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keyfob.config.settings import Settings
     from keyfob.keyring.keyring import SigningKey
     from keyfob.keys.hash_pool import Argon2Pool
+    from keyfob.keys.hashing import Argon2Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,6 @@ class KeyIssuer:
     prefix: str
     persist_digests: bool
 
-    @classmethod
-    def of(cls, settings: Settings, *, signing: Callable[[], SigningKey], pool: Argon2Pool) -> KeyIssuer:
-        """Build the issuer that *settings* describe."""
-        return cls(signing, pool, argon2_parameters(settings), settings.prefix, settings.persist_digests)
-
     async def issue(self, key_type: str, *, key_id: str | None = None) -> IssuedKey:
         """Issue a key of *key_type*, with a new id or *key_id*. Raises Saturated if no thread is free to hash it."""
         entry = self.signing()
@@ -66,8 +61,3 @@ class KeyIssuer:
         hashed = await self.pool.run(hash_secret, key.secret, self.parameters)
         digest = entry.digest(key.text) if self.persist_digests else None
         return IssuedKey(key.key_id, key.text, StoredSecret(hashed, digest), entry.char)
-
-
-def argon2_parameters(settings: Settings) -> Argon2Parameters:
-    """Read the cost of Argon2id from *settings*."""
-    return Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])

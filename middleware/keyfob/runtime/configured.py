@@ -1,18 +1,22 @@
-"""What the configuration says of permissions, key types, plans and rules, built. Needs no database."""
+"""What the configuration says of permissions, key types, plans, rules and new keys, built. Needs no database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from keyfob.gate.target import Targets
+from keyfob.keys.hashing import Argon2Parameters
+from keyfob.management.key_issuer import KeyIssuer
 from keyfob.policy.catalogue import build_catalogue
 from keyfob.rules.compiler import compile_rules, permissions_named
 from keyfob.rules.readings import UNKNOWN_ROUTER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from keyfob.config.settings import Settings
+    from keyfob.keyring.keyring import SigningKey
+    from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.policy.catalogue import Catalogue
     from keyfob.rules.readings import Router
     from keyfob.rules.table import RuleTable
@@ -42,3 +46,13 @@ def targets_of(settings: Settings, rules: RuleTable, router: Router = UNKNOWN_RO
         encoded_slash=settings.encoded_slash == "allow",
         path_parameters=settings.path_parameters == "allow",
     )
+
+
+def issuer_of(settings: Settings, *, signing: Callable[[], SigningKey], pool: Argon2Pool) -> KeyIssuer:
+    """Make what issues keys, with the signing key that *signing* returns at that moment."""
+    return KeyIssuer(signing, pool, argon2_parameters(settings), settings.prefix, settings.persist_digests)
+
+
+def argon2_parameters(settings: Settings) -> Argon2Parameters:
+    """Read the cost of Argon2id from *settings*."""
+    return Argon2Parameters(settings.argon2["memory_kib"], settings.argon2["time"])

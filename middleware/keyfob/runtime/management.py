@@ -10,7 +10,6 @@ from keyfob.management.audit.audit_log import AuditLog
 from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_finder import KeyFinder
 from keyfob.management.key_import import KeyImporter
-from keyfob.management.key_issuer import KeyIssuer, argon2_parameters
 from keyfob.management.key_listing import KeyListing
 from keyfob.management.key_standings import KeyStandings
 from keyfob.management.keys import KeyLifecycle
@@ -26,6 +25,7 @@ from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.roles_config import build_roles
 from keyfob.propagation.reach import seconds_until_effective, signal_problems, unreached
 from keyfob.rules.compiler import limits_named
+from keyfob.runtime.configured import argon2_parameters, issuer_of
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from keyfob.keys.foreign import ForeignForms
     from keyfob.keys.hash_pool import Argon2Pool
     from keyfob.limits.outage import RemoteWithFallback, WithFallback
+    from keyfob.management.key_issuer import KeyIssuer
     from keyfob.policy.catalogue import Catalogue
     from keyfob.policy.group_rules import GroupRule
     from keyfob.store.contract.key_store import KeyStore
@@ -64,7 +65,7 @@ class ManagedRuntime:
     @cached_property
     def issuer(self) -> KeyIssuer:
         """Makes new keys as the settings say."""
-        return KeyIssuer.of(self.settings, signing=self.keyring.signing, pool=self.pool)
+        return issuer_of(self.settings, signing=self.keyring.signing, pool=self.pool)
 
     @cached_property
     def lifecycle(self) -> KeyLifecycle:

@@ -24,13 +24,12 @@ from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.limits.meters import limits_of
 from keyfob.limits.quota_book import QuotaBook
-from keyfob.management.key_issuer import argon2_parameters
 from keyfob.propagation.freshness import Freshness, boot_clock
 from keyfob.propagation.worker_registry import WorkerRegistry
 from keyfob.rules.readings import UNKNOWN_ROUTER
 from keyfob.runtime.background import Background, keep_fresh
 from keyfob.runtime.changes import ChangeApplier
-from keyfob.runtime.configured import catalogue_of
+from keyfob.runtime.configured import argon2_parameters, catalogue_of
 from keyfob.runtime.gates import build_gate
 from keyfob.runtime.inspection import inspect
 from keyfob.runtime.management import ManagedRuntime
