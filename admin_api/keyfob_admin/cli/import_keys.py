@@ -13,7 +13,7 @@ from keyfob.management.key_import import ForeignKey
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
 from keyfob_admin.cli.options import Command, as_json_option, team_option
-from keyfob_admin.cli.output import print_json, say
+from keyfob_admin.cli.output import plain, print_json, say
 from keyfob_admin.setup.import_formats import FORMATS
 from keyfob_admin.setup.import_lines import ImportOptions, Unreadable, read_lines
 
@@ -64,14 +64,21 @@ def import_(
     if any(not separator for _, separator, _ in pairs):
         raise click.UsageError("--rename takes OLD=NEW")
     told = {
-        "format": kind or ("csv" if file.suffix == ".csv" else "ndjson"),
+        "format": kind or ("csv" if file.suffix.lower() == ".csv" else "ndjson"),
         "permissions": permissions,
         "renamed": {old: new for old, _, new in pairs},
-        "secret": secret_file.read_text(encoding="utf-8").strip() if secret_file else "",
+        "secret": _secret(secret_file) if secret_file else "",
         "prefix": key_prefix,
     }
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     run_with_context(partial(_import, text, team, told, dry_run=dry_run, as_json=as_json))
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise Fault(f"{file} is no text in UTF-8") from None
 
 
 async def _import(
@@ -106,9 +113,9 @@ def _tell(outcomes: list[Imported], unreadable: list[Unreadable], *, dry_run: bo
         print_json({**counts, **lists})
     else:
         for where, name, why in failed:
-            say(f"{where} ({name}): {why}")
+            say(plain(f"{where} ({name}): {why}"))
         for where, name, why in skipped:
-            say(f"{where} ({name}) is left out: {why}")
+            say(plain(f"{where} ({name}) is left out: {why}"))
         for one in imported:
             for why in one.breaks:
                 say(f"{one.key.where} ({one.key.name}) is imported, but breaks a policy: {why}")

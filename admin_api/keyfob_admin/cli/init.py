@@ -14,6 +14,7 @@ from keyfob.config.settings import load_settings
 from keyfob.errors import AlreadyInstalled, Invalid, KeyfobError
 from keyfob.management.validation import clean_email, clean_name, clean_team_id
 from keyfob.policy.roles import OWNER
+from keyfob.policy.roles_config import build_roles
 from keyfob.runtime.configured import catalogue_of
 from keyfob_admin.cli.context import open_context
 from keyfob_admin.cli.exit_codes import Fault, sentence
@@ -52,10 +53,13 @@ def init(*, team: str, admin: str, owner: str | None, framework: str | None, as_
     preset = PRESETS[framework] if framework else DEFAULT
     is_new = _write_config(path, preset)
     settings = load_settings(path, environ=os.environ)
+    catalogue = catalogue_of(settings)  # before the key is made, which would be lost with what fails afterwards
+    if address is not None:
+        build_roles(settings.roles, catalogue)
     created = _install(settings, team, admin)
     link = None if address is None else asyncio.run(_invited(settings, team, address))
-    ignore_secrets(settings)
-    shown = KeyPresenter(catalogue_of(settings), settings.prefix, now()).key(created.view)
+    _ignore_secrets(settings)
+    shown = KeyPresenter(catalogue, settings.prefix, now()).key(created.view)
     if as_json:
         files = {"config": str(path), "keyring": str(settings.keyring or ""), "store": settings.shown_store}
         told = {} if link is None else {"invitation_url": link}
@@ -69,6 +73,13 @@ def init(*, team: str, admin: str, owner: str | None, framework: str | None, as_
         say(f"{address} is invited as owner. The link sets a passphrase, once, within 72 hours:")
         click.echo(link)
     say("Next: `keyfob keys create NAME --permission P`, `keyfob serve`, `keyfob doctor`.")
+
+
+def _ignore_secrets(settings: Settings) -> None:
+    try:
+        ignore_secrets(settings)
+    except OSError as error:
+        say(f"{sentence(error)}. Keep the keyring and the database out of a repository yourself.")
 
 
 def _tell_files(path: Path, preset: Preset, framework: str | None, *, is_new: bool) -> None:

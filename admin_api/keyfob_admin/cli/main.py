@@ -42,6 +42,7 @@ class Program(Group):
 
     def main(self, args: Sequence[str] | None = None, **settings: Any) -> NoReturn:  # type: ignore[override]  # noqa: ANN401 - click's
         """Run the command line, and leave the process."""
+        _open_closed_streams()
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows what it can
         settings |= {"prog_name": NAME, "standalone_mode": False}
@@ -60,6 +61,14 @@ class Program(Group):
             say(f"keyfob: {sentence(error)}")
             sys.exit(code)
         sys.exit(status if isinstance(status, int) else Exit.OK)
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that was closed before we began (``<&-``) be an empty one: else the next file takes its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 def _forget_stdout() -> None:

@@ -42,7 +42,7 @@ def _read_metadata(_: click.Context, __: click.Parameter, given: tuple[str, ...]
             raise click.BadParameter(f"{one!r}: write NAME=VALUE.")
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = text
         found[name] = text if isinstance(value, dict | list) else value
     return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from keyfob.config.settings import Settings, load_settings
+from keyfob.errors import ConfigError
 from keyfob.runtime.configured import catalogue_of
 from keyfob_admin.cli.context import run_with_context, settings_if_any
 from keyfob_admin.cli.exit_codes import Exit, Fault
@@ -86,7 +88,7 @@ def diff(old: Path, new: Path, *, days: int, as_json: bool) -> None:
 def _loaded(application: str, *, factory: bool) -> object:
     """Import the application as a server would, from the current folder first."""
     module_name, _, names = application.partition(":")
-    if not module_name or not names:
+    if not module_name or not names or module_name.startswith("."):
         raise click.UsageError('name the application as servers do, for example "main:app"')
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -96,6 +98,13 @@ def _loaded(application: str, *, factory: bool) -> object:
         return found() if factory else found
     except (ImportError, AttributeError) as error:
         raise Fault(f"{application} cannot be imported: {error}") from error
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever somebody's application may do
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise Fault(
+            f"{application} cannot be imported: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
+        ) from error
     finally:
         sys.path.remove(str(Path.cwd()))
 

@@ -67,8 +67,8 @@ def moment_option(
     """Make an option's callback that reads a time; with *never* one may also say `NEVER`."""
 
     def read(_: click.Context, __: click.Parameter, text: str | None) -> object:
-        if text is None or (never and text == NEVER):
-            return text
+        if text is None or (never and text.strip().lower() == NEVER):
+            return text and NEVER
         try:
             return read_moment(text, at=now(), back=back)
         except (ValueError, OverflowError) as wrong:

@@ -24,6 +24,8 @@ _MEMBERS: Final = frozenset(
     f"external_id secret_is {INACTIVE}".split()
 )
 _PLAUSIBLE_SECONDS: Final = 100_000_000_000  # what is beyond is in milliseconds
+_REST: Final = ""  # the name of the cells beyond the columns, which no column has
+_TOO_MANY: Final = 'it has more cells than there are columns; write quotes around a cell with commas, as in "a:b,c:d"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +53,54 @@ class ImportOptions:
 
 def read_lines(text: str, options: ImportOptions) -> Iterator[ForeignKey | Unreadable]:
     """Read every key of the export *text*. Raises ValueError if it is neither CSV nor JSON."""
-    for number, row in enumerate(_rows(text, options.format), 1):
+    for number, row in enumerate(_rows(text, options), 1):
         where = f"key {number}"
+        if isinstance(row, str):
+            yield Unreadable(where, "", row)
+            continue
         members: dict[str, Any] = dict(row)
         try:
             read = FORMATS[options.format](row, options.prefix)
             members = {name: value for name, value in read.items() if _is_there(value)}
             yield _inactive(where, members) or _key(where, members, options)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             yield Unreadable(where, _shown(members.get("name")), str(error) or type(error).__name__)
 
 
-def _rows(text: str, kind: str) -> Iterator[Mapping[str, Any]]:
+def _rows(text: str, options: ImportOptions) -> Iterator[Mapping[str, Any] | str]:
+    """Give each key, or why its line cannot be read."""
     stripped = text.lstrip("\ufeff \t\r\n")
-    if stripped.startswith("["):
-        yield from _objects(json.loads(stripped))
-    elif stripped.startswith("{"):
-        yield from _objects([json.loads(line) for line in stripped.splitlines() if line.strip()])
-    elif kind == "ndjson":
-        raise ValueError("this is not NDJSON: every line must be a JSON object")
-    else:
-        yield from csv.DictReader(io.StringIO(stripped))
+    try:
+        if stripped.startswith("["):
+            yield from _objects(json.loads(stripped))
+        elif stripped.startswith("{") and stripped.partition("\n")[0].strip() != "{":
+            yield from (_line(line) for line in stripped.split("\n") if line.strip())  # names may hold other breaks
+        elif stripped.startswith("{") or options.format == "ndjson":
+            raise ValueError("this is not NDJSON: every line must be a JSON object")
+        else:
+            yield from _csv_rows(stripped, options.forms)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _line(line: str) -> Mapping[str, Any] | str:
+    try:
+        return next(iter(_objects([json.loads(line)])))
+    except json.JSONDecodeError as error:
+        return f"its line is no JSON: {error.msg}, at column {error.colno}"
+    except (ValueError, RecursionError):
+        return "its line is no JSON object"
+
+
+def _csv_rows(text: str, forms: ForeignForms) -> Iterator[Mapping[str, Any] | str]:
+    reader = csv.DictReader(io.StringIO(text), restkey=_REST)
+    try:
+        if any(forms.fits(name.encode("utf-8", "replace")) for name in reader.fieldnames or ()):
+            raise ValueError("its first line holds a key; it must name the columns, for example: name,key,permissions")
+        for row in reader:
+            yield _TOO_MANY if _REST in row else row
+    except csv.Error as error:
+        raise ValueError(f"it is no CSV at line {reader.line_num}: {error}") from None
 
 
 def _objects(found: object) -> Sequence[Mapping[str, Any]]:
@@ -132,6 +161,8 @@ def _secret(members: Mapping[str, Any], options: ImportOptions) -> tuple[str, Fo
     )
     if "lookup" in members:
         beginning = str(members["lookup"])
+        if not beginning.isascii() or not beginning.isprintable():
+            raise ValueError("lookup must be of printable ASCII characters")
         if len(beginning) < SHORTEST_BEGINNING:
             raise ValueError(f"lookup must be at least {SHORTEST_BEGINNING} characters of the key's beginning")
         return lookup_by_beginning(beginning), hashed
@@ -155,7 +186,10 @@ def _moment(value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str) and not value.isdigit():
-        found = datetime.fromisoformat(value)
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:  # whose message repeats what stands there, which may be a key
+            raise ValueError("a time is not written as in 2027-01-31T12:00:00Z") from None
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     seconds = float(str(value))
     return datetime.fromtimestamp(seconds / 1000 if seconds > _PLAUSIBLE_SECONDS else seconds, UTC)

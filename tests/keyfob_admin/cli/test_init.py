@@ -180,3 +180,32 @@ def test_a_configuration_without_a_place_is_explained(folder: Path, text: str) -
 
     assert (1, "", 1) == (failed.code, failed.out, len(failed.err.splitlines()))
     assert "[store]" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("more", "arguments"),
+    [
+        ('[permissions]\n"keys:read" = "Read keys"\n', []),
+        ('[roles.boss]\npermissions = "keys:read"\n', ["--owner", "ana@example.com"]),
+    ],
+)
+def test_a_configuration_that_cannot_work_costs_no_first_key(folder: Path, more: str, arguments: list[str]) -> None:
+    """The first key is shown once, so that nothing is made while something could still fail."""
+    config = folder / "keyfob.toml"
+    store = '[store]\nurl = "sqlite:///keyfob.db"\nkeyring = "keyfob.keyring"\n'
+    config.write_text(store + more)
+    failed = typed("init", *arguments)
+    assert (1, "") == (failed.code, failed.out)
+
+    config.write_text(store)
+    assert parse_key(typed("init", *arguments).out.splitlines()[0]) is not None
+
+
+def test_a_gitignore_that_cannot_be_written_costs_no_first_key(folder: Path) -> None:
+    """The key is printed all the same, and the lines that are missing are said."""
+    (folder / ".gitignore").mkdir()
+    done = typed("init")
+
+    assert 0 == done.code
+    assert parse_key(done.out.strip()) is not None
+    assert "Keep the keyring and the database out of a repository yourself" in done.err

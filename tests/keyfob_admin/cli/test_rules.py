@@ -107,3 +107,29 @@ def test_diff_names_keys_in_use_that_gain_or_lose_a_route(home: Home) -> None:
     }
     assert "GET /teams/{team}" not in {row["route"] for row in other.data["keys"]}
     assert 1 == typed("rules", "diff", "old.toml", "nowhere.toml").code
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        ("def app(:", ["broken:app"], "SyntaxError"),
+        ("raise RuntimeError('no database')", ["broken:app"], "RuntimeError: no database"),
+        ("import sys; sys.exit(3)", ["broken:app"], "SystemExit: 3"),
+        ("app = 5", ["broken:app", "--factory"], "TypeError"),
+    ],
+)
+def test_an_application_that_cannot_be_made_is_one_line(
+    home: Home, text: str, arguments: list[str], words: str
+) -> None:
+    """What fails in somebody's application is named with its place, and is no finding about its routes."""
+    (home.folder / "broken.py").write_text(text)
+    failed = run("rules", "check", *arguments)
+
+    assert (1, "", 1) == (failed.code, failed.out, len(failed.err.splitlines()))
+    assert failed.err.startswith(f"keyfob: broken:app cannot be imported: {words.partition(':')[0]}")
+    assert words in failed.err
+
+
+def test_a_relative_module_is_wrong_usage(home: Home) -> None:
+    """Servers take no module that begins with a dot, either."""
+    assert 2 == typed("rules", "check", ".main:app").code
