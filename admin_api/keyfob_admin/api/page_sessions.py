@@ -16,11 +16,18 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
+_OF_PERSON: Final = frozenset({"/id", "/name", "/email"})
+
+
 async def create(call: Call) -> Response:
     """Make a one-time link for a person, and show it this once."""
     sent = call.sent(OpenPage)
     given = AppPerson(sent.person.id, sent.person.name, sent.person.email, sent.team, sent.role)
-    made = await call.runtime.page_sessions.create(given, sent.return_url, actor=call.actor)
+    try:
+        made = await call.runtime.page_sessions.create(given, sent.return_url, actor=call.actor)
+    except errors.Invalid as wrong:
+        told = (f"/person{pointer}" if pointer in _OF_PERSON else pointer for pointer, _ in wrong.errors)
+        raise errors.Invalid(*zip(told, (why for _, why in wrong.errors), strict=True)) from None
     base = link_base(call.runtime.settings.admin.url, call.request.scope)
     return answer(PageSession(page_address(base, made.token), made.expires_at), 201)
 

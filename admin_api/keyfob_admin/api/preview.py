@@ -29,7 +29,11 @@ async def preview(call: Call) -> Response:
         runtime.now,
         more_rules=[guard_rules(TABLE)],
     )
-    found = await previewer.preview(call.team, call.key_id, changes_of(call.sent(PreviewKey).patch), actor=call.actor)
+    patch = changes_of(call.sent(PreviewKey).patch)
+    try:
+        found = await previewer.preview(call.team, call.key_id, patch, actor=call.actor)
+    except errors.Invalid as wrong:
+        raise wrong.below("patch") from None
     return answer(shown_preview(found))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyfob.keys.format import display
+from keyfob.keys.scan import cut_keys
 from keyfob_admin.wire import views
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def shown_explanation(found: Explanation, prefix: str) -> views.Explanation:
         team=record.team,
         state=found.state.value,
         method=found.method,
-        path=found.path,
+        path=cut_keys(found.path),
         ip=found.ip,
         refused_at=found.refused_at,
     )

@@ -7,7 +7,7 @@ admin API to a status, the command line to an exit code.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class KeyfobError(Exception):
@@ -68,6 +68,10 @@ class Invalid(Refused):
     def __init__(self, *errors: tuple[str, str]) -> None:
         super().__init__("; ".join(f"{pointer or '(body)'}: {detail}" for pointer, detail in errors))
         self.errors = errors
+
+    def below(self, member: str) -> Self:
+        """The same of an object that is the *member* of another one."""
+        return type(self)(*((f"/{member}{pointer}", detail) for pointer, detail in self.errors))
 
 
 class PolicyViolation(Invalid):

@@ -22,6 +22,14 @@ _MENTION = re.compile(
 )
 
 
+_CUT = re.compile(rf"({_WORD}{_UNDERSCORE}{_WORD}{_UNDERSCORE}{_ID}){_UNDERSCORE}[0-9A-Za-z]{{{BODY_LENGTH // 2},}}")
+
+
+def cut_keys(text: str) -> str:
+    """Cut each whole key in *text*, and each of which at least half of its end is there, to the form that is shown."""
+    return _CUT.sub(r"\1_…", text)
+
+
 class Form(Enum):
     """How a text names a key."""
 

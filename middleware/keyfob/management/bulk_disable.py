@@ -85,14 +85,17 @@ class BulkDisable:
 
     async def _found(self, search: KeySearch | None, actor: Actor) -> list[KeyView]:
         assert search is not None  # noqa: S101 - `run` has looked
-        page = await self._listing.many(replace(search, page_size=MOST_KEYS), actor=actor)
-        _check_count(page.total or 0)
+        try:
+            page = await self._listing.many(replace(search, page_size=MOST_KEYS), actor=actor)
+        except Invalid as wrong:
+            raise wrong.below("filter") from None
+        _check_count(page.total or 0, "/filter")
         return list(page.items)
 
 
-def _check_count(count: int) -> None:
+def _check_count(count: int, pointer: str = "/ids") -> None:
     if count > MOST_KEYS:
-        raise Invalid(("/ids", f"These are {count:,} keys; at most {MOST_KEYS:,} can be disabled at a time"))
+        raise Invalid((pointer, f"These are {count:,} keys; at most {MOST_KEYS:,} can be disabled at a time"))
 
 
 async def _disable(

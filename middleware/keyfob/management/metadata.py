@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid
 from keyfob.keys.record import NO_METADATA
+from keyfob.keys.scan import cut_keys
 
 if TYPE_CHECKING:
     from keyfob.keys.record import MetadataValue
@@ -49,7 +50,7 @@ def merged(
     """Apply a clean *patch* (RFC 7396) to *before*; None clears it. Raises Invalid if the result is too large."""
     if patch is None:
         return NO_METADATA
-    after = {name: value for name, value in {**before, **patch}.items() if value is not None}
+    after = {name: _without_keys(value) for name, value in {**before, **patch}.items() if value is not None}
     if len(after) > MEMBERS:
         raise Invalid((pointer, f"Metadata can have at most {MEMBERS} members"))
     if len(json.dumps(after, ensure_ascii=False, separators=(",", ":")).encode()) > BYTES:
@@ -60,6 +61,8 @@ def merged(
 def clean_external_id(value: object, *, pointer: str = "/external_id") -> str | None:
     """Give *value* as the id that another system knows a key or team by: 1–128 printable ASCII characters, or None."""
     if value is None or (isinstance(value, str) and _EXTERNAL_ID.fullmatch(value)):
+        if value is not None and cut_keys(value) != value:
+            raise Invalid((pointer, "This is a whole key; name it by its id"))
         return value
     raise Invalid((pointer, f"This must be 1 to {EXTERNAL_ID_LENGTH} printable ASCII characters"))
 
@@ -75,6 +78,10 @@ def _fault(name: object, value: object) -> str | None:
     if isinstance(value, float) and math.isfinite(value):
         return None
     return "A value is a text, a number, true or false"
+
+
+def _without_keys(value: MetadataValue) -> MetadataValue:
+    return cut_keys(value) if isinstance(value, str) else value
 
 
 def _has_surrogate(text: str) -> bool:

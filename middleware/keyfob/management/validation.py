@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from keyfob.errors import Invalid
+from keyfob.keys.scan import cut_keys
 from keyfob.management.key_limits import clean_limits, clean_raise
 from keyfob.management.key_quotas import clean_quota
 from keyfob.management.metadata import clean_external_id, clean_metadata
@@ -174,7 +175,7 @@ def clean_team_id(value: object, *, pointer: str = "/id") -> str:
 
 def _clean_text(value: str, what: str, longest: int, pointer: str, *, allowed: str = "") -> str:
     enough = longest * _LONGEST_DECOMPOSED
-    text = value.strip(" ")
+    text = cut_keys(value.strip(" "))  # a key that was pasted by mistake must not reach the database or the audit log
     text = unicodedata.normalize("NFC", text) if len(text) <= enough else text
     for character in text[:enough]:
         if _is_refused(character) and character not in allowed:

@@ -26,7 +26,7 @@ async def send(notice: Notice, to: Sequence[str], smtp: SmtpSettings) -> None:
         await asyncio.to_thread(_send, message_of(notice, to, smtp), smtp)
     except smtplib.SMTPResponseException as error:
         raise NotDelivered(f"the SMTP server answered {error.smtp_code}") from None
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:  # such as a password that is not ASCII
         raise NotDelivered(f"the SMTP server could not be used: {type(error).__name__}") from None
 
 

@@ -248,6 +248,31 @@ async def test_a_mail_server_that_is_away_is_tried_again(here: Installation) -> 
         await mail.send(waiting.notice, receiver.email, smtp)
 
 
+@pytest.mark.parametrize("password", ["p\u00e4ssword".encode(), b"\xff\xfe"])
+async def test_a_password_that_smtp_cannot_send_keeps_nobody_else_from_theirs(
+    here: Installation, tmp_path: Path, caplog: pytest.LogCaptureFixture, password: bytes
+) -> None:
+    """It is a failure of that receiver, tried again; the others have their notices."""
+    file, port = tmp_path / "password", free_port()
+    file.write_bytes(password)
+    controller = Controller(object(), hostname="127.0.0.1", port=port, auth_require_tls=False, authenticator=print)
+    controller.start()
+    try:
+        smtp = SmtpSettings(
+            host="127.0.0.1", port=port, starttls=False, username="keyfob", password_file=file, sender="k@example.com"
+        )
+        mail_to = NoticeSettings(events=("key.disabled",), email=("ops@example.com",))
+        logged = NoticeSettings(events=("key.disabled",), log=True)
+        await happen(here.store, "key.disabled")
+        assert 2 == await Courier(here.store, [mail_to, logged], smtp, Clock()).step()
+    finally:
+        controller.stop()
+
+    (waiting,) = await here.store.notices.unfinished()
+    assert "the SMTP server could not be used" in (waiting.error or "")
+    assert any(record.getMessage().startswith("key.disabled: {") for record in caplog.records)
+
+
 async def test_a_log_is_a_receiver(here: Installation, caplog: pytest.LogCaptureFixture) -> None:
     """One line, with the data as JSON."""
     await happen(here.store, "key.disabled")

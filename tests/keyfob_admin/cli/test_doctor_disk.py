@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,47 @@ def test_a_second_name_of_the_database_fails(home: Home) -> None:
 
     (finding,) = findings("fail", "database")
     assert "has 2 names" in finding["detail"]
+
+
+def test_a_folder_in_the_database_s_place_is_called_that(home: Home) -> None:
+    """A container runtime makes a folder where a file that it shall mount is missing; that has no hard links."""
+    (home.folder / DATABASE).unlink()
+    (home.folder / DATABASE).mkdir()
+
+    assert "is a folder" in findings("fail", "database")[0]["detail"]
+    failed = typed("keys", "list")
+    assert (1, True) == (failed.code, "is a folder" in failed.err)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "kind"),
+    [
+        ("{0} ext4", "ok"),
+        ("{0} nfs4", "fail"),
+        ("{0} autofs\nserver:/keys {0} nfs4", "fail"),
+        ("server:/keys {0} nfs4\n/dev/sdb {0} ext4", "ok"),
+        ("{0} fuse.glusterfs", "fail"),
+        ("{0} fuse.s3fs", "fail"),
+        ("{0} fuse.ceph-fuse", "fail"),
+        ("{0} fuseblk", "ok"),
+    ],
+)
+def test_what_is_mounted_last_counts_and_is_known_behind_fuse(
+    home: Home, monkeypatch: pytest.MonkeyPatch, mounts: str, kind: str
+) -> None:
+    """A network's file system is found below an automounter, and where a program serves it."""
+    lines = [line if line.count(" ") > 1 else f"x {line}" for line in mounts.format(home.folder).splitlines()]
+    read_text = Path.read_text
+
+    def told(path: Path, *arguments: str, **more: str) -> str:
+        if path == Path("/proc/self/mounts"):
+            return "".join(f"{line} rw 0 0\n" for line in ["x / ext4", *lines])
+        return read_text(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "read_text", told)
+    remote = [one for one in typed("doctor", "--json").data["findings"] if "which is not local" in one["detail"]]
+
+    assert (kind == "fail") is bool(remote)
 
 
 @as_root

@@ -178,6 +178,47 @@ def test_a_backup_that_cannot_be_made_leaves_no_file(
     assert not (folder / "copy").exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("postgresql://keyfob:h%75sh@db/keyfob", "hush"),
+        ("postgresql://keyfob@db/keyfob?sslmode=require&password=h%75sh", "hush"),
+        ("postgresql://keyfob:other@db/keyfob?password=hush", "hush"),
+        ("postgresql://keyfob@db/keyfob", ""),
+    ],
+)
+def test_no_argument_of_a_program_holds_a_password(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, password: str
+) -> None:
+    """Whoever lists processes sees arguments, so that a password goes by the environment, wherever the URL has it."""
+    keyring = '[store]\nkeyring = "keyfob.keyring"\n'
+    (folder / "keyfob.toml").write_text(keyring)
+    (folder / "pg_dump").write_text('#!/bin/sh\necho "$PGPASSWORD" > told; echo "$@" > arguments\n')
+    (folder / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("KEYFOB_STORE_URL", url)
+
+    assert 0 == typed("db", "backup", "copy").code
+    told, arguments = (folder / "told").read_text().strip(), (folder / "arguments").read_text()
+    assert password == told
+    assert not any(word in arguments for word in ("hush", "h%75sh", "other"))
+    assert ("sslmode=require" in url) is ("sslmode=require" in arguments)
+
+
+def test_a_client_key_s_password_is_not_handed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's programs take it only as an argument."""
+    monkeypatch.setenv("KEYFOB_STORE_URL", "postgresql://keyfob@db/keyfob?sslpassword=hush")
+    monkeypatch.setenv("KEYFOB_KEYRING", str(folder / "keyfob.keyring"))
+    (folder / "pg_dump").write_text("#!/bin/sh\n")
+    (folder / "pg_dump").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    refused = typed("db", "backup", "copy")
+
+    assert 1 == refused.code
+    assert "sslpassword would be shown" in refused.err
+    assert "hush" not in refused.err
+
+
 def test_a_dry_run_names_the_steps(database: str) -> None:
     """An empty database would take all of them, a present one none; nothing is changed."""
     first = typed("db", "migrate", "--dry-run", "--json")

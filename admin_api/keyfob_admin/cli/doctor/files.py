@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from keyfob.config.settings import Settings
     from keyfob_admin.cli.context import CliContext
 
-NOT_LOCAL = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "fuse.sshfs", "lustre", "virtiofs", "vboxsf")
+NOT_LOCAL = (
+    *("nfs", "cifs", "smb", "9p", "afs", "ceph", "gluster", "lustre", "beegfs", "gpfs", "virtiofs", "vboxsf"),
+    *("sshfs", "s3fs", "gcsfuse", "juicefs", "rclone", "davfs", "grpcfuse", "osxfs"),  # most of them behind "fuse."
+)
 MIB = 1 << 20
 LITTLE = 64 * MIB  # bytes; with less left it is time to look
 TEST_WRITE = MIB  # bytes
@@ -48,7 +51,7 @@ def database_file(settings: Settings) -> Iterator[Finding]:
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         yield Finding(FAIL, "database", f"{path} or its folder cannot be written", "give this account the right to")
     kind = file_system_of(path)
-    if kind is not None and kind.startswith(NOT_LOCAL):
+    if kind is not None and kind.removeprefix("fuse.").startswith(NOT_LOCAL):
         fix = "move it to a local disk: elsewhere a revoked key may pass, and the file may break"
         yield Finding(FAIL, "database", f"{path} is on {kind}, which is not local", fix)
     else:
@@ -125,7 +128,8 @@ def file_system_of(path: Path) -> str | None:
     real = path.resolve()
     found = [line.split()[1:3] for line in mounts]
     fitting = [(where, kind) for where, kind in found if real.is_relative_to(_unescaped(where))]
-    return max(fitting, key=lambda mount: len(mount[0]))[1] if fitting else None
+    newest_first = reversed(fitting)  # of two at one place the newer one counts, such as nfs over autofs
+    return max(newest_first, key=lambda mount: len(mount[0]))[1] if fitting else None
 
 
 def _unescaped(where: str) -> str:

@@ -14,7 +14,7 @@ from keyfob.management.key_finder import LONGEST_TEXT
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, as_json_option
-from keyfob_admin.cli.output import print_json, print_table, say
+from keyfob_admin.cli.output import named, print_json, print_table, say
 from keyfob_admin.wire.found_keys import Deletion, FoundKey, FoundKeys
 from keyfob_admin.wire.views import Key
 
@@ -94,6 +94,6 @@ def _row(found: FoundKey) -> tuple[str, ...]:
         return where, found.kind, key.display, key.name, key.team, key.state, secret
     if isinstance(found.deleted, Deletion):
         gone = found.deleted
-        by = "" if gone.by is None else f" by {gone.by.name}"
+        by = "" if gone.by is None else f" by {named(gone.by.kind, gone.by.id, gone.by.name)}"
         return where, found.kind, "", gone.name, gone.team, f"deleted {gone.at:%Y-%m-%d}{by}", secret
     return where, found.kind, "", "", "", "", secret

@@ -154,6 +154,8 @@ class Offboard:
         """Do with *keys* what was chosen, and return those that it changed."""
         changed = {}
         new_owner = None if to in {None, TEAM_OWNER} else to
+        if new_owner is not None and not keys:
+            await _check_heir(rows, new_owner, doer)
         for key in keys:
             if choice == DISABLE and not key.is_disabled:
                 after = replace(key, disabled_at=at)
@@ -166,3 +168,10 @@ class Offboard:
             changed[key.id] = after
         revision = await rows.next_revision() if changed else 0
         return {key_id: replace(key, revision=revision) for key_id, key in changed.items()}
+
+
+async def _check_heir(rows: Transaction, person_id: str, doer: Actor) -> None:
+    """Where there is no key to be judged by, at least know the person: the dry run would promise what cannot be."""
+    heir = await rows.person(person_id)
+    if heir is None or heir.has_left or not any(doer.may_see(one.team) for one in heir.memberships):
+        raise Invalid(("/to", "There is nobody with this id"))

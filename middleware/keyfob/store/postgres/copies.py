@@ -89,13 +89,27 @@ def _run(program: str, url: StoreURL, *options: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise ConfigError(f"{program} is not installed; it comes with PostgreSQL's client programs")
-    parts = urlsplit(url.dsn)
-    credentials, at, hosts = parts.netloc.rpartition("@")
-    user, colon, password = credentials.partition(":")
-    address = parts._replace(netloc=f"{user}{at}{hosts}").geturl()
-    environ = {**os.environ, "PGPASSWORD": unquote(password)} if colon else None
+    address, password = _without_password(url)
+    environ = {**os.environ, "PGPASSWORD": password} if password else None
     command = [found, "--no-owner", "--no-privileges", "--no-password", f"--dbname={address}", *options]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     if done.returncode:
         said = " ".join(done.stderr.split())[:500]
         raise ConfigError(f"{program} failed: {said.replace(password, '…') if password else said}")
+
+
+def _without_password(url: StoreURL) -> tuple[str, str]:
+    """Split off the password, which may stand before the host or, winning then, among the parameters.
+
+    Raises:
+        ConfigError: there is a password of the client's key, too, which PostgreSQL's programs take only as an argument.
+    """
+    parts = urlsplit(url.dsn)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    given = [entry.partition("=") for entry in parts.query.split("&")]
+    if any(name == "sslpassword" for name, _, _ in given):
+        raise ConfigError("sslpassword would be shown to whoever lists processes; use a client key without a password")
+    password = next((value for name, _, value in reversed(given) if name == "password"), password)
+    rest = "&".join("".join(entry) for entry in given if entry[0] != "password")
+    return parts._replace(netloc=f"{user}{at}{hosts}", query=rest).geturl(), unquote(password)

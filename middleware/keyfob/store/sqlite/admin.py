@@ -144,10 +144,16 @@ def _backup(path: Path, target: Path) -> None:
         raise ConfigError(f"cannot make {target}: {error.strerror}; name a new file in a folder that exists") from error
     try:
         with translate_failures(), closing(open_plainly(path)) as source:
+            _demand_ours(source, path)
             _copy(source, target)
     except BaseException:
         target.unlink()
         raise
+
+
+def _demand_ours(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+        raise ConfigError(f"{path} holds nothing of Keyfob's, so that there is nothing to copy")
 
 
 def _restore(path: Path, source: Path) -> None:

@@ -74,6 +74,11 @@ def refuse_second_name(path: Path) -> None:
         links = real.stat().st_nlink
     except OSError:
         return
+    if real.is_dir():
+        raise ConfigError(
+            f"{path} is a folder, as container runtimes make one where a file that they shall mount is missing; "
+            "remove it, and mount the folder that the database is in"
+        )
     if links > 1:
         raise ConfigError(
             f"{path} has {links} names (hard links), each with a write-ahead log and a change signal of its own; "

@@ -124,6 +124,19 @@ async def test_offboarding_keeps_a_root_key(office: Office) -> None:
             await office.offboarding.run(cleo.id, keys="keep", dry_run=dry_run, actor=ROOT)
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_an_heir_must_be_there_even_of_nothing(office: Office, *, dry_run: bool) -> None:
+    """A mistyped id is found before the last key is made, and not by whoever looks for its owner."""
+    cleo = await office.person("cleo@example.com", "member")
+    ben = await office.person("ben@example.com", "member")
+
+    for nobody in ("A" * 16, cleo.id):
+        with pytest.raises(Invalid, match="nobody with this id"):
+            await office.offboarding.run(cleo.id, keys="transfer", to=nobody, dry_run=dry_run, actor=ROOT)
+    result = await office.offboarding.run(cleo.id, keys="transfer", to=ben.id, dry_run=dry_run, actor=ROOT)
+    assert () == result.keys
+
+
 async def test_wrong_choices_are_refused(office: Office) -> None:
     """A transfer names a member of the team, and nothing else names anybody; nobody leaves twice."""
     cleo = await office.person("cleo@example.com", "member")

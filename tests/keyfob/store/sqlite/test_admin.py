@@ -92,6 +92,16 @@ class TestAdministration:
 
         assert "precious" == (tmp_path / "copy.db").read_text()
 
+    @pytest.mark.parametrize("statement", ["SELECT 1", "CREATE TABLE orders (id)"])
+    async def test_what_is_no_database_of_ours_is_not_backed_up(self, tmp_path: Path, statement: str) -> None:
+        """A copy of an empty file, or of another program's database, would pass for a backup until it is needed."""
+        with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+            connection.execute(statement)
+
+        with pytest.raises(ConfigError, match="nothing to copy"):
+            await sqlite_admin.backup_file(tmp_path / "other.db", tmp_path / "copy.db")
+        assert not (tmp_path / "copy.db").exists()
+
     async def test_a_backup_that_fails_leaves_no_file(self, store: SQLiteStore, path: Path, tmp_path: Path) -> None:
         """Half a backup must not be mistaken for one."""
         path.unlink()
