@@ -6,10 +6,14 @@ A router that takes a prefix off by itself sees other paths than the rules name:
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import iscoroutinefunction
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Host, Mount
 
+from keyfob.asgi.wrapped import inner_of
 from keyfob.errors import ConfigError
 from keyfob.rules.readings import Router
 
@@ -17,11 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DEEPEST: Final = 64  # middleware around one another
-_INSIDE: Final = ("app", "asgi_app", "_app", "application", "wrapped_app", "inner", "__wrapped__", "__self__")
+_INSIDE: Final = (
+    "app",
+    "asgi_app",
+    "_app",
+    "application",
+    "wrapped_app",
+    "other_asgi_app",
+    "inner",
+    "__wrapped__",
+    "__self__",
+)
 """The attributes in which middleware keeps what it wraps."""
 
 _DECODING: Final = frozenset({"starlette", "fastapi", "django", "litestar", "quart", "falcon"})
 """The packages whose routers match the decoded path."""
+
+_KNOWN: Final = _DECODING | {"blacksheep"}
 
 
 class _Prefix(NamedTuple):
@@ -53,7 +69,7 @@ def router_of(app: object, app_prefix: str = "") -> Router:
     routes = routes_of(layers)
     if not app_prefix:
         _check_mounted(routes or (), seen.text if seen else "")
-    is_falcon = any(is_of(layer, "falcon") for layer in layers)
+    is_falcon, mounts = any(is_of(layer, "falcon") for layer in layers), tuple(_mounts_of(layers))
     return Router(
         prefix=app_prefix or (seen.text if seen else ""),
         replaces_root=seen is not None,
@@ -61,6 +77,9 @@ def router_of(app: object, app_prefix: str = "") -> Router:
         ignores_root=is_falcon,
         drops_slash=any(is_of(layer, "litestar") for layer in _all_of(layers)),
         may_be_empty=any(is_of(layer, "falcon") for layer in _all_of(layers)),
+        mounted_at=next((_mounted_at(layer) for layer in layers if _is_litestar_route(layer)), None),
+        mounts=mounts,
+        plain=frozenset(_plain_paths(layers)) if mounts else frozenset(),
     )
 
 
@@ -92,7 +111,16 @@ def _inside(app: object) -> object:
     if isinstance(mapping, dict):
         return mapping.get("http")
     inside = (getattr(app, name, None) for name in _INSIDE)
-    return next((one for one in inside if callable(one) and one is not app), None)
+    found = next((one for one in inside if callable(one) and one is not app), None)
+    return found if found is not None else _in_function(inner_of(app))
+
+
+def _in_function(held: list[object]) -> object:
+    """Return what of the things that a function holds it wraps. Between several applications it may choose itself."""
+    known = [one for one in held if _packages(one) & _KNOWN]
+    if known:
+        return known[0] if len(known) == 1 else None
+    return next((one for one in held if iscoroutinefunction(one) or iscoroutinefunction(type(one).__call__)), None)
 
 
 def _packages(layer: object) -> set[str]:
@@ -120,11 +148,47 @@ def _all_of(layers: Iterable[object]) -> Iterator[object]:
             yield from _all_of(layers_of(route.app))
 
 
+def is_mount(litestar_route: Any) -> bool:  # noqa: ANN401 - Litestar need not be installed
+    """Whether a route of Litestar's hands on to another application all that is below its path."""
+    return bool(getattr(getattr(litestar_route, "route_handler", None), "is_mount", False))
+
+
+def _is_litestar_route(layer: object) -> bool:
+    return type(layer).__module__.startswith("litestar.routes.")
+
+
+def _mounted_at(litestar_route: Any) -> str:  # noqa: ANN401 - as above
+    """Return the prefix that Litestar has taken off the path when a middleware of *litestar_route* is asked."""
+    return str(litestar_route.path).rstrip("/") if is_mount(litestar_route) else ""
+
+
+def _litestar_routes(layer: object) -> list[Any]:
+    return list(getattr(layer, "routes", ())) if is_of(layer, "litestar") else []
+
+
+def _mounts_of(layers: Iterable[object], prefix: str = "") -> Iterator[str]:
+    """The prefixes that routers take off without looking for a slash behind them: Litestar's, and a dispatcher's."""
+    layers = list(layers)
+    for layer in layers:
+        mounts = [route.path for route in _litestar_routes(layer) if is_mount(route)]
+        if is_of(layer, "hypercorn"):
+            mounts += getattr(layer, "mounts", ())
+        yield from (prefix + path.rstrip("/") for path in mounts)
+    for route in routes_of(layers) or ():
+        if isinstance(route, Mount):
+            yield from _mounts_of(layers_of(route.app), prefix + route.path)
+
+
+def _plain_paths(layers: Iterable[object]) -> Iterator[str]:
+    """The paths of Litestar's own routes, which it compares before its mounts."""
+    return (route.path for layer in layers for route in _litestar_routes(layer) if not is_mount(route))
+
+
 def _decodes(layers: Iterable[object]) -> bool:
     """Whether the innermost of *layers*, and all that is mounted in it, matches decoded paths."""
-    *_, innermost = layers
-    if not _packages(innermost) & _DECODING:
-        return False
+    *around, innermost = layers
+    if not _packages(innermost) & _DECODING or any(isinstance(layer, FunctionType | partial) for layer in around):
+        return False  # a function may read the path itself
     routes = routes_of([innermost]) or []
     return all(_decodes(list(layers_of(route.app))) for route in routes if isinstance(route, Mount | Host))
 

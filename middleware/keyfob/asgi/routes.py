@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from keyfob.asgi.application import is_of, layers_of, routes_of
+from keyfob.asgi.application import is_mount, is_of, layers_of, routes_of
 from keyfob.rules.rule import WEBSOCKET
 from keyfob.rules.template import LITERAL, PARAMETER, REST, Segment, Template
 
@@ -40,7 +40,7 @@ def ways_of(app: object) -> list[Way] | None:
         return list(_starlette(routes, ""))
     for layer in layers:
         if is_of(layer, "litestar"):
-            ways = [_way(route.path, _litestar_methods(route)) for route in _routes(layer)]
+            ways = [_way(_litestar_path(route), _litestar_methods(route)) for route in _routes(layer)]
             return sorted(ways, key=_as_litestar_tries)
         if is_of(layer, "django"):
             from django.urls import get_resolver  # noqa: PLC0415 - Django is there, because its handler is
@@ -51,6 +51,11 @@ def ways_of(app: object) -> list[Way] | None:
 
 def _routes(litestar: Any) -> Iterable[Any]:  # noqa: ANN401 - Litestar need not be installed
     return getattr(litestar, "routes", ())
+
+
+def _litestar_path(route: Any) -> str:  # noqa: ANN401 - as above
+    path: str = route.path
+    return path.rstrip("/") + _ANYWHERE if is_mount(route) else path
 
 
 def _litestar_methods(route: Any) -> Iterable[str] | None:  # noqa: ANN401 - as above

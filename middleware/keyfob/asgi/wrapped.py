@@ -8,7 +8,7 @@ from types import CellType, FunctionType, MemberDescriptorType, MethodType
 from typing import Final
 
 _DEEPEST: Final = 64  # middleware around one another
-_INNER: Final = ("app", "_app", "application", "inner", "wrapped", "__wrapped__")
+_INNER: Final = ("app", "_app", "application", "other_asgi_app", "inner", "wrapped", "__wrapped__")
 _STARLETTE: Final = frozenset(
     ("starlette.applications", "starlette.routing")
 )  # FastAPI's classes are derived from these
@@ -29,14 +29,15 @@ def is_starlette(app: object) -> bool:
             kind.__module__ in _STARLETTE and kind.__name__ in {"Starlette", "Router"} for kind in type(app).__mro__
         ):
             return True
-        left += _inside(app)
+        left += inner_of(app)
     return False
 
 
-def _inside(app: object) -> list[object]:
+def inner_of(app: object) -> list[object]:
+    """Return what *app* may be wrapped around: what it is bound to, what its function holds, or what it keeps."""
     match app:
         case partial():
-            return [app.func, *app.args]
+            return [app.func, *app.args, *app.keywords.values()]
         case MethodType():
             return [app.__self__]
         case FunctionType():

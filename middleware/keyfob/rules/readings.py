@@ -7,6 +7,7 @@ known of the router (`Router`) leaves out the readings that are not its own.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +31,8 @@ LOOK_CLOSER: Final = Match(UNREADABLE, {})
 
 _TWO_PATHS: Final = frozenset({"COPY", "MOVE"})  # RFC 4918, sections 9.8 and 9.9
 _PERCENT: Final = ord("%")  # a number, because bytes are asked for bytes only after they were tried as one, and failed
+# Escapes of what may stand in a segment as it is (RFC 3986, section 3.3): nobody has to write them.
+_NEEDLESS: Final = re.compile(r"(%(?:2[1467-9A-E]|3[0-9ABD]|4[0-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE]))", re.IGNORECASE)
 _DOUBTFUL: Final = "#\ufffd"  # what a raw "#" and what an escape that is not UTF-8 look like once decoded
 
 
@@ -42,6 +45,13 @@ class Router(NamedTuple):
     ignores_root: bool = False  # True: it matches the whole path, root_path included, as Falcon does
     drops_slash: bool = False  # True: it takes a final slash off before it compares, as Litestar does
     may_be_empty: bool = False  # True: the nothing after a final slash can be a parameter, as in Falcon
+    mounted_at: str | None = None  # not None: it has left in the scope what is below this, as Litestar for a middleware
+    mounts: tuple[str, ...] = ()  # prefixes that it takes off for what is mounted there, whether "/" follows or not
+    plain: frozenset[str] = frozenset()  # paths that it compares before those
+
+    def as_read(self, left: str) -> str:
+        """The path that the router has read before it *left* in the scope what is below `mounted_at`."""
+        return f"{self.mounted_at}/{left.lstrip('/')}" if self.mounted_at else left
 
 
 UNKNOWN_ROUTER: Final = Router()
@@ -82,6 +92,8 @@ class Readings:
             return BAD_METHOD
         if (scope.get("root_path") or "").endswith("/"):
             _drop_final_slash(scope)
+        if self._router.mounted_at is not None:
+            scope = {**scope, "path": self._router.as_read(scope["path"]), "root_path": ""}
         raw_path, path, root_path = scope.get("raw_path"), scope["path"], scope.get("root_path") or ""
         if raw_path is None:
             if any(sign in path for sign in _DOUBTFUL):
@@ -138,7 +150,16 @@ class Readings:
 
     def _routed(self, path: str, root_path: str) -> tuple[str, ...]:
         """Every path that a router could see; none where *path* is neither *root_path* nor below it."""
-        path = path or "/"  # as a router that is asked for nothing
+        paths = self._stripped(path or "/", root_path)  # a router that is asked for nothing sees "/"
+        for mount in self._router.mounts:
+            for one in paths:
+                behind = one.removeprefix(mount) if one.rstrip("/") not in self._router.plain else one
+                if behind != one and behind[:1] not in {"", "/"}:
+                    paths += (f"{mount}/{behind}",)
+        return paths
+
+    def _stripped(self, path: str, root_path: str) -> tuple[str, ...]:
+        """Every path that a router could see, as far as prefixes decide it that stand before all of its routes."""
         inside = below(path, root_path)
         if inside is None:
             # A router that set root_path itself leaves on what is not there.
@@ -175,6 +196,8 @@ class Readings:
     def _and_raw(self, found: list[Match], method: str | None, raw_path: bytes, root_path: str) -> list[Match]:
         """Add to *found* what a router sees that matches the path as it came, escapes and all."""
         raw = raw_path.partition(b"?")[0].decode()
+        if _NEEDLESS.search(raw) and not self._speaking(method, self._routed(_with_needless(raw), root_path)):
+            return []  # to it this is another path than the decoded one, and no rule names the route that runs
         for path in self._routed(raw, root_path) or (raw,):
             speaking = self._table.speaking(method or WEBSOCKET, path)
             if speaking is None:
@@ -221,6 +244,11 @@ def destination_of(headers: Iterable[tuple[bytes, bytes]], *, encoded_slash: boo
     if len(values) > 1 or not (is_whole or is_path) or "#" in text or not text.isprintable() or " " in text:
         return None
     return unquote(raw.decode()) if is_safe_raw_path(raw, encoded_slash=encoded_slash) else None
+
+
+def _with_needless(raw: str) -> str:
+    """Decode the path *raw*, but for escapes that nobody has to write."""
+    return "".join(part if _NEEDLESS.fullmatch(part) else unquote(part) for part in _NEEDLESS.split(raw))
 
 
 def _drop_final_slash(scope: Scope) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import falcon.asgi
@@ -58,12 +59,46 @@ class Wrapping:
         await self._app(*arguments)
 
 
+class Socket:
+    """Middleware that keeps what it wraps as `socketio.ASGIApp` does."""
+
+    def __init__(self, app: Any) -> None:
+        self.other_asgi_app = app
+
+    async def __call__(self, *arguments: Any) -> None:
+        await self.other_asgi_app(*arguments)
+
+
+def timed(app: Any) -> Any:
+    """Middleware that is a function."""
+
+    def note(*_: object) -> None:
+        """Something else that the function holds."""
+
+    async def around(*arguments: Any) -> None:
+        note(*arguments)
+        await app(*arguments)
+
+    return around
+
+
+async def hand_on(app: Any, *arguments: Any) -> None:
+    await app(*arguments)
+
+
+WRAPS: dict[str, Callable[[Any], Any]] = {
+    "bare": lambda app: app,
+    "wrapped": GZipMiddleware,
+    "twice": lambda app: GZipMiddleware(Wrapping(app)),
+    "other name": Socket,
+    "function": timed,
+    "functions": lambda app: timed(Wrapping(timed(app))),
+    "partial": lambda app: partial(hand_on, app),
+}
+
+
 @pytest.mark.cases("FF-01")
-@pytest.mark.parametrize(
-    "wrap",
-    [lambda app: app, GZipMiddleware, lambda app: GZipMiddleware(Wrapping(app))],
-    ids=["bare", "wrapped", "twice"],
-)
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
 async def test_the_prefix_that_fastapi_takes_off_is_taken_off(here: Installation, guard: Guard, wrap: Any) -> None:
     """Behind FastAPI(root_path="/auth"), /auth/users is the route /users, and is judged as that."""
     app, key = guard(wrap(users_app()), rules=RULES), await here.issue("users:read")
@@ -193,6 +228,19 @@ SEEN = [
 def test_what_is_known_of_a_router(app: Any, expected: Router) -> None:
     """Of what cannot be seen, everything is thought possible."""
     assert expected == router_of(app)
+
+
+def test_a_function_may_read_the_path_itself() -> None:
+    """What it wraps is seen, but not how it chooses: between two applications, or by the path as it came."""
+
+    def choosing(one: Any, other: Any) -> Any:
+        async def by_path(scope: Any, *rest: Any) -> None:
+            await (one if scope["path"] == "/" else other)(scope, *rest)
+
+        return by_path
+
+    assert Router(prefix="/auth", replaces_root=True) == router_of(timed(users_app()))
+    assert Router() == router_of(choosing(users_app(), Starlette()))
 
 
 def test_layers_are_found_under_the_usual_names_and_only_once() -> None:

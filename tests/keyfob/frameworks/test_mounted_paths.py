@@ -1,0 +1,135 @@
+"""What frameworks do to a path before they hand it on to what is mounted in them, or to their own middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypercorn.middleware.dispatcher import AsyncioDispatcherMiddleware
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.middleware import DefineMiddleware
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from keyfob import APIKeyMiddleware
+from keyfob.asgi.routes import ways_of
+from keyfob.asgi.unused_rules import unused_rules
+from keyfob.rules.compiler import compile_rules
+from tests.differential.drive import plain_scope, send_to
+from tests.keyfob.conftest import ask
+
+if TYPE_CHECKING:
+    from litestar.types import Receive, Scope, Send
+
+    from keyfob.testing import Installation
+    from tests.keyfob.frameworks.conftest import Guard
+
+QUIET: dict[str, Any] = {"logging_config": None, "openapi_config": None}
+PUBLIC = {"public": True}
+RULES: dict[str, Any] = {
+    "/private/{p:path}": "private:read",
+    "/docs/{p:path}": PUBLIC,
+    "/{p:path}": PUBLIC,
+    "GET /items": "items:read",
+    "/api/docs/secret": "private:read",
+}
+
+
+@asgi("/private", is_mount=True, copy_scope=True)
+async def private(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = Response(scope["path"]).to_asgi_response(app=None, request=None)  # type: ignore[arg-type]
+    await answer(scope, receive, send)
+
+
+@get(["/docs/{p:path}", "/{p:path}"])
+async def anything(request: Request[Any, Any, Any]) -> str:
+    return request.url.path
+
+
+@get(["/items", "/private-notes", "/api/docs/secret"])
+async def plain() -> str:
+    return "plain"
+
+
+def inside(here: Installation) -> Any:
+    keyfob: Any = APIKeyMiddleware
+    rules = RULES | {"/private-notes": PUBLIC}
+    return Litestar(
+        [private, anything, plain], middleware=[DefineMiddleware(keyfob, rules=rules, **here.options)], **QUIET
+    )
+
+
+def around(guard: Guard) -> Any:
+    return guard(Litestar([private, anything, plain], **QUIET), RULES | {"/private-notes": PUBLIC})
+
+
+@pytest.mark.cases("FF-42", "FF-67")
+@pytest.mark.parametrize(
+    "path", ["/private", "/private/", "/private/a", "/private/docs/a", "/privatea", "/privatedocs/a"]
+)
+async def test_what_is_mounted_in_litestar_has_its_path_in_the_application(
+    here: Installation, guard: Guard, path: str
+) -> None:
+    """Litestar hands /private/docs/a on as /docs/a, and /privatea as if there was a slash: the rule is of /private."""
+    key = await here.issue("private:read")
+
+    for app in (inside(here), around(guard)):
+        assert 401 == (await ask(app, path)).status
+        assert 200 == (await ask(app, path, key.headers)).status
+
+
+@pytest.mark.cases("FF-42", "FF-67")
+async def test_a_route_beside_a_mount_is_its_own(here: Installation, guard: Guard) -> None:
+    """What Litestar compares before its mounts stays what it is, however its path begins."""
+    for app in (inside(here), around(guard)):
+        assert 200 == (await ask(app, "/private-notes")).status
+        assert 200 == (await ask(app, "/docs/a")).status
+
+
+@pytest.mark.cases("FF-30", "FF-42", "FF-67")
+@pytest.mark.parametrize("root_path", ["/api", "/api/"])
+async def test_litestars_middleware_stands_behind_root_path(here: Installation, root_path: str) -> None:
+    """Litestar has taken root_path off when its middleware is asked, so nothing is taken off once more."""
+    app, key = inside(here), await here.issue("items:read")
+
+    for path, headers, expected in (
+        ("/items", key.headers, 200),
+        ("/items", None, 401),
+        ("/docs/a", None, 200),
+        ("/api/docs/secret", None, 401),
+    ):
+        whole = root_path + path
+        assert expected == (await ask(app, whole, headers, root_path=root_path)).status, path
+
+
+@pytest.mark.cases("FF-67")
+async def test_a_dispatcher_may_take_a_prefix_off_without_a_slash(here: Installation, guard: Guard) -> None:
+    """Behind Hypercorn's dispatcher, Quart takes /privateusers for /private/users."""
+    quart = Quart("app", static_folder=None)
+    quart.add_url_rule("/users", view_func=lambda: "users")
+    app, key = guard(AsyncioDispatcherMiddleware({"/private": quart}), RULES), await here.issue("private:read")
+
+    for path in ("/private/users", "/privateusers"):
+        assert 401 == await send_to(app, plain_scope("GET", path, None))
+        assert 200 == await send_to(app, plain_scope("GET", path, key.text))
+
+
+@pytest.mark.cases("FF-67")
+async def test_a_mount_in_a_mount_has_both_prefixes(guard: Guard) -> None:
+    """Litestar below Starlette cuts at its own mount, which lies below the outer one."""
+    inner: Any = Litestar([private, anything], **QUIET)
+    rules = {"/m/private/{p:path}": "private:read", "/{p:path}": PUBLIC}
+    app = guard(Starlette(routes=[Mount("/m", inner)]), rules)
+
+    assert 401 == (await ask(app, "/m/privatea")).status
+    assert 200 == (await ask(app, "/m/elsewhere")).status
+
+
+def test_a_rule_below_a_mount_of_litestars_is_used() -> None:
+    """All that is below the mount may be a route of what is mounted."""
+    app = Litestar([private, plain], **QUIET)
+    rules = compile_rules({"/private/users": [], "/privat": []}, known=None, key_types=("api",)).rules
+
+    assert ["/privat"] == [rule.text for rule in unused_rules(app, rules)]
+    assert "/private/{anything:path}" in [way.text for way in ways_of(app) or ()]
