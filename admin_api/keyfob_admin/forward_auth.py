@@ -110,7 +110,9 @@ class ForwardAuth:
         self._gate = runtime.gate(policy.rules, self._addresses)
         self._responses = DenialResponses(settings.realm)
         self._nginx = DenialResponses(settings.realm, passed_on=NGINX) if policy.status_map == "nginx" else None
-        self._denial_log = DenialLog(runtime.stats, runtime.usage, self._addresses, settings.on_denied)
+        self._denial_log = DenialLog(
+            runtime.stats, runtime.usage, self._addresses, settings.on_denied, foreign_forms=runtime.foreign_forms
+        )
         self._stats = runtime.stats
         self._warned: set[Reason] = set()
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from keyfob.asgi.responses import status_of
 from keyfob.gate.demands import Demands
 from keyfob.gate.verdict import Reason
+from keyfob.keys.foreign import LONGEST
+from keyfob.keys.foreign_scan import without_foreign
 from keyfob.keys.redaction import redact
 from keyfob.store.contract.refusals import RefusedRequest
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from keyfob.gate.stats import Stats
     from keyfob.gate.usage import Usage
     from keyfob.gate.verdict import Denied
+    from keyfob.keys.foreign import ForeignForms
     from keyfob.rules.table import Match
 
 log = logging.getLogger("keyfob")
@@ -46,8 +49,10 @@ class DenialLog:
         usage: Usage,
         addresses: ClientAddress,
         on_denied: Callable[[Denied], object] | None = None,
+        *,
+        foreign_forms: ForeignForms | None = None,
     ) -> None:
-        """*usage* keeps what can be explained.
+        """*usage* keeps what can be explained. Keys in one of *foreign_forms* are shown nowhere.
 
         *on_denied* is the user's own, a function or a coroutine function; what it raises changes nothing.
         """
@@ -55,6 +60,7 @@ class DenialLog:
         self._usage = usage
         self._addresses = addresses
         self._on_denied = on_denied
+        self._foreign_forms = foreign_forms
         self._running: set[asyncio.Task[None]] = set()
         self._is_full = False
 
@@ -82,14 +88,14 @@ class DenialLog:
         return denied
 
     def _log(self, denied: Denied, scope: Mapping[str, Any], by: str = "") -> None:
-        # %a escapes whatever a client put into its path: one request, one line.
+        # Whatever a client put into its method and path is escaped: one request, one line.
         log.info(
             "refused %d %s%s: %s %a from %s, key %s%s",
             status_of(denied.reason),
             denied.reason,
             by,
-            scope.get("method", "WS")[:_SHOWN_METHOD],
-            shown_path(scope),
+            shown_method(scope),
+            shown_path(scope, self._foreign_forms),
             self._addresses.of(scope),
             denied.key_id,
             f", request {denied.request_id}" if denied.request_id else "",
@@ -100,7 +106,7 @@ class DenialLog:
         """Keep what can be explained. Without a key nothing can, and strangers could fill the table."""
         if denied.key_id is None or denied.request_id is None:
             return
-        path = redact(shown_path(scope)).encode("utf-8", "replace").decode()
+        path = redact(shown_path(scope, self._foreign_forms)).encode("utf-8", "replace").decode()
         self._usage.keep_refused(
             RefusedRequest(
                 denied.request_id,
@@ -142,9 +148,16 @@ class DenialLog:
         task.add_done_callback(self._running.discard)
 
 
-def shown_path(scope: Mapping[str, Any]) -> str:
-    """Return the path of a request as far as a log line needs it."""
+def shown_method(scope: Mapping[str, Any]) -> str:
+    """Return the method of a request as far as a log line needs it: over HTTP/2 it can hold any character."""
+    return ascii(scope.get("method", "WS")[:_SHOWN_METHOD])[1:-1]
+
+
+def shown_path(scope: Mapping[str, Any], foreign_forms: ForeignForms | None = None) -> str:
+    """Return the path of a request as far as a log line needs it, without keys in one of *foreign_forms*."""
     path: str = scope["path"]
+    if foreign_forms is not None:
+        path = without_foreign(path[: _SHOWN + LONGEST], foreign_forms)
     return path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
 
 

@@ -84,7 +84,13 @@ class APIKeyMiddleware:
             report_shared(self.gate.rules)
         on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
         form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
-        self._denial_log = DenialLog(self.stats, self.runtime.usage, self.runtime.addresses, settings.on_denied)
+        self._denial_log = DenialLog(
+            self.stats,
+            self.runtime.usage,
+            self.runtime.addresses,
+            settings.on_denied,
+            foreign_forms=self.runtime.foreign_forms,
+        )
         self._refusals = DenialResponses(settings.realm, form=form, route_log=self._denial_log.tell_route)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke

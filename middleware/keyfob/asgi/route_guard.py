@@ -11,7 +11,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from keyfob.asgi.denial_log import shown_path
+from keyfob.asgi.denial_log import shown_method, shown_path
 from keyfob.asgi.responses import DenialResponses, status_of
 from keyfob.errors import ConfigError
 from keyfob.gate.verdict import Denied, Grant, Reason
@@ -65,7 +65,7 @@ def check_route(scope: Mapping[str, Any], needed: tuple[str, ...]) -> Grant | De
         "refused %d %s by the route: %s %a, key %s",
         status_of(denied.reason),
         denied.reason,
-        scope.get("method", "WS"),
+        shown_method(scope),
         shown_path(scope),
         denied.key_id,
         extra={"event": "request_refused"},

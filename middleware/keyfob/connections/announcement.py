@@ -16,7 +16,7 @@ _STARTS = frozenset(("http.response.start", "websocket.http.response.start", "we
 
 def announced(start: Message, headers: Sequence[Header]) -> Message:
     """Return the message that begins a response with *headers* added, unless the application set them itself."""
-    own = start.get("headers", ())
+    own = list(start.get("headers", ()))  # which can be read once, where the application sent an iterator
     added = dict(headers)
     for name, _ in own:  # a loop, because a comprehension costs a call before CPython 3.12
         added.pop(name.lower(), None)

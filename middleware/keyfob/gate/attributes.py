@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from email.utils import format_datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from keyfob.keys.record import NO_METADATA
+from keyfob.keys.record import NO_METADATA, Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +18,7 @@ def metadata_of(record: KeyRecord) -> Mapping[str, MetadataValue]:
     """The key's metadata laid over its team's, for reading only."""
     if not record.metadata and not record.team_metadata:
         return NO_METADATA
-    return MappingProxyType({**record.team_metadata, **record.metadata})
+    return Metadata({**record.team_metadata, **record.metadata})
 
 
 def announcement_of(record: KeyRecord) -> tuple[Header, ...] | None:

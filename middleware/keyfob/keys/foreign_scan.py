@@ -27,6 +27,13 @@ _MOST_TRIMMED: Final = 4  # marks at the end, one after the other: the full stop
 Span = tuple[int, int]
 
 
+def without_foreign(text: str, forms: ForeignForms) -> str:
+    """*text* with "…" in the place of each key in one of *forms*."""
+    for mention in foreign_mentions(text, forms):
+        text = text.replace(mention.text or "", "…")
+    return text
+
+
 def foreign_mentions(text: str, forms: ForeignForms, *, prefix: str = "kf") -> list[Mention]:
     """Every mention in *text* of a key in one of *forms*, in its order. None lies where a key of our own is written."""
     taken = own_places(text, prefix=prefix)

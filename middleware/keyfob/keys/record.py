@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +13,22 @@ if TYPE_CHECKING:
     from keyfob.keys.quota import ExtraQuota, Quota
 
 MetadataValue: TypeAlias = "str | int | float | bool"
-NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
+
+
+class Metadata(dict[str, MetadataValue]):
+    """Metadata for reading only. A dict, so that it can be copied, pickled, and written as JSON like any other."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("metadata is for reading only: change it with `keyfob keys`, the console or the admin API")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[Metadata], tuple[dict[str, MetadataValue]]]:
+        """Make a copy at once, and not member by member."""
+        return Metadata, (dict(self),)
+
+
+NO_METADATA: Mapping[str, MetadataValue] = Metadata()
 
 
 class State(StrEnum):

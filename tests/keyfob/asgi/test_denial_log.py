@@ -95,6 +95,31 @@ async def test_ff_50_a_whole_key_reaches_no_line_of_ours(
     assert 17 == caplog.text.count("…")
 
 
+async def test_ff_50_a_key_in_a_foreign_form_reaches_no_line_and_no_row(
+    here: Installation, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can tell which part of it is public, so that nothing of it is shown, wherever a line is cut."""
+    app, issued = guard(foreign={"legacy": "sk_live_[A-Za-z0-9]{32}"}), await here.issue("items:read")
+    foreign = "sk_live_" + "s" * 32
+    with caplog.at_level(logging.INFO, "keyfob"):
+        for path in (f"/nowhere/{foreign}", f"/{foreign}/x", "/" + "x" * 479 + "/" + foreign):
+            await ask(app, path)
+            await ask(app, path, issued.headers)
+    kept = [refused.path for refused in app.runtime.usage._refused]
+
+    assert "ssss" not in caplog.text
+    assert ["/nowhere/…", "/…/x"] == kept[:2]
+    assert not any("ssss" in path for path in kept)
+
+
+async def test_cp_14_a_method_makes_one_line(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
+    """HTTP/2 hands on any character in a method: it is escaped like the path."""
+    with caplog.at_level(logging.INFO, "keyfob"):
+        await ask(guard(), "/items", method="GET\x1b[31m\n")
+
+    assert r"bad_method: GET\x1b[31m\n '/items'" in caplog.text
+
+
 def test_ff_50_what_may_be_shown_stays() -> None:
     """The displayed form, ids and other texts are not touched."""
     for text in ("kf_api_7Qx2mB9tKd03LpWz", "7Qx2mB9tKd03LpWz", "GET /items/kf_api", "a_b_c", ""):

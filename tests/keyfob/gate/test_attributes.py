@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import json
+import pickle
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +15,6 @@ from keyfob.gate.known_key import Entry
 from keyfob.gate.verdict import Reason
 from keyfob.keys.record import Creator, KeyRecord
 
-if TYPE_CHECKING:
-    from typing import Any
 
 NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
 KEY = KeyRecord("7Qx2mB9tKd03LpWz", "CI", "api", "a", "paid", (), NOON, Creator("cli", None, "ada"))
@@ -32,6 +33,20 @@ def test_the_keys_metadata_lies_over_its_teams() -> None:
         grant.metadata["a"] = 3  # type: ignore[index]
     with pytest.raises(TypeError):
         entry().granted.grant.metadata["a"] = 3  # type: ignore[index]
+
+
+@pytest.mark.parametrize("own", [{}, {"a": 1, "b": True}])
+def test_a_grant_can_be_copied_and_sent_like_any_other_value(own: dict[str, Any]) -> None:
+    """Applications hand a grant on: to a template, a queue, another process, or as JSON."""
+    grant = entry(metadata=own).granted.grant
+
+    assert own == asdict(grant)["metadata"] == json.loads(json.dumps(grant.metadata))
+    for copied in (copy.deepcopy(grant), pickle.loads(pickle.dumps(grant))):  # noqa: S301 - one of our own
+        assert grant == copied
+        with pytest.raises(TypeError, match="for reading only"):
+            copied.metadata["a"] = 3
+    with pytest.raises(TypeError, match="for reading only"):
+        grant.metadata.update(a=3)  # type: ignore[attr-defined]
 
 
 def test_the_external_id_is_the_keys_or_else_its_teams() -> None:
