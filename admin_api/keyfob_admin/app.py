@@ -17,7 +17,7 @@ from keyfob.gate.credentials import CREDENTIAL_HEADERS
 from keyfob_admin.api import READYZ, TABLE, Endpoint, VerboseGuard, log_failure
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.api.route import by_path, guard_rules
-from keyfob_admin.forward_auth import policy_routes
+from keyfob_admin.forward_auth import AskedByGet, policy_routes
 from keyfob_admin.metrics import GUARD, metrics_routes
 from keyfob_admin.problems import TITLES, Problem, internal, problem_of, problem_response
 from keyfob_admin.wire.public_prefix import PublicPrefix
@@ -56,6 +56,7 @@ def build_admin(
         routes=routes,
         middleware=[
             Middleware(PublicPrefix, url=runtime.settings.admin.url, own=own),
+            Middleware(AskedByGet),
             # The admin API takes a key where it always does, whatever the settings say for the application.
             Middleware(
                 APIKeyMiddleware,

@@ -21,6 +21,7 @@ from keyfob.asgi.responses import DenialResponses
 from keyfob.errors import ConfigError
 from keyfob.gate.client_address import ClientAddress
 from keyfob.gate.verdict import Denied, Granted, Reason
+from keyfob.rules.readings import TWO_PATHS
 from keyfob.rules.table import WEBSOCKET
 from keyfob.runtime.configured import rules_of
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.routing import BaseRoute
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from keyfob.config.settings import ForwardAuthSettings
     from keyfob.gate.verdict import Grant, Header, Verdict
@@ -65,6 +66,22 @@ def policy_routes(runtime: Runtime) -> list[BaseRoute]:
         for path in (f"{PREFIX}/{name}", f"{PREFIX}/{name}/{{rest:path}}"):
             routes += [Route(path, answer), WebSocketRoute(path, answer)]
     return routes
+
+
+class AskedByGet:
+    """Middleware that takes each question of a gateway for a GET: which method it comes with means nothing.
+
+    Envoy asks with the client's. Then the admin API's own rules would judge a Destination that is the client's, too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the question on."""
+        if scope["type"] == "http" and scope["path"].removeprefix(scope["root_path"]).startswith(f"{PREFIX}/"):
+            scope = {**scope, "method": "GET"}  # a copy: the server has to remember a HEAD
+        await self._app(scope, receive, send)
 
 
 def check_rules(name: str, rules: Mapping[str, object], catalogue: Catalogue) -> None:
@@ -161,7 +178,7 @@ class ForwardAuth:
         elif reason is Reason.UNTOLD:
             method, path = (name.decode().title() for name in self._family)
             log.warning(
-                "forward-auth %s: the gateway must send %s and %s, once each",
+                "forward-auth %s: the gateway must send %s and %s, once each, and with COPY or MOVE Destination",
                 self._name,
                 method,
                 path,
@@ -179,6 +196,8 @@ class ForwardAuth:
         method, target = (_only(headers, name) for name in self._family)
         if not method or not target or not method.isascii():
             return Denied(Reason.UNTOLD)
+        if method.decode() in TWO_PATHS and not any(name == b"destination" for name, _ in headers):
+            return Denied(Reason.UNTOLD)  # every client sends it (RFC 4918), so the gateway has left it out
         raw_path = target.partition(b"?")[0]
         path = _decoded(raw_path)
         if path is None:

@@ -29,7 +29,9 @@ BAD_METHOD: Final = Match(UNREADABLE, {})
 LOOK_CLOSER: Final = Match(UNREADABLE, {})
 """Method, path and root_path do not decide it: the rest of the request does."""
 
-_TWO_PATHS: Final = frozenset({"COPY", "MOVE"})  # RFC 4918, sections 9.8 and 9.9
+TWO_PATHS: Final = frozenset({"COPY", "MOVE"})
+"""The methods that write to the path in Destination (RFC 4918, sections 9.8 and 9.9)."""
+
 _PERCENT: Final = ord("%")  # a number, because bytes are asked for bytes only after they were tried as one, and failed
 # Escapes of what may stand in a segment as it is (RFC 3986, section 3.3): nobody has to write them.
 _NEEDLESS: Final = re.compile(r"(%(?:2[1467-9A-E]|3[0-9ABD]|4[0-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE]))", re.IGNORECASE)
@@ -111,7 +113,7 @@ class Readings:
     def is_decided_by(self, method: str | None, path: str, root_path: str) -> bool:
         """Whether these three decide about a request whose path came without escapes, so that it can be remembered."""
         is_plain = not root_path.endswith("/") and not any(sign in path for sign in _DOUBTFUL)
-        return is_plain and method not in _TWO_PATHS and bool(self._routed(path, root_path))
+        return is_plain and method not in TWO_PATHS and bool(self._routed(path, root_path))
 
     def _find(self, method: str | None, path: str, root_path: str) -> Match | None:
         """Return the rule for what these three decide, or LOOK_CLOSER. *method* is None for a WebSocket."""
@@ -121,7 +123,7 @@ class Readings:
             return BAD_METHOD
         if not is_safe_path(path, path_parameters=self._path_parameters):
             return BAD_PATH
-        if method in _TWO_PATHS or any(sign in path for sign in _DOUBTFUL):
+        if method in TWO_PATHS or any(sign in path for sign in _DOUBTFUL):
             return LOOK_CLOSER
         paths = self._routed(path, root_path)
         return self._table.combine(self._speaking(method, paths)) if paths else LOOK_CLOSER
@@ -137,7 +139,7 @@ class Readings:
         found = self._speaking(method, paths)
         if found and raw_path is not None and not self._router.decodes:
             found = self._and_raw(found, method, raw_path, root_path)
-        if found and method in _TWO_PATHS:
+        if found and method in TWO_PATHS:
             destination = destination_of(scope["headers"], encoded_slash=self._encoded_slash)
             if destination is None or not self._is_readable(destination, root_path):
                 return BAD_PATH

@@ -184,6 +184,17 @@ def test_ff_04_what_servers_read_differently_does_not_pass(front: Front, reader:
     assert seen is None or seen["raw_path"] in {b"/static/admin/users", b"/admin/users"}
 
 
+@pytest.mark.cases("FF-74")
+def test_where_a_resource_is_moved_to_is_judged_as_well(front: Front, reader: tuple[str, str]) -> None:
+    """The gateway hands Destination on, so that a public path is no way to write into a guarded one."""
+    denied, none = front.send("/static/a", "Destination: /admin/b", method="MOVE")
+    passed, seen = front.send("/static/a", "Destination: /admin/b", key(reader[1]), method="MOVE")
+
+    assert (401, None, 200) == (denied.status, none, passed.status)
+    assert ("MOVE", "/static/a") == (seen and seen["method"], seen and seen["path"])
+    assert 400 == front.send("/static/a", method="MOVE")[0].status
+
+
 def test_a_client_cannot_say_where_it_is(front: Front) -> None:
     """A key that is bound to an address does not pass for whoever claims that address."""
     _, bound = front.issue("bound", "--permission", "items:read", "--ip", ELSEWHERE)

@@ -96,6 +96,26 @@ async def test_what_the_gateway_does_not_say_once_is_not_guessed(
     )
 
 
+@pytest.mark.cases("FF-74")
+@pytest.mark.parametrize("asked_by", ["GET", "HEAD", "MOVE", "COPY"])
+async def test_what_is_written_elsewhere_needs_what_elsewhere_needs(gateway: Gateway, asked_by: str) -> None:
+    """A gateway that keeps Destination to itself gets no answer; the method that it asks with means nothing."""
+    key = await gateway.here.issue("scim:provision", key_type="scim")
+
+    async def moved(*destinations: str) -> int:
+        sent = [("X-Forwarded-Method", "MOVE"), ("X-Forwarded-Uri", "/scim/a"), ("X-Forwarded-For", CLIENT)]
+        sent += [("Authorization", f"Bearer {key.text}"), *(("Destination", path) for path in destinations)]
+        return (await gateway.send("/v1/forward-auth/billing", sent, method=asked_by)).status_code
+
+    assert (200, 403, 403, 400) == (
+        await moved("https://shop.example/scim/b"),
+        await moved("/invoices/b"),
+        await moved("/v1/teams"),
+        await moved(),
+    )
+    assert 200 == (await gateway.ask("/scim/a", key)).status_code
+
+
 async def test_the_other_family_is_the_clients_and_counts_for_nothing(gateway: Gateway) -> None:
     """Headers that the gateway does not set come from the client: they change no answer."""
     key = await gateway.here.issue("orders:read")
