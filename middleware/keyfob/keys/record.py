@@ -21,7 +21,7 @@ class Metadata(dict[str, MetadataValue]):
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("metadata is for reading only: change it with `keyfob keys`, the console or the admin API")
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[type[Metadata], tuple[dict[str, MetadataValue]]]:
         """Make a copy at once, and not member by member."""

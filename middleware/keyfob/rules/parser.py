@@ -11,6 +11,7 @@ from keyfob.rules.safe_path import is_safe_path
 from keyfob.rules.table import LITERAL, PARAMETER, REST, WEBSOCKET, Segment
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_ELSEWHERE = re.compile(r"<(?:\w+:)?\w+>|:\w+", re.ASCII)  # a parameter as Django, Flask and Express write it
 # The IANA registry of HTTP methods, PURGE, and Keyfob's own word for WebSocket handshakes.
 _METHODS = frozenset(
     re.findall(
@@ -40,7 +41,8 @@ def reject(text: object, why: str) -> NoReturn:
 
 def read_target(text: str) -> Target:
     """Read the left side of a rule. Raises ConfigError."""
-    methods, path = ("", text) if text.startswith("/") else _split(text)
+    written = text.strip()
+    methods, path = ("", written) if written.startswith("/") else _split(written)
     named = _read_methods(text, methods)
     if not path.startswith("/"):
         reject(text, f'the path must begin with "/": write "{methods} /{path}"'.replace('" /', '"/'))
@@ -54,9 +56,9 @@ def read_target(text: str) -> Target:
 
 
 def _split(text: str) -> tuple[str, str]:
-    methods, _, path = text.partition(" ")
-    if path.strip():
-        return methods, path.strip()
+    methods, *path = text.split(maxsplit=1) or ("",)
+    if path:
+        return methods, path[0]
     if methods in _METHODS:
         reject(text, f'the path is missing: write "{methods} /…"')
     return "", methods
@@ -102,6 +104,8 @@ def _read_template(text: str, path: str) -> tuple[Segment, ...]:
 def _read_segment(text: str, part: str) -> Segment:
     if part in {"*", "**"}:
         reject(text, f"{part} means nothing here: write {{name}} for one segment, {{name:path}} for all that follow")
+    if _ELSEWHERE.fullmatch(part):
+        reject(text, f"{part} is a parameter to other programs: write {{name}}, or {{name:path}} at the end")
     if "{" not in part and "}" not in part:
         return Segment(LITERAL, part)
     name, colon, converter = part[1:-1].partition(":")

@@ -33,6 +33,7 @@ TWO_PATHS: Final = frozenset({"COPY", "MOVE"})
 """The methods that write to the path in Destination (RFC 4918, sections 9.8 and 9.9)."""
 
 _PERCENT: Final = ord("%")  # a number, because bytes are asked for bytes only after they were tried as one, and failed
+_SLASHES: Final = re.compile("//+")
 # Escapes of what may stand in a segment as it is (RFC 3986, section 3.3): nobody has to write them.
 _NEEDLESS: Final = re.compile(r"(%(?:2[1467-9A-E]|3[0-9ABD]|4[0-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE]))", re.IGNORECASE)
 _DOUBTFUL: Final = "#\ufffd"  # what a raw "#" and what an escape that is not UTF-8 look like once decoded
@@ -88,12 +89,12 @@ class Readings:
     def match(self, scope: Scope) -> Match | None:
         """Return the rule for a request or a WebSocket handshake: None where none applies, or BAD_PATH, BAD_METHOD.
 
-        A slash at the end of ``root_path`` is dropped from the *scope* itself, because routers disagree about it.
+        Needless slashes in ``root_path`` are dropped from the *scope* itself, because routers disagree about them.
         """
         if scope["type"] == "http" and not is_method(scope["method"]):
             return BAD_METHOD
-        if (scope.get("root_path") or "").endswith("/"):
-            _drop_final_slash(scope)
+        if (root_path := scope.get("root_path") or "").endswith("/") or "//" in root_path:
+            _tidy_root_path(scope)
         if self._router.mounted_at is not None:
             scope = {**scope, "path": self._router.as_read(scope["path"]), "root_path": ""}
         raw_path, path, root_path = scope.get("raw_path"), scope["path"], scope.get("root_path") or ""
@@ -253,19 +254,27 @@ def _with_needless(raw: str) -> str:
     return "".join(part if _NEEDLESS.fullmatch(part) else unquote(part) for part in _NEEDLESS.split(raw))
 
 
-def _drop_final_slash(scope: Scope) -> None:
-    """Take the slash off ``root_path``, and off the path where the server has put root_path before it."""
+def _tidy_root_path(scope: Scope) -> None:
+    """Take needless slashes out of ``root_path``, and out of the path where the server has put root_path before it.
+
+    One at the end stands in the middle once something is mounted below it.
+    """
     written = scope["root_path"]
-    root_path = scope["root_path"] = written.rstrip("/")
-    if scope["path"].startswith(f"{written}/"):
-        scope["path"] = root_path + scope["path"][len(written) :]
+    tidy = scope["root_path"] = _SLASHES.sub("/", written).rstrip("/")
+    ends = ("/",) if written.endswith("/") else ("/", "")
+    if scope["path"].startswith(written) and scope["path"][len(written) :][:1] in ends:
+        scope["path"] = tidy + scope["path"][len(written) :]
     raw_path, raw_root = scope.get("raw_path"), written.encode("utf-8", "surrogatepass")
-    if raw_path is not None and raw_path.startswith(raw_root + b"/"):
-        scope["raw_path"] = raw_root.rstrip(b"/") + raw_path[len(raw_root) :]
+    if (
+        raw_path is not None
+        and raw_path.startswith(raw_root)
+        and raw_path[len(raw_root) :][:1].decode("latin-1") in ends
+    ):
+        scope["raw_path"] = tidy.encode("utf-8", "surrogatepass") + raw_path[len(raw_root) :]
 
 
 def _is_set_by_app(scope: Scope, root_path: str) -> bool:
     """Whether FastAPI has put its own root_path into *scope*, and Keyfob stands among its middleware."""
     app = scope.get("app")
     is_fastapi = any(kind.__module__ == "fastapi.applications" for kind in type(app).__mro__)
-    return is_fastapi and bool(root_path) and getattr(app, "root_path", None) == root_path
+    return is_fastapi and bool(root_path) and str(getattr(app, "root_path", "")).rstrip("/") == root_path

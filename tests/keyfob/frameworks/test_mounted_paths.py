@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import FastAPI
 from hypercorn.middleware.dispatcher import AsyncioDispatcherMiddleware
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.middleware import DefineMiddleware
 from quart import Quart
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 
 from keyfob import APIKeyMiddleware
 from keyfob.asgi.routes import ways_of
@@ -101,6 +103,39 @@ async def test_litestars_middleware_stands_behind_root_path(here: Installation, 
     ):
         whole = root_path + path
         assert expected == (await ask(app, whole, headers, root_path=root_path)).status, path
+
+
+async def ran(_: Any) -> PlainTextResponse:
+    return PlainTextResponse("ran")
+
+
+@pytest.mark.cases("FF-30")
+@pytest.mark.parametrize("root_path", ["", "/api", "/api/", "//api//"])
+async def test_a_final_slash_of_root_path_is_none_below_a_mount(
+    here: Installation, guard: Guard, root_path: str
+) -> None:
+    """A mount puts its own path behind it, so that the slash stands in the middle: everything was refused."""
+    inner = guard(Starlette(routes=[Route("/", ran), Route("/items", ran)]), {"GET /items": [], "GET /": PUBLIC})
+    app, key = Starlette(routes=[Mount("/m", inner)]), await here.issue("items:read")
+
+    assert 200 == (await ask(app, f"{root_path}/m/items", key.headers, root_path=root_path)).status
+    assert 401 == (await ask(app, f"{root_path}/m/items", root_path=root_path)).status
+    assert 200 == (await ask(app, f"{root_path}/m/", root_path=root_path)).status
+    assert 400 == (await ask(app, f"{root_path}/m//items", key.headers, root_path=root_path)).status
+
+
+@pytest.mark.cases("FF-30")
+async def test_a_final_slash_of_fastapis_own_root_path_is_none(here: Installation) -> None:
+    """FastAPI puts it into the scope before its middleware is asked: /items was refused, and /api/items was not."""
+    app = FastAPI(openapi_url=None)
+    app.root_path = "/api/"  # the argument of that name is deprecated
+    app.get("/items")(lambda: "items")
+    app.add_middleware(APIKeyMiddleware, **here.options, rules={"GET /items": []})
+    key = await here.issue("items:read")
+
+    for path in ("/items", "/api/items"):
+        assert 200 == (await ask(app, path, key.headers)).status
+        assert 401 == (await ask(app, path)).status
 
 
 @pytest.mark.cases("FF-67")

@@ -7,14 +7,13 @@ import json
 import pickle
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from keyfob.gate.known_key import Entry
 from keyfob.gate.verdict import Reason
 from keyfob.keys.record import Creator, KeyRecord
-
 
 NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
 KEY = KeyRecord("7Qx2mB9tKd03LpWz", "CI", "api", "a", "paid", (), NOON, Creator("cli", None, "ada"))
@@ -44,7 +43,7 @@ def test_a_grant_can_be_copied_and_sent_like_any_other_value(own: dict[str, Any]
     for copied in (copy.deepcopy(grant), pickle.loads(pickle.dumps(grant))):  # noqa: S301 - one of our own
         assert grant == copied
         with pytest.raises(TypeError, match="for reading only"):
-            copied.metadata["a"] = 3
+            copied.metadata["a"] = 3  # type: ignore[index]
     with pytest.raises(TypeError, match="for reading only"):
         grant.metadata.update(a=3)  # type: ignore[attr-defined]
 

@@ -61,7 +61,13 @@ def test_methods_are_read() -> None:
     assert frozenset({"GET"}) == compiled("GET /items", []).methods
     assert frozenset({"GET", "POST", "WS"}) == compiled("GET,POST,WS /items", []).methods
     assert frozenset({"GET"}) == compiled("GET   /items", []).methods
+    assert frozenset({"GET"}) == compiled(" GET\t/items ", []).methods
     assert frozenset() == compiled("/items", []).methods
+
+
+def test_blanks_around_a_path_are_none_of_it() -> None:
+    """They are seen by nobody, and such a rule would match nothing."""
+    assert compiled("/items", []).template == compiled(" /items ", []).template == compiled("GET /items ", []).template
 
 
 def test_permissions_named_are_listed_once_each() -> None:
@@ -122,6 +128,9 @@ BAD_TARGETS = [
     ("GET /docs/{p:path}/", "slash after it"),
     ("GET /items/*", "{name:path}"),
     ("GET /**", "{name:path}"),
+    ("GET /items/<id>", "{name}"),
+    ("GET /items/<int:id>", "{name}"),
+    ("/items/:id/parts", "{name}"),
 ]
 
 
