@@ -84,13 +84,7 @@ class APIKeyMiddleware:
             report_shared(self.gate.rules)
         on_refusal = settings.on_refusal if runtime is None else options.get("on_refusal")
         form = None if on_refusal is None else ApplicationForm(on_refusal, settings.credential_headers)
-        self._denial_log = DenialLog(
-            self.stats,
-            self.runtime.usage,
-            self.runtime.addresses,
-            settings.on_denied,
-            foreign_forms=self.runtime.foreign_forms,
-        )
+        self._denial_log = _denial_log(self.runtime)
         self._refusals = DenialResponses(settings.realm, form=form, route_log=self._denial_log.tell_route)
         self._observes = runtime is None and settings.mode == "observe"
         self._closes_streams = settings.close_on_revoke
@@ -197,6 +191,11 @@ class APIKeyMiddleware:
 
     def _compare_with_routes(self) -> None:
         compare_with_routes(self.app, self.gate, self._app_prefix)
+
+
+def _denial_log(runtime: Runtime) -> DenialLog:
+    on_denied, forms = runtime.settings.on_denied, runtime.foreign_forms
+    return DenialLog(runtime.stats, runtime.usage, runtime.addresses, on_denied, foreign_forms=forms)
 
 
 def _dressed(send: Send, varies_by: bytes | None, announcement: Sequence[Header] | None) -> Send:
