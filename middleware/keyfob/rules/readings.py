@@ -93,7 +93,7 @@ class Readings:
         """
         if scope["type"] == "http" and not is_method(scope["method"]):
             return BAD_METHOD
-        if (root_path := scope.get("root_path") or "").endswith("/") or "//" in root_path:
+        if _is_untidy(scope.get("root_path") or ""):
             _tidy_root_path(scope)
         if self._router.mounted_at is not None:
             scope = {**scope, "path": self._router.as_read(scope["path"]), "root_path": ""}
@@ -113,12 +113,12 @@ class Readings:
 
     def is_decided_by(self, method: str | None, path: str, root_path: str) -> bool:
         """Whether these three decide about a request whose path came without escapes, so that it can be remembered."""
-        is_plain = not root_path.endswith("/") and not any(sign in path for sign in _DOUBTFUL)
+        is_plain = not _is_untidy(root_path) and not any(sign in path for sign in _DOUBTFUL)
         return is_plain and method not in TWO_PATHS and bool(self._routed(path, root_path))
 
     def _find(self, method: str | None, path: str, root_path: str) -> Match | None:
         """Return the rule for what these three decide, or LOOK_CLOSER. *method* is None for a WebSocket."""
-        if root_path.endswith("/"):
+        if _is_untidy(root_path):
             return LOOK_CLOSER
         if method is not None and not is_method(method):
             return BAD_METHOD
@@ -252,6 +252,11 @@ def destination_of(headers: Iterable[tuple[bytes, bytes]], *, encoded_slash: boo
 def _with_needless(raw: str) -> str:
     """Decode the path *raw*, but for escapes that nobody has to write."""
     return "".join(part if _NEEDLESS.fullmatch(part) else unquote(part) for part in _NEEDLESS.split(raw))
+
+
+def _is_untidy(root_path: str) -> bool:
+    """Whether a slash at its end or in its midst is one too many."""
+    return root_path.endswith("/") or "//" in root_path
 
 
 def _tidy_root_path(scope: Scope) -> None:

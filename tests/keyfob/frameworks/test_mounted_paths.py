@@ -125,6 +125,23 @@ async def test_a_final_slash_of_root_path_is_none_below_a_mount(
 
 
 @pytest.mark.cases("FF-30")
+async def test_the_application_sees_one_root_path_however_often_it_is_asked(guard: Guard) -> None:
+    """What is remembered of a request is no reason to hand on the next one as it came."""
+    seen: list[str] = []
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["root_path"])
+        await PlainTextResponse("ran")(scope, receive, send)  # type: ignore[arg-type] # Litestar's types of the same
+
+    app = guard(inner, {"GET /items": PUBLIC})
+    for root_path in ("/a//b", "/a/b/"):
+        for _ in range(3):
+            assert 200 == (await ask(app, f"{root_path}/items", root_path=root_path)).status
+
+    assert ["/a/b"] * 6 == seen
+
+
+@pytest.mark.cases("FF-30")
 async def test_a_final_slash_of_fastapis_own_root_path_is_none(here: Installation) -> None:
     """FastAPI puts it into the scope before its middleware is asked: /items was refused, and /api/items was not."""
     app = FastAPI(openapi_url=None)
