@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = "kept"
 _WITH_FORM: Final = ("/keys/new", "/duplicate", "/edit")
-_ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete", "/replace")
+_ASKING_AGAIN: Final = (*_WITH_FORM, "/settings", "/disable", "/delete", "/replace", "/remove", "/offboard")
 _MOST_KEPT: Final = 16_000  # characters; escaped once more it still fits into a form
 _NOT_KEPT: Final = {TOKEN, "preset"}
 _PLACE: Final = re.compile(r"/people/[^/]+|/sessions")  # the page whose forms are sent below it

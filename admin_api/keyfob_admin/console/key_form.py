@@ -13,7 +13,7 @@ from keyfob_admin.console import metadata_text
 from keyfob_admin.console.limit_choices import KEEP as KEEP_RAISED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from keyfob.errors import Refused
     from keyfob.keys.record import KeyRecord
@@ -122,25 +122,36 @@ class KeyForm:
 
     def meaning(self, now: datetime) -> dict[str, object]:
         """Give the fields as the lifecycle takes them. Raises Invalid for a date that is none."""
-        fields: dict[str, object] = {
-            "name": self.name,
-            "description": self.description,
-            "ip_allow": self.addresses.replace(",", " ").split(),
-            "metadata": metadata_text.read(self.metadata, self.had_metadata),
-            "external_id": self.external_id or None,
-        }
-        return fields if self.expires == KEEP else {**fields, "expires_at": self._expiry(now)}
+        return {name: read() for name, read in self._fields(now).items()}
 
     def mistakes(self, now: datetime, *, choosing: bool) -> list[Mistake]:
         """Everything that is wrong before any key is made; *choosing* demands a decision on permissions."""
+        fields: dict[str, object] = {}
+        unread: list[Mistake] = []
+        for name, read in self._fields(now).items():
+            try:
+                fields[name] = read()
+            except Invalid as invalid:
+                unread += mistakes_of(invalid)
         found: list[Mistake] = []
         try:
-            clean_fields(self.meaning(now), now=now)
+            clean_fields(fields, now=now)
         except Invalid as invalid:
             found += mistakes_of(invalid)
+        found += unread
         if choosing and not self.permissions and not self.no_permissions:
             found.append(Mistake("permissions", CHOOSE))
         return found
+
+    def _fields(self, now: datetime) -> dict[str, Callable[[], object]]:
+        fields: dict[str, Callable[[], object]] = {
+            "name": lambda: self.name,
+            "description": lambda: self.description,
+            "ip_allow": self.addresses.replace(",", " ").split,
+            "metadata": lambda: metadata_text.read(self.metadata, self.had_metadata),
+            "external_id": lambda: self.external_id or None,
+        }
+        return fields if self.expires == KEEP else {**fields, "expires_at": lambda: self._expiry(now)}
 
     def _expiry(self, now: datetime) -> datetime | None:
         if self.expires in PERIODS:

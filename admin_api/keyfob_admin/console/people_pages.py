@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from keyfob.errors import Invalid, LastOwner
+from keyfob.errors import Invalid, LastOwner, NotFound
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.people.offboarding import KEEP, TRANSFER
 from keyfob.management.people.people import PeopleSearch
 from keyfob.people.record import Source
+from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import covers
 from keyfob.store.contract.key_store import TEAM_OWNER
 from keyfob_admin.console.owners import meant, owners
@@ -115,6 +116,33 @@ async def set_role(page_request: PageRequest) -> Response:
     except (Invalid, LastOwner) as refused:
         return await _person_page(page_request, _mistakes(refused))
     return page_request.goes_to(page_request.url(_path(page_request), done="role"))
+
+
+async def confirm_removal(page_request: PageRequest) -> Response:
+    """Say what ends with the membership, before it does. Raises NotFound for no member of the team."""
+    page_request.actor.demand("people:write")
+    person = await page_request.runtime.people.get(_id(page_request), actor=page_request.actor)
+    role = person.role_in(page_request.team.id)
+    if role is None:
+        raise NotFound("this person is no member of the team")
+    types = page_request.runtime.catalogue.key_types
+    ending = [name for name, key_type in types.items() if key_type.ends_with_owner]
+    return page_request.page(
+        "remove.html",
+        person=person,
+        role=_labels(page_request).get(role, role),
+        stopping=sum([await _owned(page_request, person.id, name) for name in ending]),
+        admin_keys=await _owned(page_request, person.id, ADMIN),
+        owned=await _owned(page_request, person.id),
+    )
+
+
+async def _owned(page_request: PageRequest, person_id: str, key_type: str | None = None) -> int:
+    """How many keys of the team that could be used belong to the person, as far as the visitor may see keys."""
+    if page_request.lacks("keys:read"):
+        return 0
+    search = KeySearch(page_request.team.id, owner=person_id, key_type=key_type, state="active", page_size=1)
+    return (await page_request.runtime.lifecycle.list_keys(search, actor=page_request.actor)).total or 0
 
 
 async def remove(page_request: PageRequest) -> Response:

@@ -176,6 +176,7 @@ CLOSED: Final[Sequence[Row]] = (
     ("POST", "/people/invite", people_pages.invite),
     ("GET", _PERSON, people_pages.show_person),
     ("POST", f"{_PERSON}/role", people_pages.set_role),
+    ("GET", f"{_PERSON}/remove", people_pages.confirm_removal),
     ("POST", f"{_PERSON}/remove", people_pages.remove),
     ("POST", f"{_PERSON}/invite", people_pages.invite_again),
     ("POST", f"{_PERSON}/link", people_pages.new_link),

@@ -38,7 +38,7 @@ WITHOUT_A_KEY = {
 async def walk(page: Page, shared: LiveConsole, look: Renderer) -> None:
     """Go to every page and every state of it, and *look* at each."""
     key, gone, person = await make_keys(shared)
-    of_person = {"person": person, "offboard": f"{person}/offboard"}
+    of_person = {"person": person, "offboard": f"{person}/offboard", "remove": f"{person}/remove"}
     for name, path in {**WITHOUT_A_KEY, **pages_of(key, gone), **of_person}.items():
         await page.goto(path)
         await look(name)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from keyfob.store.contract.key_store import Use
 from keyfob.store.contract.use_details import Source, Tally
-from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, hidden, words
+from tests.keyfob_admin.console.conftest import (
+    OTHER_TEAM,
+    LiveConsole,
+    Visitor,
+    change,
+    hidden,
+    installed,
+    running,
+    words,
+)
+from tests.keyfob_admin.console.people import closing, joined
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["closing"]  # a fixture of these tests
 
 
 def micros(at: datetime) -> int:
@@ -80,3 +97,29 @@ def test_a_disabled_key_says_since_when_and_who_tries_it(visitor: Visitor, live:
     use = Use(None, None, {}, {at.date(): 14}, tried)
     change(live.installation, lambda runtime: runtime.store.add_usage({key.id: use}))
     assert "14 requests refused since, from 198.51.100.7." in words(visitor.get(f"/keys/{key.id}").text)
+
+
+def test_what_ends_with_a_membership_is_said_before(tmp_path: Path) -> None:
+    """The question names the role and counts the keys that stop, the admin keys and the others; it changes nothing."""
+    leaving = {"api": {"when_owner_leaves": "disable"}}
+    installation = asyncio.run(installed(tmp_path, key_types=leaving))
+    with running(installation) as url:
+        live = LiveConsole(url, installation)
+        ben, visitor = joined(live, "ben@example.com", "team_admin")
+        for name in ("one", "two"):
+            visitor.send_form("/keys/new?type=api", name=name, permission="items:read")
+        live.make("laptops", key_type="computer", owner=ben.id)
+        live.make("root of ben", key_type="admin", permissions=("keys:read",), owner=ben.id)
+        _, ana = joined(live, "ana@example.com", "owner")
+        said = words(ana.get(f"/people/{ben.id}/remove").text)
+        for part in (
+            "Remove 'ben@example.com' from acme? The role Team admin in acme ends now. Roles in other teams stay.",
+            "2 keys stop working now. Keys of their types end with their owner's membership.",
+            "1 admin key of acme belongs to ben@example.com. What can do more than the other roles is disabled.",
+            "1 other key goes on working, with the same owner. Cancel Remove from team",
+        ):
+            assert part in said
+        assert "Remove from team…" in words(ana.get(f"/people/{ben.id}").text)
+        assert 404 == ana.get(f"/people/{ben.id}/remove?team={OTHER_TEAM}").status_code
+        assert 303 == ana.send_form(f"/people/{ben.id}/remove").status_code
+        assert 3 == words(ana.get("/keys").text).count(" Disabled ") - 1  # the filter has the word, too

@@ -44,6 +44,14 @@ def test_every_mistake_is_said_at_once(visitor: Visitor) -> None:
     assert all(part in said for part in ("Enter a name", "nowhere isn't", "in the future", "Choose at least one"))
 
 
+def test_what_cannot_be_read_hides_no_other_mistake(visitor: Visitor) -> None:
+    """Metadata without a colon and a day that is none are said together with everything else."""
+    wrong = {"name": "", "addresses": "nowhere", "metadata": "no colon", "expires": "date", "expires_on": "31.1.2027"}
+    said = words(visitor.send_form(NEW, **wrong).text)
+    parts = ("Enter a name", "nowhere isn't", "Write one name and value a line", "Enter the last day", "Choose at least")
+    assert [] == [part for part in parts if part not in said]
+
+
 def test_nobody_grants_more_than_they_hold(live: LiveConsole) -> None:
     """Who lacks a permission is told so in the console's words, and no key is made."""
     _, secret = live.make("some", key_type="admin", permissions=("keys:read", "keys:write", "items:read"))

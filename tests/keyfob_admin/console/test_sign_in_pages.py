@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 
@@ -37,6 +38,16 @@ def test_a_wrong_key_does_not(live: LiveConsole, key: str) -> None:
         assert 401 == answer.status_code
         assert "That admin key isn't valid." in words(answer.text)
         assert not is_in(visitor)
+
+
+def test_only_the_field_that_was_wrong_is_marked(live: LiveConsole) -> None:
+    """A wrong admin key leaves the address and the passphrase unmarked, and the other way round; a used link all."""
+    marked = r'<input id="(\w+)"[^>]* aria-invalid="true"'
+    with Visitor(live.url) as visitor:
+        assert ["key"] == re.findall(marked, visitor.sign_in("nonsense").text)
+        person = visitor.send_form("/login", email="ana@example.com", passphrase="nothing like it")
+        assert ["email", "passphrase"] == re.findall(marked, person.text)
+        assert [] == re.findall(marked, visitor.get("/login/link/used").text)
 
 
 def test_other_keys_do_not(live: LiveConsole) -> None:
