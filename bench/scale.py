@@ -42,8 +42,8 @@ SOUGHT = {
     "no key": "nothing like it",
     "no key, of common parts": "checkout staging 99999",
     "no name, two letters": "zq",
-    "one key, two signs": "q+",
-    "no key, two signs": "+q",
+    "one key, two characters": "q+",
+    "no key, two characters": "+q",
 }
 
 
@@ -78,7 +78,7 @@ async def _grow(
     """Let one database grow from size to size, and put what is found at each into *measured*."""
     async with installation(folder, url=url) as here:
         issuer = KeyIssuer(lambda: here.signing, here.pool, CHEAP, "kf", persist_digests=True)
-        await here.issue("items:read", name=f"a name with {SOUGHT['one key, two signs']} in it")
+        await here.issue("items:read", name=f"a name with {SOUGHT['one key, two characters']} in it")
         there, filling, texts = 0, 0.0, list[str]()
         for size in sizes:
             if (size - there) * filling / 1e6 > LONGEST:
