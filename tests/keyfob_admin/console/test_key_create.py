@@ -48,7 +48,13 @@ def test_what_cannot_be_read_hides_no_other_mistake(visitor: Visitor) -> None:
     """Metadata without a colon and a day that is none are said together with everything else."""
     wrong = {"name": "", "addresses": "nowhere", "metadata": "no colon", "expires": "date", "expires_on": "31.1.2027"}
     said = words(visitor.send_form(NEW, **wrong).text)
-    parts = ("Enter a name", "nowhere isn't", "Write one name and value a line", "Enter the last day", "Choose at least")
+    parts = (
+        "Enter a name",
+        "nowhere isn't",
+        "Write one name and value a line",
+        "Enter the last day",
+        "Choose at least",
+    )
     assert [] == [part for part in parts if part not in said]
 
 
