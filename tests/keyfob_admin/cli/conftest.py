@@ -46,7 +46,7 @@ class Said:
         return json.loads(line)
 
 
-def typed(*arguments: str, stdin: str = "") -> Said:
+def typed(*arguments: str, stdin: str | bytes = "") -> Said:
     """Run a command in this process. What is no failure of its own but a mistake of ours is raised."""
     result = CliRunner().invoke(main, arguments, input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

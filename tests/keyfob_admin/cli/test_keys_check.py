@@ -20,7 +20,7 @@ def made_up(prefix: str = "kf") -> str:
     ).text
 
 
-def check(text: str, *arguments: str) -> tuple[int, dict[str, object]]:
+def check(text: str | bytes, *arguments: str) -> tuple[int, dict[str, object]]:
     said = typed("keys", "check", "-", "--json", *arguments, stdin=text)
     return said.code, said.data
 
@@ -53,6 +53,21 @@ def test_anything_else_is_no_key(folder: Path, text: str) -> None:
 def test_white_space_around_a_key_is_the_shells(home: Home) -> None:
     """A line break after the key, as `echo` sends one, is not part of it."""
     assert 0 == check(f" {home.admin_key}\r\n\n")[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_ff_32_a_key_in_a_file_of_windows_is_read(folder: Path, encoding: str) -> None:
+    """A byte order mark is seen by nobody, so it makes no key wrong."""
+    assert 0 == check(made_up().encode(encoding))[0]
+
+
+@pytest.mark.parametrize("around", ["Bearer %s", '"%s"', "Authorization: Bearer %s", "%s # for CI", "KEY=%s", "%s\n%s"])
+def test_what_stands_around_a_key_is_said(folder: Path, around: str) -> None:
+    """Whoever pastes more than the key is told so, and not that it does not begin as it does."""
+    code, told = check(around.replace("%s", made_up()))
+
+    assert (3, "surrounded") == (code, told["reason"])
+    assert "send the key alone" in str(told["detail"])
 
 
 def test_with_a_configuration_it_is_asked(home: Home) -> None:

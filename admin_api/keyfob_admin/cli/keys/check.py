@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import click
 from keyfob.gate.verdict import Denied, Reason
 from keyfob.keys.foreign import ForeignForms
 from keyfob.keys.format import parse_key
+from keyfob.keys.scan import Form, mentions
 from keyfob_admin.cli.context import run_with_context, settings_if_any
 from keyfob_admin.cli.exit_codes import Exit
 from keyfob_admin.cli.options import Command, as_json_option
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from keyfob_admin.cli.context import CliContext
 
 LONGEST_INPUT = 64 * 1024  # characters; more is no key, and is not read
+_UTF_16 = BOM_UTF16_LE, BOM_UTF16_BE
 
 ON_ARGV = (
     "send the key to stdin, as in `keyfob keys check - < file`: a command line stays in the shell's history, and "
@@ -89,7 +92,8 @@ def _read() -> str:
     """Read one key; from a person, without showing it."""
     if sys.stdin.isatty():
         return getpass.getpass("Key: ").strip()
-    return sys.stdin.buffer.read(LONGEST_INPUT).decode("utf-8", "replace").strip()
+    sent = sys.stdin.buffer.read(LONGEST_INPUT)
+    return sent.decode("utf-16" if sent.startswith(_UTF_16) else "utf-8-sig", "replace").strip()  # as Windows saves it
 
 
 def _look_at(text: str, prefix: str) -> Finding:
@@ -101,6 +105,8 @@ def _look_at(text: str, prefix: str) -> Finding:
         return Finding(None, "nothing was sent to stdin", reason="empty")
     if re.fullmatch(rf"{prefix}_[a-z][a-z0-9]{{1,15}}_[0-9A-Za-z]{{16}}_[0-9A-Za-z]{{64}}", text):
         return Finding(None, "it looks mistyped: its checksum is wrong", reason="mistyped")
+    if any(mention.form is Form.WHOLE and mention.is_ours for mention in mentions(text, prefix=prefix)):
+        return Finding(None, "it holds a key and something around it: send the key alone", reason="surrounded")
     if re.match(rf"{prefix}_[a-z]", text):
         return Finding(
             None, f"it looks mistyped or cut off: {len(text)} characters, not as a key is", reason="mistyped"
