@@ -189,8 +189,8 @@ async def _person(context: CliContext, text: str) -> Person:
     """Find the one person with this e-mail address or id. Raises NotFound, and Fault if there are several."""
     table = context.store.people
     by_id = await table.one(text) if text.isascii() and text.isalnum() else None
-    emails = await table.of_email(text) if text.isprintable() else []
-    found = [by_id] if by_id else [one for one in emails if one.source is not Source.APP]
+    by_email = await table.of_email(text) if text.isprintable() else []
+    found = [by_id] if by_id else [one for one in by_email if one.source is not Source.APP]
     if not found:
         raise NotFound(f"there is nobody with the e-mail address or id {text}; see `keyfob people list`")
     if len(found) > 1:

@@ -188,12 +188,19 @@ def limits_store() -> Kind:
     """Accept "local", or the URL of a Valkey or Redis. No message repeats it: it may hold a password."""
 
     def check(value: object) -> str:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        if value == "local" or (parts is not None and parts.scheme in _VALKEY and parts.hostname):
+        if value == "local" or (isinstance(value, str) and _is_valkey_url(value)):
             return str(value)
         raise InvalidValue('must be "local", or a URL such as "valkey://host:6379/0"')
 
     return Kind(check)
+
+
+def _is_valkey_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in _VALKEY and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address between them, or a port that is none
+        return False
 
 
 def store_url() -> Kind:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from keyfob.errors import ConfigError, KeyfobError
 from keyfob.keyring.file import is_private
 from keyfob.keyring.states import SigningKeyState
+from keyfob.keys.foreign import ForeignForms
 from keyfob.management.keyring_rotation import KeyringRotation
 from keyfob.management.keys import KeySearch
 from keyfob.management.pagination import LARGEST_PAGE
+from keyfob.notices.signing import read_secret
+from keyfob.policy.group_rules import build_group_rules
 from keyfob.policy.permissions import covers
+from keyfob.policy.roles_config import build_roles
 from keyfob.rules.compiler import permissions_named
 from keyfob.rules.overlaps import overlapping_rules
 from keyfob.runtime.configured import catalogue_of, rules_of
@@ -51,10 +55,13 @@ def examine() -> list[Finding]:
     except (KeyfobError, Fault) as error:
         return [Finding(FAIL, "configuration", finding_of(error))]
     findings = [Finding(OK, "configuration", str(settings.path or "from the environment")), *_settings(settings)]
-    for look in (_rules, _gateways, _django, provider, _keyring_file, database_file):
+    for look in (_rules, _gateways, _people, _foreign, _notices, _django, provider, _keyring_file, database_file):
         findings += _carefully(look, settings)
-    known = {(finding.level, finding.detail) for finding in findings}  # with what to do about it
-    return findings + [one for one in asyncio.run(_installation(settings)) if (one.level, one.detail) not in known]
+    findings += asyncio.run(_installation(settings))
+    once: dict[tuple[str, str], Finding] = {}
+    for finding in findings:  # of two that are the same the first says what to do
+        once.setdefault((finding.level, finding.detail), finding)
+    return list(once.values())
 
 
 def _carefully(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
@@ -113,6 +120,33 @@ def _gateways(settings: Settings) -> Iterator[Finding]:
             fix = f"name your gateway in trusted_proxies of [forward_auth.{name}]"
             yield Finding(WARN, what, "everybody may say what was asked for, and from where", fix)
         yield Finding(OK, what, f"asks at /v1/forward-auth/{name}, from {', '.join(policy.trusted_proxies)}")
+
+
+def _people(settings: Settings) -> Iterator[Finding]:
+    """Check what `keyfob serve` needs to know of roles and groups before it starts."""
+    roles = build_roles(settings.roles, catalogue_of(settings))
+    build_group_rules(settings.memberships, roles)
+    yield from ()
+
+
+def _foreign(settings: Settings) -> Iterator[Finding]:
+    """Check the forms of other products' keys."""
+    ForeignForms(settings.foreign, settings.prefix)
+    yield from ()
+
+
+def _notices(settings: Settings) -> Iterator[Finding]:
+    """Check the files without which `keyfob serve` does not start, or sends no e-mail."""
+    for receiver in settings.notices:
+        if receiver.secret_file is not None:
+            read_secret(receiver.secret_file)
+    password = settings.smtp.password_file
+    if password is not None and any(receiver.email for receiver in settings.notices):
+        try:
+            password.read_text(encoding="ascii")
+        except ValueError:
+            fix = "write it in ASCII: SMTP sends no other characters"
+            yield Finding(WARN, "notices", f"{password} holds a password that cannot be sent", fix)
 
 
 def _django(settings: Settings) -> Iterator[Finding]:
