@@ -40,6 +40,12 @@ WHOLE_KEY = (
 )
 
 
+WHOLE_FOREIGN_KEY = (
+    "this is a whole key of the kind that was imported; `keyfob keys find -` reads it from stdin and shows its id. "
+    "Your shell keeps what you typed in its history, so replace that key if it is in use"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CliContext:
     """An installation, opened for one command. Whoever runs the command may do everything."""
@@ -83,6 +89,9 @@ class CliContext:
     def key_id(self, text: str) -> str:
         """Read a key's id, in either form. Raises NotFound, and UsageError for a whole key."""
         found = key_id_of(text, self.settings.prefix)
+        forms = self.runtime.foreign_forms
+        if found is None and forms is not None and forms.fits(text.encode("utf-8", "replace")):
+            raise click.UsageError(WHOLE_FOREIGN_KEY)
         if found is None:
             raise NotFound(
                 f"{text!r} is not a key's id: an id is 16 characters, alone or after {self.settings.prefix}_<type>_"

@@ -167,7 +167,7 @@ def _summary(person: Person, result: Offboarding, *, would: bool) -> str:
     )
     disabled = sum(key.is_disabled for key in result.keys)
     verb = "would leave" if would else "has left"
-    return f"{person.name} ({person.email}) {verb}: {ended}; of {len(result.keys)} keys, {disabled} are disabled."
+    return f"{_called(person)} {verb}: {ended}; of {len(result.keys)} keys, {disabled} are disabled."
 
 
 @people.command("sign-in-link")
@@ -200,11 +200,16 @@ async def _person(context: CliContext, text: str) -> Person:
     return found[0]
 
 
+def _called(person: Person) -> str:
+    """Name the person with what tells them from others of that name."""
+    return f"{person.name} ({person.email or person.id})"
+
+
 def _tell(person: Person, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(shown_person(person))
     else:
-        say(f"{person.name} ({person.email}) {what}.")
+        say(f"{_called(person)} {what}.")
 
 
 def _tell_link(context: CliContext, made: Invitation, url: str | None, *, as_json: bool) -> None:
@@ -216,7 +221,7 @@ def _tell_link(context: CliContext, made: Invitation, url: str | None, *, as_jso
         print_json(views.Invitation(shown_person(person), link, made.expires_at))
         return
     roles = ", ".join(f"{one.role} in the team {one.team}" for one in person.memberships)
-    say(f"{person.name} ({person.email}) is {roles or 'in no team'}.")
+    say(f"{_called(person)} is {roles or 'in no team'}.")
     if link is None:
         say("They sign in as before, so there is no link.")
         return

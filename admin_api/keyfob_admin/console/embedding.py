@@ -73,7 +73,10 @@ def _fits(value: object, pattern: re.Pattern[str]) -> bool:
 def _is_address(text: object) -> bool:
     if not isinstance(text, str) or not text.isascii() or not text.isprintable():
         return False
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets without an address between them
+        return False
     return _PATH.fullmatch(text) is not None or (parts.scheme in {"http", "https"} and bool(parts.netloc))
 
 

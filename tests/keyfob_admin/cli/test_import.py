@@ -201,6 +201,16 @@ def test_a_bad_line_is_named_and_keeps_no_other_out(legacy: Home) -> None:
     assert (0, True) == (again.code, "0 keys were imported, 1 were there already" in again.err)
 
 
+@pytest.mark.parametrize("command", [["keys", "show"], ["keys", "disable"], ["audit", "tail", "--key"]])
+def test_an_imported_key_in_the_place_of_an_id_is_not_repeated(legacy: Home, command: list[str]) -> None:
+    """Like a key of ours; it is said how to find its id."""
+    bring(legacy, {"name": "good", "key": KEY, "permissions": ["items:read"]})
+    refused = typed(*command, KEY)
+
+    assert (2, True) == (refused.code, "`keyfob keys find -`" in refused.err)
+    assert KEY not in refused.out + refused.err
+
+
 def test_a_dry_run_changes_nothing(legacy: Home) -> None:
     """It says what would be imported, and what would fail, as JSON for scripts."""
     lines = {"name": "a", "key": KEY}, {"name": "b", "key": "no"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyfob.management.actor import Actor
+from keyfob.people.app_person import AppPerson
+from keyfob.runtime.runtime import Runtime
 from tests.keyfob_admin.cli.conftest import typed
 
 if TYPE_CHECKING:
@@ -128,3 +132,25 @@ def test_what_cannot_be_is_one_line(home: Home, arguments: list[str], code: int)
     refused = typed("people", *arguments)
 
     assert (code, "", 1) == (refused.code, refused.out, len(refused.err.splitlines()))
+
+
+def test_somebody_without_an_address_is_named_by_id(home: Home) -> None:
+    """The users of an application need none, and two of them may have one name."""
+
+    async def open_page() -> str:
+        runtime = Runtime(home.settings)
+        try:
+            await runtime.ready()
+            given = AppPerson("u1", "Ann", None, "default")
+            made = await runtime.page_sessions.create(
+                given, "https://app.example.com/", actor=Actor.command_line("operator")
+            )
+            return made.person.id
+        finally:
+            await runtime.stop()
+
+    home.configure(lambda text: text + '\n[page]\nreturn_urls = ["https://app.example.com"]\n')
+    ann = asyncio.run(open_page())
+
+    for arguments in (["set-role", ann, "--role", "team_admin"], ["offboard", ann, "--keys", "keep", "--yes"]):
+        assert f"Ann ({ann}) has " in typed("people", *arguments).err

@@ -24,6 +24,7 @@ WRONG = [
     {"stylesheet": "/own css"},
     {"login_url": "javascript:alert(1)"},
     {"login_url": "//evil.example"},
+    {"login_url": "https://[evil.example/login"},
     {"login_url": "login"},
     {"login_url": ""},
     {"login_url": "/login\r\nSet-Cookie: a=b"},

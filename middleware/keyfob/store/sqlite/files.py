@@ -162,6 +162,13 @@ class QuietConnection(aiosqlite.Connection):
     messages. Here they are given a function without arguments that returns nothing.
     """
 
+    stopping: asyncio.Future[Any] | None = None  # done when the thread has ended
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """End the thread, and keep what tells when that is done: aiosqlite itself does not wait after a failure."""
+        self.stopping = super().stop()
+        return self.stopping
+
     async def write(self, *statements: tuple[str, Sequence[object] | Mapping[str, object]]) -> list[Any]:
         """Run *statements* in one transaction and one call to the thread, as soon as no other process is writing.
 
@@ -230,7 +237,12 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
 async def open_connection(path: Path, pragmas: tuple[str, ...]) -> QuietConnection:
     """Open *path*, which must exist, with every pragma applied."""
     connection = _in_daemon_thread(path)
-    _ = await connection
+    try:
+        _ = await connection
+    except BaseException:
+        if connection.stopping is not None:  # its thread would else look for an event loop that may have ended
+            await asyncio.wait([connection.stopping], timeout=BUSY_TIMEOUT)
+        raise
     try:
         for pragma in pragmas:
             await connection.execute_fetchall(pragma)

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.opening import open_store
+from keyfob.store.sqlite.files import READER, open_connection
 from keyfob.store.sqlite.store import SQLiteStore
 from tests.keyfob.store.samples import KEY, SIGNING_KEY, adding, appending, event
 from tests.keyfob.store.sqlite.on_sqlite import opened, path, store
@@ -101,3 +105,36 @@ class TestOpening:
         """Where the folder is missing, the error says which file could not be made."""
         with pytest.raises(ConfigError, match=r"keys\.db"):
             opened(tmp_path / "missing" / "keys.db", create=True)
+
+
+def test_a_connection_that_cannot_be_opened_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread has ended before the failure is told, so that it reports nothing to an event loop that is gone."""
+    left: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", left.append)
+    is_over = threading.Event()
+
+    async def fail() -> None:
+        with pytest.raises(sqlite3.OperationalError):
+            _ = await open_connection(tmp_path / "nowhere" / "keys.db", READER)
+
+    def be_busy() -> None:
+        while not is_over.is_set():
+            sum(range(100))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads take turns as on a machine with much to do
+    busy = [threading.Thread(target=be_busy) for _ in range(3)]
+    try:
+        for thread in busy:
+            thread.start()
+        for _ in range(100):
+            asyncio.run(fail())
+    finally:
+        is_over.set()
+        for thread in busy:
+            thread.join()
+        sys.setswitchinterval(before)
+
+    assert [] == left
