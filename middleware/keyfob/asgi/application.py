@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.routing import BaseRoute, Host, Mount
 
-from keyfob.asgi.wrapped import inner_of
+from keyfob.asgi.wrapped import inner_of, kept_by
 from keyfob.errors import ConfigError
 from keyfob.rules.readings import Router
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DEEPEST: Final = 64  # middleware around one another
+_MOST_LOOKED_AT: Final = 256  # objects, where nobody knows what they are
 _INSIDE: Final = (
     "app",
     "asgi_app",
@@ -67,6 +68,8 @@ def router_of(app: object, app_prefix: str = "") -> Router:
     if seen is not None and seen.text.endswith("/"):
         raise ConfigError(f"the application takes off {seen.setting}: leave out the slash at its end")
     routes = routes_of(layers)
+    if seen is None and not app_prefix:
+        _check_hidden(layers[-1])
     if not app_prefix:
         _check_mounted(routes or (), seen.text if seen else "")
     is_falcon, mounts = any(is_of(layer, "falcon") for layer in layers), tuple(_mounts_of(layers))
@@ -191,6 +194,28 @@ def _decodes(layers: Iterable[object]) -> bool:
         return False  # a function may read the path itself
     routes = routes_of([innermost]) or []
     return all(_decodes(list(layers_of(route.app))) for route in routes if isinstance(route, Mount | Host))
+
+
+def _check_hidden(innermost: object) -> None:
+    """Raise ConfigError if what Keyfob does not know keeps an application with a prefix, under whatever name."""
+    left, seen = [innermost], set[int]()
+    while left and len(seen) < _MOST_LOOKED_AT:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        prefix = _prefix_of(one)
+        if prefix is not None:
+            raise ConfigError(
+                f"the application takes off {prefix.setting} inside {_name_of(innermost)}, so its router may see other "
+                f'paths than the rules name: leave that out, or say app_prefix = "{prefix.text}"'
+            )
+        if not _packages(one) & _KNOWN:
+            left += kept_by(one)
+
+
+def _name_of(layer: object) -> str:
+    return str(getattr(layer, "__qualname__", type(layer).__qualname__))
 
 
 def _check_mounted(routes: Iterable[BaseRoute], root_path: str) -> None:

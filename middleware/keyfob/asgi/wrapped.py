@@ -47,6 +47,16 @@ def inner_of(app: object) -> list[object]:
             return [inner for inner in found if callable(inner) and inner is not app]
 
 
+def kept_by(app: object) -> list[object]:
+    """Return everything callable that *app* keeps, under whatever name; nothing of the application's code runs."""
+    names = [*vars(app)] if isinstance(getattr(app, "__dict__", None), dict) else []
+    names += [
+        name for kind in type(app).__mro__ for name in vars(kind) if isinstance(vars(kind)[name], MemberDescriptorType)
+    ]
+    values = (_attribute(app, name) for name in names)
+    return [*inner_of(app), *(value for value in values if callable(value) and not isinstance(value, type))]
+
+
 def _contents(cell: CellType) -> object:
     """Return what a variable of an enclosing function holds, or None before it is assigned."""
     try:
