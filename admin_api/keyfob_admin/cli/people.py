@@ -106,6 +106,8 @@ def set_role(email: str, *, team: str | None, role: str, as_json: bool) -> None:
         person, chosen = await _person(context, email), await context.team_or_only(team)
         after = await context.runtime.people.set_role(chosen, person.id, role, actor=context.actor)
         _tell(after, f"has the role {role} in the team {chosen} now", as_json=as_json)
+        if after.state is PersonState.INVITED and person.role_in(chosen) != role:
+            say(f"Their invitation no longer works; `keyfob people sign-in-link {email}` makes another link.")
 
     run_with_context(work)
 

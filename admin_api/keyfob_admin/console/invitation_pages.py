@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from keyfob.people.record import Person
     from keyfob_admin.console.page_request import PageRequest
 
-VOID_LINK: Final = "This link has already been used, or it has expired. Ask whoever sent it for a new one."
+VOID_LINK: Final = (
+    "This link doesn't work any more: it was used, it has expired, or another one took its place. "
+    "Ask whoever sent it for a new one."
+)
 
 
 async def show(page_request: PageRequest) -> Response:
