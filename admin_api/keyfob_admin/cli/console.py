@@ -18,7 +18,7 @@ from keyfob.management.keys import KeySearch
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
-from keyfob_admin.cli.options import Group, as_json_option
+from keyfob_admin.cli.options import Group, as_json_option, url_option
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.sign_in.links import LINK_LASTS, link_address, make_link
 from keyfob_admin.wire.links import DEFAULT_URL
@@ -44,7 +44,7 @@ def console() -> None:
 
 @console.command()
 @click.option("--as", "key", metavar="KEY", help="The admin key to act as. Without it: the oldest active * key.")
-@click.option("--url", metavar="URL", help=f"Where the console answers ([admin] url, or {DEFAULT_URL}).")
+@url_option
 @click.option("--open", "in_browser", is_flag=True, help="Open the link in a browser here.")
 @as_json_option
 def login(*, key: str | None, url: str | None, in_browser: bool, as_json: bool) -> None:

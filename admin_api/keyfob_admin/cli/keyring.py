@@ -144,7 +144,7 @@ def activate(*, char: str | None, yes: bool, as_json: bool) -> None:
     async def work(bench: KeyringContext) -> None:
         if not bench.keyring.entries:
             raise Fault(f"{bench.file} is missing; put your copy there, or `keyfob keyring add --new-file`")
-        entry = bench.entry(char) if char else bench.keyring.newest
+        entry = bench.keyring.newest if char is None else bench.entry(char)
         await _ask_to_activate(bench, entry, yes=yes)
         mark = await bench.keyrings.activate(entry, actor=bench.actor)
         words = f"New keys carry the entry {mark.char} now; those that carry others are good as before."

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from keyfob.config.kinds import InvalidValue
+from keyfob.config.web_kinds import web_url
+from keyfob_admin.wire.links import DEFAULT_URL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,6 +79,20 @@ def as_json_option(command: F) -> F:
 def team_option(command: F) -> F:
     """Add ``--team``."""
     return click.option("--team", metavar="TEAM", help="The team's id.")(command)
+
+
+def _read_url(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Check the address as `[admin] url` is checked: a link that leads nowhere cannot be told from a good one."""
+    try:
+        return str(web_url().check(text)) if text else None
+    except InvalidValue as wrong:
+        raise click.BadParameter(f"{wrong}.") from None
+
+
+def url_option(command: F) -> F:
+    """Add ``--url``."""
+    said = f"Where the console answers ([admin] url, or {DEFAULT_URL})."
+    return click.option("--url", metavar="URL", callback=_read_url, help=said)(command)
 
 
 def yes_option(command: F) -> F:

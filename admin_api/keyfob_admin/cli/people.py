@@ -15,7 +15,7 @@ from keyfob.people.record import PersonState, Source
 from keyfob.store.contract.key_store import TEAM_OWNER, KeyView
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
-from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, yes_option
+from keyfob_admin.cli.options import Group, as_json_option, confirm, team_option, url_option, yes_option
 from keyfob_admin.cli.output import moment, moment_cell, print_json, print_table, say
 from keyfob_admin.wire import people_views as views
 from keyfob_admin.wire.links import DEFAULT_URL, invitation_address
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from keyfob_admin.cli.context import CliContext
 
 _ID = re.compile("[0-9A-Za-z]{16}")
-_url_option = click.option("--url", metavar="URL", help=f"Where the console answers ([admin] url, or {DEFAULT_URL}).")
 _role_option = click.option("--role", required=True, metavar="ROLE", help="owner, team_admin, member, auditor …")
 
 
@@ -72,7 +71,7 @@ def _row(person: Person) -> tuple[str, ...]:
 @team_option
 @_role_option
 @click.option("--name", metavar="NAME", help="As people read it. Without it: the address.")
-@_url_option
+@url_option
 @as_json_option
 def invite(email: str, *, team: str | None, role: str, name: str | None, url: str | None, as_json: bool) -> None:
     """Give EMAIL a role in a team, and print a link, once. It works for 72 hours and sets a passphrase.
@@ -174,7 +173,7 @@ def _summary(person: Person, result: Offboarding, *, would: bool) -> str:
 
 @people.command("sign-in-link")
 @click.argument("email", metavar="EMAIL")
-@_url_option
+@url_option
 @as_json_option
 def sign_in_link(email: str, *, url: str | None, as_json: bool) -> None:
     """Print a link by which the person EMAIL, or with this id, sets a new passphrase, once, within a day."""

@@ -50,6 +50,9 @@ def _read_metadata(_: click.Context, __: click.Parameter, given: tuple[str, ...]
 
 def edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
     """Apply ``--add`` and ``--remove``; removing what the key does not hold is reported as a mistake."""
+    both = sorted(set(add) & set(remove))
+    if both:
+        raise click.UsageError(f"--add and --remove contradict each other: {', '.join(both)}")
     strange = [name for name in remove if name not in held]
     if strange:
         raise click.UsageError(f"the key does not hold {', '.join(strange)}; it holds {', '.join(held) or 'nothing'}")

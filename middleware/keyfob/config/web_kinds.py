@@ -24,6 +24,7 @@ def web_url() -> Kind:
             parts is None
             or not good
             or "@" in parts.netloc
+            or " " in parts.netloc
             or parts.query
             or parts.fragment
             or not is_plain(parts.path)

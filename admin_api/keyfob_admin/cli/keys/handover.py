@@ -7,10 +7,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob_admin.cli.context import run_with_context
-from keyfob_admin.cli.options import Command, as_json_option
+from keyfob_admin.cli.options import Command, as_json_option, url_option
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.wire.links import DEFAULT_URL, handover_address
 
@@ -29,7 +30,6 @@ _expires_option = click.option(
     metavar="72h",
     help="How long the link works: 10min to 30d.",
 )
-_url_option = click.option("--url", metavar="URL", help=f"Where the console answers ([admin] url, or {DEFAULT_URL}).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,18 @@ def handover_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_link(*, handover: bool, expires_in: str, url: str | None, **others: Any) -> Any:  # noqa: ANN401 - click's
+        is_default = click.get_current_context().get_parameter_source("expires_in") is ParameterSource.DEFAULT
+        if not handover and (url is not None or not is_default):  # else the key, and not a link, would be printed
+            raise click.UsageError("--link-expires and --url go with --handover")
         return command(link=LinkOptions(expires_in, url) if handover else None, **others)
 
-    return flag(_expires_option(_url_option(with_link)))
+    return flag(_expires_option(url_option(with_link)))
 
 
 @click.command(cls=Command)
 @click.argument("key_id", metavar="ID")
 @_expires_option
-@_url_option
+@url_option
 @as_json_option
 def handover(key_id: str, *, expires_in: str, url: str | None, as_json: bool) -> None:
     """Print a new link for the pending key ID. The links before it stop working."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
+from click.core import ParameterSource
 
 from keyfob.policy.lifetimes import HOW, read_length
 from keyfob_admin.cli.context import run_with_context
@@ -81,6 +82,9 @@ def _patch(asked: _Asked) -> dict[str, object]:
         raise click.UsageError("--set and --plan contradict each other")
     if factor is not None and asked["no_raise"]:
         raise click.UsageError("--raise and --no-raise contradict each other")
+    is_default = click.get_current_context().get_parameter_source("length") is ParameterSource.DEFAULT
+    if factor is None and not is_default:
+        raise click.UsageError("--for goes with --raise")
     patch: dict[str, object] = {"limits": list(names)} if names or as_plan else {}
     if factor is not None:
         patch["limits_raised"] = {"until": _end(asked["length"]), "factor": factor}

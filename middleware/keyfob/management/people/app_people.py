@@ -96,7 +96,7 @@ class AppPeople:
             new_key_id(),
             Source.APP,
             f"{team}/{given.id}",
-            None if given.email is None else clean_email(given.email),
+            clean_email(given.email) if given.email else None,  # Django, for one, has "" for none
             clean_name(given.name),
             PersonState.ACTIVE,
             self._now(),

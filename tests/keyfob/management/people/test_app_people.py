@@ -50,6 +50,11 @@ def writing(person: Person) -> Callable[[Transaction], Awaitable[None]]:
     return work
 
 
+async def test_an_empty_address_is_none(office: Office) -> None:
+    """Frameworks write it so for whoever has none."""
+    assert (await people_of(office).known(replace(ANN, email=""))).email is None
+
+
 async def test_many_first_requests_make_one_person_and_one_team(office: Office) -> None:
     """Whoever is slower finds what the faster one made; both are recorded once."""
     new = replace(ANN, team="new", team_name="New")
