@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+settings.load_profile("ci")  # everywhere: the same examples each time, and none is too slow on a busy machine
 
 # Load, schedules, documents, many of something, and whole servers from outside, which only repeat what other tests go
 # through: to measure them takes minutes.
