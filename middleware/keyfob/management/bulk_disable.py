@@ -52,11 +52,13 @@ class BulkDisable:
         Raises:
             Forbidden, LastAdmin
             NotFound: the team, or one of *ids*, is not there or not to be seen.
-            Invalid: too many keys; neither *ids* nor *search*, or both.
+            Invalid: too many keys, or *ids* names none; neither *ids* nor *search*, or both.
         """
         actor.demand("keys:write")
         if (ids is None) == (search is None):
             raise Invalid(("/ids", "Give either ids or a filter"))
+        if ids is not None and not ids:
+            raise Invalid(("/ids", "Name at least one key"))
         told = clean_reason(reason)
         await self._listing.demand_team(team_id, actor)
         views = await self._named(team_id, ids, actor) if ids is not None else await self._found(search, actor)
