@@ -141,6 +141,7 @@ def _print_verification(found: Verification, *, as_json: bool) -> None:
         say(f"event {fault.seq}: {fault.what}")
     for difference in found.differences:
         say(f"{difference.row}: {difference.what}")
-    wrong = [f"{len(found.faults)} FAULTS"] if found.faults else []
-    wrong += [f"{len(found.differences)} ROWS DIFFER FROM IT"] if found.differences else []
+    faults, rows = len(found.faults), len(found.differences)
+    wrong = [f"{faults} {'FAULT' if faults == 1 else 'FAULTS'}"] if faults else []
+    wrong += [f"{rows} {'ROW DIFFERS' if rows == 1 else 'ROWS DIFFER'} FROM IT"] if rows else []
     say(f"{found.head.count} events, head {found.head.mac.hex()[:16]}…: {', '.join(wrong) or 'as written'}")

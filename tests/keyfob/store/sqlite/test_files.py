@@ -133,15 +133,17 @@ class TestMissing:
         await store.close()
         assert content == (path.read_bytes() if path.exists() else None)
 
-    async def test_a_database_without_tables_is_unavailable(self, path: Path) -> None:
-        """A database of another program is not taken for one without keys."""
+    async def test_a_database_of_another_program_stops_the_start(self, path: Path) -> None:
+        """It is not taken for one without keys, neither at start nor where it comes later."""
+        early = opened(path)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE other_things (name TEXT)")
-        store = opened(path)
 
         with pytest.raises(StoreUnavailable):
-            await store.find(KEY.id)
-        await store.close()
+            await early.find(KEY.id)
+        await early.close()
+        with pytest.raises(ConfigError, match="holds tables of another program"):
+            opened(path)
 
     async def test_a_database_that_comes_later_is_found(self, path: Path) -> None:
         """A worker that started too early begins to work when the database is there, change_signal included."""

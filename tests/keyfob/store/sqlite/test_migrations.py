@@ -13,7 +13,7 @@ from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.contract.key_store import KeyQuery
 from keyfob.store.opening import open_store
 from keyfob.store.sql.migrations import Step
-from keyfob.store.sqlite.migrations import SCHEMA, create_or_migrate, migrate, steps
+from keyfob.store.sqlite.migrations import SCHEMA, create_or_migrate, migrate, pending, steps
 from tests.keyfob.store.samples import NOON, adding, erasing, key, putting
 
 if TYPE_CHECKING:
@@ -124,6 +124,22 @@ async def test_keys_are_found_where_sqlite_has_no_fts5(path: Path, monkeypatch: 
     assert [0, 1, 0, 1, 1, 1, 0] == [len(views) for views in found]
     assert [] == execute(path, "SELECT 1 FROM sqlite_master WHERE sql LIKE '%fts5%'")
     await store.close()
+
+
+@pytest.mark.parametrize("tables", [["users"], ["users", "migrations"], ["meta"]])
+def test_the_database_of_another_program_is_left_as_it_is(path: Path, tables: list[str]) -> None:
+    """Its tables may have names of ours, but not all of them; nothing is added, not even a way of writing."""
+    with closing(sqlite3.connect(path)) as connection:
+        for table in tables:
+            connection.execute(f"CREATE TABLE {table} (number)")
+    path.chmod(0o644)
+    before = path.read_bytes()
+
+    for ask in (create_or_migrate, pending):
+        with pytest.raises(ConfigError, match="holds tables of another program"):
+            ask(path)
+
+    assert (before, 0o644) == (path.read_bytes(), path.stat().st_mode & 0o777)
 
 
 def test_a_changed_step_is_refused(path: Path) -> None:

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 _READY = "SELECT (SELECT max(number) FROM migrations), (SELECT min_reader FROM meta)"
+_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"
 _CONDITION = re.compile(r"^-- only (with|without) fts5$", re.MULTILINE)
 _HAS_FTS5 = "SELECT count(*) FROM pragma_module_list WHERE name = 'fts5'"
 _PATIENCE = 50  # attempts of 0.1 s: switching to WAL does not wait for locks by itself
@@ -44,10 +45,13 @@ def migrate(path: Path) -> int:
     Safe when several processes do it at once: the first does the work while the others wait.
 
     Raises:
-        ConfigError: the file system cannot do write-ahead logging, the database belongs to a newer Keyfob or its
-            steps are not those of this one.
+        ConfigError: the file system cannot do write-ahead logging, the database belongs to a newer Keyfob or to
+            another program, or its steps are not those of this one.
         sqlite3.Error: it is no database, or stays locked.
     """
+    if path.exists():
+        with closing(open_plainly(path)) as found:
+            _refuse_other_programs(found, path)  # before anything of theirs is changed
     make_private(path, exclusively=False)
     connection = open_plainly(path)
     try:
@@ -70,6 +74,7 @@ def pending(path: Path) -> list[str]:
         return [step.name for step in steps()]
     try:
         with closing(open_plainly(path)) as connection:
+            _refuse_other_programs(connection, path)
             has_ledger = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'").fetchone()[
                 0
             ]
@@ -77,6 +82,14 @@ def pending(path: Path) -> list[str]:
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"the database at {path} cannot be read: {error}") from error
     return [step.name for step in missing_steps(steps(), dict(found), path)]
+
+
+def _refuse_other_programs(connection: sqlite3.Connection, path: Path) -> None:
+    names = {name for (name,) in connection.execute(_TABLES)}
+    if names and not {"meta", "migrations"} <= names:
+        raise ConfigError(
+            f"{path} holds tables of another program; name a file of Keyfob's own (setting `store`, KEYFOB_STORE_URL)"
+        )
 
 
 def create_or_migrate(path: Path) -> None:
@@ -158,6 +171,7 @@ def check_schema_now(path: Path) -> None:
     except (sqlite3.Error, UnicodeDecodeError):  # SQLite's message may quote what is damaged
         return
     try:
+        _refuse_other_programs(connection, path)
         number, min_reader = connection.execute(_READY).fetchone()
     except (sqlite3.Error, UnicodeDecodeError, TypeError):
         return
