@@ -126,7 +126,15 @@ def litestar(wanted: Sequence[Way], ran: Ran, _: str) -> ASGIApp:
         config.openapi_config = config.logging_config = None
         return config
 
-    return Litestar(handlers, on_app_init=[quiet])  # type: ignore[return-value] # an ASGI application with its own types
+    return _Litestar(handlers, on_app_init=[quiet])
+
+
+class _Litestar(Litestar):
+    """Keeps the path as it came to the router, which writes another into the scope."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        kept: Any = {**scope, "path_sent": scope.get("path")}
+        await super().__call__(kept, receive, send)
 
 
 def _check_places(templates: Sequence[str]) -> None:
@@ -151,7 +159,7 @@ def _typed(template: str) -> str:
 
 def _litestar_handler(template: str, ran: Ran) -> Callable[..., Any]:
     async def handler(request: Request[Any, Any, Any]) -> None:
-        path, root_path = request.scope["path_sent"], request.scope.get("root_path")  # type: ignore[typeddict-item] # see `drive`
+        path, root_path = request.scope["path_sent"], request.scope.get("root_path")  # type: ignore[typeddict-item] # see `_Litestar`
         seen = path.split(root_path, maxsplit=1)[-1] if root_path else path
         ran.note(template, request.method, f"/{seen.strip('/')}")  # as its router does
 

@@ -46,6 +46,7 @@ class Setting:
 
     framework: Framework
     rules: list[Written]
+    templates: list[str]  # of all routes, those included that no rule names
     root_path: str  # the server's
     own_prefix: str  # the application's
     in_routes: str  # the prefix that is written into the routes
@@ -71,7 +72,8 @@ def prefixed(rules: Sequence[Written], prefix: str) -> dict[str, Any]:
 def build(random: Random, framework: Framework, runtime: Runtime) -> Setting | None:
     """Make a world; None where its rules cannot be meant."""
     rules, ran = world.rules(random), Ran()
-    routes = ways([(rule.template, rule.methods) for rule in rules])
+    routes = ways([*((rule.template, rule.methods) for rule in rules), *world.unnamed(random, rules)])
+    templates = [way.template for way in routes]
     random.shuffle(routes)
     place = random.choice(["around", "around", "in a mount", "around a mount", "stripped by hand"])
     own = random.choice(["", "/auth", "/a"]) if framework.sets_prefix and place == "around" else ""
@@ -98,7 +100,8 @@ def build(random: Random, framework: Framework, runtime: Runtime) -> Setting | N
         guarded.gate.use(router_of(app, "/auth"))
     if place == "in a mount":
         guarded = Starlette(routes=[Mount("/m", guarded)])
-    return Setting(framework, rules, root_path, own, whole if framework.ignores_root else "", place, guarded, ran)
+    in_routes = whole if framework.ignores_root else ""
+    return Setting(framework, rules, templates, root_path, own, in_routes, place, guarded, ran)
 
 
 class Stripping:
@@ -111,7 +114,7 @@ class Stripping:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(f"{self._prefix}/"):
             path = scope["path"][len(self._prefix) :]
-            scope = {**scope, "path": path, "path_sent": path}
+            scope = {**scope, "path": path}
             if scope.get("raw_path", b"").startswith(self._prefix.encode()):
                 scope["raw_path"] = scope["raw_path"][len(self._prefix) :]
         await self.app(scope, receive, send)
@@ -119,7 +122,8 @@ class Stripping:
 
 def scope_of(random: Random, setting: Setting, asked: Asked, holder: Holder) -> Scope:
     """The scope as a server makes it of the target."""
-    target = ("/m" if "mount" in setting.place else "") + asked.target
+    alone = random.random() < 0.04  # nothing but the prefixes
+    target = ("/m" if "mount" in setting.place else "") + ("/" if alone else asked.target)
     if setting.own_prefix and random.random() < 0.7:
         target = setting.own_prefix + target
     raw = target.partition("?")[0].encode()
@@ -128,6 +132,8 @@ def scope_of(random: Random, setting: Setting, asked: Asked, holder: Holder) -> 
         raw = root_path.encode() + raw
     elif root_path and random.random() < 0.7:
         raw = root_path.rstrip("/").encode() + raw  # a gateway that leaves the prefix on
+    if alone:
+        raw = raw.rstrip(b"/") or b"/"
     headers = [(b"host", b"example.com")]
     if holder.text is not None:
         headers.append((b"authorization", b"Bearer " + holder.text.encode()))
@@ -151,7 +157,6 @@ def scope_of(random: Random, setting: Setting, asked: Asked, holder: Holder) -> 
         scope["method"] = asked.method
     if server == "no raw_path":
         del scope["raw_path"]
-    scope["path_sent"] = scope["path"]
     return scope
 
 
@@ -166,7 +171,6 @@ def plain_scope(method: str, target: str, key: str | None) -> Scope:
         "method": method,
         "path": unquote(target),
         "raw_path": target.encode(),
-        "path_sent": unquote(target),
         "root_path": "",
         "query_string": b"",
         "headers": headers,
@@ -235,9 +239,8 @@ async def run(runtime: Runtime, holders: Sequence[Holder], *, seed: int, request
             if setting is None:
                 findings.counts["rules refused"] += 1
                 continue
-            templates = [rule.template for rule in setting.rules]
             for _ in range(min(left, PER_WORLD)):
-                asked, holder = world.asked(random, templates), random.choice(holders)
+                asked, holder = world.asked(random, setting.templates), random.choice(holders)
                 if asked.is_websocket and not framework.has_sockets:
                     asked = world.Asked(asked.method, asked.target)
                 await ask(random, setting, asked, holder, findings)

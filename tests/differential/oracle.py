@@ -6,7 +6,9 @@ unless a route that lies inside it matches the path in the router's own eyes: th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.differential.world import Holder, Written
+
+NEEDLESS = frozenset(ascii_letters + digits + "-._~!$&'()*+,;=:@")
+"""What may stand in a segment as it is (RFC 3986, section 3.3)."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,19 @@ def wrong(rules: list[Written], template: str, method: str, path: str, holder: H
         return next((why for one in innermost if (why := _lacking(rules, one, method, path, holder, matching))), None)
     if speaks(rules, template, method):
         return _lacking(rules, template, method, path, holder, matching)
-    # The rules do not know that the route answers to this method; another rule may name the path.
-    decoded = unquote(path)
-    named = [one for one in templates if speaks(rules, one, method) and may_match(one, decoded)]
-    lacking = [_lacking(rules, one, method, decoded, holder, [*matching, template]) for one in named]
-    return None if None in lacking else str(lacking or "no rule names it")
+    # No rule is written for the route: rules that name the whole path, as its router reads it, must admit the request.
+    # A final slash is no part of a template (contract, section 2: `/a` names `/a/`, and `/a/{p:path}` names `/a`).
+    read = _as_read(path) if eyes.is_raw else path
+    named = [one for one in templates if speaks(rules, one, method) and may_match(one, read, fold=False)]
+    innermost = [one for one in named if not any(lies_inside(other, one) for other in named)]
+    reasons = [why for one in innermost if (why := _lacking(rules, one, method, read, holder, matching))]
+    return "; ".join(reasons) or None if named else "no rule names it"
+
+
+def _as_read(raw: str) -> str:
+    """The path to a router that compares it as it came: to it an escape that nobody has to write is another text."""
+    parts = re.split("(%[0-9A-Fa-f]{2})", raw)
+    return unquote("".join(part.replace("%", "%25") if unquote(part) in NEEDLESS else part for part in parts))
 
 
 def may_match(template: str, path: str, *, fold: bool = True) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SEED, REQUESTS = 20_261, 10_000
+SEED, REQUESTS = 20_286, 10_000
 
 
 @pytest.fixture(autouse=True)

@@ -63,10 +63,9 @@ async def _ask_one_world(
     setting = None
     while setting is None:
         setting = build(random, framework, runtime)
-    templates = [rule.template for rule in setting.rules]
-    async with serving(server, _noting_path(setting.app), setting.root_path.rstrip("/")) as port:
+    async with serving(server, _quiet(setting.app), setting.root_path.rstrip("/")) as port:
         for _ in range(PER_WORLD):
-            asked, holder = world.asked(random, templates), random.choice(holders)
+            asked, holder = world.asked(random, setting.templates), random.choice(holders)
             target = _target(random, setting, server, asked.target)
             setting.ran.handlers.clear()
             status = await status_of(port, asked.method, target, holder.text)
@@ -86,15 +85,14 @@ def _target(random: Random, setting: Setting, server: str, asked: str) -> str:
     return target.replace(" ", "%20").replace("\n", "%0a")
 
 
-def _noting_path(app: ASGIApp) -> ASGIApp:
-    """Keep the path as the server sent it, where a framework writes another into the scope."""
+def _quiet(app: ASGIApp) -> ASGIApp:
+    """Without lifespan, and without what frameworks warn of."""
 
-    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":  # at a start the gate would forget the prefix that `build` has given it
             raise NotImplementedError
-        scope["path_sent"] = scope["path"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             await app(scope, receive, send)
 
-    return noting
+    return quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -68,7 +69,7 @@ def rules(random: Random) -> list[Written]:
     taken: set[tuple[str, str]] = set()
     for _ in range(random.randint(2, 7)):
         head, tail = random.choice(HEADS), random.choice(TAILS)
-        template = (head.rstrip("/") + tail) or "/"
+        template = "/" if random.random() < 0.08 else (head.rstrip("/") + tail) or "/"
         methods = tuple(method for method in random.choice(METHODS).strip().split(",") if method)
         kind = _shape(template)
         claims = {(kind, method) for method in methods or ("",)}
@@ -90,11 +91,36 @@ def _shape(template: str) -> str:
     return "/".join("{}" if "{" in part and ":" not in part else "{:}" if "{" in part else part for part in parts)
 
 
+def unnamed(random: Random, rules: Sequence[Written]) -> list[tuple[str, tuple[str, ...]]]:
+    """A few routes, with their methods, that no rule is written for; now and then none."""
+    shapes, routes = {_shape(rule.template) for rule in rules}, []
+    for _ in range(random.choice([0, 1, 2, 3])):
+        template = _widened(random, random.choice(rules).template)
+        if random.random() < 0.4:
+            template = (random.choice(HEADS).rstrip("/") + random.choice(TAILS)) or "/"
+        if random.random() < 0.1 and "{" not in template:
+            template = _other_case(random, template)
+        if _shape(template) not in shapes:
+            shapes.add(_shape(template))
+            routes.append((template, random.choice([(), (), ("GET",), ("POST", "WS")])))
+    return routes
+
+
+def _widened(random: Random, template: str) -> str:
+    """*template* with parameters in place of some literals: it matches the paths of a rule, and more."""
+    return "/".join(
+        f"{{w{place}}}" if part and "{" not in part and random.random() < 0.7 else part
+        for place, part in enumerate(template.split("/"))
+    )
+
+
 def asked(random: Random, templates: Sequence[str]) -> Asked:
     """A request that fits one of *templates*, more or less."""
     path = _filled(random, random.choice(templates))
     for _ in range(random.choice([0, 0, 0, 1, 1, 2])):
         path = random.choice(_CHANGES)(random, path)
+    if random.random() < 0.1:
+        path = _encoded_letter(random, path)
     method = random.choice(VERBS)
     return Asked(method, path, is_websocket=random.random() < 0.08)
 
@@ -122,6 +148,17 @@ def _encoded(random: Random, path: str) -> str:
         if sign == "%" or "%" in path[max(0, place - 2) : place]
         else f"{path[:place]}%{ord(sign):02x}{path[place + 1 :]}"
     )
+
+
+def _encoded_letter(random: Random, path: str) -> str:
+    """Escape a letter, as nobody has to."""
+    parts = re.split("(%..)", path)
+    places = [place for place, part in enumerate(parts) if part.isascii() and "%" not in part and part.strip("/")]
+    if places:
+        place = random.choice(places)
+        sign = random.choice(parts[place].replace("/", ""))
+        parts[place] = parts[place].replace(sign, f"%{ord(sign):02x}", 1)
+    return "".join(parts)
 
 
 _UNUSUAL = [

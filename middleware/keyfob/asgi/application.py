@@ -83,6 +83,7 @@ def router_of(app: object, app_prefix: str = "") -> Router:
         mounted_at=next((_mounted_at(layer) for layer in layers if _is_litestar_route(layer)), None),
         mounts=mounts,
         plain=frozenset(_plain_paths(layers)) if mounts else frozenset(),
+        blank_at=tuple(_blank_at(layers)),
     )
 
 
@@ -180,6 +181,16 @@ def _mounts_of(layers: Iterable[object], prefix: str = "") -> Iterator[str]:
     for route in routes_of(layers) or ():
         if isinstance(route, Mount):
             yield from _mounts_of(layers_of(route.app), prefix + route.path)
+
+
+def _blank_at(layers: Iterable[object]) -> Iterator[str]:
+    """The prefixes that Quart takes for a segment " ", when it is asked for them alone: its own, and a dispatcher's."""
+    for layer in layers:
+        if is_of(layer, "quart"):
+            yield ""
+        if is_of(layer, "hypercorn"):
+            mounts = getattr(layer, "mounts", {})
+            yield from (path for path, app in mounts.items() if any(is_of(one, "quart") for one in layers_of(app)))
 
 
 def _plain_paths(layers: Iterable[object]) -> Iterator[str]:

@@ -51,6 +51,7 @@ class Router(NamedTuple):
     mounted_at: str | None = None  # not None: it has left in the scope what is below this, as Litestar for a middleware
     mounts: tuple[str, ...] = ()  # prefixes that it takes off for what is mounted there, whether "/" follows or not
     plain: frozenset[str] = frozenset()  # paths that it compares before those
+    blank_at: tuple[str, ...] = ()  # prefixes that it takes, asked for them alone, for a segment " ", as Quart does
 
     def as_read(self, left: str) -> str:
         """The path that the router has read before it *left* in the scope what is below `mounted_at`."""
@@ -153,12 +154,16 @@ class Readings:
 
     def _routed(self, path: str, root_path: str) -> tuple[str, ...]:
         """Every path that a router could see; none where *path* is neither *root_path* nor below it."""
-        paths = self._stripped(path or "/", root_path)  # a router that is asked for nothing sees "/"
+        path = path or "/"  # a router that is asked for nothing sees "/"
+        paths = self._stripped(path, root_path)
         for mount in self._router.mounts:
             for one in paths:
                 behind = one.removeprefix(mount) if one.rstrip("/") not in self._router.plain else one
                 if behind != one and behind[:1] not in {"", "/"}:
                     paths += (f"{mount}/{behind}",)
+        for prefix in self._router.blank_at:
+            if prefix in paths or (not prefix and "/" in paths and not path.endswith("/")):
+                paths += (f"{prefix.rstrip('/')}/ ",)
         return paths
 
     def _stripped(self, path: str, root_path: str) -> tuple[str, ...]:

@@ -185,3 +185,49 @@ def test_a_rule_below_a_mount_of_litestars_is_used() -> None:
 
     assert ["/privat"] == [rule.text for rule in unused_rules(app, rules)]
     assert "/private/{anything:path}" in [way.text for way in ways_of(app) or ()]
+
+
+def tenants() -> tuple[Quart, list[str]]:
+    """Quart with a route for its root and one for every segment, and what has run."""
+    app, ran = Quart("inner", static_folder=None), []
+
+    @app.get("/")
+    async def home() -> str:
+        return "home"
+
+    @app.get("/<tenant>")
+    async def one(tenant: str) -> str:
+        ran.append(tenant)
+        return tenant
+
+    return app, ran
+
+
+@pytest.mark.cases("FF-70")
+@pytest.mark.parametrize(("root_path", "mount"), [("/auth", ""), ("", "/auth"), ("", "/auth/"), ("", "/")])
+async def test_what_quart_takes_its_prefix_alone_for_is_guarded(
+    here: Installation, guard: Guard, root_path: str, mount: str
+) -> None:
+    """Quart reads the prefix without more as a segment " ", so a public root must not open the route for segments."""
+    inner, ran = tenants()
+    at = mount.rstrip("/")
+    rules: dict[str, Any] = {at or "/": PUBLIC, f"{at}/{{tenant}}": "items:read"}
+    app: Any = guard(AsyncioDispatcherMiddleware({mount: inner}) if mount else inner, rules=rules)
+    key = await here.issue("items:read")
+
+    async def asked(key: str | None) -> int:
+        return await send_to(app, {**plain_scope("GET", mount or root_path, key), "root_path": root_path})
+
+    assert 401 == await asked(None)
+    assert [] == ran
+    assert 200 == await asked(key.text)
+    assert [" "] == ran
+
+
+@pytest.mark.cases("FF-70")
+@pytest.mark.parametrize("root_path", ["", "/auth"])
+async def test_quarts_root_stays_public(guard: Guard, root_path: str) -> None:
+    """With its slash, the prefix leads to the root, which its own rule opens."""
+    app = guard(tenants()[0], rules={"/": PUBLIC, "/{tenant}": "items:read"})
+
+    assert 200 == await send_to(app, {**plain_scope("GET", f"{root_path}/", None), "root_path": root_path})
