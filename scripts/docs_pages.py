@@ -21,7 +21,10 @@ import click
 import keyfob
 from keyfob.config.schema import SECTIONS
 from keyfob.config.settings import Settings
-from keyfob.runtime.in_process import Audit, Keys, TeamVerbs
+from keyfob.runtime.in_process.audit import Audit
+from keyfob.runtime.in_process.keys import Keys
+from keyfob.runtime.in_process.people import PeopleVerbs
+from keyfob.runtime.in_process.teams import TeamVerbs
 from keyfob_admin.api import TABLE
 from keyfob_admin.api.openapi import describe
 from keyfob_admin.cli import main
@@ -143,7 +146,7 @@ def python() -> Iterator[str]:
     yield "# Python\n\nMade from the code. [Python API](../python-api.md) shows the verbs at work.\n"
     for name in sorted(keyfob.__all__):
         yield from _documented(f"keyfob.{name}", getattr(keyfob, name))
-    for prefix, verbs in (("keys", Keys), ("teams", TeamVerbs), ("audit", Audit)):
+    for prefix, verbs in (("keys", Keys), ("teams", TeamVerbs), ("people", PeopleVerbs), ("audit", Audit)):
         for name, verb in inspect.getmembers(verbs, inspect.isfunction):
             if not name.startswith("_"):
                 yield from _documented(f"kf.{prefix}.{name}", verb)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 from starlette.responses import Response
 
-from keyfob.errors import Invalid
 from keyfob.keys.quota import Every, Quota
 from keyfob.management.key_drafts import ABSENT, KeyDraft
 from keyfob.management.keys import KeySearch
@@ -110,8 +109,6 @@ async def disable_many(call: Call) -> Response:
     """Disable many keys at once: all or none."""
     sent = call.sent(DisableKeys)
     search = None if sent.filter is msgspec.UNSET else _search(call.team, sent.filter)
-    if search is not None and search.is_empty:
-        raise Invalid(("/filter", "A filter must name a condition; to disable every key, name their ids"))
     views_of = await call.runtime.lifecycle.bulk.run(
         call.team,
         ids=or_none(sent.ids),

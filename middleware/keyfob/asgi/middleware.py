@@ -25,7 +25,7 @@ from keyfob.errors import ConfigError
 from keyfob.gate.credentials import CredentialReader, without_ours
 from keyfob.gate.verdict import Denied, Granted, Public, Reason
 from keyfob.keys.redaction import redact_logs
-from keyfob.runtime.in_process import Management
+from keyfob.runtime.in_process.management import Management
 from keyfob.runtime.runtime import Runtime
 
 if TYPE_CHECKING:

@@ -52,13 +52,11 @@ class BulkDisable:
         Raises:
             Forbidden, LastAdmin
             NotFound: the team, or one of *ids*, is not there or not to be seen.
-            Invalid: too many keys, or *ids* names none; neither *ids* nor *search*, or both.
+            Invalid: too many keys, or *ids* names none; neither *ids* nor *search*, or both; or *search*
+                finds every key.
         """
         actor.demand("keys:write")
-        if (ids is None) == (search is None):
-            raise Invalid(("/ids", "Give either ids or a filter"))
-        if ids is not None and not ids:
-            raise Invalid(("/ids", "Name at least one key"))
+        _check_choice(ids, search)
         told = clean_reason(reason)
         await self._listing.demand_team(team_id, actor)
         views = await self._named(team_id, ids, actor) if ids is not None else await self._found(search, actor)
@@ -93,6 +91,15 @@ class BulkDisable:
             raise wrong.below("filter") from None
         _check_count(page.total or 0, "/filter")
         return list(page.items)
+
+
+def _check_choice(ids: Collection[str] | None, search: KeySearch | None) -> None:
+    if (ids is None) == (search is None):
+        raise Invalid(("/ids", "Give either ids or a filter"))
+    if ids is not None and not ids:
+        raise Invalid(("/ids", "Name at least one key"))
+    if search is not None and search.is_empty:
+        raise Invalid(("/filter", "A filter must name a condition; to disable every key, name their ids"))
 
 
 def _check_count(count: int, pointer: str = "/ids") -> None:

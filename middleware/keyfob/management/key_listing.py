@@ -63,7 +63,7 @@ class KeySearch:
     @property
     def is_empty(self) -> bool:
         """Whether nothing narrows the search but the team."""
-        return replace(self, team=None) == KeySearch()
+        return replace(self, team=None, q=self.q or None) == KeySearch()
 
 
 class KeyListing:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,6 +94,98 @@ async def test_a_key_is_replaced_found_and_ended_with_a_reason(here: Installatio
         await kf.keys.delete(team="default", key=made.key.id, actor="billing", reason="cleaned up")
         events = (await kf.audit.events(key=made.key.id, actor="audit")).items
         assert ["cleaned up", "leaked"] == [sealed.event.detail["reason"] for sealed in events[:2]]
+
+
+@on_both_stores
+async def test_many_keys_are_ended_as_one(here: Installation) -> None:
+    """By name or by filter, all or none; a dry run ends none, and an empty list or filter means nothing."""
+    async with keyfob.open(**here.options) as kf:
+        made = [(await here.issue("items:read")).record.id for _ in range(3)]
+        mistakes: list[dict[str, Any]] = [
+            {},
+            {"keys": []},
+            {"q": ""},
+            {"keys": made, "never_used": True},
+            {"page_size": 1},
+        ]
+        for wrong in mistakes:
+            with pytest.raises(Invalid):
+                await kf.keys.disable_many(team="default", actor="it", **wrong)
+
+        foreseen = await kf.keys.disable_many(team="default", actor="it", keys=made, dry_run=True)
+        assert [False] * 3 == [view.record.is_disabled for view in foreseen]
+        named = await kf.keys.disable_many(team="default", actor="it", keys=made[:1])
+        found = await kf.keys.disable_many(team="default", actor="it", never_used=True, state="active", reason="leaked")
+        assert made[:1] == [view.record.id for view in named]
+        assert set(made[1:]) == {view.record.id for view in found}
+        assert all(view.record.is_disabled for view in found)
+
+
+@on_both_stores
+async def test_what_a_change_would_have_refused_is_told(here: Installation, guard: Guard) -> None:
+    """A preview counts past requests; an explanation says what became of one, or would become."""
+    app, key = guard(rules={"GET /items": "items:read", "POST /items": "items:write"}), await here.issue("items:read")
+    assert 200 == (await ask(app, "/items", key.headers)).status
+    refused = await ask(app, "/items", key.headers, method="POST")
+    await app.runtime.stop()  # which writes what was used
+    rules = {"GET /items": "items:read", "POST /items": "items:write"}
+    async with keyfob.open(**here.options, rules=rules, permissions=["items:read", "items:write"]) as kf:
+        asked = {"team": "default", "key": key.record.id, "actor": "it"}
+        assert 1 == (await kf.keys.preview(**asked, permissions=["items:write"])).refused
+        assert 0 == (await kf.keys.preview(**asked, permissions=["items:read"])).refused
+
+        found = await kf.explain(request_id=json.loads(refused.body)["request_id"], actor="it")
+        would = await kf.explain(key=key.record.id, method="POST", path="/items", actor="it")
+        assert (("items:write",), ("items:write",)) == (found.missing, would.missing)
+        for wrong in ({}, {"key": key.record.id}, {"request_id": "0" * 16, "key": key.record.id}):
+            with pytest.raises(Invalid):
+                await kf.explain(actor="it", **wrong)
+
+
+@on_both_stores
+async def test_limits_and_quotas_are_read_and_changed(here: Installation) -> None:
+    """Where they stand is what the admin API says, and what is left grows by what is added."""
+    limits = {"reads": {"rate": "5/min"}}
+    file = here.folder / "limits"  # which SQLite has beside the database
+    async with keyfob.open(**here.options, permissions=["items:read"], limits=limits, limits_file=file) as kf:
+        made = await kf.keys.create(
+            team="default",
+            name="job",
+            permissions=["items:read"],
+            limits=["reads"],
+            quota={"amount": 10, "every": "day"},
+            actor="it",
+        )
+        asked: dict[str, Any] = {"team": "default", "key": made.key.id, "actor": "it"}
+        assert [5] == [standing.amount for standing in await kf.keys.limits(**asked)]
+        before = (await kf.keys.quotas(**asked)).key
+        await kf.keys.adjust_quota(**asked, add=5)
+        after = (await kf.keys.quotas(**asked)).key
+        assert before is not None
+        assert after is not None
+        assert (10, 15) == (before.amount, after.amount)
+
+
+@on_both_stores
+async def test_people_come_change_and_leave(here: Installation) -> None:
+    """Somebody is invited, found, renamed, given another role, and offboarded, as over the admin API."""
+    async with keyfob.open(**here.options) as kf:
+        for wrong in ({}, {"email": "a@example.com", "person": "0" * 16}, {"person": "0" * 16, "name": "Ana"}):
+            with pytest.raises(Invalid):
+                await kf.people.invite(team="default", role="member", actor="it", **wrong)
+        ana = await kf.people.invite(team="default", role="member", email="ana@example.com", name="Ana", actor="it")
+        assert ana.token
+        again = await kf.people.invite(team="default", role="member", person=ana.person.id, actor="it")
+        assert again.token not in {None, ana.token}
+        await kf.people.update(person=ana.person.id, name="Ana B", actor="it")
+        await kf.people.set_role(team="default", person=ana.person.id, role="team_admin", actor="it")
+        (found,) = (await kf.people.list(q="ana", actor="it")).items
+        assert ("Ana B", ["team_admin"]) == (found.name, [one.role for one in found.memberships])
+        assert found.id == (await kf.people.get(person=found.id, actor="it")).id
+        await kf.people.remove(team="default", person=found.id, actor="it")
+        assert () == (await kf.people.get(person=found.id, actor="it")).memberships
+        assert [] == list((await kf.people.offboard(person=found.id, keys="keep", dry_run=True, actor="it")).keys)
+        assert "member" in kf.people.roles
 
 
 async def test_a_grant_may_do_what_its_key_may(here: Installation) -> None:
