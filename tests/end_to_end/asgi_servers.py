@@ -28,7 +28,7 @@ SERVERS: dict[str, Callable[[int], list[str]]] = {
     "uvicorn-h11": lambda port: ["uvicorn", APP, f"--port={port}", "--http=h11", "--loop=asyncio"],
     "uvicorn-httptools": lambda port: ["uvicorn", APP, f"--port={port}", "--http=httptools"],
     "hypercorn": lambda port: ["hypercorn", APP, f"--bind=127.0.0.1:{port}", "--graceful-timeout=1"],
-    "daphne": lambda port: ["daphne", APP, f"--port={port}", "--bind=127.0.0.1", "--application-close-timeout=1"],
+    "daphne": lambda port: ["daphne", APP, f"--port={port}", "--bind=127.0.0.1", "--application-close-timeout=4"],
     "granian": lambda port: ["granian", APP, f"--port={port}", "--interface=asgi", "--workers=1"],
 }
 
