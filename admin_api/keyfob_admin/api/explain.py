@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import UNSET
-
 from keyfob import errors
-from keyfob.errors import Invalid
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.route import Route
 from keyfob_admin.wire import or_none, views
@@ -21,16 +18,14 @@ if TYPE_CHECKING:
 async def explain(call: Call) -> Response:
     """Explain one request: one that is described, or one that was refused."""
     asked = call.sent(Explain)
-    explainer = call.runtime.explainer
-    described = (asked.key, asked.method, asked.path, asked.ip)
-    if asked.request_id is not UNSET:
-        if any(member is not UNSET for member in described):
-            raise Invalid(("/request_id", "The id of a request stands alone, without key, method, path and ip"))
-        found = await explainer.refusal(asked.request_id, actor=call.actor)
-    elif asked.key is UNSET or asked.method is UNSET or asked.path is UNSET:
-        raise Invalid(("", "Name key, method and path, or else a request_id"))
-    else:
-        found = await explainer.request(asked.key, asked.method, asked.path, or_none(asked.ip), actor=call.actor)
+    found = await call.runtime.explainer.explain(
+        request_id=or_none(asked.request_id),
+        key=or_none(asked.key),
+        method=or_none(asked.method),
+        path=or_none(asked.path),
+        ip=or_none(asked.ip),
+        actor=call.actor,
+    )
     return answer(shown_explanation(found, call.runtime.prefix))
 
 

@@ -26,8 +26,9 @@ async def create(call: Call) -> Response:
     try:
         made = await call.runtime.page_sessions.create(given, sent.return_url, actor=call.actor)
     except errors.Invalid as wrong:
-        told = (f"/person{pointer}" if pointer in _OF_PERSON else pointer for pointer, _ in wrong.errors)
-        raise errors.Invalid(*zip(told, (why for _, why in wrong.errors), strict=True)) from None
+        raise errors.Invalid(
+            *((f"/person{pointer}" if pointer in _OF_PERSON else pointer, why) for pointer, why in wrong.errors)
+        ) from None
     base = link_base(call.runtime.settings.admin.url, call.request.scope)
     return answer(PageSession(page_address(base, made.token), made.expires_at), 201)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from keyfob import errors
-from keyfob.runtime.preview import Previewer
 from keyfob_admin.api.call import Call, answer
 from keyfob_admin.api.keys import KEYS, changes_of
 from keyfob_admin.api.route import Route, guard_rules
@@ -20,15 +19,7 @@ async def preview(call: Call) -> Response:
     """Judge the key's requests of the last 30 days by the key as the patch would make it."""
     from keyfob_admin.api import TABLE  # noqa: PLC0415 - the table holds this call, too
 
-    runtime = call.runtime
-    previewer = Previewer(
-        runtime.store,
-        runtime.lifecycle,
-        runtime.catalogue,
-        runtime.settings,
-        runtime.now,
-        more_rules=[guard_rules(TABLE)],
-    )
+    previewer = call.runtime.previewer(guard_rules(TABLE))
     patch = changes_of(call.sent(PreviewKey).patch)
     try:
         found = await previewer.preview(call.team, call.key_id, patch, actor=call.actor)

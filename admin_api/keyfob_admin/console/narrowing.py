@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from keyfob.runtime.preview import DAYS, Previewer
+from keyfob.runtime.preview import DAYS
 from keyfob_admin.console import humanize
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def mark_of(entries: KeyForm) -> str:
 
 async def would_refuse(page_request: PageRequest, patch: Mapping[str, object]) -> str | None:
     """Say how many recent requests the key, as *patch* would make it, would have refused; None if none is known."""
-    runtime = page_request.runtime
-    previewer = Previewer(runtime.store, runtime.lifecycle, runtime.catalogue, runtime.settings, runtime.now)
+    previewer = page_request.runtime.previewer()
     narrowed = {name: patch[name] for name in ("permissions", "ip_allow") if name in patch}
     found = await previewer.preview(page_request.team.id, page_request.key_id, narrowed, actor=page_request.actor)
     if not found.refused or found.last_at is None:

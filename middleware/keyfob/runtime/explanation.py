@@ -84,6 +84,25 @@ class Explainer:
         self._settings = settings
         self._now = now
 
+    async def explain(
+        self,
+        *,
+        request_id: str | None,
+        key: str | None,
+        method: str | None,
+        path: str | None,
+        ip: str | None,
+        actor: Actor,
+    ) -> Explanation:
+        """Explain the request *request_id*, or what would become of one that is described. Raises Invalid, NotFound."""
+        if request_id is not None:
+            if (key, method, path, ip) != (None, None, None, None):
+                raise Invalid(("/request_id", "The id of a request stands alone, without key, method, path and ip"))
+            return await self.refusal(request_id, actor=actor)
+        if key is None or method is None or path is None:
+            raise Invalid(("", "Name key, method and path, or else a request_id"))
+        return await self.request(key, method, path, ip, actor=actor)
+
     async def request(self, key: str, method: str, path: str, ip: str | None = None, *, actor: Actor) -> Explanation:
         """Explain what would become of a request of *key*, an id in either form, from *ip*; None: from anywhere.
 

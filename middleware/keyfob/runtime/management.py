@@ -28,9 +28,10 @@ from keyfob.rules.compiler import limits_named
 from keyfob.runtime.configured import argon2_parameters, issuer_of
 from keyfob.runtime.explanation import Explainer
 from keyfob.runtime.inspection import check_secret
+from keyfob.runtime.preview import Previewer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from keyfob.config.settings import Settings
     from keyfob.gate.authenticator import Authenticator
@@ -165,6 +166,10 @@ class ManagedRuntime:
     def explainer(self) -> Explainer:
         """Why a request was refused, or would be."""
         return Explainer(self.store, self.catalogue, self.settings, self.now, self.standings)
+
+    def previewer(self, *more_rules: Mapping[str, object]) -> Previewer:
+        """Tells what a change would have refused, by the rules of the configuration and *more_rules*."""
+        return Previewer(self.store, self.lifecycle, self.catalogue, self.settings, self.now, more_rules=more_rules)
 
     async def seconds_until_effective(self) -> float:
         """How long some worker may still go by the state before a change that was just made."""

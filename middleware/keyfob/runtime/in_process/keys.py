@@ -10,7 +10,6 @@ from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.key_replacement import DEFAULT_OVERLAP
 from keyfob.runtime.in_process.arguments import actor_of, known
-from keyfob.runtime.preview import Previewer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -173,9 +172,7 @@ class Keys:
     async def preview(self, *, team: str, key: str, actor: By, **changes: Any) -> Preview:  # noqa: ANN401
         """Tell what *changes* would have refused of the last 30 days, by the rules of the configuration."""
         await self._runtime.ready()
-        runtime = self._runtime
-        previewer = Previewer(runtime.store, runtime.lifecycle, runtime.catalogue, runtime.settings, runtime.now)
-        return await previewer.preview(team, key, changes, actor=actor_of(actor))
+        return await self._runtime.previewer().preview(team, key, changes, actor=actor_of(actor))
 
     async def limits(self, *, team: str, key: str, actor: By) -> Sequence[LimitStanding]:
         """Give every limit of the key, and where it stands."""

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from keyfob.config.settings import load_settings
-from keyfob.errors import Invalid
 from keyfob.runtime.in_process.arguments import actor_of
 from keyfob.runtime.in_process.audit import Audit
 from keyfob.runtime.in_process.keys import Keys
@@ -76,9 +75,6 @@ class Management:
             Invalid: neither a *request_id* alone nor *key*, *method* and *path*.
         """
         await self._runtime.ready()
-        explainer, doer = self._runtime.explainer, actor_of(actor)
-        if request_id is not None and (key, method, path, ip) == (None, None, None, None):
-            return await explainer.refusal(request_id, actor=doer)
-        if request_id is not None or key is None or method is None or path is None:
-            raise Invalid(("", "Name key, method and path, or else a request_id"))
-        return await explainer.request(key, method, path, ip, actor=doer)
+        return await self._runtime.explainer.explain(
+            request_id=request_id, key=key, method=method, path=path, ip=ip, actor=actor_of(actor)
+        )
