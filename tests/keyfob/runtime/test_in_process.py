@@ -185,6 +185,9 @@ async def test_people_come_change_and_leave(here: Installation) -> None:
         await kf.people.remove(team="default", person=found.id, actor="it")
         assert () == (await kf.people.get(person=found.id, actor="it")).memberships
         assert [] == list((await kf.people.offboard(person=found.id, keys="keep", dry_run=True, actor="it")).keys)
+        assert not (await kf.people.get(person=found.id, actor="it")).has_left
+        await kf.people.offboard(person=found.id, keys="keep", actor="it")
+        assert (await kf.people.get(person=found.id, actor="it")).has_left
         assert "member" in kf.people.roles
 
 
