@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.async_api import expect
@@ -44,29 +44,22 @@ async def test_co_07_back_reload_and_a_second_tab_show_no_secret(browser: Browse
 
 
 @pytest.mark.cases("FF-39")
-async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(browser: Browser, shared: LiveConsole) -> None:
-    """Done, then Back: the key's page stands where the reveal was, and no form is sent again."""
+@pytest.mark.parametrize(
+    ("role", "away", "where"), [("button", "Done", "**/keys*"), ("link", "Permissions", "**/permissions")]
+)
+async def test_co_07_leaving_by_link_and_coming_back_shows_no_secret(
+    browser: Browser, shared: LiveConsole, role: Literal["button", "link"], away: str, where: str
+) -> None:
+    """Away by Done or by a link, then Back: the key's page stands where the reveal was, and no form is sent again."""
     async with opened(browser, shared) as page:
-        secret = await create(page, "and back")
+        secret = await create(page, f"and back from {away}")
         await page.get_by_label("I have stored").check()
-        await page.get_by_role("button", name="Done").click()
-        await page.wait_for_url("**/keys*")
+        await page.get_by_role(role, name=away).click()
+        await page.wait_for_url(where)
         await page.go_back()
-        await expect(page.get_by_role("heading", name="and back")).to_be_visible()
+        await expect(page.get_by_role("heading", name=f"and back from {away}")).to_be_visible()
         assert f"/keys/{secret.split('_')[2]}" in page.url
         assert secret not in await page.content()
-
-
-async def test_co_07_whatever_leads_away_back_comes_to_the_key(browser: Browser, shared: LiveConsole) -> None:
-    """Once the secret is stored, a link of the navigation is as good as Done: Back shows the key, and sends no form."""
-    async with opened(browser, shared) as page:
-        secret = await create(page, "left otherwise")
-        await page.get_by_label("I have stored").check()
-        await page.get_by_role("link", name="Permissions").click()
-        await page.wait_for_url("**/permissions")
-        await page.go_back()
-        await expect(page.get_by_role("heading", name="left otherwise")).to_be_visible()
-        assert f"/keys/{secret.split('_')[2]}" in page.url
 
 
 async def test_leaving_before_the_secret_is_safe_is_asked_about(browser: Browser, shared: LiveConsole) -> None:
