@@ -16,7 +16,9 @@ The last column belongs to all workers that found no other free, and to all on m
 hold. They read and write it under the row's lock.
 
 Locks are on byte ranges beyond the data (open file description locks where there are any, else POSIX ones). The kernel
-gives them back when a process ends, however it ends. Nobody waits in line: a process that is stopped may hold one.
+gives them back when a process ends, however it ends. They are held for microseconds, by a process that the kernel may
+put aside meanwhile, on a busy machine or at the end of its container's share of processor time for up to 100 ms: so one
+waits for them, but not in line, since a process that is stopped may hold one for good.
 
 The file is read and written by system calls, not mapped into memory: a process that looks into a mapping is killed by
 SIGBUS when anybody truncates the file, or when the disk is full below it. The two calls are about a quarter of what a
@@ -31,6 +33,7 @@ import os
 import platform
 import stat
 import struct
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -53,13 +56,17 @@ TABLES: Final = {seconds: number * ROWS for number, seconds in enumerate(UNITS.v
 HAS_OWN_LOCKS: Final = hasattr(fcntl, "F_OFD_SETLK")  # that other descriptors of the same process do not share
 IS_ORDERED: Final = platform.machine() in {"x86_64", "AMD64"} and HAS_OWN_LOCKS
 """Whether a worker may count without a lock. See `keyfob.limits.shared`, which says why it holds on x86-64."""
+HELD: Final = "its locks are held by a process that stands still"
+"""What is wrong with the file when a lock cannot be had."""
 
 _HEADER: Final = 4096
 _NAME: Final = b"keyfob limits "
 _FORMAT: Final = (_NAME + f"1: {ROWS} rows, {COLUMNS} columns\n".encode()).ljust(_HEADER, b"\0")
 _OPEN: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_TRIES: Final = 2_000  # to get a lock that is held for microseconds; some milliseconds in all
-_FEW_TRIES: Final = 20  # for a lock without which there is an answer, too
+_TRIES: Final = 20  # to get a lock at once; some microseconds in all
+_PAUSE: Final = 0.0002  # seconds between two tries after those
+_PATIENCE: Final = 0.25  # seconds that a lock is waited for
+_IMPATIENCE: Final = 1.0  # seconds after that in which none is waited for
 _LOCKS: Final = 1 << 40  # where the bytes begin that stand for locks
 _FIRST_COLUMN: Final = _LOCKS + 16
 _COLUMN_BYTES: Final = 1024  # room for the columns of every version
@@ -91,6 +98,7 @@ class CellFile:
         With *shares*, no column is asked for but the last.
         """
         self.descriptor = os.open(path, _OPEN, 0o600)
+        self._waits_from = 0.0  # by time.monotonic(): until then nobody waits for a lock
         try:
             status = os.fstat(self.descriptor)
             self.id = status.st_dev, status.st_ino
@@ -143,8 +151,8 @@ class CellFile:
 
     @contextmanager
     def locked(self, row: int) -> Iterator[bool]:
-        """Hold the lock of *row*; the value is whether it could be had."""
-        with self._holding(_FIRST_ROW + row, _TRIES if self.column == SHARED else _FEW_TRIES) as is_held:
+        """Hold the lock of *row*; the value is whether it could be had. With a column of its own nobody waits for it."""
+        with self._holding(_FIRST_ROW + row, waits=self.column == SHARED) as is_held:
             yield is_held
 
     @contextmanager
@@ -154,13 +162,26 @@ class CellFile:
             yield is_held
 
     @contextmanager
-    def _holding(self, byte: int, tries: int = _TRIES) -> Iterator[bool]:
-        is_held = any(self._lock(byte) for _ in range(tries))
+    def _holding(self, byte: int, *, waits: bool = True) -> Iterator[bool]:
+        is_held = any(self._lock(byte) for _ in range(_TRIES)) or (waits and self._wait_for(byte))
         try:
             yield is_held
         finally:
             if is_held:
                 self._lock(byte, kind=fcntl.F_UNLCK)
+
+    def _wait_for(self, byte: int) -> bool:
+        """Try again for a while to get the lock on *byte*; whether it could be had."""
+        began = now = time.monotonic()
+        if now < self._waits_from:
+            return False
+        while now < began + _PATIENCE:
+            time.sleep(_PAUSE)
+            if self._lock(byte):
+                return True
+            now = time.monotonic()
+        self._waits_from = now + _IMPATIENCE
+        return False
 
     def _check_format(self, status: os.stat_result) -> None:
         """Write the header of a new file, and begin anew where another version counted and no longer does."""
@@ -172,7 +193,9 @@ class CellFile:
                 return
             if found.strip(b"\0") and not found.startswith(_NAME):
                 raise NotOurFile(0, "something else is in it")
-            if not is_held or not self._lock(_FIRST_COLUMN, length=_COLUMN_BYTES):
+            if not is_held:
+                raise OSError(0, HELD)
+            if not self._lock(_FIRST_COLUMN, length=_COLUMN_BYTES):
                 raise NotOurFile(0, "another version of Keyfob is counting in it")
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, _FORMAT, 0)

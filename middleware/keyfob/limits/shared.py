@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakSet
 
 from keyfob.errors import LimitsUnavailable
-from keyfob.limits.cells import PROBES, ROWS, SHARED, TABLES, CellFile
+from keyfob.limits.cells import HELD, PROBES, ROWS, SHARED, TABLES, CellFile
 from keyfob.limits.own_cell import OwnCell
 from keyfob.limits.repeated import RepeatedTake
 from keyfob.limits.rows import ROW, SUBJECT, is_live, own_words, standing_of, sum_up
@@ -183,7 +183,7 @@ class SharedCounter:
             if file.column == SHARED:
                 with file.locked(cell.index) as is_held:
                     if not is_held:
-                        raise OSError(0, "its locks are held by a process that stands still")
+                        raise OSError(0, HELD)
                     cell.read_again()
                     cell.word += cost
                     data = file.claim(cell, self.fence)
@@ -223,7 +223,7 @@ class SharedCounter:
         """Give a row to a subject that has none: one that was never used, or whose windows are over."""
         with file.naming(TABLES[meter.seconds]) as is_held:
             if not is_held:
-                raise OSError(0, "its locks are held by a process that stands still")
+                raise OSError(0, HELD)
             found = _find(file, meter)
             if found is not None:
                 return found

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -122,6 +124,58 @@ def test_a_clock_that_was_set_back_is_survived(path: Path, clock: Clock) -> None
 
     assert counter.take((meter("a-min", 10),), 10).has_room
     assert not counter.take((meter("a-min", 10),), 1).has_room
+
+
+class Holder:
+    """Another process that holds a lock of the file, as the clock that waiting is measured by knows it."""
+
+    def __init__(self, path: Path, byte: int, *, held: float) -> None:
+        """Hold the lock on *byte* for *held* seconds."""
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        lock = struct.pack(cells._FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, lock)
+        self._until = held
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now >= self._until and self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+@pytest.mark.parametrize("byte", [cells._LOCKS, cells._NAMING + 1], ids=["of the file", "of a table"])
+def test_a_lock_is_waited_for(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, byte: int) -> None:
+    """A worker that the kernel puts aside while it holds a lock makes nobody count alone."""
+    monkeypatch.setattr(cells, "time", Holder(path, byte, held=0.2))
+
+    assert SharedCounter(path, clock=clock).take((meter("a-min", 10),), 1).has_room
+
+
+@pytest.mark.parametrize("byte", [cells._LOCKS, cells._NAMING + 1], ids=["of the file", "of a table"])
+def test_a_lock_that_is_never_given_back_is_waited_for_once_a_second(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, byte: int
+) -> None:
+    """A process that is stopped for good keeps each other from answering for a quarter of a second in every second."""
+    holder = Holder(path, byte, held=1.6)
+    monkeypatch.setattr(cells, "time", holder)
+    counter = SharedCounter(path, clock=clock)
+    for _ in range(20):
+        with pytest.raises(LimitsUnavailable, match="held by a process that stands still"):
+            counter.take((meter("a-min", 10),), 1)
+    assert 0.2 < holder.now < 0.3
+    holder.now += 1
+    clock.pass_time(1)
+    with pytest.raises(LimitsUnavailable):
+        counter.take((meter("a-min", 10),), 1)
+    assert 1.4 < holder.now < 1.6
+    holder.sleep(1)
+    clock.pass_time(1)
+
+    assert counter.take((meter("a-min", 10),), 1).has_room
 
 
 def test_rows_are_given_away_when_their_windows_are_over(
