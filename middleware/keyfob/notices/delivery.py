@@ -50,7 +50,7 @@ class Courier:
         self._secrets = {one.target: read_secret(one.secret_file) for one in receivers if one.secret_file is not None}
         self._smtp = smtp
         self._now = now
-        self._seen = 0
+        self._seen: Notice | None = None  # the last one that was given to its receivers
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -71,7 +71,7 @@ class Courier:
 
     async def _address(self) -> None:
         """Give every new notice to the receivers that want it."""
-        while found := await self._store.notices.after(self._seen):
+        while found := await self._unseen():
             wanted = [
                 (notice, target)
                 for notice in found
@@ -80,7 +80,16 @@ class Courier:
             ]
             if wanted:
                 await self._store.notices.address(wanted)
-            self._seen = found[-1].seq
+            self._seen = found[-1]
+
+    async def _unseen(self) -> list[Notice]:
+        """What comes after the last one; all there is where that is gone, because the database is another one."""
+        if self._seen is not None:
+            found = await self._store.notices.after(self._seen.seq - 1)
+            if found[:1] == [self._seen]:
+                return found[1:]
+        self._seen = None
+        return await self._store.notices.after(0)
 
     async def _attempt(self, delivery: Delivery) -> None:
         try:

@@ -141,6 +141,25 @@ def test_a_backup_is_put_back_under_a_worker_that_reads(database: str, folder: P
     assert ["admin"] == [key["name"] for key in typed("keys", "list", "--json").data["keys"]]
 
 
+def test_a_server_that_speaks_another_language(
+    database: str, folder: Path, programs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two who wait for each other are told is known by the names of the locks, which nobody translates."""
+    typed("init")
+    assert 0 == typed("db", "backup", "copy").code
+    said = (
+        "FEHLER: Verklemmung (Deadlock) entdeckt DETAIL: Prozess 7 wartet auf AccessExclusiveLock-Sperre auf Relation 9"
+    )
+    program = folder / "pg_restore"
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nrm {program}\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    restored = typed("db", "restore", "copy", "--yes")
+
+    assert (0, False) == (restored.code, program.exists()), restored.err
+
+
 def test_ff_52_nobodys_session_or_link_comes_back(database: str, folder: Path, programs: None) -> None:
     """Sessions, sign-in links and handover links of before are void, whichever program made the backup."""
     typed("init")

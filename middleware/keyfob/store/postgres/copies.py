@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from keyfob.errors import ConfigError
 from keyfob.store.postgres.address import connect
 from keyfob.store.postgres.migrations import migrate
+from keyfob.store.sql.lasting_rows import LASTING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ DELETE FROM keyfob.sign_in_links;
 DELETE FROM keyfob.handovers WHERE collected_at IS NULL;
 DELETE FROM keyfob.sessions;
 DELETE FROM keyfob.workers;
+UPDATE keyfob.quota_use SET leased = 0;
 UPDATE keyfob.meta SET epoch = '{epoch}', revision = greatest(revision, {revision}) + 1;
 COMMIT
 """
@@ -50,36 +52,47 @@ def backup(url: StoreURL, file: Path) -> None:
 async def restore(url: StoreURL, file: Path) -> None:
     """Put the backup *file* in place of what the database holds, in one transaction. Raises ConfigError.
 
-    Every worker drops its cache, because the tables are new ones. Nobody's session comes back.
+    Every worker drops its cache, because the tables are new ones. Nobody's session comes back, and what was told and
+    used of quotas stays so.
     """
-    revision = await _revision(url)
+    revision, lasting = await _present(url)
     _put_back(url, file)
     await migrate(url)
     connection = await connect(url, within=_CONNECT_LIMIT)
     try:
         await connection.execute(_AFTER.format(epoch=secrets.token_hex(16), revision=revision))
+        async with connection.transaction():
+            for table, rows in lasting.items():
+                present = f"json_populate_recordset(NULL::keyfob.{table}, $1::text::json)"
+                await connection.execute(LASTING[table].format(table=f"keyfob.{table}", present=present), rows)
     finally:
         await connection.close()
 
 
 def _put_back(url: StoreURL, file: Path) -> None:
-    """Run pg_restore. A worker that reads several tables and it may wait for each other, and the server ends one."""
+    """Run pg_restore. A worker that reads several tables and it may wait for each other, and the server ends one.
+
+    The server says so in its own language; the names of locks are the same in all of them.
+    """
     for left in reversed(range(_TRIES)):
         try:
             _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(file))
         except ConfigError as error:  # nothing was changed
-            if not left or "deadlock detected" not in str(error):
+            if not left or "AccessExclusiveLock" not in str(error):
                 raise
         else:
             return
 
 
-async def _revision(url: StoreURL) -> int:
+async def _present(url: StoreURL) -> tuple[int, dict[str, str]]:
+    """The revision, and what lasts as JSON; nothing where there is no database yet."""
     connection = await connect(url, within=_CONNECT_LIMIT)
     try:
         if await connection.fetchval("SELECT to_regclass('keyfob.meta') IS NULL"):
-            return 0
-        return int(await connection.fetchval("SELECT revision FROM keyfob.meta"))
+            return 0, {}
+        rows = "SELECT coalesce(json_agg(one), '[]')::text FROM keyfob.{} one"
+        lasting = {table: await connection.fetchval(rows.format(table)) for table in LASTING}
+        return int(await connection.fetchval("SELECT revision FROM keyfob.meta")), lasting
     finally:
         await connection.close()
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from keyfob.audit import verify_chain
 from keyfob.errors import ConfigError, StoreUnavailable
 from keyfob.store.sql import rows
+from keyfob.store.sql.lasting_rows import LASTING
 from keyfob.store.sql.listing import EVENT_COLUMNS
-from keyfob.store.sqlite.files import make_private, open_plainly, translate_failures
+from keyfob.store.sqlite.files import address, make_private, open_plainly, translate_failures
 from keyfob.store.sqlite.migrations import migrate
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ DELETE FROM sign_in_links;
 DELETE FROM handovers WHERE collected_at IS NULL;
 DELETE FROM sessions;
 DELETE FROM workers;
+UPDATE quota_use SET leased = 0;
 """
 
 
@@ -87,7 +89,8 @@ async def restore(store: SQLiteStore, source: Path, *, event: Event | None = Non
     """Put the content of the backup *source* in place of what the database holds now, in one step.
 
     The epoch is new and the revision higher than both were, so that every worker forgets what it has cached. Sessions,
-    sign-in links and drafts of the backup are dropped: since then they may have ended or been used.
+    sign-in links and drafts of the backup are dropped: since then they may have ended or been used. What was told, and
+    what is used of quotas, stays so.
     *event* is appended to the restored audit log.
 
     Raises:
@@ -175,6 +178,10 @@ def _restore(path: Path, source: Path) -> None:
                     "UPDATE meta SET epoch = ?, revision = max(revision, ?) + 1", (secrets.token_hex(16), revision)
                 )
                 connection.executescript(_DROP_WHAT_PASSES)
+                connection.execute("ATTACH ? AS present", (address(path),))
+                for table, statement in LASTING.items():
+                    connection.execute(statement.format(table=f"main.{table}", present=f"present.{table}"))
+                connection.execute("DETACH present")
                 _copy(connection, path)
 
 
