@@ -151,7 +151,7 @@ class CellFile:
 
     @contextmanager
     def locked(self, row: int) -> Iterator[bool]:
-        """Hold the lock of *row*; the value is whether it could be had. With a column of its own nobody waits for it."""
+        """Hold the lock of *row*; the value is whether it could be had. With its own column nobody waits for it."""
         with self._holding(_FIRST_ROW + row, waits=self.column == SHARED) as is_held:
             yield is_held
 
