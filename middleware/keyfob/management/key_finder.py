@@ -11,6 +11,7 @@ from keyfob.keys.foreign import ForeignText
 from keyfob.keys.foreign_scan import foreign_mentions
 from keyfob.keys.scan import Form, Mention, mentions
 from keyfob.management.actor import creator_of
+from keyfob.management.operators import as_known_to
 from keyfob.store.contract.key_store import EventQuery, KeyQuery
 
 if TYPE_CHECKING:
@@ -150,14 +151,14 @@ class KeyFinder:
             for key_id in set(portion) - await self._store.audited.missing(portion):
                 record = (await self._store.find(key_id)).record
                 if record is not None and record.is_deleted and actor.may_see_key(record):
-                    found[key_id] = await self._deletion(record)
+                    found[key_id] = await self._deletion(record, actor)
         return found
 
-    async def _deletion(self, record: KeyRecord) -> Deletion:
+    async def _deletion(self, record: KeyRecord, actor: Actor) -> Deletion:
         """Say who deleted *record*: nothing happens to a key after that, so it is the newest event about it."""
         events = await self._store.events(EventQuery(key=record.id, limit=1))
         event = events[0].event if events else None
-        by = None if event is None else creator_of(event)
+        by = None if event is None else await as_known_to(actor, creator_of(event), self._store.people)
         at = record.deleted_at or (event.at if event is not None else self._now())
         return Deletion(at, by, record.name, record.team)
 

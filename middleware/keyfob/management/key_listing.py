@@ -10,6 +10,7 @@ from keyfob.errors import Invalid, NotFound
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import KEY_ID, key_id_of
 from keyfob.keys.record import State
+from keyfob.management.operators import as_known_to
 from keyfob.management.pagination import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -87,7 +88,8 @@ class KeyListing:
         view = await self._store.view(plain) if plain and actor.may_see(team_id) else None
         if view is None or view.record.team != team_id or not actor.may_see_key(view.record):
             raise NotFound("there is no such key")
-        return view
+        by = await as_known_to(actor, view.record.created_by, self._store.people)
+        return replace(view, record=replace(view.record, created_by=by))
 
     async def many(self, search: KeySearch, *, actor: Actor) -> Page[KeyView]:
         """List keys; the first page says how many there are in all.

@@ -9,6 +9,8 @@ from keyfob.audit import ACTIONS
 from keyfob.errors import Invalid
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import key_id_of
+from keyfob.management.actor import creator_of
+from keyfob.management.operators import as_known_to
 from keyfob.management.pagination import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from keyfob.store.contract.key_store import KeyStore
 
 _LISTING = "audit"
-ADMINISTRATOR = "An administrator"  # in place of an operator's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class AuditLog:
         if query is None:
             return Page((), None)
         found = await self._store.events(replace(query, limit=query.limit + 1))
-        shown = tuple(_as_shown(chained, actor) for chained in found[: query.limit])
+        shown = tuple([await self._as_shown(chained, actor) for chained in found[: query.limit]])
         return Page(shown, write_token(_LISTING, shown[-1].seq) if len(found) > query.limit else None)
 
     def stream(self, search: EventSearch, *, actor: Actor) -> AsyncIterator[ChainedEvent]:
@@ -75,8 +76,18 @@ class AuditLog:
         while query is not None:
             found = await self._store.events(query)
             for chained in found:
-                yield _as_shown(chained, actor)
+                yield await self._as_shown(chained, actor)
             query = replace(query, bound=found[-1].seq) if len(found) == query.limit else None
+
+    async def _as_shown(self, chained: ChainedEvent, actor: Actor) -> ChainedEvent:
+        """*chained* as *actor* may see it."""
+        event, by = chained.event, creator_of(chained.event)
+        known = await as_known_to(actor, by, self._store.people)
+        if known == by:
+            return chained
+        detail = {name: value for name, value in event.detail.items() if name != "actor_email"}
+        hidden = replace(event, actor_id=known.id, actor_name=known.name, ip=None, detail=detail)
+        return replace(chained, event=hidden)
 
     def _query(self, search: EventSearch, actor: Actor) -> EventQuery | None:
         """Return the query, or None if the result is empty: teams that the actor cannot see have no events."""
@@ -106,14 +117,6 @@ class AuditLog:
 
     def _actor(self, actor: str) -> str:
         return key_id_of(actor, self._prefix) or read_text(actor, "actor")
-
-
-def _as_shown(chained: ChainedEvent, actor: Actor) -> ChainedEvent:
-    """*chained* as *actor* may see it: the users of an application learn nothing of who runs the installation."""
-    event = chained.event
-    if not actor.is_confined or event.actor_kind not in {"key", "cli"}:
-        return chained
-    return replace(chained, event=replace(event, actor_id=None, actor_name=ADMINISTRATOR, ip=None))
 
 
 def _action(action: str) -> str:
