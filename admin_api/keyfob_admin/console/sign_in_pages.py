@@ -70,10 +70,16 @@ async def sign_in(page_request: PageRequest) -> Response:
 
 
 async def _sign_in_person(page_request: PageRequest, wait: int) -> Response:
-    """Try the e-mail address and passphrase. Nothing in the response tells whether the address is known."""
+    """Try the e-mail address and passphrase. Nothing in the response tells whether the address is known.
+
+    Passphrases can be guessed. So where too many attempts failed, no further one is tried for *wait* seconds; but
+    whoever fails elsewhere for an e-mail address does not lock its owner out.
+    """
     people, form = page_request.console.people, page_request.form
+    if wait:
+        return held_back(page_request, wait)
     email = form.get("email")
-    if not wait and await people.is_slowed_down(email):
+    if await people.is_slowed_down(email):
         wait = PAUSE.seconds
         await asyncio.sleep(SLOW)
     token = await people.with_passphrase(email, form.get("passphrase"), page_request.ip, page_request.user_agent)
