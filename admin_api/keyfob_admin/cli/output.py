@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import unicodedata
@@ -27,7 +28,11 @@ def say(words: str) -> None:
 
 def print_json(data: object) -> None:
     """Print *data* as JSON, on one line so that it can be piped line by line."""
-    click.echo(msgspec.json.encode(data))
+    try:
+        text = msgspec.json.encode(data).decode()
+    except UnicodeEncodeError:  # of an argument, such as the name of a file, that is no UTF-8
+        text = json.dumps(msgspec.to_builtins(data), separators=(",", ":"))
+    click.echo(text)
 
 
 def is_terminal() -> bool:

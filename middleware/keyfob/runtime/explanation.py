@@ -254,5 +254,5 @@ def _scope(method: str, path: str) -> dict[str, object]:
     """Return what a server would make of the request."""
     raw = path.partition("?")[0]
     kind = "websocket" if method == WEBSOCKET else "http"
-    escaped = {"raw_path": raw.encode()} if "%" in raw else {}
+    escaped = {"raw_path": raw.encode(errors="surrogatepass")} if "%" in raw else {}  # what is no UTF-8 is refused
     return {"type": kind, "method": method, "path": unquote(raw), "root_path": "", "headers": [], **escaped}

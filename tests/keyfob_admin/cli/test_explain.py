@@ -40,3 +40,13 @@ def test_explain_says_what_is_held_and_what_is_missing(home: Home) -> None:
 def test_explain_needs_a_whole_question(home: Home, arguments: tuple[str, ...], code: int) -> None:
     """2 for half a question, 4 for a key or a request that nobody knows."""
     assert code == typed("explain", *arguments).code
+
+
+@pytest.mark.parametrize("path", ["/items/\udcff", "/items/\udcff%41", "/items/%ff"])
+def test_explain_judges_what_is_no_utf_8(home: Home, path: str) -> None:
+    """A path with bytes that are no UTF-8, as a shell hands them over, is explained as the gate judges it."""
+    key_id, _ = home.make("ci", "--permission", "items:read")
+
+    said = typed("explain", "--key", key_id, "--method", "GET", "--path", path, "--json")
+
+    assert (0, "bad_path") == (said.code, said.data["reason"])
