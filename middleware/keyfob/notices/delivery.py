@@ -11,6 +11,7 @@ import json
 import logging
 from contextlib import suppress
 from datetime import UTC, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import StoreUnavailable
@@ -20,7 +21,7 @@ from keyfob.notices.webhook import NotDelivered
 from keyfob.store.contract.notices import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from keyfob.config.notices import NoticeSettings, SmtpSettings
@@ -53,18 +54,20 @@ class Courier:
         self._seen: Notice | None = None  # the last one that was given to its receivers
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
-        while True:
-            with suppress(StoreUnavailable):  # reported elsewhere, and tried again
-                await self.step()
-            await asyncio.sleep(EVERY)
+        """Deliver until cancelled, to each receiver by itself: one that hangs keeps nobody else from theirs."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_repeat(self._address))
+            for target in self._receivers:
+                group.create_task(_repeat(partial(self._deliver, target)))
 
     async def step(self) -> int:
         """Deliver what is due; says how many attempts were made. Raises StoreUnavailable."""
         await self._address()
+        return sum(await asyncio.gather(*map(self._deliver, self._receivers)))
+
+    async def _deliver(self, target: str) -> int:
         made = 0
-        targets = list(self._receivers)
-        while due := await self._store.notices.claim(targets, self._now(), self._now() + CLAIMED_FOR):
+        while due := await self._store.notices.claim([target], self._now(), self._now() + CLAIMED_FOR):
             await asyncio.gather(*map(self._attempt, due))
             made += len(due)
         return made
@@ -120,6 +123,13 @@ class Courier:
             await mail.send(notice, receiver.email, self._smtp)
         else:
             log.warning("%s: %s", notice.event, json.dumps(notice.data, sort_keys=True), extra={"event": "notice"})
+
+
+async def _repeat(work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        with suppress(StoreUnavailable):  # reported elsewhere, and tried again
+            await work()
+        await asyncio.sleep(EVERY)
 
 
 def body_of(notice: Notice) -> bytes:

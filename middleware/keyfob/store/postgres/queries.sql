@@ -613,7 +613,8 @@ FROM jsonb_array_elements($1::text::jsonb) AS given (value) JOIN keyfob.notices 
 ON CONFLICT (notice, target) DO NOTHING
 
 -- name: due_deliveries
-SELECT 1 FROM keyfob.notice_deliveries WHERE due_at <= $1 LIMIT 1
+SELECT 1 FROM keyfob.notice_deliveries
+WHERE due_at <= $1 AND target IN (SELECT jsonb_array_elements_text($2::text::jsonb)) LIMIT 1
 
 -- name: claim_deliveries
 UPDATE keyfob.notice_deliveries SET due_at = $1, attempts = attempts + 1

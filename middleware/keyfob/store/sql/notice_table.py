@@ -74,10 +74,10 @@ class NoticeRows:
 
     async def claim(self, targets: Sequence[str], now: datetime, until: datetime) -> list[Delivery]:
         """Take a few deliveries to *targets* that are due. Nobody else gets them before *until*."""
-        due = rows.micros(now)
-        if not await self._read("due_deliveries", due):
+        due, wanted = rows.micros(now), json.dumps(targets)
+        if not await self._read("due_deliveries", due, wanted):
             return []
-        taken = await self._write("claim_deliveries", rows.micros(until), json.dumps(targets), due, _FEW)
+        taken = await self._write("claim_deliveries", rows.micros(until), wanted, due, _FEW)
         found = {
             row[1]: _notice(row) for row in await self._read("notices_by_id", json.dumps([row[0] for row in taken]))
         }

@@ -578,7 +578,7 @@ FROM json_each(?) CROSS JOIN notices n ON n.id = json_extract(value, '$[0]') WHE
 ON CONFLICT (notice, target) DO NOTHING
 
 -- name: due_deliveries
-SELECT 1 FROM notice_deliveries WHERE due_at <= ? LIMIT 1
+SELECT 1 FROM notice_deliveries WHERE due_at <= ? AND target IN (SELECT value FROM json_each(?)) LIMIT 1
 
 -- name: claim_deliveries
 UPDATE notice_deliveries SET due_at = ?, attempts = attempts + 1
