@@ -252,3 +252,28 @@ async def test_a_long_address_fits_a_phone(browser: Browser, tmp_path: Path) -> 
                 await page.goto(f"/keys/{key.id}{path}")
                 assert [] == await page.evaluate(CUT_WORDS), path
                 assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_long_words_fit_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """Names of metadata, permissions, teams and people without a blank are broken, and a tick keeps its word beside it."""
+    cut = "x" * 60
+    permissions = {f"things:{n}{cut}": "May" for n in range(21)}
+    limits = {"standard": {"rate": ["100/min"]}}
+    installation = await installed(tmp_path, permissions=permissions, limits=limits)
+    key, _ = await installation.make("odd", permissions=(f"things:0{cut}",), metadata={"m" * 40: True})
+    async with installation.opened() as runtime:
+        await runtime.teams.create("long", name=f"Long{cut}", actor=ANA)
+    with running(installation) as url:
+        async with opened(browser, LiveConsole(url, installation)) as page:
+            await page.goto(f"/keys/{key.id}/edit")
+            await page.get_by_text("More options").click()
+            name, tick = page.get_by_text("standard", exact=False).first, page.get_by_label("standard")
+            assert (await name.bounding_box() or {})["y"] < (await tick.bounding_box() or {})["y"] + 10
+            await page.set_viewport_size({"width": 320, "height": 640})
+            for path in (f"/keys/{key.id}", f"/keys/{key.id}/edit", "/permissions", "/teams"):
+                await page.goto(path)
+                assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
+            await page.locator(".teams summary").click()
+            assert not await page.locator(".teams ul").evaluate("e => e.scrollWidth > e.clientWidth")
+            await page.goto(f"/keys/{key.id}")
+            await expect(page.locator(".facts dd").last).to_have_text("true")
