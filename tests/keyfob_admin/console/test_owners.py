@@ -55,6 +55,20 @@ def test_a_key_is_given_to_a_person_and_back(visitor: Visitor, live: LiveConsole
     assert "Owner acme team" in words(visitor.get(f"/keys/{key.id}").text)
 
 
+def test_people_of_one_name_are_told_apart(visitor: Visitor, live: LiveConsole) -> None:
+    """Where owners are chosen, an address stands beside a name that somebody else or the team has, too."""
+    key, _ = live.make("export")
+    people = (("Sam", "sam@example.com"), ("Sam", "two@example.com"), (f"{TEAM} team", "third@example.com"))
+    sam, *_, ben = all_invited(live, *people, ("Ben", "ben@example.com"))
+    for path in ("/keys", f"/keys/{key.id}/edit", f"/people/{ben.id}/offboard"):
+        said = words(visitor.get(path).text)
+        for name, address in people:
+            assert f" {name} ({address}) " in said, path
+        assert "(ben@example.com)" not in said
+    form = {"name": "export", "permission": "items:read", "expires": "never", "owner": sam.id}
+    assert 303 == visitor.send_form(f"/keys/{key.id}/edit", **form).status_code
+
+
 def test_an_owner_who_is_nobody_is_refused_at_the_field(visitor: Visitor, live: LiveConsole) -> None:
     """A person without a role in the team cannot own its keys."""
     key, _ = live.make("export")
