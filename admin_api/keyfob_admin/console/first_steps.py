@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyfob.policy.key_types import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from keyfob.store.contract.key_store import KeyView
 
 _MOST_ADMINS: Final = 5  # a team with more keys than these and one is past its first steps
+_SEEN: Final = timedelta(days=1)  # from then on a key that works is no news
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,14 @@ class FirstSteps:
     used: bool
 
 
-def first_steps(views: Sequence[KeyView], total: int | None) -> FirstSteps | None:
-    """Judge by the whole list of keys; None once a team has more than one key that its callers use."""
+def first_steps(views: Sequence[KeyView], total: int | None, now: datetime) -> FirstSteps | None:
+    """Judge by the whole list; None once there are two keys for callers, or the only one works and is a day old."""
     if total is None or total > _MOST_ADMINS + 1:
         return None
     keys = [view for view in views if view.record.key_type != ADMIN]
     if not views or len(keys) > 1:
         return None
-    return FirstSteps(made=bool(keys), used=any(view.last_used is not None for view in keys))
+    used = any(view.last_used is not None for view in keys)
+    if used and now - keys[0].record.created_at >= _SEEN:
+        return None
+    return FirstSteps(made=bool(keys), used=used)

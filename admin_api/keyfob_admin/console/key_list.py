@@ -82,7 +82,7 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "found": None,
         "owners": await owners(page_request, filters["owner"], _PEOPLE),
         "unclear": None,
-        "steps": None if any(filters.values()) else first_steps(listed.views, listed.total),
+        "steps": None if any(filters.values()) else first_steps(listed.views, listed.total, page_request.now),
         "disabled": _disabled(page_request),
         "when": await when(page_request),
         "own_key": OWN_KEY,

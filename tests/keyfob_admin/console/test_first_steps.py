@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from keyfob.store.contract.key_store import Use
+from keyfob.keys.record import LastUse
+from keyfob.store.contract.key_store import KeyView, Use
+from keyfob_admin.console.first_steps import FirstSteps, first_steps
 from tests.keyfob_admin.console.conftest import LiveConsole, Visitor, change, words
 
 
@@ -29,3 +32,11 @@ def test_the_steps_go_with_the_second_key(visitor: Visitor, live: LiveConsole) -
     assert "First steps" in words(visitor.get("/keys").text)
     live.make("two")
     assert "First steps" not in words(visitor.get("/keys").text)
+
+
+def test_the_steps_go_a_day_after_the_first_key(live: LiveConsole) -> None:
+    """Whoever needs but one key is shown the steps until it was used, and is not congratulated for good."""
+    key, _ = live.make("the only one")
+    old = KeyView(replace(key, created_at=key.created_at - timedelta(days=1)), None)
+    assert FirstSteps(made=True, used=False) == first_steps((old,), 1, key.created_at)
+    assert first_steps((replace(old, last_used=LastUse(key.created_at, None)),), 1, key.created_at) is None
