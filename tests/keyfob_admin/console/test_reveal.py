@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -12,7 +13,11 @@ from tests.keyfob_admin.console.conftest import LiveConsole, opened
 from tests.keyfob_admin.console.reveal import LEAVING, accept_leaving, create, left_behind
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Browser, Page
+
+    Show = Callable[[Page], Awaitable[str]]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -113,3 +118,65 @@ async def test_without_a_clipboard_the_secret_is_selected(browser: Browser, shar
         await page.get_by_role("button", name="Copy", exact=True).click()
         await expect(page.locator("p[role=status]")).to_have_text("Press Ctrl+C to copy")
         assert secret == await page.evaluate("getSelection().toString()")
+
+
+async def show_link_to_person(page: Page) -> str:
+    """Invite somebody, and give the link as the page has it."""
+    await page.goto("/people/invite")
+    await page.get_by_label("E-mail address").fill(f"{secrets.token_hex(4)}@example.com")
+    await page.get_by_role("main").get_by_role("button", name="Invite").click()
+    return await page.get_by_label("One-time link").input_value()
+
+
+async def show_link_to_key(page: Page) -> str:
+    """Make a key that is handed over, and give its link as the page has it."""
+    await page.goto("/keys/new?type=api")
+    await page.get_by_label("Name").fill("handed over")
+    await page.get_by_label("items:read").check()
+    await page.get_by_text("More options").click()
+    await page.get_by_label("Hand over by a link.").check()
+    await page.get_by_role("button", name="Generate Key").click()
+    return await page.get_by_role("textbox", name="Link").inner_text()
+
+
+async def show_found(page: Page) -> str:
+    """Look for what is no key of this installation."""
+    await page.get_by_label("Search, or paste").fill("kf_api_0000000000000000")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/find")
+    return ""
+
+
+async def show_many(page: Page) -> str:
+    """Come to the question about the keys that were ticked, as without scripts."""
+    await page.locator(".keys tbody [name=key]").first.check()
+    await page.evaluate("document.querySelector('#bulk').submit()")
+    await page.wait_for_url("**/keys/disable")
+    return ""
+
+
+@pytest.mark.parametrize("show", [show_link_to_person, show_link_to_key])
+async def test_a_link_shown_once_is_copied(browser: Browser, shared: LiveConsole, show: Show) -> None:
+    """Copy puts the link on the clipboard and says so; without a clipboard it selects the link."""
+    async with opened(browser, shared, permissions=["clipboard-read", "clipboard-write"]) as page:
+        link, status = await show(page), page.get_by_role("status")
+        await page.get_by_role("button", name="Copy", exact=True).click()
+        await expect(status).to_have_text("Link copied to clipboard")
+        assert link == await page.evaluate("navigator.clipboard.readText()")
+        await page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        await page.get_by_role("button", name="Copy", exact=True).click()
+        await expect(status).to_have_text("Press Ctrl+C to copy")
+        assert link == await page.evaluate("getSelection().toString()")
+
+
+@pytest.mark.parametrize("show", [show_link_to_person, show_link_to_key, show_found, show_many])
+async def test_back_never_asks_to_send_a_form_again(browser: Browser, shared: LiveConsole, show: Show) -> None:
+    """Whoever comes back to what a form answered comes to its page, without what was shown once."""
+    await shared.installation.make("to be ticked")
+    async with opened(browser, shared) as page:
+        link = await show(page)
+        await page.get_by_role("link", name="Settings").click()
+        await page.wait_for_url("**/settings")
+        await page.go_back()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert link == "" or link not in await page.content()

@@ -185,40 +185,44 @@ if (draft) {
   update();
 }
 
-const reveal = one("[data-reveal]");
-if (reveal) {
-  const shown = all("[data-secret]", reveal);
-  const secret = shown[0].textContent;
-  const status = one(".status");
-  let safe = false;
-  const say = (words) => (status.textContent = words);
-  const copy = async (button) => {
-    const from = one(button.dataset.copy);
-    const isSecret = from.id === "secret";
+// Whoever comes back to what only a form could show comes to its page, not to the browser's question about the form.
+const after = one("[data-after]");
+if (after) addEventListener("beforeunload", () => history.replaceState(null, "", after.dataset.after));
+
+// What is shown once is copied by a button, which says so.
+const shown = all("[data-secret]");
+const secret = shown[0]?.textContent;
+const say = (words) => (one(".status").textContent = words);
+let safe = false;
+let hidden = false;
+const toggle = () => {
+  hidden = !hidden;
+  for (const place of shown) place.textContent = hidden ? "•".repeat(32) : secret;
+  one("[data-hide]").textContent = hidden ? "Show" : "Hide";
+  say(hidden ? "Secret hidden" : "Secret shown");
+};
+for (const button of all("[data-copy]")) {
+  const from = one(button.dataset.copy);
+  const isSecret = shown.includes(from);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(isSecret ? secret : from.textContent);
+      await navigator.clipboard.writeText(isSecret ? secret : from.value ?? from.textContent);
       safe ||= isSecret;
-      say(isSecret ? "Secret copied to clipboard" : "Command copied, with $KEYFOB_KEY in place of the secret");
+      say(button.dataset.said);
     } catch {
       if (hidden && isSecret) toggle();
-      getSelection().selectAllChildren(from);
+      from.value ? from.select() : getSelection().selectAllChildren(from);
       say("Press Ctrl+C to copy");
     }
-  };
-  let hidden = false;
+  });
+}
+
+const reveal = one("[data-reveal]");
+if (reveal) {
   const hide = one("[data-hide]");
-  const toggle = () => {
-    hidden = !hidden;
-    for (const place of shown) place.textContent = hidden ? "•".repeat(32) : secret;
-    hide.textContent = hidden ? "Show" : "Hide";
-    say(hidden ? "Secret hidden" : "Secret shown");
-  };
   hide.hidden = false;
   hide.addEventListener("click", toggle);
-  for (const button of all("[data-copy]", reveal)) {
-    button.hidden = false;
-    button.addEventListener("click", () => copy(button));
-  }
   document.addEventListener("copy", () => (safe ||= String(getSelection()).includes(secret)));
   one("[data-stored]").addEventListener("change", (event) => (safe ||= event.target.checked));
   // Whoever comes back after Done, or another link, comes to the key, not to a form that would be sent again.
