@@ -131,11 +131,12 @@ async def _export(
 
 
 async def _may_go_on(page_request: PageRequest) -> bool:
-    """Whether the session is still good, and its key may still read what it began to read."""
-    now, before = await _signed_in_now(page_request), page_request.actor
-    if now is None or not covers(now.actor.permissions, _READS_AUDIT):
+    """Whether the session is still good, and whoever has it may still read what they began to read."""
+    now, before, team = await _signed_in_now(page_request), page_request.actor, page_request.team.id
+    actor = None if now is None else now.actor_in(team)
+    if actor is None or not actor.may_see(team) or not covers(actor.permissions, _READS_AUDIT):
         return False
-    return now.actor.acts_everywhere or not before.acts_everywhere
+    return actor.acts_everywhere >= before.acts_everywhere and actor.own_keys_only <= before.own_keys_only
 
 
 def _search(page_request: PageRequest) -> EventSearch:

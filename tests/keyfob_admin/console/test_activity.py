@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ import pytest
 from keyfob_admin.console.activity import _csv, neutral
 from tests.keyfob_admin.console.conftest import (
     ANA,
+    OTHER_TEAM,
     TEAM,
     LiveConsole,
     Visitor,
@@ -26,6 +28,7 @@ from tests.keyfob_admin.console.conftest import (
     words,
 )
 from tests.keyfob_admin.console.key_lists import fill, link
+from tests.keyfob_admin.console.people import invited, join
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -198,21 +201,42 @@ def test_ff_53_an_export_is_cut_when_its_session_ends(busy: LiveConsole, ending:
     key, secret = busy.make("reader", key_type="admin", permissions=("audit:read", "keys:read"))
     with Visitor(busy.url) as visitor:
         visitor.sign_in(secret)
-        address = urlsplit(busy.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-        connection.request("GET", f"/activity/export.{ending}", headers={"Cookie": cookies})
-        answer = connection.getresponse()
-        answer.read(1000)
-        if how == "signed out":
-            visitor.post("/logout", data=_token(visitor))
-        else:
-            change(busy.installation, _ended(key.id, how))
+        with _begun(busy, visitor, ending) as answer:
+            if how == "signed out":
+                visitor.post("/logout", data=_token(visitor))
+            else:
+                change(busy.installation, _ended(key.id, how))
 
-        with pytest.raises(http.client.IncompleteRead) as cut:
-            answer.read()
+            with pytest.raises(http.client.IncompleteRead) as cut:
+                answer.read()
 
     assert len(cut.value.partial) < 8_000_000  # what was under way; the log has 10 MB and more
+
+
+def test_ff_53_an_export_is_cut_when_the_membership_ends(busy: LiveConsole) -> None:
+    """Whoever loses the role in the team gets no more of its log, whatever they may read in another team."""
+    person, _ = invited(busy, "ira@example.com", "auditor")
+    change(busy.installation, lambda runtime: runtime.people.set_role(OTHER_TEAM, person.id, "auditor", actor=ANA))
+    with Visitor(busy.url) as visitor:
+        assert 303 == join(visitor, invited(busy, "ira@example.com", "auditor")[1]).status_code
+        with _begun(busy, visitor, "ndjson") as answer:
+            change(busy.installation, lambda runtime: runtime.people.remove(TEAM, person.id, actor=ANA))
+
+            with pytest.raises(http.client.IncompleteRead):
+                answer.read()
+        assert 200 == visitor.get("/activity").status_code
+
+
+@contextmanager
+def _begun(busy: LiveConsole, visitor: Visitor, ending: str) -> Iterator[http.client.HTTPResponse]:
+    """The export of the log, whose first bytes were read."""
+    address = urlsplit(busy.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port)
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    connection.request("GET", f"/activity/export.{ending}", headers={"Cookie": cookies})
+    answer = connection.getresponse()
+    answer.read(1000)
+    yield answer
     connection.close()
 
 
