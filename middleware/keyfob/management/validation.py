@@ -81,7 +81,11 @@ def clean_name(value: object, *, pointer: str = "/name") -> str:
 
 
 def clean_email(value: object, *, pointer: str = "/email") -> str:
-    """Give *value* as an e-mail address of up to 254 characters: something, an @ and a domain, without blanks."""
+    """Give *value* as an e-mail address of up to 254 characters: something, an @ and a domain, without blanks.
+
+    Characters that nobody sees are refused, and those that NFC makes ASCII: with a Kelvin sign for its K, somebody
+    else's address would become this one.
+    """
     wrong = Invalid((pointer, "Enter an e-mail address, for example ana@example.com"))
     if not isinstance(value, str):
         raise wrong
@@ -89,6 +93,9 @@ def clean_email(value: object, *, pointer: str = "/email") -> str:
     local, at, domain = address.rpartition("@")
     if not (at and local and domain.strip(".")) or any(character.isspace() for character in address):
         raise wrong
+    for character in value.strip():
+        if _becomes_ascii(character) or not character.isprintable():
+            raise Invalid((pointer, f"E-mail can't contain the character U+{ord(character):04X}"))
     return address
 
 
@@ -188,6 +195,10 @@ def _clean_text(value: str, what: str, longest: int, pointer: str, *, allowed: s
 
 def _is_refused(character: str) -> bool:
     return character in _BIDI_CONTROLS or unicodedata.category(character) in _REFUSED_CATEGORIES
+
+
+def _becomes_ascii(character: str) -> bool:
+    return not character.isascii() and unicodedata.normalize("NFC", character).isascii()
 
 
 def _is_invisible(character: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -85,5 +86,14 @@ class Person:
 
 
 def folded_email(email: str | None) -> str:
-    """*email* in the form for comparison; "" for none."""
-    return (email or "").casefold()
+    """*email* in the form for comparison; "" for none.
+
+    A letter is its other case, and nothing else: case folding would make one of ``straße@`` and ``strasse@``, which can
+    be two people's, and an ``s`` of the long s (U+017F).
+    """
+    return "".join(map(_lower, unicodedata.normalize("NFC", email or "")))
+
+
+def _lower(character: str) -> str:
+    lower = character.lower()
+    return lower if lower.upper() == character else character
