@@ -9,8 +9,11 @@ Whatever the application notices goes to the folder of the installation: a line 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -260,5 +263,17 @@ def _make() -> ASGIApp:
     return _OUTSIDE[_WIRING.get("outside", "nothing")](guarded)
 
 
+def _collect_garbage() -> None:
+    """Do twice a second what a busy process does by itself.
+
+    Frameworks leave the events in a cycle where a response was cut just while a part of it was being sent, as they do
+    when a client leaves then: what waits for their end would wait for minutes in a process without other requests.
+    """
+    while True:
+        time.sleep(0.5)
+        gc.collect()
+
+
 if _WIRING:
     app = _make()
+    threading.Thread(target=_collect_garbage, daemon=True).start()

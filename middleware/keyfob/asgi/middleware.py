@@ -180,7 +180,10 @@ class APIKeyMiddleware:
         ending = response.finish(None)
         if ending is not None:
             await spoil(send)
-            raise ending
+            try:
+                raise ending
+            finally:
+                del ending  # its traceback leads here: a cycle would keep the request until the next garbage collection
         if response.is_cut and not response.has_started:
             await self._refusals.refuse(Denied(Reason.DISABLED, response.key_id), scope, send)
 

@@ -109,6 +109,7 @@ class OpenResponse(Connection):
             return raised
         if self._is_cancelled_by_others(raised):
             return raised
+        self._task = None  # it may end with what is raised, whose traceback leads here: a cycle, for the collector
         if raised is not None and not isinstance(raised, KeyRevokedError):
             log.debug(
                 "the application of a revoked response ended with %r", raised, extra={"event": "response_aborted"}
