@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 10.0  # seconds for everything, from the name to the status
 _LONGEST_LINE: Final = 8_192  # bytes of the response that are looked at
 _NAT64: Final = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")  # all that the Internet routes (RFC 4291, section 2.4)
+_PROTOCOLS: Final = ip_network("192.0.0.0/24")  # of networks themselves (RFC 6890); not every Python knows
 
 
 class NotDelivered(Exception):
@@ -28,14 +30,16 @@ class NotDelivered(Exception):
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether *address* is one of the Internet, and so is the IPv4 address that it may stand for."""
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        inner = address.sixtofour
         if inner is None and address.teredo is not None:
             inner = address.teredo[1]
         if inner is None and address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None and not is_public(inner):
+        if address not in _GLOBAL_UNICAST if inner is None else not is_public(inner):
             return False
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and address not in _PROTOCOLS
 
 
 async def post(url: str, headers: Mapping[str, str], body: bytes, *, allow_private: bool) -> None:

@@ -164,6 +164,7 @@ async def test_an_address_inside_is_refused(here: Installation, tmp_path: Path) 
 PUBLIC = ["198.51.99.1", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 INSIDE = ["127.0.0.1", "10.1.2.3", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1", "::1", "::", "fe80::1"]  # noqa: S104
 INSIDE += ["fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "2001:0:808:808:0:0:f5ff:fffe"]
+INSIDE += ["::127.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b:1::a00:1", "fec0::1", "4000::1", "192.0.0.192"]
 
 
 @pytest.mark.parametrize("address", PUBLIC)
