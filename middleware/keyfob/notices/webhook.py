@@ -1,6 +1,6 @@
 """Sends one webhook: to an address that was checked and pinned, without following redirects, within ten seconds.
 
-The name is resolved once. Every address must be public, and the connection goes to the address that was checked: a name
+The name is resolved once. Every address must be public, and the connection goes to one that was checked: a name
 that resolves to another one a moment later gains nothing.
 """
 
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 TIMEOUT: Final = 10.0  # seconds for everything, from the name to the status
+_NO_ADDRESS: Final = "the host has no address"
 _LONGEST_LINE: Final = 8_192  # bytes of the response that are looked at
 _NAT64: Final = ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = ip_network("2000::/3")  # all that the Internet routes (RFC 4291, section 2.4)
@@ -60,11 +61,8 @@ async def _post(url: str, headers: Mapping[str, str], body: bytes, *, allow_priv
     host = parts.hostname or ""
     is_secure = parts.scheme == "https"
     port = parts.port or (443 if is_secure else 80)
-    address = await _resolved(host, port, allow_private=allow_private)
-    context = ssl.create_default_context() if is_secure else None
-    reader, writer = await asyncio.open_connection(
-        address, port, ssl=context, server_hostname=host if is_secure else None, limit=_LONGEST_LINE
-    )
+    addresses = await _resolved(host, port, allow_private=allow_private)
+    reader, writer = await _connected(addresses, port, host if is_secure else None)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [
@@ -87,17 +85,34 @@ async def _post(url: str, headers: Mapping[str, str], body: bytes, *, allow_priv
         writer.close()
 
 
-async def _resolved(host: str, port: int, *, allow_private: bool) -> str:
-    """The address to connect to. Raises NotDelivered if one of the host's addresses is not public."""
+async def _connected(
+    addresses: Sequence[str], port: int, server: str | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first of *addresses* that answers, by TLS if *server* names who that must be."""
+    context = None if server is None else ssl.create_default_context()
+    for number, address in enumerate(addresses, 1):
+        try:
+            async with asyncio.timeout(TIMEOUT / len(addresses)):
+                return await asyncio.open_connection(
+                    address, port, ssl=context, server_hostname=server, limit=_LONGEST_LINE
+                )
+        except OSError:
+            if number == len(addresses):
+                raise
+    raise NotDelivered(_NO_ADDRESS)
+
+
+async def _resolved(host: str, port: int, *, allow_private: bool) -> list[str]:
+    """The addresses to connect to. Raises NotDelivered if one of the host's is not public."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        raise NotDelivered("the host has no address") from None
-    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+        raise NotDelivered(_NO_ADDRESS) from None
+    addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
     if not allow_private and not all(is_public(ip_address(address)) for address in addresses):
         raise NotDelivered("the host has an address that is not public; allow_private = true permits that")
-    return addresses[0]
+    return addresses
 
 
 def _short(error: BaseException) -> str:
