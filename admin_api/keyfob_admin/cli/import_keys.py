@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ def import_(
         "secret": _secret(secret_file) if secret_file else "",
         "prefix": key_prefix,
     }
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    written = file.read_bytes()
+    is_utf_16 = written.startswith((BOM_UTF16_BE, BOM_UTF16_LE))  # as PowerShell saves it
+    text = written.decode("utf-16", "replace") if is_utf_16 else written.decode("utf-8-sig", "surrogateescape")
     run_with_context(partial(_import, text, team, told, dry_run=dry_run, as_json=as_json))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.keys.foreign import SHORTEST_BEGINNING, lookup_by_beginning, lookup_by_digest
 from keyfob.keys.foreign_hashes import ForeignHash, read_hash
+from keyfob.keys.foreign_scan import foreign_mentions, without_foreign
 from keyfob.management.key_import import ForeignKey
 from keyfob_admin.setup.import_formats import FORMATS, INACTIVE
 
@@ -23,6 +25,8 @@ _MEMBERS: Final = frozenset(
     "name team permissions created_at expires_at key hash algorithm salt hmac_key lookup skip cut description "
     f"external_id secret_is {INACTIVE}".split()
 )
+_PUBLIC: Final = frozenset({"name", "team", "permissions", "description", "external_id"})  # shown to people, and stored
+_NOT_UTF_8: Final = re.compile("[\udc80-\udcff]")  # what stands for bytes that are not
 _PLAUSIBLE_SECONDS: Final = 100_000_000_000  # what is beyond is in milliseconds
 _REST: Final = ""  # the name of the cells beyond the columns, which no column has
 _TOO_MANY: Final = 'it has more cells than there are columns; write quotes around a cell with commas, as in "a:b,c:d"'
@@ -64,7 +68,8 @@ def read_lines(text: str, options: ImportOptions) -> Iterator[ForeignKey | Unrea
             members = {name: value for name, value in read.items() if _is_there(value)}
             yield _inactive(where, members) or _key(where, members, options)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-            yield Unreadable(where, _shown(members.get("name")), str(error) or type(error).__name__)
+            why = without_foreign(str(error) or type(error).__name__, options.forms)
+            yield Unreadable(where, _shown(without_foreign(str(members.get("name", "")), options.forms)), why)
 
 
 def _rows(text: str, options: ImportOptions) -> Iterator[Mapping[str, Any] | str]:
@@ -121,7 +126,12 @@ def _inactive(where: str, members: Mapping[str, Any]) -> Unreadable | None:
 def _key(where: str, members: Mapping[str, Any], options: ImportOptions) -> ForeignKey:
     unknown = sorted(members.keys() - _MEMBERS)
     if unknown:
-        raise ValueError(f"there is no member {unknown[0][:60]!r}")
+        raise ValueError(f"there is no member {without_foreign(unknown[0], options.forms)[:60]!r}")
+    for name in _PUBLIC & members.keys():
+        if _NOT_UTF_8.search(text := str(members[name])):
+            raise ValueError(f"its {name} is no UTF-8; save the export anew in that encoding")
+        if foreign_mentions(text, options.forms):  # as where two columns were swapped
+            raise ValueError(f"its {name} holds a key, which everybody would see")
     lookup, hashed = _secret(members, options)
     granted = _listed(members.get("permissions")) or options.permissions
     return ForeignKey(

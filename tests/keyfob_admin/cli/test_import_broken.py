@@ -108,3 +108,36 @@ def test_a_secret_file_that_is_no_text_is_named(legacy: Home) -> None:
     said = bring(legacy, GOOD, "--secret-file", "pepper")
 
     assert (1, "keyfob: pepper is no text in UTF-8\n") == (said.code, said.err)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f'name,permissions,key\n"an open quote,items:read,{KEY}\nb,items:read,{OTHER}\n', "export.csv"),
+        (f"key,permissions,name\nreporting,items:read,{KEY}\n", "export.csv"),
+        (json.dumps({"name": KEY, "key": KEY}), "export.ndjson"),
+        (json.dumps({"name": "a", "key": KEY, "permissions": [KEY]}), "export.ndjson"),
+        (json.dumps({"name": "a", "key": KEY, "team": f"team {KEY}"}), "export.ndjson"),
+        (json.dumps({"name": "a", "hash": "00", "algorithm": KEY}), "export.ndjson"),
+        (json.dumps({"name": "a", "key": OTHER, KEY: 1}), "export.ndjson"),
+    ],
+)
+def test_a_key_in_a_wrong_place_is_not_repeated(legacy: Home, text: str, name: str) -> None:
+    """Swapped columns, an open quote: the line is named without the key, and nothing that people see holds one."""
+    said = bring(legacy, text, "--permission", "items:read", name=name)
+
+    assert 1 == said.code
+    assert ("key 1 (", "0 keys would be imported") == (said.err[:7], said.err.splitlines()[-1][:24])
+
+
+def test_other_encodings_are_read_or_named(legacy: Home) -> None:
+    """UTF-16 as PowerShell writes it is read; a line with bytes that are no UTF-8 is named, and garbles no name."""
+    line = json.dumps({"name": "M\u00fcller", "key": KEY, "permissions": ["items:read"]}, ensure_ascii=False)
+    (legacy.folder / "windows.ndjson").write_text(line, encoding="utf-16")
+    (legacy.folder / "latin.ndjson").write_bytes(f"{line}\n{GOOD}\n".encode("latin-1"))
+
+    assert 0 == typed("import", "windows.ndjson", "--dry-run").code
+    latin = typed("import", "latin.ndjson", "--dry-run", "--json")
+
+    assert (1, 1) == (latin.code, latin.data["imported"])
+    assert "its name is no UTF-8" in latin.data["failed"][0]["why"]
