@@ -195,9 +195,10 @@ async def _why_no_copy(page_request: PageRequest, name: str) -> str | None:
 
 
 async def _other(page_request: PageRequest, key_id: str | None) -> KeyView | None:
-    """A key of the same team that this one came from or was replaced by, if it is still there."""
+    """A key of the same team that this one came from or was replaced by, if it is still there and may be seen."""
     found = await page_request.runtime.store.view(key_id) if key_id else None
-    return found if found is not None and found.record.team == page_request.team.id else None
+    may_be_seen = found is not None and page_request.actor.may_see_key(found.record)
+    return found if found is not None and may_be_seen and found.record.team == page_request.team.id else None
 
 
 async def _events(page_request: PageRequest, search: EventSearch) -> Page[ChainedEvent] | None:

@@ -41,8 +41,10 @@ class HeldGroup:
 
 async def show_permissions(page_request: PageRequest) -> Response:
     """Show the catalogue, and how many keys hold each entry. Many entries are a table of resources and actions."""
-    page_request.actor.demand("keys:read")
-    held = await page_request.console.store.holders(page_request.team.id)
+    actor = page_request.actor
+    actor.demand("keys:read")
+    owner = actor.id if actor.own_keys_only else None
+    held = await page_request.console.store.holders(page_request.team.id, owner)
     chosen = groups(page_request.runtime.catalogue, "api", ())
     many = matrix(chosen)
     return page_request.page(

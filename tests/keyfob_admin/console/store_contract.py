@@ -205,6 +205,7 @@ class ConsoleStoreContract:
         await runtime.lifecycle.delete(TEAM, gone.id, actor=ANA)
         assert {"*": 1, "items:read": 2, "users:*": 1} == await store.holders(TEAM)
         assert {} == await store.holders("nobody")
+        assert {} == await store.holders(TEAM, "somebody")
 
     async def test_a_key_takes_its_sessions_and_links_along(
         self, store: ConsoleStore, runtime: Runtime, installation: Installation

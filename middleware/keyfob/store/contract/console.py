@@ -125,6 +125,6 @@ class ConsoleStore(Protocol):
         """The number of uses of each key on each day with any use."""
         ...
 
-    async def holders(self, team: str) -> Mapping[str, int]:
-        """The number of the team's keys that hold each permission pattern; a wildcard counts as itself."""
+    async def holders(self, team: str, owner: str | None = None) -> Mapping[str, int]:
+        """The number of the team's keys, or those of *owner*, that hold each pattern; a wildcard counts as itself."""
         ...

@@ -470,7 +470,8 @@ SELECT key_id, day, admitted FROM keyfob.key_use_days WHERE key_id IN (SELECT js
 -- name: holders
 -- Few keys hold a set of permissions that no other key holds, so the sets are counted before they are taken apart.
 SELECT value, sum(holders)::bigint FROM (
-    SELECT permissions, count(*) AS holders FROM keyfob.keys WHERE team = $1 AND deleted_at IS NULL GROUP BY permissions
+    SELECT permissions, count(*) AS holders FROM keyfob.keys
+    WHERE team = :team AND deleted_at IS NULL AND (:owner::text IS NULL OR owner_id = :owner) GROUP BY permissions
 ) AS sets, jsonb_array_elements_text(permissions) AS value GROUP BY value
 
 -- The rows that decide something, each beside the newest event that says what it should be. One statement is one

@@ -30,7 +30,7 @@ class Database(Protocol):
         """Run *work* in one transaction."""
         ...
 
-    async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Sequence[Any]]:
+    async def read(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Run one read-only statement. Raises StoreUnavailable."""
         ...
 
@@ -163,12 +163,12 @@ class ConsoleTables:
             found.setdefault(key_id, {})[date.fromordinal(day)] = count
         return found
 
-    async def holders(self, team: str) -> Mapping[str, int]:
-        """The number of the team's keys that hold each permission pattern; a wildcard counts as itself."""
-        found = await self._read("holders", (team,))
+    async def holders(self, team: str, owner: str | None = None) -> Mapping[str, int]:
+        """The number of the team's keys, or those of *owner*, that hold each pattern; a wildcard counts as itself."""
+        found = await self._read("holders", {"team": team, "owner": owner})
         return {row[0]: row[1] for row in found}
 
-    async def _read(self, name: str, parameters: Sequence[object]) -> list[Sequence[Any]]:
+    async def _read(self, name: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Sequence[Any]]:
         return await self._database.read(self._statements[name], parameters)
 
     async def _write(self, *statements: tuple[str, Sequence[object]]) -> list[Sequence[Any]]:

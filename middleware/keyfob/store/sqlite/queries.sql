@@ -433,7 +433,8 @@ SELECT key_id, day, admitted FROM key_use_days WHERE key_id IN (SELECT value FRO
 -- name: holders
 -- Few keys hold a set of permissions that no other key holds, so the sets are counted before they are taken apart.
 SELECT value, sum(holders) FROM (
-    SELECT permissions, count(*) AS holders FROM keys WHERE team = ? AND deleted_at IS NULL GROUP BY permissions
+    SELECT permissions, count(*) AS holders FROM keys
+    WHERE team = :team AND deleted_at IS NULL AND (:owner IS NULL OR owner_id = :owner) GROUP BY permissions
 ), json_each(permissions) GROUP BY value
 
 -- The rows that decide something, each beside the newest event that says what it should be. One statement is one
