@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from keyfob.errors import Invalid, PersonLeft
+from keyfob.errors import Invalid, OwnKeysOnly, PersonLeft
 from keyfob.management.actor import confirmed
 from keyfob.management.key_changes import put_changed
 from keyfob.management.owners import check_new_owner
@@ -86,7 +86,8 @@ class Offboard:
         That is ``keep``, ``disable`` or ``transfer``: *to* the id of a person, or ``team``. *dry_run* changes nothing.
 
         Raises:
-            Forbidden, NotFound, Invalid, ExceedsOwnPermissions, ExceedsOwnLimits, LastAdmin, LastOwner, PersonLeft
+            Forbidden, NotFound, Invalid, ExceedsOwnPermissions, ExceedsOwnLimits, OwnKeysOnly, LastAdmin, LastOwner,
+            PersonLeft
         """
         needed = _needed(keys)
         actor.demand(*needed)
@@ -121,6 +122,8 @@ class Offboard:
     ) -> Offboarding:
         check_genuine(before, self._authority)
         check_reaches(doer, before, self._authority)
+        if doer.own_keys_only and keys != KEEP:
+            raise OwnKeysOnly("your role changes only keys of your own; keep theirs, or ask somebody with a wider role")
         if before.has_left:
             raise PersonLeft("this person has left already")
         after = replace(before, state=PersonState.LEFT, memberships=(), passphrase=None)
@@ -138,7 +141,7 @@ class Offboard:
         sessions = await rows.end_sessions(before.id)
         told = {"keys": keys, "sessions_ended": sessions, "admin_keys_ended": len(ended), **because}
         await rows.append(told_of(doer, "person.offboarded", at, after, team=None, **told))
-        return Offboarding(tuple(key for key in owned.values() if doer.may_see(key.team)), sessions, len(ended))
+        return Offboarding(tuple(key for key in owned.values() if doer.may_see_key(key)), sessions, len(ended))
 
     async def _settle(
         self,

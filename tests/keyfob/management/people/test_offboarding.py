@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfob.errors import Forbidden, Invalid, LastAdmin, PersonLeft, Tampered
+from keyfob.errors import Forbidden, Invalid, LastAdmin, OwnKeysOnly, PersonLeft, Tampered
 from keyfob.keyring.tokens import token_digest
 from keyfob.management.audit.audit_verification import verify_audit
+from keyfob.management.authority import RoleAuthority
 from keyfob.management.key_drafts import KeyDraft
-from keyfob.people.record import PersonState
+from keyfob.management.people.offboarding import Offboard
+from keyfob.people.record import Membership, PersonState
 from keyfob.policy.catalogue import build_catalogue
+from keyfob.policy.roles import DEFAULT_ROLES, Role
 from keyfob.store.contract.console import Session
 from tests.keyfob.management.conftest import ROOT, START
 
@@ -207,3 +210,23 @@ async def test_the_log_knows_every_person(office: Office) -> None:
     assert kept is not None
     await office.store.change(lambda rows: rows.put_person(replace(kept, state=PersonState.ACTIVE)))
     assert f"person {ben.id}" in await named()
+
+
+async def test_own_keys_only_offboards_without_the_keys(office: Office) -> None:
+    """Such a role lets people leave, but neither sees nor changes the keys that were theirs."""
+    lead = Role("lead", "Lead", ("keys:*", "people:*"), grant_all=True, own_keys_only=True)
+    entry = office.signing_key
+    authority = RoleAuthority({**DEFAULT_ROLES, "lead": lead}, office.catalogue, lambda: {entry.char: entry})
+    lea = replace(await office.person("lea@example.com", "member"), memberships=(Membership("a", "lead"),))
+    await office.store.change(lambda rows: rows.put_person(lea))
+    ben = await office.person("ben@example.com", "member")
+    key = await owned(office, ben, "CI")
+    actor = authority.actor(await office.store.people.one(lea.id), "a", None)
+    assert actor is not None
+    offboarding = Offboard(office.store, authority, office.clock)
+
+    for choice, to in (("disable", None), ("transfer", lea.id)):
+        with pytest.raises(OwnKeysOnly):
+            await offboarding.run(ben.id, keys=choice, to=to, actor=actor)
+    assert () == (await offboarding.run(ben.id, keys="keep", actor=actor)).keys
+    assert not await disabled(office, key)
