@@ -191,6 +191,18 @@ async def test_people_come_change_and_leave(here: Installation) -> None:
         assert "member" in kf.people.roles
 
 
+async def test_a_key_is_made_for_its_owner(here: Installation) -> None:
+    """The owner is named as for a change, or by the id alone; what names nobody is a mistake, and no outage."""
+    async with keyfob.open(**here.options, permissions=["items:read"]) as kf:
+        ana = (await kf.people.invite(team="default", role="member", email="ana@example.com", actor="it")).person.id
+        wanted: dict[str, Any] = {"team": "default", "name": "a", "permissions": ["items:read"], "actor": "it"}
+        for owner, expected in ((ana, ana), ({"person": ana}, ana), ("team", None), (None, None)):
+            assert expected == (await kf.keys.create(**wanted, owner=owner)).key.owner_id
+        for wrong in ({"person": "0" * 16}, {"id": ana}, [ana], 5, ""):
+            with pytest.raises(Invalid, match="/owner"):
+                await kf.keys.create(**wanted, owner=wrong)
+
+
 async def test_a_grant_may_do_what_its_key_may(here: Installation) -> None:
     """The holder of an admin key is held to its own team and permissions, as at the admin API."""
     admin = await here.issue("keys:write", "keys:read", "items:read", key_type="admin")

@@ -9,7 +9,9 @@ from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
 from keyfob.management.key_replacement import DEFAULT_OVERLAP
+from keyfob.management.validation import clean_owner
 from keyfob.runtime.in_process.arguments import actor_of, known
+from keyfob.store.contract.key_store import TEAM_OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -66,6 +68,10 @@ class Keys:
         rest: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
         }
+        if rest.get("owner") is not None:  # as `update` takes it, or the id alone
+            owner = rest["owner"]
+            is_id = isinstance(owner, str) and owner != TEAM_OWNER
+            rest["owner"] = clean_owner({"person": owner} if is_id else owner)
         draft = KeyDraft(name=name, permissions=None if permissions is None else tuple(permissions), **rest)
         await self._runtime.ready()
         lifecycle, doer = self._runtime.lifecycle, actor_of(actor)
