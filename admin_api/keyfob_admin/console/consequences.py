@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from keyfob.management.escalation import is_root
+from keyfob.management.people.departures import ends_by_role
+from keyfob.people.record import Membership
 from keyfob.policy.key_types import ADMIN
 from keyfob.store.contract.key_store import KeyQuery
 from keyfob_admin.console import humanize
@@ -22,6 +25,7 @@ OWN_KEY: Final = (
 )
 LAST_ADMIN: Final = "This is the last admin key that may do everything. Create another one before you disable it."
 _MOST_ROOTS: Final = 50
+_MOST_OWNED: Final = 1000
 
 
 async def disabling(page_request: PageRequest, view: KeyView) -> str:
@@ -55,3 +59,15 @@ async def why_not_disable(page_request: PageRequest, record: KeyRecord) -> str |
     query = KeyQuery(team=None, now=now, key_type=ADMIN, permission="*", state="active", limit=_MOST_ROOTS)
     others = [view.record for view in await page_request.runtime.store.views(query) if view.record.id != record.id]
     return None if any(is_root(other, now, retired=()) for other in others) else LAST_ADMIN
+
+
+async def admin_keys_ending(page_request: PageRequest, person_id: str, role: str) -> int:
+    """How many admin keys of the person end with *role* in the team, as far as the visitor may see keys."""
+    runtime, actor = page_request.runtime, page_request.actor
+    person = await runtime.store.people.one(person_id)
+    if person is None or role not in runtime.people.roles or page_request.lacks("keys:read"):
+        return 0
+    after = replace(person, memberships=person.with_membership(Membership(page_request.team.id, role)))
+    query = KeyQuery(team=None, now=page_request.now, owner=person_id, key_type=ADMIN, limit=_MOST_OWNED)
+    owned = [view.record for view in await runtime.store.views(query) if actor.may_see_key(view.record)]
+    return sum(ends_by_role(key, after, runtime.authority) for key in owned)

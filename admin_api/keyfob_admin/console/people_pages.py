@@ -13,6 +13,7 @@ from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import covers
 from keyfob.store.contract.key_store import TEAM_OWNER
+from keyfob_admin.console.consequences import admin_keys_ending
 from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviews
 from keyfob_admin.wire.links import invitation_address, link_base
@@ -108,11 +109,15 @@ async def show_person(page_request: PageRequest) -> Response:
 
 
 async def set_role(page_request: PageRequest) -> Response:
-    """Give the person another role in the team."""
+    """Give the person another role in the team. Which admin keys that ends is said first."""
+    page_request.actor.demand("people:write")
+    people, person_id, role = page_request.runtime.people, _id(page_request), page_request.form.get("role")
+    ending = await admin_keys_ending(page_request, person_id, role)
+    if ending and page_request.form.get("confirmed") != role:
+        person, label = await people.get(person_id, actor=page_request.actor), people.roles[role].label
+        return page_request.page("role.html", person=person, role=role, label=label, ending=ending)
     try:
-        await page_request.runtime.people.set_role(
-            page_request.team.id, _id(page_request), page_request.form.get("role"), actor=page_request.actor
-        )
+        await people.set_role(page_request.team.id, person_id, role, actor=page_request.actor)
     except (Invalid, LastOwner) as refused:
         return await _person_page(page_request, _mistakes(refused))
     return page_request.goes_to(page_request.url(_path(page_request), done="role"))

@@ -123,3 +123,20 @@ def test_what_ends_with_a_membership_is_said_before(tmp_path: Path) -> None:
         assert 404 == ana.get(f"/people/{ben.id}/remove?team={OTHER_TEAM}").status_code
         assert 303 == ana.send_form(f"/people/{ben.id}/remove").status_code
         assert 3 == words(ana.get("/keys").text).count(" Disabled ") - 1  # the filter has the word, too
+
+
+def test_what_ends_with_a_role_is_said_before(live: LiveConsole) -> None:
+    """Another role asks first where it disables admin keys, and says how many; one that ends none does not."""
+    ben, _ = joined(live, "ben@example.com", "team_admin")
+    root, _ = live.make("root of ben", key_type="admin", permissions=("keys:read", "people:read"), owner=ben.id)
+    _, ana = joined(live, "ana@example.com", "owner")
+    page = f"/people/{ben.id}"
+
+    asked = ana.post(f"{page}/role", data={**hidden(ana.get(page).text), "role": "member"})
+    said = words(asked.text)
+    assert "Change the role of 'ben@example.com' to Member? 1 admin key of ben@example.com stops working now," in said
+    assert " Active " in words(ana.get(f"/keys/{root.id}").text)
+    assert 303 == ana.post(f"{page}/role", data={**hidden(ana.get(page).text), "role": "auditor"}).status_code
+    assert 303 == ana.post(f"{page}/role", data=hidden(asked.text)).status_code
+    assert " Disabled " in words(ana.get(f"/keys/{root.id}").text)
+    assert "In acme Member" in words(ana.get(page).text)

@@ -60,6 +60,11 @@ async def carry_out(
     return ended
 
 
+def ends_by_role(key: KeyRecord, person: Person, authority: RoleAuthority) -> bool:
+    """Whether `carry_out` would disable *key*, which *person* owns, once their roles are as given."""
+    return not key.is_disabled and _ends(key, person, (), authority)
+
+
 def _ends(key: KeyRecord, person: Person, left: Collection[str], authority: RoleAuthority) -> bool:
     if key.key_type != ADMIN:
         known = authority.catalogue.key_types.get(key.key_type)
