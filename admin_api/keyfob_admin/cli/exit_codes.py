@@ -72,6 +72,8 @@ def _said(error: Exception) -> str:
             said = "stopped; nothing else was changed"
         case errors.Invalid():
             said = "; ".join(f"{_named(pointer)}{detail}" for pointer, detail in error.errors)
+        case errors.NotMigrated():  # which says what to do
+            said = str(error)
         case errors.StoreUnavailable() | sqlite3.Error():
             said = f"{error}{DOCTOR}"
         case OSError():

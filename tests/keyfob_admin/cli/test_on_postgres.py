@@ -141,6 +141,20 @@ def test_a_backup_is_put_back_under_a_worker_that_reads(database: str, folder: P
     assert ["admin"] == [key["name"] for key in typed("keys", "list", "--json").data["keys"]]
 
 
+def test_a_restore_that_cannot_reach_the_database(
+    database: str, folder: Path, programs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PostgreSQL refuses is said in one line, and doctor says where to look."""
+    typed("init")
+    assert 0 == typed("db", "backup", "copy").code
+    monkeypatch.setenv("KEYFOB_STORE_URL", f"{database}-that-is-not-there")
+
+    refused = typed("db", "restore", "copy", "--yes")
+
+    assert (1, 1) == (refused.code, len(refused.err.splitlines()))
+    assert "see that PostgreSQL runs there" in typed("doctor").out
+
+
 def test_a_server_that_speaks_another_language(
     database: str, folder: Path, programs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import needed_settings, open_context
 from keyfob_admin.cli.doctor.django import GUARD, open_entrances
-from keyfob_admin.cli.doctor.files import database_file, is_open, signal, sqlite_path
+from keyfob_admin.cli.doctor.files import database_file, is_open, repair_of, signal, sqlite_path
 from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.doctor.limits import limits
 from keyfob_admin.cli.doctor.policy import key_policies
@@ -173,6 +173,12 @@ def _keyring_file(settings: Settings) -> Iterator[Finding]:
         fix = "put your copy there; `keyfob init` writes one for a new installation"
         yield Finding(FAIL, "keyring", f"{settings.keyring} is missing", fix)
         return
+    if settings.keyring.is_dir():
+        detail = (
+            f"{settings.keyring} is a folder, as container runtimes make one where a file that they mount is missing"
+        )
+        yield Finding(FAIL, "keyring", detail, "remove it, and put your copy of the keyring there")
+        return
     if not is_private(settings.keyring.stat()):
         yield Finding(FAIL, "keyring", f"{settings.keyring} is open to others", f"chmod 600 {settings.keyring}")
         return
@@ -188,7 +194,7 @@ async def _installation(settings: Settings) -> list[Finding]:
                 findings += [finding async for finding in look(context)]
     except (KeyfobError, OSError) as error:
         what = "keyring" if isinstance(error, ConfigError) and "keyring" in str(error) else "database"
-        findings.append(Finding(FAIL, what, finding_of(error)))
+        findings.append(Finding(FAIL, what, finding_of(error), repair_of(settings, error)))
     return findings
 
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyfob.errors import ConfigError
-from keyfob.store.sqlite.files import refuse_second_name
+from keyfob.errors import ConfigError, NotMigrated, StoreUnavailable
+from keyfob.store.sqlite.files import refuse_second_name, repair
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
@@ -57,6 +57,16 @@ def database_file(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(OK, "database", f"{path} is on a local file system ({kind or 'as far as can be told'})")
     yield _disk(path)
+
+
+def repair_of(settings: Settings, error: Exception) -> str:
+    """Say what to do where the database cannot answer for *error*; nothing where that says it itself."""
+    path = sqlite_path(settings)
+    if path is not None:
+        return repair(path, str(error))
+    if isinstance(error, StoreUnavailable) and not isinstance(error, NotMigrated):
+        return "see that PostgreSQL runs there, and what url under [store] says of host, database, user and password"
+    return ""
 
 
 def _owners(path: Path) -> Iterator[Finding]:

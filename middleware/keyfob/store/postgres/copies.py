@@ -6,16 +6,21 @@ import os
 import secrets
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from keyfob.errors import ConfigError
 from keyfob.store.postgres.address import connect
+from keyfob.store.postgres.failures import translate_failures
 from keyfob.store.postgres.migrations import migrate
 from keyfob.store.sql.lasting_rows import LASTING
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from asyncpg import Connection
 
     from keyfob.store.url import StoreURL
 
@@ -50,23 +55,20 @@ def backup(url: StoreURL, file: Path) -> None:
 
 
 async def restore(url: StoreURL, file: Path) -> None:
-    """Put the backup *file* in place of what the database holds, in one transaction. Raises ConfigError.
+    """Put the backup *file* in place of what the database holds, in one transaction.
 
     Every worker drops its cache, because the tables are new ones. Nobody's session comes back, and what was told and
-    used of quotas stays so.
+    used of quotas stays so. Raises ConfigError, StoreUnavailable.
     """
     revision, lasting = await _present(url)
     _put_back(url, file)
     await migrate(url)
-    connection = await connect(url, within=_CONNECT_LIMIT)
-    try:
+    async with _connected(url) as connection:
         await connection.execute(_AFTER.format(epoch=secrets.token_hex(16), revision=revision))
         async with connection.transaction():
             for table, rows in lasting.items():
                 present = f"json_populate_recordset(NULL::keyfob.{table}, $1::text::json)"
                 await connection.execute(LASTING[table].format(table=f"keyfob.{table}", present=present), rows)
-    finally:
-        await connection.close()
 
 
 def _put_back(url: StoreURL, file: Path) -> None:
@@ -85,16 +87,23 @@ def _put_back(url: StoreURL, file: Path) -> None:
 
 
 async def _present(url: StoreURL) -> tuple[int, dict[str, str]]:
-    """The revision, and what lasts as JSON; nothing where there is no database yet."""
-    connection = await connect(url, within=_CONNECT_LIMIT)
-    try:
+    """The revision, and what lasts as JSON; nothing where there is no database yet. Raises StoreUnavailable."""
+    async with _connected(url) as connection:
         if await connection.fetchval("SELECT to_regclass('keyfob.meta') IS NULL"):
             return 0, {}
         rows = "SELECT coalesce(json_agg(one), '[]')::text FROM keyfob.{} one"
         lasting = {table: await connection.fetchval(rows.format(table)) for table in LASTING}
         return int(await connection.fetchval("SELECT revision FROM keyfob.meta")), lasting
-    finally:
-        await connection.close()
+
+
+@asynccontextmanager
+async def _connected(url: StoreURL) -> AsyncIterator[Connection[Any]]:
+    async with translate_failures(None):
+        connection = await connect(url, within=_CONNECT_LIMIT)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 def _run(program: str, url: StoreURL, *options: str) -> None:

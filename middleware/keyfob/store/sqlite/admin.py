@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,6 +169,8 @@ def _restore(path: Path, source: Path) -> None:
                 make_private(ready, exclusively=True)
                 _copy(connection, ready)
             migrate(ready)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(ready), str(source))) from error
         except sqlite3.Error as error:
             raise ConfigError(f"{source} is not a backup that can be restored: {error}") from error
         with translate_failures():
@@ -180,7 +182,8 @@ def _restore(path: Path, source: Path) -> None:
                 connection.executescript(_DROP_WHAT_PASSES)
                 connection.execute("ATTACH ? AS present", (address(path),))
                 for table, statement in LASTING.items():
-                    connection.execute(statement.format(table=f"main.{table}", present=f"present.{table}"))
+                    with suppress(sqlite3.DatabaseError):  # of a damaged database, that does not keep the backup out
+                        connection.execute(statement.format(table=f"main.{table}", present=f"present.{table}"))
                 connection.execute("DETACH present")
                 _copy(connection, path)
 

@@ -35,6 +35,7 @@ READER = (*_ALWAYS, "PRAGMA query_only = ON")
 
 _DISK_FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}  # the second for a quota
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the table of mounts writes blanks
+_DAMAGE = re.compile("SQLITE_(?:CORRUPT|NOTADB)|malformed|not a database|empty file")
 _NO_SHARED_MEMORY = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK"}
 
 
@@ -51,6 +52,13 @@ def translate_failures() -> Iterator[None]:
         raise StoreUnavailable(f"the database cannot answer ({reason})") from error
     except (OSError, ValueError, TypeError, LookupError) as error:  # closed connections, unreadable files and rows
         raise StoreUnavailable(f"the database cannot answer ({type(error).__name__})") from error
+
+
+def repair(path: Path, error: str) -> str:
+    """What to do about the database at *path*, if the text *error* says that it is damaged; else nothing."""
+    if not _DAMAGE.search(error):
+        return ""
+    return f"move {path}, its -wal and its -shm elsewhere, then put a backup in its place with `keyfob db restore`"
 
 
 def is_disk_full(error: StoreUnavailable) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keyfob.errors import ConfigError
 from keyfob.store.sql.migrations import Step, missing_steps, steps_in
-from keyfob.store.sqlite.files import make_private, open_plainly, require_wal
+from keyfob.store.sqlite.files import make_private, open_plainly, repair, require_wal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,8 @@ def create_or_migrate(path: Path) -> None:
     try:
         migrate(path)
     except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"cannot make or migrate the database at {path}: {error}") from error
+        said = "; ".join(filter(None, (str(error), repair(path, str(error)))))
+        raise ConfigError(f"cannot make or migrate the database at {path}: {said}") from error
 
 
 def _patiently_require_wal(connection: sqlite3.Connection, path: Path) -> None:
