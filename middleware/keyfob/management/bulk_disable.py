@@ -29,11 +29,20 @@ MOST_KEYS = 1000  # in one call; a transaction holds up every other change
 class BulkDisable:
     """Disables many keys, all or none."""
 
-    def __init__(self, store: KeyStore, listing: KeyListing, now: Callable[[], datetime], prefix: str) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        listing: KeyListing,
+        now: Callable[[], datetime],
+        prefix: str,
+        cut: Callable[[str], str] = str,
+    ) -> None:
+        """*cut* takes keys of other products out of a reason."""
         self._store = store
         self._listing = listing
         self._now = now
         self._prefix = prefix
+        self._cut = cut
 
     async def run(
         self,
@@ -57,7 +66,7 @@ class BulkDisable:
         """
         actor.demand("keys:write")
         _check_choice(ids, search)
-        told = clean_reason(reason)
+        told = clean_reason(reason, cut=self._cut)
         await self._listing.demand_team(team_id, actor)
         views = await self._named(team_id, ids, actor) if ids is not None else await self._found(search, actor)
         if dry_run or not views:

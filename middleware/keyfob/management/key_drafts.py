@@ -78,7 +78,7 @@ def accepted(draft: KeyDraft, *, plan: str, catalogue: Catalogue, now: datetime)
         FixedPermissions: keys of this type hold other permissions than those given.
         PolicyViolation: the configuration demands something else of keys of this type.
     """
-    clean = clean_fields(_given(draft), now=now)
+    clean = clean_fields(_given(draft), now=now, cut=catalogue.cut_foreign)
     key_type = _allowed_type(draft.key_type, plan, catalogue)
     wanted = cast("tuple[str, ...] | None", clean.get("permissions"))
     expires_at = (
@@ -207,7 +207,7 @@ def patched(before: KeyRecord, patch: Mapping[str, object], catalogue: Catalogue
         PolicyViolation: a field of the patch is not what the configuration demands of keys of this type.
     """
     rest = {name: value for name, value in patch.items() if name != "owner"}
-    clean = clean_fields(rest, now=now)
+    clean = clean_fields(rest, now=now, cut=catalogue.cut_foreign)
     if "owner" in patch:
         clean["owner_id"] = clean_owner(patch["owner"])
     known_limits(cast("tuple[str, ...]", clean.get("limits", ())), catalogue)

@@ -74,7 +74,7 @@ class KeyLifecycle:
         self.handovers = Handovers(
             store, self._making, self.listing, issue, catalogue=catalogue, now=now, authority=authority
         )
-        self.bulk = BulkDisable(store, self.listing, now, issue.prefix)
+        self.bulk = BulkDisable(store, self.listing, now, issue.prefix, catalogue.cut_foreign)
         self._acknowledgements = AcknowledgementWait(store.workers, lease=max_staleness, now=now)
 
     async def create(
@@ -195,7 +195,7 @@ class KeyLifecycle:
         reason: str | None = None,
     ) -> Changed:
         """Switch the key off; again changes nothing. Raises Invalid, LastAdmin, PreconditionFailed."""
-        told = clean_reason(reason)
+        told = clean_reason(reason, cut=self._catalogue.cut_foreign)
         return await self._switch(team_id, key_id, actor, on=False, precondition=precondition, reason=told)
 
     async def acknowledged(self, changed: Changed) -> Acknowledged:
@@ -227,7 +227,7 @@ class KeyLifecycle:
         reason: str | None = None,
     ) -> None:
         """End a disabled key for good; needs ``keys:delete``. Raises Invalid, KeyNotDisabled, PreconditionFailed."""
-        told = clean_reason(reason)
+        told = clean_reason(reason, cut=self._catalogue.cut_foreign)
         seen = await self.listing.one(team_id, key_id, actor=actor, needed="keys:delete")
 
         async def work(rows: Transaction) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from keyfob.errors import Invalid, NotFound, TeamExists, TeamInUse
@@ -35,6 +36,7 @@ class Teams:
     def __init__(self, store: KeyStore, catalogue: Catalogue, now: Callable[[], datetime]) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._clean_name = partial(clean_name, cut=catalogue.cut_foreign)
         self._now = now
 
     async def list(self, *, actor: Actor) -> tuple[Team, ...]:
@@ -80,7 +82,7 @@ class Teams:
         plan = self._known(DEFAULT_PLAN if plan is None else plan)
         team = Team(
             clean_team_id(team_id),
-            clean_name(team_id if name is None else name),
+            self._clean_name(team_id if name is None else name),
             plan,
             at,
             metadata=merged(NO_METADATA, clean_metadata(metadata or {})),
@@ -153,7 +155,7 @@ class Teams:
 
     def _clean(self, patch: Mapping[str, object]) -> dict[str, Any]:
         cleaners: dict[str, Callable[[object], object]] = {
-            "name": clean_name,
+            "name": self._clean_name,
             "plan": self._known,
             "metadata": lambda value: None if value is None else clean_metadata(value),
             "external_id": clean_external_id,

@@ -23,6 +23,8 @@ from keyfob.policy.permissions import is_grant
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    Cut = Callable[[str], str]
+
 NAME_LENGTH = 100
 EMAIL_LENGTH = 254
 DESCRIPTION_LENGTH = 1000
@@ -41,11 +43,14 @@ _LONGEST_DECOMPOSED = 4  # code points that NFC makes one (UAX 15, section 14); 
 _SHOWN = 60  # characters of a wrong value that its message repeats
 
 
-def clean_fields(fields: Mapping[str, object], *, now: datetime) -> dict[str, object]:
-    """Clean those fields of a key that are given, and raise one `Invalid` for all that are wrong."""
+def clean_fields(fields: Mapping[str, object], *, now: datetime, cut: Cut = str) -> dict[str, object]:
+    """Clean those fields of a key that are given, and raise one `Invalid` for all that are wrong.
+
+    *cut* takes keys of other products out of names and texts.
+    """
     cleaners: dict[str, Callable[[object], object]] = {
-        "name": clean_name,
-        "description": clean_description,
+        "name": lambda value: clean_name(value, cut=cut),
+        "description": lambda value: clean_description(value, cut=cut),
         "permissions": clean_permissions,
         "expires_at": lambda value: clean_expiry(value, now),
         "ip_allow": clean_addresses,
@@ -70,11 +75,11 @@ def clean_fields(fields: Mapping[str, object], *, now: datetime) -> dict[str, ob
     return clean
 
 
-def clean_name(value: object, *, pointer: str = "/name") -> str:
+def clean_name(value: object, *, pointer: str = "/name", cut: Cut = str) -> str:
     """Give *value* as a name of 1–100 characters that can be seen."""
     if not isinstance(value, str):
         raise Invalid((pointer, "Enter a name"))
-    name = _clean_text(value, "Name", NAME_LENGTH, pointer)
+    name = _clean_text(cut(value), "Name", NAME_LENGTH, pointer)
     if all(_is_invisible(character) for character in name):
         raise Invalid((pointer, "Enter a name"))
     return name
@@ -99,13 +104,13 @@ def clean_email(value: object, *, pointer: str = "/email") -> str:
     return address
 
 
-def clean_description(value: object, *, pointer: str = "/description") -> str | None:
+def clean_description(value: object, *, pointer: str = "/description", cut: Cut = str) -> str | None:
     """Give *value* as a text of up to 1,000 characters, line breaks allowed; an empty one is None."""
     if value is None:
         return None
     if not isinstance(value, str):
         raise Invalid((pointer, "Description must be a text"))
-    lines = value.replace("\r\n", "\n")
+    lines = cut(value).replace("\r\n", "\n")
     return _clean_text(lines, "Description", DESCRIPTION_LENGTH, pointer, allowed=_LINE_LAYOUT) or None
 
 
@@ -163,13 +168,13 @@ def clean_owner(value: object, *, pointer: str = "/owner") -> str | None:
     raise Invalid((pointer, 'Owner must be {"person": ID} or "team"'))
 
 
-def clean_reason(value: object, *, pointer: str = "/reason") -> str | None:
+def clean_reason(value: object, *, pointer: str = "/reason", cut: Cut = str) -> str | None:
     """Give *value* as the reason for a change: a text of up to 500 characters, line breaks allowed, or None."""
     if value is None:
         return None
     if not isinstance(value, str):
         raise Invalid((pointer, "Reason must be a text"))
-    return _clean_text(value.replace("\r\n", "\n"), "Reason", REASON_LENGTH, pointer, allowed=_LINE_LAYOUT) or None
+    return _clean_text(cut(value).replace("\r\n", "\n"), "Reason", REASON_LENGTH, pointer, allowed=_LINE_LAYOUT) or None
 
 
 def clean_team_id(value: object, *, pointer: str = "/id") -> str:

@@ -22,7 +22,7 @@ from keyfob.policy.limits import Limit, PlanLimits, read_limits, read_plan_limit
 from keyfob.policy.permissions import ADMIN_PERMISSIONS, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 __all__ = ["ADMIN", "DEFAULT_KEY_TYPES", "DEFAULT_PLAN", "DEFAULT_PLANS", "Catalogue", "KeyType", "build_catalogue"]
 
@@ -38,6 +38,7 @@ class Catalogue:
     plans: Mapping[str, frozenset[str]]
     limits: Mapping[str, Limit]
     plan_limits: Mapping[str, PlanLimits]
+    cut_foreign: Callable[[str], str] = str  # takes other products' keys, which go on working, out of a name
 
     def suspends(self, plan: str, key_type: str) -> bool:
         """Whether keys of *key_type* are refused under *plan*: always for an unknown plan, never for admin keys."""

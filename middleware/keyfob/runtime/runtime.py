@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from keyfob.gate.stats import Stats
 from keyfob.gate.usage import Usage
 from keyfob.keyring.active import ActiveKeyring
 from keyfob.keys.foreign import ForeignForms
+from keyfob.keys.foreign_scan import without_foreign
 from keyfob.keys.hash_pool import Argon2Pool
 from keyfob.limits.meters import limits_of
 from keyfob.limits.quota_book import QuotaBook
@@ -60,7 +62,10 @@ class Runtime(ManagedRuntime):
         """Build everything without touching the database. Raises ConfigError."""
         install_fallback()
         self.settings = settings
+        self.foreign_forms = ForeignForms(settings.foreign, settings.prefix) if settings.foreign else None
         self.catalogue = catalogue_of(settings)
+        if self.foreign_forms is not None:
+            self.catalogue = replace(self.catalogue, cut_foreign=partial(without_foreign, forms=self.foreign_forms))
         self.stats = Stats()
         self.usage = Usage(self.stats, days=settings.usage.days)
         self.connections = OpenConnections(self.catalogue.suspends, self.begin_elsewhere)
@@ -79,7 +84,6 @@ class Runtime(ManagedRuntime):
             lease=settings.max_staleness + settings.max_stale_on_outage,
             fingerprints=self.keyring.fingerprints,
         )
-        self.foreign_forms = ForeignForms(settings.foreign, settings.prefix) if settings.foreign else None
         self._changes = self._build_changes()
         self.freshness = Freshness(
             self.workers,

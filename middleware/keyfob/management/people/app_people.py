@@ -97,7 +97,7 @@ class AppPeople:
             Source.APP,
             f"{team}/{given.id}",
             clean_email(given.email) if given.email else None,  # Django, for one, has "" for none
-            clean_name(given.name),
+            clean_name(given.name, cut=self._authority.catalogue.cut_foreign),
             PersonState.ACTIVE,
             self._now(),
             memberships=(Membership(team, role, GivenBy.APP),),

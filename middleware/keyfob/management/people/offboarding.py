@@ -92,7 +92,7 @@ class Offboard:
         needed = _needed(keys)
         actor.demand(*needed)
         _check(keys, to)
-        told = clean_reason(reason)
+        told = clean_reason(reason, cut=self._authority.catalogue.cut_foreign)
         await visible_person(self._store.people.one, person_id, actor)
 
         async def work(rows: Transaction) -> Offboarding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from keyfob.errors import Invalid, NotFound, PersonLeft
@@ -79,6 +80,7 @@ class People:
     ) -> None:
         self._store = store
         self._authority = authority
+        self._clean_name = partial(clean_name, cut=authority.catalogue.cut_foreign)
         self._links = links
         self._now = now
 
@@ -125,7 +127,7 @@ class People:
         actor.demand(WRITE)
         await visible_team(self._store.team, team, actor)
         address = clean_email(email)
-        called = clean_name(address if name is None else name)
+        called = self._clean_name(address if name is None else name)
 
         async def whom(rows: Transaction, _: Actor) -> Person:
             new = Person(
@@ -235,9 +237,8 @@ class People:
         """
         actor.demand(WRITE)
         await visible_person(self._store.people.one, person_id, actor)
-        cleaners: dict[str, Callable[[object], str]] = {"name": clean_name, "email": clean_email}
-        unknown = [field[:60] for field in patch if field not in cleaners]
-        if unknown:
+        cleaners: dict[str, Callable[[object], str]] = {"name": self._clean_name, "email": clean_email}
+        if unknown := [field[:60] for field in patch if field not in cleaners]:
             raise Invalid(*((f"/{name}", "There is no such field, or it can't be set") for name in unknown))
         changes: dict[str, Any] = {name: cleaners[name](value) for name, value in patch.items()}
 
