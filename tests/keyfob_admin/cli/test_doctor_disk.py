@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,3 +137,26 @@ def test_a_team_with_too_many_keys_is_named(home: Home) -> None:
     (finding,) = findings("warn", "policy")
 
     assert "team default has 3 keys of the type api; 2 are allowed" == finding["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"), [(errno.ENOSPC, "make room"), (errno.EACCES, "the right to"), (errno.EROFS, "read-only mount")]
+)
+def test_a_test_write_that_fails_says_why(home: Home, monkeypatch: pytest.MonkeyPatch, reason: int, fix: str) -> None:
+    """Room is made where there is none; where this account may not write, that is what is missing."""
+
+    def fails(**_: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fails)
+    (finding,) = findings("fail", "disk")
+
+    assert fix in finding["fix"]
+
+
+def test_a_keyring_that_cannot_be_read_is_not_called_fine(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not reported as this account's own."""
+    monkeypatch.setattr(os, "access", lambda path, _: path != home.folder / "keyfob.keyring")
+    (finding,) = findings("fail", "keyring")
+
+    assert "cannot be read by this account" in finding["detail"]

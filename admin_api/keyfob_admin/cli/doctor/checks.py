@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -181,6 +182,10 @@ def _keyring_file(settings: Settings) -> Iterator[Finding]:
         return
     if not is_private(settings.keyring.stat()):
         yield Finding(FAIL, "keyring", f"{settings.keyring} is open to others", f"chmod 600 {settings.keyring}")
+        return
+    if not os.access(settings.keyring, os.R_OK):
+        fix = f"give this account the right to: chown $(id -u) {settings.keyring}; chmod 600 {settings.keyring}"
+        yield Finding(FAIL, "keyring", f"{settings.keyring} cannot be read by this account", fix)
         return
     yield Finding(OK, "keyring", f"{settings.keyring} is yours alone")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -32,6 +33,8 @@ LITTLE = 64 * MIB  # bytes; with less left it is time to look
 TEST_WRITE = MIB  # bytes
 ALIVE = timedelta(minutes=5)  # a worker says something every minute
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_NO_RIGHT = "give this account the right to write there; a read-only mount gives it to nobody"
 _NO_SECRETS = ("-signal", "-reserve", "-limits")  # ends of names of files that anybody may read
 
 
@@ -94,7 +97,7 @@ def _disk(path: Path) -> Finding:
             os.fsync(file.fileno())
     except OSError as error:
         detail = f"{path.parent} takes no test write ({error.strerror}); {free // MIB} MiB are free"
-        return Finding(FAIL, "disk", detail, fix)
+        return Finding(FAIL, "disk", detail, fix if error.errno in _NO_ROOM else _NO_RIGHT)
     kept = Reserve(path).size()
     if free < LITTLE:
         return Finding(WARN, "disk", f"{free // MIB} MiB are free in {path.parent}", fix)
