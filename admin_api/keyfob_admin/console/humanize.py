@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,6 +121,12 @@ def listed(items: Sequence[str], before_last: str = "and") -> str:
 def seconds(number: float) -> str:
     """``1 second``, ``2.5 seconds``."""
     return f"{number:g} second" if number == 1 else f"{number:g} seconds"
+
+
+def isolated(name: str) -> str:
+    """Keep a name that runs from right to left from turning around what stands beside it in a sentence."""
+    runs_left = any(unicodedata.bidirectional(character) in {"R", "AL"} for character in name)
+    return Markup("<bdi>{}</bdi>").format(name) if runs_left else name
 
 
 def able_to(labels: Sequence[str]) -> str:

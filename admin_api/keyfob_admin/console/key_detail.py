@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from markupsafe import Markup
+
 from keyfob.errors import Forbidden
 from keyfob.keys.record import State
 from keyfob.management.audit.audit_log import EventSearch
@@ -157,7 +159,7 @@ async def _page(page_request: PageRequest, template: str, view: KeyView, **conte
         view=view,
         key=record,
         state=state,
-        notice=_notice(page_request, state, record.name),
+        notice=_notice(page_request, state, humanize.isolated(record.name)),
         key_type=page_request.runtime.catalogue.key_types.get(record.key_type),
         no_copy=await _why_no_copy(page_request, record.key_type),
         replacing=replacing(page_request, view),
@@ -177,13 +179,13 @@ def _notice(page_request: PageRequest, state: State, name: str) -> str | None:
         return AGAIN_PENDING if state is State.PENDING else AGAIN
     match page_request.asked("done"):
         case "disabled" if state is State.DISABLED:
-            return f"'{name}' is disabled."
+            return Markup("'{}' is disabled.").format(name)
         case "enabled" if state is State.ACTIVE:
-            return f"'{name}' is active again."
+            return Markup("'{}' is active again.").format(name)
         case "enabled" if state is not State.DISABLED:
-            return f"'{name}' is enabled, but {state}."
+            return Markup("'{}' is enabled, but {}.").format(name, state)
         case "saved":
-            return f"'{name}' was changed."
+            return Markup("'{}' was changed.").format(name)
         case _:
             return None
 

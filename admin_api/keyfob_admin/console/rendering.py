@@ -102,7 +102,7 @@ class Renderer:
             lstrip_blocks=True,
             bytecode_cache=_COMPILED,
         )
-        self._templates.filters["code"] = _with_code
+        self._templates.filters.update(code=_with_code, isolated=words.isolated)
         self._templates.globals.update(words=words, static=lambda name: f"/static/{self._static[name].name}")
 
     def page(self, template: str, status: int, context: Mapping[str, Any]) -> Response:
