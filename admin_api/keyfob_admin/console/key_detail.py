@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from keyfob.errors import Forbidden
+from keyfob.errors import Forbidden, Invalid
 from keyfob.keys.record import State
 from keyfob.management.audit.audit_log import EventSearch
 from keyfob_admin.console import charts, humanize
@@ -105,7 +105,10 @@ async def show_activity(page_request: PageRequest) -> Response:
     """Show what was done to the key."""
     view = await _seen(page_request)
     search = EventSearch(team=page_request.team.id, key=page_request.key_id, page_token=page_request.asked("after"))
-    events = await _events(page_request, search)
+    try:
+        events = await _events(page_request, search)
+    except Invalid:  # a page of a listing that there is no more
+        return page_request.goes_to(page_request.key_url(page_request.key_id, "/activity"))
     return await _page(page_request, "key_activity.html", view, events=events)
 
 

@@ -65,7 +65,10 @@ async def show_people(page_request: PageRequest) -> Response:
         state=filters["state"],
         page_token=page_token,
     )
-    page = await page_request.runtime.people.list(search, actor=page_request.actor)
+    try:
+        page = await page_request.runtime.people.list(search, actor=page_request.actor)
+    except Invalid:  # a page of a listing that there is no more, or a choice that never was
+        return page_request.goes_to(page_request.url("/people"))
     context: dict[str, Any] = {
         "people": page.items,
         "filters": filters,

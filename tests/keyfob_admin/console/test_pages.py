@@ -105,6 +105,17 @@ def test_files_are_kept_for_ever_under_the_name_of_their_content(visitor: Visito
     assert 404 == visitor.get("/static/console.css").status_code
 
 
+@pytest.mark.parametrize("query", ["page_token=xxx", "state=flying", "after=xxx"])
+def test_a_place_in_a_list_that_there_is_no_more_leads_to_the_list(
+    visitor: Visitor, live: LiveConsole, query: str
+) -> None:
+    """An old bookmark of people, or of what was done to a key, opens the list from its beginning."""
+    key, _ = live.make("kept")
+    path = f"/keys/{key.id}/activity" if query.startswith("after") else "/people"
+    answer = visitor.get(f"{path}?{query}")
+    assert (303, path) == (answer.status_code, answer.headers["location"])
+
+
 def test_a_page_weighs_little(visitor: Visitor, live: LiveConsole) -> None:
     """A page with all that it loads is at most 20 KB when packed, even a full list in a large team of many."""
     key, _ = fill(live, 50, lively=True)[0]
