@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from keyfob import errors
-from keyfob_admin.console.form import demand_own_form, read_form
+from keyfob_admin.console.form import Form, demand_own_form, read_form
 from keyfob_admin.console.origin import SESSION, Origin, safe_next
 from keyfob_admin.console.page_request import PageRequest
 from keyfob_admin.console.redaction import without_secrets
@@ -62,19 +63,28 @@ class Page:
                 return page_request.goes_to(page_request.place.url(safe_next(cut)))
             await page_request.runtime.awaken()
             page_request = await self._with_session(page_request)
-            form = await read_form(page_request.request) if page_request.request.method == "POST" else page_request.form
-            page_request = replace(page_request, form=form)
+            if page_request.request.method == "POST":
+                page_request = replace(page_request, form=await read_form(page_request.request))
             if self._signed_in and page_request.signed_in is None:
                 return self._without_session(page_request)
             if page_request.request.method == "POST":
-                demand_own_form(page_request.request, page_request.place, form, page_request.form_token)
+                demand_own_form(page_request.request, page_request.place, page_request.form, page_request.form_token)
             return await self._handler(await _in_team(page_request))
         except HTTPException:
             raise
         except ClientDisconnect:
             return Response(status_code=_CLIENT_LEFT)
         except Exception as error:  # noqa: BLE001 - a person always gets a page
-            return refused(page_request, error)
+            return refused(await self._with_own_form(page_request), error)
+
+    async def _with_own_form(self, page_request: PageRequest) -> PageRequest:
+        """What was entered, to be sent again after an outage: nothing of another site, and nothing to sign in with."""
+        form, request = page_request.form, page_request.request
+        if not self._signed_in or request.method != "POST" or not page_request.place.is_from_here(request):
+            return replace(page_request, form=Form())
+        with suppress(Problem, ClientDisconnect, RuntimeError):  # none, cut off, or read already
+            form = form if form.fields else await read_form(request)
+        return replace(page_request, form=form)
 
     async def _with_session(self, page_request: PageRequest) -> PageRequest:
         token = page_request.place.cookie(page_request.request, SESSION)
@@ -101,14 +111,16 @@ def refused(page_request: PageRequest, error: Exception) -> Response:
 
 
 def message_page(page_request: PageRequest, status: int, said: str) -> Response:
-    """Make a page that says one thing and leads on."""
+    """Make a page that says one thing and leads on. What an outage kept from being done can be sent again."""
     back = (page_request.place.url("/keys"), "Back to Keys")
-    if status == 503:  # noqa: PLR2004
+    away = status == 503  # noqa: PLR2004
+    if away:
         back = (page_request.place.url(page_request.here), "Try again")
     shown = {
         "title": TITLES[status],
         "said": said,
         "back": back,
+        "again": page_request.form.fields if away else None,
         "request_id": request_id_of(page_request.request.scope),
     }
     return page_request.page("message.html", status, **shown)

@@ -14,7 +14,7 @@ import pytest
 
 from keyfob_admin.console.owners import MOST
 from keyfob_admin.console.page_request import MOST_TEAMS
-from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, installed, running, words
+from tests.keyfob_admin.console.conftest import TEAM, LiveConsole, Visitor, hidden, installed, running, words
 from tests.keyfob_admin.console.key_lists import fill
 from tests.keyfob_admin.console.people import invited, make_team
 
@@ -183,6 +183,25 @@ def test_the_page_says_when_the_database_is_gone(visitor: Visitor, live: LiveCon
         if visitor.get("/keys").status_code == 200:
             break
     assert 200 == visitor.get("/keys").status_code
+
+
+def test_what_was_entered_outlives_an_outage(visitor: Visitor, live: LiveConsole) -> None:
+    """A form that met an outage is sent again by a press, as it was; another site's form is not taken over."""
+    path, file = "/keys/new?type=api", Path((live.installation.settings.store or "").removeprefix("sqlite:///"))
+    form = {**hidden(visitor.get(path).text), "name": "typed", "permission": "items:read", "description": "a\nb"}
+    away = file.rename(file.with_suffix(".away"))
+    answer = visitor.post(path, data=form)
+    assert (503, form) == (answer.status_code, hidden(answer.text))
+    assert "What you entered is still here. Try again" in words(answer.text)
+    foreign = visitor.post(path, data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (503, {}) == (foreign.status_code, hidden(foreign.text))
+    sign_in = visitor.post("/login", data={"key": live.installation.admin_key})
+    assert (503, False) == (sign_in.status_code, live.installation.admin_key in sign_in.text)
+    away.rename(file)
+    for _ in range(200):
+        if visitor.get("/keys").status_code == 200:
+            break
+    assert 201 == visitor.post(path, data=hidden(answer.text)).status_code
 
 
 def test_an_allowance_for_outages_says_until_when(tmp_path: Path) -> None:
