@@ -20,7 +20,7 @@ from tests.keyfob_admin.console.conftest import (
     running,
     words,
 )
-from tests.keyfob_admin.console.people import closing, joined
+from tests.keyfob_admin.console.people import closing, invited, joined
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,11 +115,14 @@ def test_what_ends_with_a_membership_is_said_before(tmp_path: Path) -> None:
         for part in (
             "Remove 'ben@example.com' from acme? The role Team admin in acme ends now. Roles in other teams stay.",
             "2 keys stop working now. Keys of their types end with their owner's membership.",
-            "1 admin key of acme belongs to ben@example.com. What can do more than the other roles is disabled.",
+            "1 admin key of acme belongs to ben@example.com. It is disabled if it can do more than their other roles",
             "1 other key goes on working, with the same owner. Cancel Remove from team",
         ):
             assert part in said
         assert "Remove from team…" in words(ana.get(f"/people/{ben.id}").text)
+        other, _ = invited(live, "cleo@example.com")
+        live.make("printers", owner=other.id, key_type="scim")
+        assert "stay. 1 key goes on working" in words(ana.get(f"/people/{other.id}/remove").text)
         assert 404 == ana.get(f"/people/{ben.id}/remove?team={OTHER_TEAM}").status_code
         assert 303 == ana.send_form(f"/people/{ben.id}/remove").status_code
         assert 3 == words(ana.get("/keys").text).count(" Disabled ") - 1  # the filter has the word, too

@@ -80,6 +80,10 @@ def test_an_auditor_sees_all_and_changes_nothing(live: LiveConsole) -> None:
     _, eve = joined(live, "auditor@example.com", "auditor")
 
     assert "watched" in words(eve.get("/keys").text)
+    page = words(eve.get(f"/keys/{key.id}").text)
+    for permission in ("keys:write", "keys:delete"):
+        assert f"Your role doesn't hold {permission}, which this needs." in page
+    assert "before you can delete it" not in page
     assert "ben@example.com" in words(eve.get("/people").text)
     assert 403 == eve.get("/people/invite").status_code
     for path in (f"/keys/{key.id}/disable", f"/people/{ben.id}/remove", f"/people/{ben.id}/offboard"):

@@ -209,7 +209,7 @@ for (const button of all("[data-copy]")) {
     try {
       await navigator.clipboard.writeText(isSecret ? secret : from.value ?? from.textContent);
       safe ||= isSecret;
-      say(button.dataset.said);
+      say(isSecret ? "Secret copied to clipboard" : button.dataset.said);
     } catch {
       if (hidden && isSecret) toggle();
       from.value ? from.select() : getSelection().selectAllChildren(from);
