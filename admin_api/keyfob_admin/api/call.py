@@ -104,8 +104,9 @@ class Call:
 
     @property
     def shown(self) -> KeyPresenter:
-        """Present keys as they are now."""
-        return KeyPresenter(self.runtime.catalogue, self.runtime.prefix, self.runtime.now())
+        """Present keys as they are now, as far as the caller may know."""
+        is_reader = self.grant.covers("keys:read")
+        return KeyPresenter(self.runtime.catalogue, self.runtime.prefix, self.runtime.now(), is_reader)
 
     def handover_address(self, token: str) -> str:
         """Give the link that hands a key over, for a person to open."""

@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class KeyPresenter:
-    """Presents keys as of *now*, in an installation with this *catalogue* and *prefix*."""
+    """Presents keys as of *now*, in an installation with this *catalogue* and *prefix*.
+
+    *is_for_readers* is false for callers who may change keys and not read them: metadata and external id, which the
+    application decides by, are then left empty.
+    """
 
     catalogue: Catalogue
     prefix: str
     now: datetime
+    is_for_readers: bool = True
 
     def key(self, view: KeyView) -> views.Key:
         """Show a key."""
@@ -101,8 +106,8 @@ class KeyPresenter:
             "last_used": views.LastUsed(used.at, used.ip) if used else None,
             "disabled_at": record.disabled_at,
             "etag": etag(record.revision),
-            "metadata": dict(record.metadata),
-            "external_id": record.external_id,
+            "metadata": dict(record.metadata) if self.is_for_readers else {},
+            "external_id": record.external_id if self.is_for_readers else None,
             "replaces": record.replaces,
             "replaced_by": record.replaced_by,
             "replaced_at": record.replaced_at,

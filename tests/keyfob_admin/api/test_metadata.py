@@ -28,6 +28,32 @@ def test_metadata_is_merged_by_a_patch(standing_admin: LiveAdmin) -> None:
     assert ({}, None) == (cleared["metadata"], cleared["external_id"])
 
 
+def test_metadata_is_shown_to_readers_of_keys_alone(standing_admin: LiveAdmin) -> None:
+    """Whoever may change keys, or read the audit log, and not read keys, learns neither metadata nor external id."""
+    made = standing_admin.make(metadata={"customer": "c-4711"}, external_id="org-4711")
+    standing_admin.call("PATCH", made.path, json={"metadata": {"customer": "d-4711"}, "external_id": "org-4712"})
+    writer = standing_admin.make_admin("keys:write", "limits:write", "items:read").secret
+    auditor = standing_admin.make_admin("audit:read").secret
+    answers = [
+        standing_admin.call("PATCH", made.path, writer, json={}),
+        standing_admin.call("PATCH", made.path, writer, json={"limits": []}),
+        standing_admin.call("POST", f"{KEYS}/disable", writer, json={"ids": [made.id], "dry_run": True}),
+        standing_admin.call("POST", f"{made.path}/duplicate", writer, json={}),
+        standing_admin.call("POST", f"{made.path}/rotate", writer, json={}),
+        standing_admin.call("POST", f"{made.path}/disable", writer),
+        standing_admin.call("POST", f"{made.path}/enable", writer),
+        standing_admin.call("GET", f"/v1/audit-events?key={made.id}", auditor),
+        standing_admin.call("GET", "/v1/audit-events", auditor, headers={"Accept": "application/x-ndjson"}),
+    ]
+
+    assert [200, 200, 200, 201, 201, 200, 200, 200, 200] == [answer.status_code for answer in answers]
+    for answer in answers:
+        assert "471" not in answer.text, answer.url
+    reader = standing_admin.make_admin("audit:read", "keys:read").secret
+    assert "d-4711" in standing_admin.call("GET", f"/v1/audit-events?key={made.id}", reader).text
+    assert "org-4712" in standing_admin.call("GET", made.path, reader).text
+
+
 WRONG = [
     ({"metadata": {"a b": 1}}, "/metadata/a b"),
     ({"metadata": {"": 1}}, "/metadata/"),

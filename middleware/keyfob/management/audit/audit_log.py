@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from keyfob.errors import Invalid
 from keyfob.errors.suggestions import did_you_mean
 from keyfob.keys.format import key_id_of
 from keyfob.management.actor import creator_of
+from keyfob.management.audited_state import AFTER
 from keyfob.management.operators import as_known_to
 from keyfob.management.pagination import (
     DEFAULT_PAGE,
@@ -21,6 +23,7 @@ from keyfob.management.pagination import (
     read_token,
     write_token,
 )
+from keyfob.policy.permissions import covers
 from keyfob.store.contract.key_store import EventQuery
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from keyfob.store.contract.key_store import KeyStore
 
 _LISTING = "audit"
+_ATTRIBUTES = frozenset({"metadata", "external_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,9 @@ class AuditLog:
 
     async def _as_shown(self, chained: ChainedEvent, actor: Actor) -> ChainedEvent:
         """*chained* as *actor* may see it."""
+        if not covers(actor.permissions, "keys:read"):
+            told = _without_attributes(chained.event.detail)
+            chained = replace(chained, event=replace(chained.event, detail=told))
         event, by = chained.event, creator_of(chained.event)
         known = await as_known_to(actor, by, self._store.people)
         if known == by:
@@ -117,6 +124,15 @@ class AuditLog:
 
     def _actor(self, actor: str) -> str:
         return key_id_of(actor, self._prefix) or read_text(actor, "actor")
+
+
+def _without_attributes(detail: Mapping[str, object]) -> dict[str, object]:
+    """*detail* without metadata and external ids, which only those see who may read keys."""
+    return {
+        name: _without_attributes(value) if isinstance(value, Mapping) and name == AFTER else value
+        for name, value in detail.items()
+        if name not in _ATTRIBUTES
+    }
 
 
 def _action(action: str) -> str:
