@@ -46,7 +46,10 @@ def report(found: Verification) -> None:
     # Where nobody has set up logging, only warnings are printed; and the head must be.
     level = logging.INFO if log.isEnabledFor(logging.INFO) else logging.WARNING
     log.log(
-        level, "the audit log's head is %s; keep it outside the database (`keyfob audit verify --head`)", found.head
+        level,
+        "the audit log's head is %s; keep it outside the database (`keyfob audit verify --head`)",
+        found.head,
+        extra={"event": "audit_head"},
     )
     for fault in found.faults[:_MOST_LOGGED]:
         log.critical("audit event %d: %s", fault.seq, fault.what, extra={"event": "audit_event_altered"})
