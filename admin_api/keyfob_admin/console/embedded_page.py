@@ -25,6 +25,7 @@ class EmbeddedPage(Page):
 
     async def _answer(self, page_request: PageRequest) -> Response:
         """Answer, and give a browser without one the cookie that its forms are bound to."""
+        page_request = replace(page_request, place=replace(page_request.place, public=None))  # the console's, not ours
         if not self._signed_in:
             return await super()._answer(page_request)
         known = page_request.place.cookie(page_request.request, BROWSER)

@@ -34,6 +34,7 @@ class Origin:
     host: str  # with its port
     prefix: str
     insecure_allowed: bool
+    public: str | None = None  # the origin of ``[admin] url``; a proxy may send another Host than the browser did
 
     @classmethod
     def of(cls, request: Request, settings: AdminSettings) -> Origin:
@@ -44,7 +45,8 @@ class Origin:
         if public.netloc and _plain(public.scheme, public.netloc.lower()) == _plain(public.scheme, host):
             scheme = public.scheme
         prefix = str(request.scope.get("root_path", "")).rstrip("/")
-        return cls(scheme, host, prefix, settings.insecure_cookies)
+        origin = f"{public.scheme}://{_plain(public.scheme, public.netloc.lower())}" if public.netloc else None
+        return cls(scheme, host, prefix, settings.insecure_cookies, origin)
 
     @property
     def origin(self) -> str:
@@ -104,7 +106,7 @@ class Origin:
         if site is not None:
             return site == "same-origin"
         origin = request.headers.get("origin", "null")
-        return origin in {"null", self.origin}
+        return origin in {"null", self.origin, self.public}
 
     def _cookie_name(self, name: str) -> str:
         if not self.is_secure:

@@ -92,6 +92,26 @@ async def test_a_session_of_elsewhere_is_no_good_over_plain_http(installation: I
     await other.stop()
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://keys.lan", 303), ("http://127.0.0.1:8700", 303), ("http://keys.lan:81", 403), ("https://keys.lan", 403)],
+)
+async def test_forms_come_from_here_or_from_the_configured_url(
+    installation: Installation, origin: str, status: int
+) -> None:
+    """A proxy may change Host, and browsers say nothing but Origin over plain http: `[admin] url` is believed, too."""
+    runtime, client = client_at(
+        installation.with_admin(url="http://keys.lan:80"), "http://127.0.0.1:8700", "127.0.0.1:8700"
+    )
+    async with client:
+        page = await client.get("/login")
+        del client.headers["Sec-Fetch-Site"]
+        headers = {"Cookie": page.headers["set-cookie"].partition(";")[0], "Origin": origin}
+        form = {**hidden(page.text), "key": installation.admin_key}
+        assert status == (await client.post("/login", data=form, headers=headers)).status_code
+    await runtime.stop()
+
+
 def test_the_console_works_below_a_prefix(installation: Installation) -> None:
     """Mounted under /keyfob every link, form and file stays below it."""
     with running(installation, "/keyfob") as url, Visitor(url) as visitor:

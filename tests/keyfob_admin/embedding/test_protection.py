@@ -26,9 +26,12 @@ _LINK = re.compile(r'href="([^"#]+)')
 
 
 @pytest.fixture
-async def over_tls(installation: Installation, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def over_tls(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx.AsyncClient]:
     """A browser of Ann's that reaches the application by https."""
     assert installation.admin_key
+    monkeypatch.setenv("KEYFOB_ADMIN_URL", "https://keys.example")
     page = keys_page(config=tmp_path / "keyfob.toml", who=lambda _: ANN)
     transport: Any = httpx.ASGITransport(Starlette(routes=[Mount(PREFIX, page)]))
     async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as client:
@@ -47,10 +50,16 @@ async def test_the_cookie_is_of_the_page_alone(over_tls: httpx.AsyncClient) -> N
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("https://shop.example", 303), ("https://evil.example", 403), ("http://shop.example", 403), (None, 303)],
+    [
+        ("https://shop.example", 303),
+        ("https://evil.example", 403),
+        ("https://keys.example", 403),
+        ("http://shop.example", 403),
+        (None, 303),
+    ],
 )
 async def test_the_origin_is_the_pages_own(over_tls: httpx.AsyncClient, origin: str | None, status: int) -> None:
-    """A form of another host or scheme is refused, whatever token it carries."""
+    """A form of another host or scheme is refused, the console's included, whatever token it carries."""
     form = hidden((await over_tls.get(KEYS)).text)
     headers = {} if origin is None else {"Origin": origin}
 
