@@ -172,7 +172,7 @@ def _restore(path: Path, source: Path) -> None:
         except ConfigError as error:
             raise ConfigError(str(error).replace(str(ready), str(source))) from error
         except sqlite3.Error as error:
-            raise ConfigError(f"{source} is not a backup that can be restored: {error}") from error
+            raise ConfigError(f"{source} cannot be restored: {error}") from error
         with translate_failures():
             revision = _status(path).revision
             with closing(open_plainly(ready)) as connection:
