@@ -141,6 +141,26 @@ def test_a_backup_is_put_back_under_a_worker_that_reads(database: str, folder: P
     assert ["admin"] == [key["name"] for key in typed("keys", "list", "--json").data["keys"]]
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_backup_is_put_back_by_who_may_make_no_schema(
+    database: str, folder: Path, programs: None, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+) -> None:
+    """The schema that was made for them is kept, whether there is something in it or not."""
+    role = f"restorer_{is_lost}".lower()
+    make = f"CREATE SCHEMA keyfob AUTHORIZATION {role}"
+    monkeypatch.setenv("KEYFOB_STORE_URL", database.replace("//keyfob@", f"//{role}@"))
+    asyncio.run(change(database, f"CREATE ROLE {role} LOGIN; {make}"))
+    assert 0 == typed("init").code
+    assert 0 == typed("db", "backup", "copy").code
+    if is_lost:
+        asyncio.run(change(database, f"DROP SCHEMA keyfob CASCADE; {make}"))
+
+    restored = typed("db", "restore", "copy", "--yes")
+    asyncio.run(change(database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
+
+    assert 0 == restored.code, restored.err
+
+
 def test_a_restore_that_cannot_reach_the_database(
     database: str, folder: Path, programs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyfob.store.url import StoreURL
 
 _CONNECT_LIMIT = 10.0  # seconds
+_IN_PLACE = ("--schema=keyfob", "--clean", "--if-exists", "--single-transaction", "--exit-on-error")
 _TRIES = 5  # to put a copy back while workers read
 _PASSES = ("sessions", "sign_in_links", "handovers", "drafts", "workers")  # tables whose rows are of the moment
 _AFTER = """
@@ -78,7 +79,7 @@ def _put_back(url: StoreURL, file: Path) -> None:
     """
     for left in reversed(range(_TRIES)):
         try:
-            _run("pg_restore", url, "--clean", "--if-exists", "--single-transaction", "--exit-on-error", str(file))
+            _run("pg_restore", url, *_IN_PLACE, str(file))
         except ConfigError as error:  # nothing was changed
             if not left or "AccessExclusiveLock" not in str(error):
                 raise
@@ -87,8 +88,13 @@ def _put_back(url: StoreURL, file: Path) -> None:
 
 
 async def _present(url: StoreURL) -> tuple[int, dict[str, str]]:
-    """The revision, and what lasts as JSON; nothing where there is no database yet. Raises StoreUnavailable."""
+    """The revision, and what lasts as JSON; nothing where there is no database yet. Raises StoreUnavailable.
+
+    The schema itself is kept, because its owner may not be allowed to make one; it is made where there is none.
+    """
     async with _connected(url) as connection:
+        if await connection.fetchval("SELECT to_regnamespace('keyfob') IS NULL"):
+            await connection.execute("CREATE SCHEMA keyfob")
         if await connection.fetchval("SELECT to_regclass('keyfob.meta') IS NULL"):
             return 0, {}
         rows = "SELECT coalesce(json_agg(one), '[]')::text FROM keyfob.{} one"
