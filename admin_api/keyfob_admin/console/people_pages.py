@@ -72,7 +72,9 @@ async def show_people(page_request: PageRequest) -> Response:
     context: dict[str, Any] = {
         "people": page.items,
         "filters": filters,
-        "owned": await page_request.runtime.store.people.keys_owned([person.id for person in page.items]),
+        "owned": await page_request.runtime.store.people.keys_owned(
+            page_request.team.id, [person.id for person in page.items]
+        ),
         "following": page.next_token and page_request.url("/people", **filters, page_token=page.next_token),
         "is_whole": page_token is None and page.next_token is None,
         "left": None if page_request.lacks("keys:read") else await _left(page_request),

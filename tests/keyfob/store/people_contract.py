@@ -116,7 +116,8 @@ class PeopleContract:
 
         assert found is not None
         assert (ANA.id, "Ana R.") == (found.owner_id, found.owner_name)
-        assert {ANA.id: (2, 1)} == await store.people.keys_owned([ANA.id, "nobody"])
+        assert {ANA.id: (2, 1)} == await store.people.keys_owned(KEY.team, [ANA.id, "nobody"])
+        assert {} == await store.people.keys_owned("another", [ANA.id])
         owned = await store.change(lambda transaction: transaction.keys_of_person(ANA.id))
         assert {KEY.id, admin.id} == {one.id for one in owned}
 

@@ -48,8 +48,8 @@ class PeopleTable(Protocol):
         """List people by name."""
         ...
 
-    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-        """How many keys each of them owns, and how many of these are admin keys; those without any are left out."""
+    async def keys_owned(self, team: str, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """How many of the team's keys each owns, and how many are admin keys; those without any are left out."""
         ...
 
     async def sessions(self, person_id: str) -> list[Session]:

@@ -560,7 +560,7 @@ WHERE k.owner_id = $1 AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
 
 -- name: counts_of_owners
 SELECT owner_id, count(*), count(CASE WHEN key_type = 'admin' THEN 1 END) FROM keyfob.keys
-WHERE deleted_at IS NULL AND owner_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) GROUP BY owner_id
+WHERE team = $1 AND deleted_at IS NULL AND owner_id IN (SELECT jsonb_array_elements_text($2::text::jsonb)) GROUP BY owner_id
 
 -- name: end_sessions_of_person
 DELETE FROM keyfob.sessions WHERE person_id = $1 RETURNING id_hash

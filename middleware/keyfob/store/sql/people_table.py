@@ -70,9 +70,9 @@ class PeopleRows:
         }
         return await self._people("people", wanted)
 
-    async def keys_owned(self, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-        """How many keys each of them owns, and how many of these are admin keys; those without any are left out."""
-        found = await self._database.read(self._statements["counts_of_owners"], (json.dumps(list(person_ids)),))
+    async def keys_owned(self, team: str, person_ids: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """How many of the team's keys each owns, and how many are admin keys; those without any are left out."""
+        found = await self._database.read(self._statements["counts_of_owners"], (team, json.dumps(list(person_ids))))
         return {row[0]: (row[1], row[2]) for row in found}
 
     async def sessions(self, person_id: str) -> list[Session]:

@@ -525,7 +525,7 @@ WHERE k.owner_id = ? AND k.deleted_at IS NULL ORDER BY k.created_at, k.id
 
 -- name: counts_of_owners
 SELECT owner_id, count(*), count(CASE WHEN key_type = 'admin' THEN 1 END) FROM keys
-WHERE deleted_at IS NULL AND owner_id IN (SELECT value FROM json_each(?)) GROUP BY owner_id
+WHERE team = ? AND deleted_at IS NULL AND owner_id IN (SELECT value FROM json_each(?)) GROUP BY owner_id
 
 -- name: end_sessions_of_person
 DELETE FROM sessions WHERE person_id = ? RETURNING id_hash
