@@ -108,10 +108,10 @@ def test_another_team_is_not_there(live: LiveConsole) -> None:
 
     assert 404 == ana.get(f"/people?team={OTHER_TEAM}").status_code
     assert 404 == ana.get(f"/people/{away.id}").status_code
+    assert "away@example.com" not in ana.get("/people").text
     live.make("theirs", team=OTHER_TEAM, key_type="computer", owner=away.id)
     beside(live, lambda runtime: runtime.people.set_role(TEAM, away.id, "member", actor=CLI))
     assert "Member Active just now 0 0" in words(ana.get("/people").text)
-    assert "away@example.com" not in ana.get("/people").text
 
 
 def test_nobody_gives_more_than_they_hold(live: LiveConsole) -> None:
