@@ -232,7 +232,6 @@ _TELLERS: Final[Mapping[str, Callable[[object], str]]] = {
     "reason": lambda value: f"“{value}”",
     "by": lambda value: _WAYS.get(str(value), f"with a {value}"),
     "ended": str,
-    "person": str,
     "role": lambda value: f"as {value}",
     "char": lambda value: f"entry {value}",
 }

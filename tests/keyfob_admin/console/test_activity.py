@@ -54,6 +54,15 @@ def test_activity_is_filtered_and_walked(visitor: Visitor, live: LiveConsole) ->
     assert "There is a problem" in visitor.get("/activity?since=yesterday").text
 
 
+def test_whom_something_happened_to_is_a_link(visitor: Visitor, live: LiveConsole) -> None:
+    """People of one name are told apart in the history: each name leads to its person."""
+    one, other = invited(live, "sam@example.com")[0], invited(live, "sam@example.org")[0]
+    page = visitor.get("/activity?action=person.invited").text
+    for person in (one, other):
+        assert f'href="/people/{person.id}"' in page
+        assert f"Invited {person.name} as member" in words(page)
+
+
 def test_the_history_says_what_became_of_quotas_and_teams(visitor: Visitor, live: LiveConsole) -> None:
     """A quota that is given, changed for a period and taken away, and a team's metadata, are told like any change."""
     key, _ = live.make("counted")
