@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import Invalid, LastAdmin, NotFound
 from keyfob_admin.console import humanize
-from keyfob_admin.console.consequences import OWN_KEY, used_today, when
+from keyfob_admin.console.consequences import LAST_ADMINS, OWN_KEY, all_roots, used_today, when
 from keyfob_admin.problems import STATUSES, Problem
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ async def _question(
         page_request.team.id, ids=ids, dry_run=True, actor=page_request.actor
     )
     views = [view for view in views if not view.record.is_disabled]
+    roots = await all_roots(page_request, [view.record for view in views])
     own = any(view.record.id == page_request.actor.id for view in views)
     return page_request.page(
         "bulk.html",
@@ -63,5 +64,6 @@ async def _question(
         today=humanize.used_today(used_today(views, page_request)),
         when=await when(page_request),
         own=OWN_KEY if own else None,
+        refusal=LAST_ADMINS if roots else None,
         mistake=mistake and mistake[:1].upper() + mistake[1:],
     )

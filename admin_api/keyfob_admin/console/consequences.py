@@ -14,7 +14,7 @@ from keyfob.store.contract.key_store import KeyQuery
 from keyfob_admin.console import humanize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from keyfob.keys.record import KeyRecord
     from keyfob.store.contract.key_store import KeyView
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 OWN_KEY: Final = (
     "This is the key you are signed in with. You will be signed out, and only another admin can enable it again."
 )
+LAST_ADMINS: Final = "No admin key that may do everything would be left. Create another one before you disable these."
 LAST_ADMIN: Final = "This is the last admin key that may do everything. Create another one before you disable it."
-_MOST_ROOTS: Final = 50
+_MOST_ROOTS: Final = 200  # of more, it is not said beforehand which may not go
 _MOST_OWNED: Final = 1000
 
 
@@ -53,12 +54,19 @@ def used_today(views: Iterable[KeyView], page_request: PageRequest) -> int:
 
 async def why_not_disable(page_request: PageRequest, record: KeyRecord) -> str | None:
     """Why the key cannot be disabled: it is the last one that may do everything. None if it can."""
+    return LAST_ADMIN if await all_roots(page_request, [record]) else None
+
+
+async def all_roots(page_request: PageRequest, records: Collection[KeyRecord]) -> frozenset[str]:
+    """Name the admin keys that may do everything, if there is none beside those of *records*; else nothing."""
     now = page_request.now
-    if record.key_type != ADMIN or not is_root(record, now, retired=()):
-        return None
+    if not any(record.key_type == ADMIN and is_root(record, now, retired=()) for record in records):
+        return frozenset()
     query = KeyQuery(team=None, now=now, key_type=ADMIN, permission="*", state="active", limit=_MOST_ROOTS)
-    others = [view.record for view in await page_request.runtime.store.views(query) if view.record.id != record.id]
-    return None if any(is_root(other, now, retired=()) for other in others) else LAST_ADMIN
+    known = [view.record for view in await page_request.runtime.store.views(query)]
+    roots = frozenset(record.id for record in known if is_root(record, now, retired=()))
+    is_all = len(known) < _MOST_ROOTS and roots <= {record.id for record in records}
+    return roots if is_all else frozenset()
 
 
 async def admin_keys_ending(page_request: PageRequest, person_id: str, role: str) -> int:

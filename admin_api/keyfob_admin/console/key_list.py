@@ -10,7 +10,7 @@ from keyfob.errors import Invalid
 from keyfob.keys.format import key_id_of
 from keyfob.management.pagination import write_token
 from keyfob_admin.console import charts, humanize
-from keyfob_admin.console.consequences import OWN_KEY, when
+from keyfob_admin.console.consequences import LAST_ADMINS, OWN_KEY, all_roots, when
 from keyfob_admin.console.first_steps import first_steps
 from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviewed, reviews
@@ -86,6 +86,8 @@ async def list_page(page_request: PageRequest, filters: dict[str, str | None], *
         "disabled": _disabled(page_request),
         "when": await when(page_request),
         "own_key": OWN_KEY,
+        "last_admins": LAST_ADMINS,
+        "roots": await all_roots(page_request, [view.record for view in listed.views]),
     }
     return page_request.page("keys.html", **{**shown, **context})
 

@@ -50,7 +50,16 @@ def test_the_last_admin_is_not_among_them(visitor: Visitor, live: LiveConsole) -
     """If one cannot be disabled none is, and the page says why; one's own key is pointed out."""
     key, _ = live.make("worker")
     ids = [key.id, live.installation.admin.id]
-    assert "This is the key you are signed in with." in words(ask(visitor, ids).text)
+    asked = ask(visitor, ids).text
+    assert "This is the key you are signed in with." in words(asked)
+    assert "No admin key that may do everything would be left. Create another one before" in words(asked)
+    assert 'name="confirmed"' not in asked
+    live.make("for now", key_type="admin", permissions=("*",), ip_allow=("10.0.0.1",))  # which does not count
+    assert 'name="confirmed"' not in ask(visitor, ids).text
+    second, _ = live.make("second root", key_type="admin", permissions=("*",))
+    assert 'name="confirmed"' in ask(visitor, ids).text
+    ids.append(second.id)
+    assert 'name="confirmed"' not in ask(visitor, ids).text
     answer = ask(visitor, ids, confirmed="yes")
     assert 409 == answer.status_code
     assert "create another one first" in words(answer.text)
@@ -155,6 +164,8 @@ async def test_the_dialog_says_what_will_stop(browser: Browser, shared: LiveCons
         await page.get_by_label("Select root").check()
         await page.get_by_role("button", name="Disable 1 key…").click()
         await expect(page.get_by_role("dialog").get_by_text("you are signed in with")).to_be_visible()
+        await expect(page.get_by_text("No admin key that may do everything would be left.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Disable 1 key", exact=True)).to_be_hidden()
 
 
 @pytest.mark.asyncio(loop_scope="session")

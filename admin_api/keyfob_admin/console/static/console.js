@@ -109,6 +109,10 @@ if (ticks.length) {
     const line = (row) => made("li", "", row.querySelector("th a").textContent, " ", made("span", "muted", row.querySelector(".w-used").textContent.trim()));
     one("#many-title").textContent = `Disable ${some}?`;
     one("#many [name=confirmed]").textContent = `Disable ${some}`;
+    const roots = all("[data-root]");
+    const refused = roots.length > 0 && roots.every((tick) => tick.checked);
+    if (roots.length) one("[data-last]").hidden = !refused;
+    one("#many [name=confirmed]").hidden = refused;
     one("[data-own-words]").hidden = !one(".keys [data-own]:checked");
     one("[data-stop]").textContent = `${working.length === 1 ? "This key stops" : `These ${some} stop`} working ${one("[data-stop]").dataset.when}. ${used ? `${used} ${used === 1 ? "was" : "were"}` : "None was"} used today.`;
     one(".named").replaceChildren(...working.map(line));
