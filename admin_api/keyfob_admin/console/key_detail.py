@@ -54,7 +54,7 @@ async def show_overview(page_request: PageRequest) -> Response:
     record, catalogue = view.record, page_request.runtime.catalogue
     span = next((days for days in SPANS if str(days) == page_request.asked("days")), _DAYS)
     can = groups(catalogue, record.key_type, record.permissions)
-    use = await use_of(page_request, span, can)
+    use = await use_of(page_request, record.key_type, span, can)
     choices = [choice for group in can for choice in group.choices]
     return await _page(
         page_request,

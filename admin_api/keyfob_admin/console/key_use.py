@@ -58,8 +58,8 @@ class KeyUse:
         return None
 
 
-async def use_of(page_request: PageRequest, days: int, groups: Sequence[Group]) -> KeyUse:
-    """Read what the key of the page did in the last *days*; *groups* are its permissions.
+async def use_of(page_request: PageRequest, key_type: str, days: int, groups: Sequence[Group]) -> KeyUse:
+    """Read what the key of the page, of *key_type*, did in the last *days*; *groups* are its permissions.
 
     One day means the last 24 hours, of which some may be yesterday's. Whether a permission is needed is never judged by
     less than `LONG_ENOUGH`.
@@ -69,7 +69,7 @@ async def use_of(page_request: PageRequest, days: int, groups: Sequence[Group]) 
     rules = await _rows(page_request, "rule", max(days, LONG_ENOUGH))
     refused = [(REASONS.get(row.label, row.label), row) for row in reasons if row.label and row.denied + row.limited]
     held = [choice.name for group in groups for choice in group.choices if choice.ticked]
-    known = _permissions_by_rule(page_request)
+    known = _permissions_by_rule(page_request, key_type)
     permissions = {name: _used(name, known, rules) for name in held} if known else None
     return KeyUse(addresses[:SHOWN], max(0, len(addresses) - SHOWN), refused, permissions, max(days, LONG_ENOUGH))
 
@@ -79,10 +79,11 @@ async def _rows(page_request: PageRequest, by: str, days: int) -> Sequence[Usage
     return await usage.rows(page_request.team.id, page_request.key_id, by, days, actor=page_request.actor)
 
 
-def _permissions_by_rule(page_request: PageRequest) -> dict[str, tuple[str, ...]]:
-    """What each rule of the configuration needs. Rules that an application gives as keywords are not there."""
+def _permissions_by_rule(page_request: PageRequest, key_type: str) -> dict[str, tuple[str, ...]]:
+    """What each rule of the configuration that takes such keys needs. An application's own keywords are not there."""
     runtime = page_request.runtime
-    return {rule.text: rule.needed for rule in rules_of(runtime.settings.rules, runtime.catalogue).rules}
+    rules = rules_of(runtime.settings.rules, runtime.catalogue).rules
+    return {rule.text: rule.needed for rule in rules if key_type in rule.key_types}
 
 
 def _used(name: str, known: Mapping[str, tuple[str, ...]], rows: Sequence[UsageRow]) -> PermissionUse | None:

@@ -75,6 +75,16 @@ def test_permissions_say_when_they_were_needed(tmp_path: Path) -> None:
         assert ["items:read", "reports:read"] == checked(form)
 
 
+def test_only_rules_that_take_the_key_tell_what_it_needs(tmp_path: Path) -> None:
+    """An admin key that manages keys is not said to need nothing, since no rule of the application takes it."""
+    installation = asyncio.run(installed(tmp_path, rules=RULES))
+    with running(installation) as url, Visitor(url) as visitor:
+        visitor.sign_in(installation.admin_key)
+        said = words(visitor.get(f"/keys/{installation.admin.id}").text)
+        assert "Everything * May do everything" in said
+        assert "Never used in 30 days" not in said
+
+
 def test_a_wildcard_is_needed_by_what_it_covers(tmp_path: Path) -> None:
     """A request that needed items:read used items:* as well."""
     installation = asyncio.run(installed(tmp_path, rules=RULES))
