@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from keyfob.keyring.person_seal import is_sealed
 from keyfob.management.actor import Actor
+from keyfob.people.record import Source
 from keyfob.policy.permissions import missing
 from keyfob.policy.roles import best_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from keyfob.keyring.keyring import SigningKey
     from keyfob.people.record import Person
@@ -22,9 +23,14 @@ class RoleAuthority:
     """The `keyfob.management.actor.Authority` of people with memberships."""
 
     def __init__(
-        self, roles: Mapping[str, Role], catalogue: Catalogue, entries: Callable[[], Mapping[str, SigningKey]]
+        self,
+        roles: Mapping[str, Role],
+        catalogue: Catalogue,
+        entries: Callable[[], Mapping[str, SigningKey]],
+        sign_in: Collection[str] = (Source.LOCAL, Source.OIDC, Source.HEADER),
     ) -> None:
-        """*entries* are the signing keys whose seals count."""
+        """*entries* are the signing keys whose seals count; *sign_in* are the sources from which people come."""
+        self.sign_in = sign_in
         self.roles = roles
         self.catalogue = catalogue
         self._permissions = frozenset(catalogue.permissions)

@@ -108,7 +108,8 @@ class ManagedRuntime:
     @cached_property
     def authority(self) -> RoleAuthority:
         """What people may do. Raises ConfigError for wrong roles."""
-        return RoleAuthority(build_roles(self.settings.roles, self.catalogue), self.catalogue, self.keyring.trusted)
+        roles, ways = build_roles(self.settings.roles, self.catalogue), self.settings.people.sign_in
+        return RoleAuthority(roles, self.catalogue, self.keyring.trusted, ways)
 
     @cached_property
     def group_rules(self) -> tuple[GroupRule, ...]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from keyfob.errors import LastOwner
 from keyfob.management.escalation import require_root_key
 from keyfob.management.key_changes import put_changed
-from keyfob.people.record import Source
 from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import missing
 from keyfob.policy.roles import OWNER
@@ -86,10 +85,10 @@ async def require_owner(rows: Transaction, before: Person, authority: RoleAuthor
 
 
 def _is_owner(person: Person, authority: RoleAuthority) -> bool:
-    """Whether *person* can act as an owner. An application's user acts as a team admin at most."""
+    """Whether *person* can sign in as an owner. An application's user acts as a team admin at most."""
     return (
         person.is_active
-        and person.source is not Source.APP
+        and person.source in authority.sign_in
         and any(one.role == OWNER for one in person.memberships)
         and authority.is_genuine(person)
     )

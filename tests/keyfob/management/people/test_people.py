@@ -18,7 +18,8 @@ from keyfob.errors import (
     Tampered,
 )
 from keyfob.keyring.tokens import token_digest
-from keyfob.management.people.people import PeopleSearch
+from keyfob.management.people.people import People, PeopleSearch
+from keyfob.management.people.person_links import PersonLinks
 from keyfob.people.record import Membership, PersonState, Source
 from tests.keyfob.management.conftest import ROOT, START
 
@@ -207,6 +208,21 @@ async def test_the_last_owner_stays(office: Office) -> None:
     await office.person("cleo@example.com", "owner", team="b")
     await office.people.remove("a", ana.id, actor=ROOT)
     assert () == (await stored(office, ana)).memberships
+
+
+async def test_an_owner_who_cannot_sign_in_is_no_owner(office: Office) -> None:
+    """Where people sign in by a proxy alone, the last of its owners stays, whoever has a passphrase from before."""
+    await office.person("ana@example.com", "owner")
+    ben = await office.person("ben@example.com", "owner")
+    proxied = replace(ben, source=Source.HEADER)
+    await office.store.change(lambda rows: rows.put_person(proxied))
+    authority = office.authority
+    authority.sign_in = ("header",)
+    links = PersonLinks(office.store, authority, signing=lambda: office.signing_key, now=office.clock)
+
+    with pytest.raises(LastOwner):
+        await People(office.store, authority, links, office.clock).remove("a", ben.id, actor=ROOT)
+    await office.people.remove("a", ben.id, actor=ROOT)
 
 
 async def test_a_forged_row_is_no_foundation(office: Office) -> None:
