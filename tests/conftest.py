@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.repeats import function_of, names
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -41,7 +43,11 @@ UNMEASURED = (
 # The files whose programs are measured as well, for what runs in programs alone: the server and its workers, the demo,
 # how a command begins and ends. A measured program takes twice as long to start, and hundreds are started.
 MEASURED_PROGRAMS = (
-    "tests/end_to_end/test_revoked_responses.py",  # how each server's connection is found
+    # How each server's connection is found.
+    "tests/end_to_end/test_revoked_responses.py::test_a_response_that_is_being_sent_is_cut[daphne-starlette",
+    "tests/end_to_end/test_revoked_responses.py::test_a_response_that_is_being_sent_is_cut[hypercorn-starlette",
+    "tests/end_to_end/test_revoked_responses.py::test_a_response_that_is_being_sent_is_cut[uvicorn-h11-starlette",
+    "tests/end_to_end/test_revoked_responses.py::test_ff_10_no_middleware_outside_completes_it[uvicorn-h11-one that",
     "tests/keyfob/asgi/test_route_check.py",
     "tests/keyfob/store/sqlite/",
     "tests/keyfob_admin/cli/test_console_login.py",
@@ -68,6 +74,7 @@ LONGEST = (
     "tests/deploy/",
     "tests/bench/",
 )
+REPEATING = names()
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"  # by this variable, processes that tests start learn that they are measured
 _coverage: dict[str, str] = {}
 
@@ -125,7 +132,8 @@ def _is_measured(item: pytest.Item) -> bool:
         return True
     assert isinstance(item, pytest.Function)
     engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
-    return not (item.nodeid.startswith(UNMEASURED) or engine == "postgres" or "browser" in item.fixturenames)
+    repeats = engine == "postgres" or "browser" in item.fixturenames or function_of(item.nodeid) in REPEATING
+    return not (repeats or item.nodeid.startswith(UNMEASURED))
 
 
 @pytest.hookimpl(tryfirst=True)
