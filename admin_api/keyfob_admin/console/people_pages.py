@@ -14,6 +14,7 @@ from keyfob.policy.key_types import ADMIN
 from keyfob.policy.permissions import covers
 from keyfob.store.contract.key_store import TEAM_OWNER
 from keyfob_admin.console.consequences import admin_keys_ending
+from keyfob_admin.console.humanize import counted
 from keyfob_admin.console.owners import meant, owners
 from keyfob_admin.console.reviews import reviews
 from keyfob_admin.wire.links import invitation_address, link_base
@@ -95,6 +96,12 @@ async def invite(page_request: PageRequest) -> Response:
     """Give somebody a role, and show the link this once."""
     form = page_request.form
     name = form.get("name").strip() or None
+    for known in await page_request.runtime.store.people.of_email(form.get("email").strip()):
+        is_meant = known.source is not Source.APP and not page_request.lacks("people:write")
+        is_here = known.role_in(page_request.team.id) is not None
+        if is_meant and is_here and (ending := await admin_keys_ending(page_request, known.id, form.get("role"))):
+            stop = f"would end {counted(ending, 'admin key')} of {known.name}, who is in this team already"
+            return _invite_form(page_request, {"role": f"This role {stop}. Change it on their page"})
     try:
         made = await page_request.runtime.people.invite(
             form.get("email").strip(),

@@ -135,6 +135,9 @@ def test_what_ends_with_a_role_is_said_before(live: LiveConsole) -> None:
     _, ana = joined(live, "ana@example.com", "owner")
     page = f"/people/{ben.id}"
 
+    again = ana.send_form("/people/invite", email="BEN@example.com", role="member")
+    assert 422 == again.status_code
+    assert "would end 1 admin key of ben@example.com, who is in this team already." in words(again.text)
     asked = ana.post(f"{page}/role", data={**hidden(ana.get(page).text), "role": "member"})
     said = words(asked.text)
     assert "Change the role of 'ben@example.com' to Member? 1 admin key of ben@example.com stops working now," in said
