@@ -64,3 +64,15 @@ def test_a_file_of_another_program_is_named(home: Home) -> None:
     said = typed("db", "restore", "other.db", "--yes")
 
     assert (1, "keyfob: other.db holds tables of another program") == (said.code, said.err.partition(";")[0])
+
+
+def test_a_database_that_another_program_holds_is_found(home: Home) -> None:
+    """Reading goes on then, but nothing can be revoked; doctor says so, and changes nothing itself."""
+    before = typed("db", "status", "--json").data
+    with closing(sqlite3.connect(home.folder / "keyfob.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        held = typed("doctor")
+
+    assert (3, True) == (held.code, "nothing can be changed now, not even revoked" in held.out), held.out
+    assert 0 == typed("doctor").code
+    assert before == typed("db", "status", "--json").data

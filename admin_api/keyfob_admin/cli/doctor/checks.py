@@ -27,7 +27,7 @@ from keyfob.store.sqlite import admin as sqlite_admin
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.context import needed_settings, open_context
 from keyfob_admin.cli.doctor.django import GUARD, open_entrances
-from keyfob_admin.cli.doctor.files import database_file, is_open, repair_of, signal, sqlite_path
+from keyfob_admin.cli.doctor.files import database_file, is_open, repair_of, signal, sqlite_path, writing
 from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
 from keyfob_admin.cli.doctor.limits import limits
 from keyfob_admin.cli.doctor.policy import key_policies
@@ -273,4 +273,16 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-_LOOKS = (_signing_keys, _schema, signal, workers, _clock, _admin_keys, _granted, key_policies, limits, quotas)
+_LOOKS = (
+    _signing_keys,
+    _schema,
+    writing,
+    signal,
+    workers,
+    _clock,
+    _admin_keys,
+    _granted,
+    key_policies,
+    limits,
+    quotas,
+)

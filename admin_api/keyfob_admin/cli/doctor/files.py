@@ -16,12 +16,14 @@ from keyfob.store.sqlite.files import refuse_second_name, repair
 from keyfob.store.sqlite.reserve import Reserve
 from keyfob.store.sqlite.store import SQLiteStore
 from keyfob_admin.cli.doctor.findings import FAIL, OK, WARN, Finding
+from keyfob_admin.cli.exit_codes import finding_of
 from keyfob_admin.cli.times import now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from keyfob.config.settings import Settings
+    from keyfob.store.contract.transaction import Transaction
     from keyfob_admin.cli.context import CliContext
 
 NOT_LOCAL = (
@@ -102,6 +104,19 @@ def _disk(path: Path) -> Finding:
     if free < LITTLE:
         return Finding(WARN, "disk", f"{free // MIB} MiB are free in {path.parent}", fix)
     return Finding(OK, "disk", f"{free // MIB} MiB are free in {path.parent}, and {kept // 1024} KiB in reserve")
+
+
+async def writing(context: CliContext) -> AsyncIterator[Finding]:
+    """Begin a change, and end it with nothing changed."""
+
+    async def change_nothing(_: Transaction) -> None:
+        pass
+
+    try:
+        await context.store.change(change_nothing)
+    except StoreUnavailable as error:
+        fix = "end what holds it: an open transaction of another program, or a stopped process; else let it be written"
+        yield Finding(FAIL, "database", f"nothing can be changed now, not even revoked: {finding_of(error)}", fix)
 
 
 async def signal(context: CliContext) -> AsyncIterator[Finding]:
