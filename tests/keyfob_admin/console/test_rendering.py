@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import axe_playwright_python
 import pytest
 
-from tests.keyfob_admin.console.conftest import LiveConsole, opened, picture
+from tests.keyfob_admin.console.conftest import ANA, TEAM, LiveConsole, opened, picture
 from tests.keyfob_admin.console.every_page import LONG, walk
 
 if TYPE_CHECKING:
@@ -119,13 +119,19 @@ async def test_forced_colours_less_motion_and_paper(browser: Browser, shared: Li
 @pytest.mark.cases("FF-39")
 async def test_paper_has_the_whole_table(browser: Browser, shared: LiveConsole) -> None:
     """On a sheet of A4 the list is a table with its heads, owners and ends, and no name on it is cut."""
-    await shared.installation.make(LONG)
+    key, _ = await shared.installation.make(LONG)
+    async with shared.installation.opened() as runtime:
+        owner = (
+            await runtime.people.invite("z@example.com", team=TEAM, role="member", name="z" * 100, actor=ANA)
+        ).person
+        await runtime.lifecycle.update(TEAM, key.id, {"owner": {"person": owner.id}}, actor=ANA)
     async with opened(browser, shared) as page:
         await page.set_viewport_size({"width": 718, "height": 1020})  # A4 without its margins
         await page.emulate_media(media="print")
         for head in ("Name", "Type", "State", "Owner", "Last used", "Expires"):
             assert await page.get_by_role("columnheader", name=head).is_visible(), head
         assert "static" == await page.locator("thead").evaluate("e => getComputedStyle(e).position")
+        assert await page.locator(".keys tbody th").first.evaluate("e => e.clientWidth") > 100
         name = page.get_by_role("link", name=LONG).first
         assert await name.evaluate("e => getComputedStyle(e).whiteSpace === 'normal' && e.scrollWidth <= e.clientWidth")
         assert not await page.evaluate(WIDE)
