@@ -156,8 +156,10 @@ class KeyForm:
     def _expiry(self, now: datetime) -> datetime | None:
         if self.expires in PERIODS:
             return now + timedelta(days=int(self.expires))
-        if self.expires != ON_DATE:
+        if self.expires == NEVER:
             return None
+        if self.expires != ON_DATE:
+            raise Invalid(("/expires_at", "Choose when the key expires"))
         try:
             return datetime.combine(date.fromisoformat(self.expires_on), _LAST_SECOND)
         except ValueError:

@@ -20,13 +20,15 @@ def written(metadata: Mapping[str, Any]) -> str:
 
 def read(text: str, before: Collection[str] = ()) -> dict[str, Any]:
     """Read *text* as a merge patch: names of *before* that it does not have are None. Raises Invalid."""
-    patch: dict[str, Any] = dict.fromkeys(before)
+    patch: dict[str, Any] = {}
     for line in filter(None, map(str.strip, text.splitlines())):
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise Invalid(("/metadata", HOW))
+        if name.strip() in patch:
+            raise Invalid(("/metadata", f"{name.strip()} is there twice"))
         patch[name.strip()] = _meant(value.strip())
-    return patch
+    return dict.fromkeys(before) | patch
 
 
 def _shown(value: object) -> str:

@@ -21,6 +21,8 @@ from tests.keyfob_admin.console.key_forms import NEW, checked, id_of, made
         ({"permission": []}, "Choose at least one permission, or tick 'Create with no permissions'"),
         ({"expires": "date", "expires_on": "2020-01-01"}, "Expiry must be in the future"),
         ({"expires": "date", "expires_on": "soon"}, "Enter the last day, for example 2027-01-31"),
+        ({"expires": "77"}, "Choose when the key expires"),
+        ({"metadata": "a: 1\na: 2"}, "a is there twice"),
         ({"addresses": "10.0.0.0/33"}, "10.0.0.0/33 isn't an IP address or range"),
         ({"permission": ["items:fly"]}, "items:fly can't be granted to keys of type api"),
     ],
