@@ -99,6 +99,16 @@ def test_a_disabled_key_says_since_when_and_who_tries_it(visitor: Visitor, live:
     assert "14 requests refused since, from 198.51.100.7." in words(visitor.get(f"/keys/{key.id}").text)
 
 
+def test_who_removes_or_offboards_themselves_is_told(live: LiveConsole) -> None:
+    """Both questions say that it is oneself whom they are about, and nobody is told so of somebody else."""
+    joined(live, "ana@example.com", "owner")
+    ben, visitor = joined(live, "ben@example.com", "owner")
+    cleo, _ = invited(live, "cleo@example.com")
+    for way in ("remove", "offboard"):
+        assert "This is you." in words(visitor.get(f"/people/{ben.id}/{way}").text), way
+        assert "This is you." not in words(visitor.get(f"/people/{cleo.id}/{way}").text), way
+
+
 def test_what_ends_with_a_membership_is_said_before(tmp_path: Path) -> None:
     """The question names the role and counts the keys that stop, the admin keys and the others; it changes nothing."""
     leaving = {"api": {"when_owner_leaves": "disable"}}
