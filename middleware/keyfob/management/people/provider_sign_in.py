@@ -15,9 +15,10 @@ from keyfob.management.validation import NAME_LENGTH, clean_email, clean_name
 from keyfob.people.record import Membership, Person, PersonState, Source, folded_email
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from keyfob.keys.record import Team
     from keyfob.management.authority import RoleAuthority
     from keyfob.people.claims import Claims
     from keyfob.policy.group_rules import GroupRule
@@ -73,6 +74,8 @@ class ProviderSignIn:
         if person is None or not person.is_active or not person.memberships or not self._authority.is_genuine(person):
             return None
         memberships = with_groups(person.memberships, claims.groups, self._rules)
+        if memberships != person.memberships:  # a team of the configuration may not be made yet
+            memberships = await _existing(self._store.team, memberships)
         return person if person == _described(person, claims, memberships) else None
 
     async def _apply(self, rows: Transaction, claims: Claims, ip: str | None, invitation: SignInLink | None) -> Person:
@@ -86,7 +89,7 @@ class ProviderSignIn:
         base = before or invited or _new(claims, at)
         if before is not None and invited is not None:
             base = await self._merged(rows, before, invited, ip, at)
-        memberships = await _existing(rows, with_groups(base.memberships, claims.groups, self._rules))
+        memberships = await _existing(rows.team, with_groups(base.memberships, claims.groups, self._rules))
         after = _described(base, claims, memberships)
         if before is None and invited is None and not memberships:
             raise SignInFailed("no_membership", "none of the person's groups has a role, and nobody has invited them")
@@ -146,9 +149,11 @@ class ProviderSignIn:
         return replace(before, memberships=tuple(sorted(given)))
 
 
-async def _existing(rows: Transaction, memberships: tuple[Membership, ...]) -> tuple[Membership, ...]:
+async def _existing(
+    team: Callable[[str], Awaitable[Team | None]], memberships: tuple[Membership, ...]
+) -> tuple[Membership, ...]:
     """Those of *memberships* whose team is there; the configuration may name one that is not made yet."""
-    return tuple([one for one in memberships if await rows.team(one.team) is not None])
+    return tuple([one for one in memberships if await team(one.team) is not None])
 
 
 def _clean(claims: Claims) -> Claims:

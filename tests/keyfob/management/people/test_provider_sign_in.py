@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from tests.keyfob.management.conftest import ROOT, START
 if TYPE_CHECKING:
     from keyfob.people.record import Person
     from keyfob.store.contract.console import SignInLink
+    from keyfob.store.contract.transaction import Transaction
     from tests.keyfob.management.conftest import Office
 
 RULES = (
@@ -223,3 +225,21 @@ async def test_a_forged_invitation_opens_nothing(office: Office) -> None:
     after = await office.store.people.one(invited.id)
     assert after is not None
     assert PersonState.INVITED is after.state
+
+
+async def test_nothing_is_written_while_nothing_changes(office: Office) -> None:
+    """Headers are read at every request: pages go on while nothing can be written, whatever teams are not made yet."""
+    before = await sign_in(office)
+    held, released = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Transaction) -> None:
+        held.set()
+        await released.wait()
+
+    holding = asyncio.create_task(office.store.change(hold))
+    await held.wait()
+    try:
+        assert before == await asyncio.wait_for(sign_in(office), 30)
+    finally:
+        released.set()
+        await holding
