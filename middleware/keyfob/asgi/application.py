@@ -69,7 +69,7 @@ def router_of(app: object, app_prefix: str = "") -> Router:
         raise ConfigError(f"the application takes off {seen.setting}: leave out the slash at its end")
     routes = routes_of(layers)
     if seen is None and not app_prefix:
-        _check_hidden(layers[-1])
+        _check_hidden(layers)
     if not app_prefix:
         _check_mounted(routes or (), seen.text if seen else "")
     is_falcon, mounts = any(is_of(layer, "falcon") for layer in layers), tuple(_mounts_of(layers))
@@ -207,22 +207,22 @@ def _decodes(layers: Iterable[object]) -> bool:
     return all(_decodes(list(layers_of(route.app))) for route in routes if isinstance(route, Mount | Host))
 
 
-def _check_hidden(innermost: object) -> None:
+def _check_hidden(layers: Iterable[object]) -> None:
     """Raise ConfigError if what Keyfob does not know keeps an application with a prefix, under whatever name."""
-    left, seen = [innermost], set[int]()
+    left, seen = [(layer, layer) for layer in layers], set[int]()
     while left and len(seen) < _MOST_LOOKED_AT:
-        one = left.pop()
+        one, layer = left.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
         prefix = _prefix_of(one)
         if prefix is not None:
             raise ConfigError(
-                f"the application takes off {prefix.setting} inside {_name_of(innermost)}, so its router may see other "
+                f"the application takes off {prefix.setting} inside {_name_of(layer)}, so its router may see other "
                 f'paths than the rules name: leave that out, or say app_prefix = "{prefix.text}"'
             )
         if not _packages(one) & _KNOWN:
-            left += kept_by(one)
+            left += [(kept, layer) for kept in kept_by(one)]
 
 
 def _name_of(layer: object) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import partial
 from inspect import getattr_static
 from types import CellType, FunctionType, MemberDescriptorType, MethodType
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _DEEPEST: Final = 64  # middleware around one another
+_CONTAINERS: Final = frozenset((list, tuple, set, frozenset, dict))
 _INNER: Final = ("app", "_app", "application", "other_asgi_app", "inner", "wrapped", "__wrapped__")
 _STARLETTE: Final = frozenset(
     ("starlette.applications", "starlette.routing")
@@ -48,13 +52,28 @@ def inner_of(app: object) -> list[object]:
 
 
 def kept_by(app: object) -> list[object]:
-    """Return everything callable that *app* keeps, under whatever name; nothing of the application's code runs."""
+    """Return everything callable that *app* keeps, under whatever name; nothing of the application's code runs.
+
+    Also what it keeps in a list or a mapping, as whatever chooses between applications does.
+    """
     names = [*vars(app)] if isinstance(getattr(app, "__dict__", None), dict) else []
     names += [
         name for kind in type(app).__mro__ for name in vars(kind) if isinstance(vars(kind)[name], MemberDescriptorType)
     ]
-    values = (_attribute(app, name) for name in names)
-    return [*inner_of(app), *(value for value in values if callable(value) and not isinstance(value, type))]
+    values = [_attribute(app, name) for name in names]
+    if isinstance(app, FunctionType):
+        values += [_contents(cell) for cell in app.__closure__ or ()]
+    held = (one for value in values for one in _each(value))
+    return [*inner_of(app), *(one for one in held if callable(one) and not isinstance(one, type))]
+
+
+def _each(value: object, depth: int = 3) -> Iterator[object]:
+    """Go through what is in *value* if it is one of Python's own containers; else it is all there is."""
+    if type(value) not in _CONTAINERS:
+        yield value
+    elif depth:
+        for one in value.values() if isinstance(value, dict) else cast("Iterable[object]", value):
+            yield from _each(one, depth - 1)
 
 
 def _contents(cell: CellType) -> object:
