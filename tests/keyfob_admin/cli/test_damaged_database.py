@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,23 @@ def test_a_damaged_database_is_moved_away_and_restored(home: Home, kept: bytes |
 
     assert 0 == typed("db", "restore", "copy", "--yes").code
     assert {"admin", "ci"} == {key["name"] for key in typed("keys", "list", "--json").data["keys"]}
+
+
+def test_a_backup_that_nobody_may_write_is_restored(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backup lies on a medium for reading, or belongs to somebody else: nothing is opened there for writing."""
+    assert 0 == typed("db", "backup", "copy").code
+    opened: list[str] = []
+
+    def connect(name: str, **options: Any) -> sqlite3.Connection:
+        opened.append(name)
+        connection: sqlite3.Connection = really(name, **options)
+        return connection
+
+    really = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    assert 0 == typed("db", "restore", "copy", "--yes").code
+
+    assert ["file:copy?mode=ro&immutable=1"] == [name for name in opened if name.startswith("file:copy?")]
 
 
 def test_what_is_lost_of_a_database_keeps_no_backup_out(home: Home) -> None:

@@ -164,7 +164,7 @@ def _restore(path: Path, source: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".keyfob-restore-") as folder:
         ready = Path(folder, "ready.db")
         try:
-            with closing(open_plainly(source)) as connection:
+            with closing(_open_backup(source)) as connection:
                 _demand_whole(connection, source)
                 make_private(ready, exclusively=True)
                 _copy(connection, ready)
@@ -186,6 +186,13 @@ def _restore(path: Path, source: Path) -> None:
                         connection.execute(statement.format(table=f"main.{table}", present=f"present.{table}"))
                 connection.execute("DETACH present")
                 _copy(connection, path)
+
+
+def _open_backup(source: Path) -> sqlite3.Connection:
+    """Open *source*, also where this account may not write, as long as no log beside it belongs to it."""
+    if source.with_name(f"{source.name}-wal").exists():
+        return open_plainly(source)
+    return sqlite3.connect(address(source, "mode=ro&immutable=1"), uri=True, isolation_level=None)
 
 
 def _demand_whole(connection: sqlite3.Connection, source: Path) -> None:

@@ -66,9 +66,9 @@ def is_disk_full(error: StoreUnavailable) -> bool:
     return getattr(error.__cause__, "sqlite_errorname", None) in _DISK_FULL
 
 
-def address(path: Path) -> str:
-    """The URI that opens *path* for reading and writing, and fails if it is not there."""
-    return f"file:{quote(str(path))}?mode=rw"
+def address(path: Path, options: str = "mode=rw") -> str:
+    """The URI that opens *path*, by default for reading and writing, and fails if it is not there."""
+    return f"file:{quote(str(path))}?{options}"
 
 
 def refuse_second_name(path: Path) -> None:
