@@ -85,10 +85,10 @@ async def _sign_in_person(page_request: PageRequest, wait: int) -> Response:
     token = await people.with_passphrase(email, form.get("passphrase"), page_request.ip, page_request.user_agent)
     if token is not None:
         return await welcome(page_request, token, safe_next(form.get("next")))
+    await page_request.console.sign_in.failed(page_request.ip)
     if wait:
         return held_back(page_request, wait)
     await people.failed(email)
-    await page_request.console.sign_in.failed(page_request.ip)
     return _sign_in_page(page_request, 401, error=WRONG_PERSON)
 
 

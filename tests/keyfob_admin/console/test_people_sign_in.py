@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
@@ -82,14 +83,18 @@ def test_nothing_tells_whether_an_address_is_known(live: LiveConsole) -> None:
 def test_ff_55_many_failures_hold_passphrases_back(live: LiveConsole) -> None:
     """After five failures passphrases are 429, known or not, right or not; elsewhere the right one still passes."""
     joined(live, "ben@example.com")
-    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
-    with Visitor(live.url) as visitor, Visitor(live.url, transport=elsewhere) as ben:
+    second, third = (httpx.HTTPTransport(local_address=f"127.0.0.{number}") for number in (2, 3))
+    with Visitor(live.url) as visitor, Visitor(live.url, transport=second) as ben:
         for _ in range(5):
             assert 401 == sign_in(visitor, "ben@example.com", "wrong").status_code
         for email in ("ben@example.com", "nobody@example.com"):
             assert 429 == sign_in(visitor, email, "wrong").status_code
         assert 429 == sign_in(visitor, "ben@example.com").status_code
         assert 429 == sign_in(ben, "ben@example.com", "wrong").status_code
+        with Visitor(live.url, transport=third) as eve, ThreadPoolExecutor() as at_once:
+            wrong = {**hidden(eve.get("/login").text), "email": "ben@example.com", "passphrase": "wrong"}
+            list(at_once.map(lambda _: eve.post("/login", data=wrong), range(5)))
+            assert 429 == sign_in(eve, "ben@example.com").status_code
         assert 303 == sign_in(ben, "ben@example.com").status_code
 
 
