@@ -231,7 +231,10 @@ class SignIn:
         return max(1, round((until - now).total_seconds()))
 
     async def failed(self, ip: str | None) -> None:
-        """Count a failure. It goes to the log, not to the audit log, which strangers must not be able to fill."""
+        """Count a failure. It goes to the log, not to the audit log, which strangers must not be able to fill.
+
+        No success sets the count back: whoever has a way in of their own could guess others' passphrases without end.
+        """
         now, where = self._runtime.now(), ip or "an unknown address"
         log.warning("a sign-in to the console from %s failed", where, extra={"event": "sign_in_failed"})
         await self._console.note_failure(bucket_of(ip), now, until=now + PAUSE, failures=FAILURES)
@@ -243,10 +246,6 @@ class SignIn:
                 FAILURES,
                 extra={"event": "sign_in_slowed_down"},
             )
-
-    async def succeeded(self, ip: str | None) -> None:
-        """Forget the failures before."""
-        await self._console.forget_failures(bucket_of(ip))
 
     async def _open(self, key: KeyRecord, ip: str | None, browser: str | None, *, by: str) -> str | None:
         """Begin a session, and record it in the audit log. Returns None if the key has been revoked meanwhile."""

@@ -150,7 +150,6 @@ async def welcome(page_request: PageRequest, token: str, inside: str) -> Respons
 async def begin_session(page_request: PageRequest, token: str, response: Response) -> Response:
     """Give the browser the session of *token* with *response*, for the one that it had."""
     await page_request.console.sign_in.forget(page_request.session_token)
-    await page_request.console.sign_in.succeeded(page_request.ip)
     hours = page_request.runtime.settings.admin.session_hours
     page_request.place.set_cookie(response, SESSION, token, seconds=round(hours * 3600))
     page_request.place.set_cookie(response, BROWSER, "")
