@@ -125,6 +125,18 @@ async def test_what_ends_soon_takes_no_room_from_a_name(page: Page, sixty: LiveC
     assert 1 == len(set(widths))
 
 
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 800])
+async def test_the_longest_state_touches_nothing(page: Page, sixty: LiveConsole, width: int) -> None:
+    """A key that is being replaced leaves a gap between its state and what stands beside it."""
+    key, _ = await sixty.installation.make(f"old {width}")
+    async with sixty.installation.opened() as runtime:
+        await runtime.lifecycle.rotate("acme", key.id, {}, actor=ANA)
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto("/keys")
+    cell = page.locator("td:has(> .replaced)").first
+    assert await cell.evaluate("e => e.getBoundingClientRect().right - e.firstChild.getBoundingClientRect().right") >= 8
+
+
 async def test_a_page_loads_two_files_and_nothing_moves(page: Page) -> None:
     """Each page asks for one stylesheet, one script and an icon; nothing jumps, even if the script comes last."""
     painted = asyncio.Event()
