@@ -165,7 +165,7 @@ async def _page(page_request: PageRequest, template: str, view: KeyView, **conte
         notice=_notice(page_request, state, humanize.isolated(record.name)),
         key_type=page_request.runtime.catalogue.key_types.get(record.key_type),
         no_copy=await _why_no_copy(page_request, record.key_type),
-        replacing=replacing(page_request, view),
+        replacing=await replacing(page_request, view),
         successor=await _other(page_request, record.replaced_by),
         still_used=still_used(view, page_request.now),
         off_since=await off_since(page_request, record),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from keyfob.errors import AlreadyRotated, Refused
 from keyfob.keys.record import State
+from keyfob.management.key_replacement import rivals_of
+from keyfob.store.contract.key_store import KeyQuery
 from keyfob_admin.console import humanize
 from keyfob_admin.console.single_use import new_token, once, sent_token
 from keyfob_admin.problems import STATUSES
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from keyfob.store.contract.key_store import KeyView
     from keyfob_admin.console.page_request import PageRequest
 
+FULL: Final = "Delete the key that this one replaced before you replace this one."
 UNTIL_ENDED: Final = "open"
 _DEFAULT: Final = "24h"
 _SPANS: Final = {
@@ -32,6 +35,7 @@ _SPANS: Final = {
     UNTIL_ENDED: ("Until I end it", None),
     "0s": ("Not at all", timedelta()),
 }
+_MOST_OF_ONE: Final = 10  # live keys of a one-per-team type: two, and what a configuration before allowed
 _UNUSED_FOR: Final = timedelta(days=1)  # then nobody seems to need the replaced key
 
 
@@ -54,23 +58,25 @@ class Replacing:
     reason: str | None
 
 
-def replacing(page_request: PageRequest, view: KeyView) -> Replacing:
+async def replacing(page_request: PageRequest, view: KeyView) -> Replacing:
     """Make what the dialog of the key's page shows."""
-    return Replacing(_overlaps(view.record, page_request.now), new_token(), _why_not(page_request, view.record))
+    reason = _why_not(page_request, view.record) or await _why_full(page_request, view.record)
+    return Replacing(_overlaps(view.record, page_request.now), new_token(), reason)
 
 
 async def confirm(page_request: PageRequest) -> Response:
     """Ask on a page of its own; where dialogs work, nobody comes here."""
     page_request.actor.demand("keys:write")
-    return _page(page_request, await _seen(page_request))
+    view = await _seen(page_request)
+    return _page(page_request, view, await replacing(page_request, view))
 
 
 async def replace_key(page_request: PageRequest) -> Response:
     """Make the new key, and show its secret once."""
     view = await _seen(page_request)
-    chosen = page_request.form.get("overlap")
+    chosen, asked = page_request.form.get("overlap"), await replacing(page_request, view)
     if chosen not in _SPANS:
-        return _page(page_request, view, 422, "Choose how long the old key keeps working")
+        return _page(page_request, view, asked, 422, "Choose how long the old key keeps working")
 
     async def make() -> CreatedKey:
         overlap = None if chosen == UNTIL_ENDED else chosen
@@ -82,7 +88,7 @@ async def replace_key(page_request: PageRequest) -> Response:
         if isinstance(error, AlreadyRotated):
             return page_request.goes_to(page_request.key_url(view.record.id))
         said = str(error)
-        return _page(page_request, view, STATUSES[type(error)], said[:1].upper() + said[1:])
+        return _page(page_request, view, asked, STATUSES[type(error)], said[:1].upper() + said[1:])
 
     return await once(page_request, sent_token(page_request), make, refused)
 
@@ -102,6 +108,15 @@ def _why_not(page_request: PageRequest, record: KeyRecord) -> str | None:
         return "This key was replaced already."
     state = page_request.state(record)
     return None if state is State.ACTIVE else f"Only an active key can be replaced; this one is {state}."
+
+
+async def _why_full(page_request: PageRequest, record: KeyRecord) -> str | None:
+    """Why a one-per-team type has no room for a second replaced key; None if it has."""
+    if record.replaces is None or page_request.type_of(record).per_team != 1:
+        return None
+    query = KeyQuery(team=record.team, now=page_request.now, key_type=record.key_type, limit=_MOST_OF_ONE)
+    live = [view.record for view in await page_request.runtime.store.views(query)]
+    return FULL if rivals_of(live, record.id, page_request.now) else None
 
 
 def _overlaps(record: KeyRecord, now: datetime) -> list[Overlap]:
@@ -124,6 +139,8 @@ async def _seen(page_request: PageRequest) -> KeyView:
     return await page_request.runtime.lifecycle.get(page_request.team.id, page_request.key_id, actor=page_request.actor)
 
 
-def _page(page_request: PageRequest, view: KeyView, status: int = 200, mistake: str | None = None) -> Response:
-    shown = {"view": view, "key": view.record, "replacing": replacing(page_request, view), "mistake": mistake}
+def _page(
+    page_request: PageRequest, view: KeyView, asked: Replacing, status: int = 200, mistake: str | None = None
+) -> Response:
+    shown = {"view": view, "key": view.record, "replacing": asked, "mistake": mistake}
     return page_request.page("replace.html", status, **shown)

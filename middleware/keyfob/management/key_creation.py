@@ -248,7 +248,7 @@ async def _seen(order: CreateRequest, actor: Actor, read: Callable[[str], Awaita
 
 def _taken(label: str, *, is_replacement: bool) -> str:
     if is_replacement:
-        return f"the key that this {label} replaced still lives; end it first"
+        return f"the key that this {label} replaced still lives; delete it first"
     return f"the team has its {label} already; delete it first, or replace it"
 
 

@@ -135,3 +135,19 @@ async def test_a_key_in_use_is_replaced_in_four_clicks(browser: Browser, shared:
         record = (await runtime.lifecycle.get(TEAM, key.id, actor=ANA)).record
         assert record.is_replaced
         assert record.expires_at is not None
+
+
+def test_there_is_room_for_one_replaced_key_of_a_kind(visitor: Visitor, live: LiveConsole) -> None:
+    """While the key that a team's only one replaced is there, the button is off with the reason, and comes back."""
+    old, _ = live.make("laptops", key_type="computer")
+    key = f"/keys/{id_of(replace(visitor, old.id, '24h'))}"
+    said = "Delete the key that this one replaced before you replace this one."
+    form = {**hidden(visitor.get(key).text), "overlap": "1h"}
+    assert said in words(visitor.get(key).text)
+    assert said in words(visitor.get(f"{key}/replace").text)
+    assert 409 == visitor.post(f"{key}/replace", data={**form, "draft": "once"}).status_code
+    for verb in ("disable", "delete"):
+        assert said in words(visitor.get(key).text)
+        visitor.send_form(f"/keys/{old.id}/{verb}")
+    assert said not in words(visitor.get(key).text)
+    assert "The old key keeps working for" in words(visitor.get(key).text)
