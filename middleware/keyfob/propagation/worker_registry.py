@@ -105,6 +105,7 @@ class WorkerRegistry:
 
     async def leave(self) -> None:
         """Deregister, because this process stops serving."""
+        self._serves = False  # first, so that a read which goes on meanwhile does not begin to say anything
         flight, self._flight = self._flight, None
         if flight is not None and flight.get_loop() is asyncio.get_running_loop():
             await asyncio.gather(flight, return_exceptions=True)
@@ -112,7 +113,7 @@ class WorkerRegistry:
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(PAUSE):
                     await self._workers.remove(self._id)
-        self._serves, self._is_entered, self._read_at, self._beat_at = False, False, None, 0.0
+        self._is_entered, self._read_at, self._beat_at = False, None, 0.0
 
     def _say(self) -> None:
         flight = self._flight

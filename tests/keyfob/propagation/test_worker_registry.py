@@ -188,3 +188,22 @@ async def test_leaving_waits_for_a_word_on_its_way(registry: WorkerRegistry, wor
     await registry.leave()
 
     assert {} == worker_list.rows
+
+
+async def test_nothing_is_said_any_more_by_who_is_leaving(
+    registry: WorkerRegistry, worker_list: WorkerList, clock: Clock
+) -> None:
+    """A read that goes on while a worker stops, after a silence, does not register it again."""
+    registry.serve()
+    await registry.changes(None)
+    registry.tell("epoch", 1)
+    leaving = asyncio.create_task(registry.leave())
+    await asyncio.sleep(0)
+    clock.now += 2.5
+
+    await registry.changes(1)
+    await leaving
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "keyfob-worker"))
+
+    assert {} == worker_list.rows
+    assert 2 == worker_list.done.count("put")

@@ -31,7 +31,7 @@ def test_keys_whose_owner_left_are_one_link_away(visitor: Visitor, live: LiveCon
     async def leave(runtime: Runtime) -> None:
         await runtime.offboarding.run(person.id, keys="keep", actor=CLI)
 
-    assert "left" not in words(visitor.get("/keys").text)
+    assert "owners left" not in words(visitor.get("/keys").text)
     beside(live, leave)
     page = visitor.get("/keys").text
     assert "2 owners left" in words(page)
