@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("keyfob.console")
 
 KEY_GONE: Final = "This key doesn't exist, or it was deleted."
+BEYOND: Final = "Only somebody whose role can do at least as much can change this person."
 NO_PAGE: Final = "There is no such page."
 STORE_AWAY: Final = "API keys can't be shown or changed right now. Try again in a moment."
 STORE_DOWN: Final = "Keyfob can't reach its database."
@@ -141,12 +142,13 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
             return KEY_GONE if "key" in page_request.request.path_params else NO_PAGE
         case errors.Forbidden():
             return f"{page_request.holder} doesn't hold {error.needed}, which this needs."
+        case errors.ExceedsOwnPermissions() if "person" in page_request.request.path_params:
+            return BEYOND
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():
-            if page_request.embedding is not None:
-                return STORE_AWAY
-            return f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {str(error).rstrip('.')}."
+            down = f"{STORE_DOWN} {_meanwhile(page_request)} Last error: {str(error).rstrip('.')}."
+            return STORE_AWAY if page_request.embedding is not None else down
         case _:
             return None
 

@@ -142,6 +142,8 @@ async def confirm_removal(page_request: PageRequest) -> Response:
     role = person.role_in(page_request.team.id)
     if role is None:
         raise NotFound("this person is no member of the team")
+    if any(choice.role.name == role and not choice.is_offered for choice in _roles(page_request)):
+        return page_request.goes_to(page_request.url(_path(page_request)))  # which says why
     types = page_request.runtime.catalogue.key_types
     ending = [name for name, key_type in types.items() if key_type.ends_with_owner]
     return page_request.page(

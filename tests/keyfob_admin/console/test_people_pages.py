@@ -90,6 +90,20 @@ def test_an_auditor_sees_all_and_changes_nothing(live: LiveConsole) -> None:
         assert 403 == eve.post(path, data={"csrf": _token(eve), "keys": "keep"}).status_code
 
 
+def test_whose_role_can_do_more_is_not_offered_to_be_changed(live: LiveConsole) -> None:
+    """A team's admin finds the buttons of an owner's page off with the reason, and a crafted form refused with it."""
+    ana, _ = joined(live, "ana@example.com", "owner")
+    ben, admin = joined(live, "ben@example.com", "team_admin")
+    page = admin.get(f"/people/{ana.id}").text
+    assert "Your role can do less than the role Owner, so it can't change this person." in words(page)
+    assert 3 == page.count('aria-disabled="true" aria-describedby="beyond"')
+    assert f'action="/people/{ana.id}/' not in page
+    assert f"/people/{ana.id}" == admin.get(f"/people/{ana.id}/remove").headers["location"]
+    refused = admin.get(f"/people/{ana.id}/offboard")
+    assert (403, True) == (refused.status_code, "whose role can do at least as much" in words(refused.text))
+    assert 'id="beyond"' not in admin.get(f"/people/{ben.id}").text
+
+
 def test_two_teams_two_roles(live: LiveConsole) -> None:
     """A person switches between their teams and acts in each with the role that they have there."""
     ben, visitor = joined(live, "ben@example.com", "team_admin")
