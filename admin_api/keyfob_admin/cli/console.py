@@ -18,7 +18,7 @@ from keyfob.management.keys import KeySearch
 from keyfob.policy.key_types import ADMIN
 from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.exit_codes import Exit, Fault
-from keyfob_admin.cli.options import Group, as_json_option, url_option
+from keyfob_admin.cli.options import Group, as_json_option, ended_by_ctrl_c, url_option
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.sign_in.links import LINK_LASTS, link_address, make_link
 from keyfob_admin.wire.links import DEFAULT_URL
@@ -78,14 +78,18 @@ def _open_in_browser(link: str) -> None:
     page = folder / "sign-in.html"
     page.touch(0o600)
     page.write_text(_PAGE.format(link=html.escape(link)), encoding="utf-8")
-    if not webbrowser.open(page.as_uri()):
-        say("No browser could be opened here; use the link.")
-    elif sys.stdin.isatty():
-        click.prompt("Press Enter when the page is open", default="", show_default=False, err=True)
-    else:
+    is_open = webbrowser.open(page.as_uri())
+    if is_open and not sys.stdin.isatty():
         say(f"The link is also in {page}, which you may delete when the page is open.")
         return
-    shutil.rmtree(folder)
+    try:
+        if is_open:
+            with ended_by_ctrl_c():
+                click.prompt("Press Enter when the page is open", default="", show_default=False, err=True)
+        else:
+            say("No browser could be opened here; use the link.")
+    finally:
+        shutil.rmtree(folder)
 
 
 async def _named(context: CliContext, key: str) -> KeyRecord:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 
 from keyfob import parse_key
 from keyfob_admin.cli import main
+from keyfob_admin.cli.options import confirm
 from tests.keyfob_admin.cli.conftest import run, typed
 from tests.keyfob_admin.cli.terminals import at_terminal
 
@@ -32,6 +35,25 @@ def test_delete_asks_first(home: Home) -> None:
     assert 0 == typed("keys", "show", key_id).code
     assert 0 == at_terminal("keys", "delete", key_id, answer="y")[0]
     assert 4 == typed("keys", "show", key_id).code
+
+
+def test_ctrl_c_ends_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, although it is asked in an event loop, which lets whatever waits for an answer go on waiting."""
+    answers: list[str] = []
+
+    def ask(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        answers.append("waited for")
+
+    async def work() -> None:
+        confirm("Delete it for ever?", yes=False)
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr(click, "confirm", ask)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(work())
+
+    assert [] == answers
 
 
 def test_check_asks_for_the_key_without_showing_it(home: Home) -> None:

@@ -17,7 +17,7 @@ from keyfob_admin.cli.keys.limits import limits
 from keyfob_admin.cli.keys.list import expiring, list_, show
 from keyfob_admin.cli.keys.state import delete, disable, enable
 from keyfob_admin.cli.keys.usage import usage
-from keyfob_admin.cli.options import Group, as_json_option, team_option, yes_option
+from keyfob_admin.cli.options import Group, as_json_option, ended_by_ctrl_c, team_option, yes_option
 from keyfob_admin.cli.output import say
 from keyfob_admin.cli.reveal import POWERLESS, edited, metadata_option, reveal_key
 from keyfob_admin.cli.times import HOW, NEVER, moment_option
@@ -104,7 +104,8 @@ def _ask_about_powerless(context: CliContext, key_type: str, *, yes: bool) -> No
     if yes or known is None or known.is_fixed or not sys.stdin.isatty():
         return
     say(POWERLESS)
-    click.confirm("Create it all the same?", abort=True, err=True)
+    with ended_by_ctrl_c():
+        click.confirm("Create it all the same?", abort=True, err=True)
 
 
 @keys.command()
