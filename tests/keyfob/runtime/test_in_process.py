@@ -232,6 +232,8 @@ async def test_a_field_that_there_is_not_is_named(here: Installation) -> None:
     async with keyfob.open(**here.options, permissions=["a:b"]) as kf:
         with pytest.raises(Invalid, match="expires_at"):
             await kf.keys.create(team="default", name="a", permissions=["a:b"], actor="x", expire_at=None)
+        with pytest.raises(Invalid, match="/permissions: This must be a list"):
+            await kf.keys.create(team="default", name="a", permissions="a:b", actor="x")
         made = await kf.keys.create(team="default", name="a", type="computer", actor="x")
         assert "computer" == made.key.key_type
         with pytest.raises(PreconditionFailed):

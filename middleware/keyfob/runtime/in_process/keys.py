@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from keyfob.errors import Invalid
 from keyfob.management.handover_link import DEFAULT_EXPIRY
 from keyfob.management.key_drafts import KeyDraft
 from keyfob.management.key_listing import KeySearch
@@ -65,14 +66,7 @@ class Keys:
             KeyTypeTaken, LastAdmin, StoreUnavailable
         """
         given = known(others, _DRAFT_FIELDS - {"name", "permissions"})
-        rest: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
-        }
-        if rest.get("owner") is not None:  # as `update` takes it, or the id alone
-            owner = rest["owner"]
-            is_id = isinstance(owner, str) and owner != TEAM_OWNER
-            rest["owner"] = clean_owner({"person": owner} if is_id else owner)
-        draft = KeyDraft(name=name, permissions=None if permissions is None else tuple(permissions), **rest)
+        draft = _draft(name, permissions, given)
         await self._runtime.ready()
         lifecycle, doer = self._runtime.lifecycle, actor_of(actor)
         if handover is None:
@@ -212,3 +206,15 @@ class Keys:
         """Say what a presented key is good for. This is not counted as use."""
         await self._runtime.ready()
         return await self._runtime.inspect(text)
+
+
+def _draft(name: str, permissions: Sequence[str] | None, given: dict[str, Any]) -> KeyDraft:
+    """Make of what the caller gave the draft of a key. Raises Invalid."""
+    if isinstance(permissions, str):  # a sequence, too: of letters
+        raise Invalid(("/permissions", "This must be a list of permissions"))
+    rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    if rest.get("owner") is not None:  # as `update` takes it, or the id alone
+        owner = rest["owner"]
+        is_id = isinstance(owner, str) and owner != TEAM_OWNER
+        rest["owner"] = clean_owner({"person": owner} if is_id else owner)
+    return KeyDraft(name=name, permissions=None if permissions is None else tuple(permissions), **rest)
