@@ -38,6 +38,7 @@ BEYOND: Final = "Only somebody whose role can do at least as much can change thi
 NO_PAGE: Final = "There is no such page."
 STORE_AWAY: Final = "API keys can't be shown or changed right now. Try again in a moment."
 STORE_DOWN: Final = "Keyfob can't reach its database."
+_MOST_NAMED: Final = 3  # permissions in a sentence
 _CLIENT_LEFT: Final = 400  # nobody reads it
 
 
@@ -140,10 +141,11 @@ def _in_our_words(page_request: PageRequest, error: Exception) -> str | None:
     match error:
         case errors.NotFound():
             return KEY_GONE if "key" in page_request.request.path_params else NO_PAGE
-        case errors.Forbidden():
-            return f"{page_request.holder} doesn't hold {error.needed}, which this needs."
         case errors.ExceedsOwnPermissions() if "person" in page_request.request.path_params:
             return BEYOND
+        case errors.Forbidden() | errors.ExceedsOwnPermissions():
+            needed = error.needed if isinstance(error, errors.Forbidden) else ", ".join(error.missing[:_MOST_NAMED])
+            return f"{page_request.holder} doesn't hold {needed}, which this needs."
         case errors.KeyNotDisabled():
             return "Disable this key before you can delete it."
         case errors.StoreUnavailable():

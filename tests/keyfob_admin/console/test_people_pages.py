@@ -104,6 +104,15 @@ def test_whose_role_can_do_more_is_not_offered_to_be_changed(live: LiveConsole) 
     assert 'id="beyond"' not in admin.get(f"/people/{ben.id}").text
 
 
+def test_a_key_that_can_do_more_is_not_enabled(live: LiveConsole) -> None:
+    """The page says which permission it takes, in the words of every other page."""
+    root, _ = live.make("second root", key_type="admin", permissions=("*",))
+    _, admin = joined(live, "ben@example.com", "team_admin")
+    admin.send_form(f"/keys/{root.id}/disable")
+    refused = admin.post(f"/keys/{root.id}/enable", data={"csrf": _token(admin)})
+    assert (403, True) == (refused.status_code, "Your role doesn't hold *, which this needs." in words(refused.text))
+
+
 def test_two_teams_two_roles(live: LiveConsole) -> None:
     """A person switches between their teams and acts in each with the role that they have there."""
     ben, visitor = joined(live, "ben@example.com", "team_admin")
