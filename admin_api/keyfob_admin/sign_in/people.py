@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keyfob.config.people import HEADER, LOCAL, OIDC
 from keyfob.errors import LastAdmin, LastOwner, NotFound, PersonLeft, SignInFailed, Tampered
 from keyfob.people.record import PersonState, Source, folded_email
-from keyfob_admin.sessions import FAILURES, PAUSE, console_of
+from keyfob_admin.sessions import FAILURES, PAUSE, bucket_of, console_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,11 +60,11 @@ class PeopleSignIn:
         """Sign in: return the new session's token, or None, which says nothing of whether the address is known.
 
         Raises:
-            Saturated: no thread is free to compute the hash.
+            Saturated: no thread is free to compute the hash, or two attempts of this client are under way.
         """
         if not self.takes_passphrases:
             return None
-        person = await self._runtime.passphrases.check(email, passphrase)
+        person = await self._runtime.passphrases.check(email, passphrase, whose=f"sign-in {bucket_of(ip)}")
         return None if person is None else await self._begin(person, ip, browser, by="passphrase")
 
     async def invited(self, token: str) -> Person | None:

@@ -91,7 +91,7 @@ def test_ff_55_many_failures_hold_passphrases_back(live: LiveConsole) -> None:
             assert 429 == sign_in(visitor, email, "wrong").status_code
         assert 429 == sign_in(visitor, "ben@example.com").status_code
         assert 429 == sign_in(ben, "ben@example.com", "wrong").status_code
-        with Visitor(live.url, transport=third) as eve, ThreadPoolExecutor() as at_once:
+        with Visitor(live.url, transport=third) as eve, ThreadPoolExecutor(2) as at_once:
             wrong = {**hidden(eve.get("/login").text), "email": "ben@example.com", "passphrase": "wrong"}
             list(at_once.map(lambda _: eve.post("/login", data=wrong), range(5)))
             assert 429 == sign_in(eve, "ben@example.com").status_code

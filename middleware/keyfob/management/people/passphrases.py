@@ -51,18 +51,21 @@ class Passphrases:
             self._stand_in = hash_secret(_STAND_IN, self._parameters)
         return self._stand_in
 
-    async def check(self, email: str, passphrase: str) -> Person | None:
+    async def check(self, email: str, passphrase: str, *, whose: str | None = None) -> Person | None:
         """Find the local person with this address and passphrase; None for whatever reason.
 
+        Of those whose attempts are counted together as *whose*, two at a time are tried: what comes all at once would
+        else be tried before the first failure counts.
+
         Raises:
-            Saturated: no thread is free to compute the hash.
+            Saturated: no thread is free to compute the hash, or two attempts are under way.
         """
         subject = folded_email(email.strip())
         person = await self._store.people.of_subject(Source.LOCAL, subject) if subject.isprintable() else None
         usable = person is not None and person.is_active and self._authority.is_genuine(person)
         hashed = person.passphrase if usable and person is not None else None
         text = normal(passphrase) if len(passphrase) <= LONGEST else ""
-        is_right = await self._pool.run(self._matches, hashed, text)
+        is_right = await self._pool.run(self._matches, hashed, text, key_id=whose)
         return person if is_right and hashed is not None else None
 
     def _matches(self, hashed: str | None, text: str) -> bool:
