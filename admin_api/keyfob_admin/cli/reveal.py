@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from keyfob_admin.cli.exit_codes import Fault
 from keyfob_admin.cli.output import moment, print_json, say
 from keyfob_admin.cli.times import from_now, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from keyfob.management.keys import CreatedKey
     from keyfob_admin.cli.context import CliContext
+    from keyfob_admin.wire.views import Key
 
 POWERLESS = (
     "A key without permissions opens only what a rule opens to every key; --permission P grants one, and "
@@ -60,15 +63,28 @@ def edited(held: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> li
 
 
 def reveal_key(context: CliContext, created: CreatedKey, *, as_json: bool) -> None:
-    """Give the secret to stdout, and the words to stderr."""
+    """Give the secret to stdout, and the words to stderr. Raises Fault if nobody can have read it."""
     shown = context.shown().key(created.view)
-    if as_json:
-        print_json({"key": shown, "secret": created.secret})
-        return
-    say(f"{shown.display}  {shown.name} (team {shown.team}): {', '.join(shown.permissions) or 'no permissions'}")
-    if not shown.permissions:
-        say(POWERLESS)
-    end = shown.expires_at
-    say(f"It expires {moment(end)}, {from_now(end, at=now())}." if end else "It never expires.")
-    say("This is the only time the key is shown. Keep it where secrets are kept.")
-    click.echo(created.secret)
+    with no_secret_lost(shown):
+        if as_json:
+            print_json({"key": shown, "secret": created.secret})
+            return
+        say(f"{shown.display}  {shown.name} (team {shown.team}): {', '.join(shown.permissions) or 'no permissions'}")
+        if not shown.permissions:
+            say(POWERLESS)
+        end = shown.expires_at
+        say(f"It expires {moment(end)}, {from_now(end, at=now())}." if end else "It never expires.")
+        say("This is the only time the key is shown. Keep it where secrets are kept.")
+        click.echo(created.secret)
+
+
+@contextmanager
+def no_secret_lost(shown: Key) -> Iterator[None]:
+    """Say that the key was made where its secret could not be printed: on a full disk, or to a pipe nobody reads."""
+    try:
+        yield
+    except OSError as error:
+        raise Fault(
+            f"the key {shown.display} was made, but its secret could not be written ({error.strerror}), and cannot be "
+            f"shown again; `keyfob keys rotate {shown.id} --overlap 0s` makes another"
+        ) from error

@@ -50,3 +50,17 @@ def test_a_closed_stdout_gets_nothing_and_takes_nothing(home: Home) -> None:
 
     said = run_in_shell(home, "keys list --json", "2>&- <&-")
     assert ["admin"] == [key["name"] for key in json.loads(said.out)["keys"]]
+
+
+@pytest.mark.parametrize("form", ["", "--json"])
+@pytest.mark.parametrize("command", ["create ci --permission items:read", "rotate ID"])
+def test_a_secret_that_could_not_be_written_is_not_lost_in_silence(home: Home, command: str, form: str) -> None:
+    """Where the disk is full, or nobody reads the pipe, whoever made a key learns which, and how to get a secret."""
+    made = home.make("worker")[0]
+
+    said = run_in_shell(home, f"keys {command.replace('ID', made)} {form}", "> /dev/full")
+
+    assert 1 == said.code
+    assert "was made, but its secret could not be written (No space left on device)" in said.err
+    replace = said.err.split("`")[1].removeprefix("keyfob ")
+    assert 0 == run_in_shell(home, replace, "").code

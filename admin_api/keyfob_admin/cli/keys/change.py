@@ -11,7 +11,7 @@ from keyfob_admin.cli.context import run_with_context
 from keyfob_admin.cli.keys.state import tell_workers
 from keyfob_admin.cli.options import Command, as_json_option
 from keyfob_admin.cli.output import moment, print_json, say
-from keyfob_admin.cli.reveal import edited, metadata_option, reveal_key
+from keyfob_admin.cli.reveal import edited, metadata_option, no_secret_lost, reveal_key
 from keyfob_admin.cli.times import HOW, NEVER, moment_option
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def rotate(key_id: str, *, overlap: str, expires: object, wait: bool, as_json: b
         )
         if as_json:
             # The secret is printed whatever happens to the wait.
-            print_json(context.shown().rotated(created))
+            shown = context.shown().rotated(created)
+            with no_secret_lost(shown.key):
+                print_json(shown)
         else:
             _tell_end(created)
             reveal_key(context, created, as_json=False)
