@@ -21,36 +21,44 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """The tasks of one event loop, begun and ended together."""
+    """The tasks of each event loop that answers requests, begun and ended together."""
 
     def __init__(self, works: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]) -> None:
         """*works*: by name, what runs until it is cancelled."""
         self._works = works
-        self._tasks: list[asyncio.Task[None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
     @property
     def is_here(self) -> bool:
         """Whether the tasks were begun in the running event loop."""
-        return self._loop is asyncio.get_running_loop()
+        return asyncio.get_running_loop() in self._tasks
 
     @property
     def has_lost_its_loop(self) -> bool:
-        """Whether the event loop that they were begun in was closed without `end`."""
-        return self._loop is not None and self._loop.is_closed()
+        """Whether an event loop that they were begun in was closed without `end`."""
+        return any(loop.is_closed() for loop in list(self._tasks))
 
     def begin(self) -> None:
-        """Begin every task in the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._tasks = [asyncio.create_task(work(), name=f"keyfob-{name}") for name, work in self._works.items()]
+        """Begin every task in the running event loop, unless that was done."""
+        for loop in list(self._tasks):
+            if loop.is_closed():
+                self._tasks.pop(loop, None)
+        if not self.is_here:
+            self._tasks[asyncio.get_running_loop()] = [
+                asyncio.create_task(work(), name=f"keyfob-{name}") for name, work in self._works.items()
+            ]
 
     async def end(self) -> None:
-        """Cancel those of the running event loop, and wait for them. Can be called again."""
-        tasks = [task for task in self._tasks if task.get_loop() is asyncio.get_running_loop()]
-        for task in tasks:
+        """Cancel them in every event loop, and wait for those of the running one. Can be called again."""
+        here = self._tasks.pop(asyncio.get_running_loop(), [])
+        for task in here:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks, self._loop = [], None
+        for loop, tasks in list(self._tasks.items()):
+            self._tasks.pop(loop, None)
+            with suppress(RuntimeError):  # it is closed
+                for task in tasks:
+                    loop.call_soon_threadsafe(task.cancel)
+        await asyncio.gather(*here, return_exceptions=True)
 
 
 async def keep_fresh(
