@@ -53,8 +53,8 @@ class Background:
         here = self._tasks.pop(asyncio.get_running_loop(), [])
         for task in here:
             task.cancel()
-        for loop, tasks in list(self._tasks.items()):
-            self._tasks.pop(loop, None)
+        while self._tasks:
+            loop, tasks = self._tasks.popitem()
             with suppress(RuntimeError):  # it is closed
                 for task in tasks:
                     loop.call_soon_threadsafe(task.cancel)
